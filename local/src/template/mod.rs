@@ -1,0 +1,5 @@
+//! Reads SAM templates.
+
+pub mod model;
+
+pub use model::Stack;

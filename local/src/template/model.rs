@@ -1,0 +1,112 @@
+//! What a template describes, after every intrinsic is resolved: the input of all other parts.
+
+use std::collections::BTreeMap;
+
+/// Everything that is to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    /// Lambda functions, by logical id.
+    pub functions: BTreeMap<String, Function>,
+    /// WebSocket APIs, in the order of the template.
+    pub websocket_apis: Vec<WebSocketApi>,
+    /// HTTP APIs, in the order of the template.
+    pub http_apis: Vec<HttpApi>,
+    /// DynamoDB tables, in the order of the template.
+    pub tables: Vec<Table>,
+}
+
+/// One `AWS::Serverless::Function`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// `FunctionName`, or made from the stack's name and the logical id.
+    pub name: String,
+    /// Directory to build in: `CodeUri`, relative to the template.
+    pub code_uri: std::path::PathBuf,
+    /// Cargo binary that becomes `bootstrap`: `Metadata.BuildProperties.Binary`.
+    pub binary: String,
+    /// Memory in MB, as in the template; 128 where it says nothing.
+    pub memory_mb: u32,
+    /// Timeout in seconds; 3 where the template says nothing.
+    pub timeout_s: u32,
+    /// At most this many processes at once: `ReservedConcurrentExecutions`.
+    pub reserved_concurrency: Option<u32>,
+    /// Environment, resolved.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// One WebSocket API with the one stage that serves it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebSocketApi {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// What `Ref` gives; ten lower-case letters and digits, as on AWS.
+    pub api_id: String,
+    /// Path segment of the URL.
+    pub stage: String,
+    /// `RouteSelectionExpression`, for example `$request.body.action`.
+    pub route_selection_expression: String,
+    /// Routes by key: `$connect`, `$disconnect`, `$default`, or a custom one.
+    pub routes: BTreeMap<String, Route>,
+}
+
+/// One route of a WebSocket API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Logical id of the function behind it.
+    pub function: String,
+    /// Only ever on `$connect`.
+    pub authorizer: Option<Authorizer>,
+    /// Whether the function's return value is sent to the client: the route has a `RouteResponseSelectionExpression`
+    /// and a `RouteResponse`.
+    pub responds: bool,
+    /// `IntegrationTimeout` in milliseconds; 29,000 where the template says nothing.
+    pub timeout_ms: u64,
+}
+
+/// A Lambda REQUEST authorizer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authorizer {
+    /// Logical id of the function behind it.
+    pub function: String,
+    /// `IdentitySource`s, for example `route.request.querystring.token`; each must be present, else 401.
+    pub identity_sources: Vec<String>,
+}
+
+/// One HTTP API with its `$default` stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpApi {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// What `Ref` gives.
+    pub api_id: String,
+    /// `$default`, or the first path segment of the URL.
+    pub stage: String,
+    /// Routes, in the order of the template.
+    pub routes: Vec<HttpRoute>,
+}
+
+/// One route of an HTTP API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpRoute {
+    /// Upper case, or `ANY`.
+    pub method: String,
+    /// For example `/user/{user_id}` or `/files/{proxy+}`; `$default` where it takes what no other route takes.
+    pub path: String,
+    /// Logical id of the function behind it.
+    pub function: String,
+}
+
+/// One `AWS::DynamoDB::Table`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// `TableName`, or made from the stack's name and the logical id.
+    pub name: String,
+    /// The body of a `CreateTable` call: the resource's properties in the API's own shape.
+    pub create: serde_json::Value,
+    /// Attribute that holds the expiry in epoch seconds, where TTL is on.
+    pub ttl_attribute: Option<String>,
+}
