@@ -1,0 +1,178 @@
+//! Codes of refusals: one number, one meaning, and whether trying again can help.
+//!
+//! | range | about |
+//! |---|---|
+//! | 0 | success |
+//! | 1000-1099 | the frame or the request itself |
+//! | 1100-1199 | signing in |
+//! | 1200-1299 | sending |
+//! | 1300-1399 | reading |
+//! | 1400-1499 | accounts and relations |
+//! | 1900-1999 | the server |
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $retry:ident, $text:literal;)+) => {
+        /// Outcome of a request, as it stands in `Output.code` and in the errors of the HTTP API.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every code, in ascending order.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The number on the wire.
+            pub const fn number(self) -> i32 {
+                match self { $(Self::$name => $number),+ }
+            }
+
+            /// Name in upper case with underscores, as in the HTTP API's errors and the documentation.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+
+            /// Whether the same request can succeed later without a change.
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$name => codes!(@retry $retry)),+ }
+            }
+
+            /// What went wrong and what to do, in one sentence for people.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+    };
+    (@retry retry) => { true };
+    (@retry final) => { false };
+}
+
+#[allow(
+    non_camel_case_types,
+    reason = "one spelling in the code, the documentation and on the wire"
+)]
+mod definition {
+    use super::fmt;
+
+    codes! {
+        /// It worked.
+        OK = 0, final, "";
+
+        /// Not base64 protobuf and not JSON, or the wrong types inside.
+        MALFORMED_FRAME = 1000, final, "the frame is neither JSON nor base64 protobuf of this protocol";
+        /// The type is not one that a client may send.
+        UNKNOWN_COMMAND = 1001, final, "this type of frame is unknown";
+        /// A field is missing or out of range.
+        INVALID_FIELD = 1002, final, "a field is missing or out of range";
+        /// No such path or method in the HTTP API.
+        UNKNOWN_ROUTE = 1003, final, "there is nothing at this path";
+        /// A body of an HTTP request is over its limit.
+        BODY_TOO_LARGE = 1004, final, "the request's body is too large";
+
+        /// The connection has not signed in.
+        NOT_SIGNED_IN = 1100, final, "sign in first";
+        /// The token's signature, form, key or claims are not valid.
+        TOKEN_INVALID = 1101, final, "the token is not valid; log in again";
+        /// The token was valid once.
+        TOKEN_EXPIRED = 1102, final, "the token has expired; log in again";
+        /// The token belongs to another platform or device than the request names.
+        TOKEN_ELSEWHERE = 1103, final, "the token was given to another platform or device";
+        /// The deployment takes tokens at `$connect` only.
+        LOGIN_FRAME_DISABLED = 1104, final, "this deployment takes the token when the connection opens, not in a LOGIN frame";
+        /// LOGIN on a connection that is signed in.
+        ALREADY_SIGNED_IN = 1105, final, "this connection is signed in already";
+        /// Phone number and password do not belong together. The same for an unknown number.
+        WRONG_CREDENTIALS = 1106, final, "phone number or password is wrong";
+        /// Too many log-ins for this phone number.
+        TOO_MANY_ATTEMPTS = 1107, retry, "too many attempts; wait before trying again";
+        /// The user has as many devices as there are places.
+        TOO_MANY_DEVICES = 1108, final, "too many devices are in use; disconnect one of them";
+
+        /// The message names another sender than the signed-in user.
+        SENDER_MISMATCH = 1200, final, "the sender is not the signed-in user";
+        /// The receiver is the sender.
+        SEND_TO_SELF = 1201, final, "a message to oneself cannot be sent";
+        /// No such user.
+        USER_NOT_FOUND = 1202, final, "there is no such user";
+        /// The receiver has blocked the sender.
+        BLOCKED = 1203, final, "the receiver does not take messages from this sender";
+        /// The deployment lets friends alone write to each other, and these two are not.
+        NOT_FRIENDS = 1204, final, "sender and receiver are not friends";
+        /// Content over 16 KB.
+        CONTENT_TOO_LARGE = 1205, final, "the content is over 16 KB";
+        /// No content at all.
+        CONTENT_EMPTY = 1206, final, "the content is empty";
+        /// A `client_id` beyond the next one; `expected_client_id` names that.
+        CLIENT_ID_AHEAD = 1207, final, "client_id is ahead of the next one; send from expected_client_id on";
+        /// A `client_id` before the last one: it was answered before its successor was sent, or the sender broke the rule of
+        /// one frame in flight.
+        CLIENT_ID_PASSED = 1208, final, "client_id was followed by a later one already";
+        /// A session before the stored one.
+        SESSION_PASSED = 1209, final, "a newer session of this device has begun; number anew in a session above it";
+        /// The last `client_id` again, with another receiver or content.
+        CLIENT_ID_REUSED = 1210, final, "client_id was used for another message";
+        /// A kind of conversation that this server does not have.
+        SESSION_TYPE_UNSUPPORTED = 1211, final, "this session_type is not supported";
+
+        /// SYNC after a seq that was never given, ACK of one.
+        CURSOR_BEYOND_END = 1300, final, "the cursor is beyond the newest seq; max_seq names that";
+        /// PULL from beyond its end.
+        INVALID_RANGE = 1301, final, "begin_seq is beyond end_seq";
+
+        /// The phone number belongs to an account.
+        PHONE_NUMBER_TAKEN = 1400, final, "this phone number has an account";
+        /// Not a phone number.
+        PHONE_NUMBER_MALFORMED = 1401, final, "a phone number has 7 to 15 digits, with or without a leading +";
+        /// Too easy to guess, or too long.
+        PASSWORD_WEAK = 1402, final, "a password has 8 characters or more (128 bytes at most), is not a common one and not the phone number";
+        /// Empty, too long, or with control characters.
+        NICKNAME_INVALID = 1403, final, "a nickname has 1 to 64 characters and no control characters";
+        /// Empty, or longer than 64 bytes.
+        DEVICE_ID_INVALID = 1404, final, "a device_id has 1 to 64 bytes";
+        /// Befriending or blocking oneself.
+        RELATION_TO_SELF = 1405, final, "this takes another user, not yourself";
+
+        /// Something failed that should not.
+        INTERNAL = 1900, retry, "something failed on our side; try again";
+        /// Too much at once.
+        BUSY = 1901, retry, "too much at once; try again in a moment";
+    }
+
+    impl fmt::Display for Code {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{} ({})", self.name(), self.number())
+        }
+    }
+}
+
+pub use definition::Code;
+
+impl Code {
+    /// The code with this number, where there is one.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_ascend() {
+        assert!(Code::ALL.is_sorted_by(|a, b| a.number() < b.number()));
+    }
+
+    #[test]
+    fn every_code_is_in_the_documentation() {
+        let page = include_str!("../../../docs/protocol.md");
+        for code in Code::ALL {
+            let retry = if code.is_retryable() { "yes" } else { "no" };
+            let row = format!("| {} | `{}` | {} |", code.number(), code.name(), retry);
+            assert!(page.contains(&row), "docs/protocol.md lacks the row {row}");
+        }
+    }
+}
