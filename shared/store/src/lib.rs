@@ -1,1 +1,66 @@
-#![doc = "stub"]
+//! What Wigwag keeps in DynamoDB, and the rules under which it changes.
+//!
+//! Everything rests on one idea, the [`timeline`]: a head item with an atomic counter, and entries keyed by seq. A
+//! conversation's log is a timeline, and so is a user's inbox. The other modules build on it:
+//!
+//! - [`schema`] alone names tables, keys and attributes
+//! - [`timeline`]: reserve, put, seal, read
+//! - [`head`]: the head of an inbox, which holds the user's devices beside the counter
+//! - [`devices`]: connections come and go
+//! - [`numbering`]: which message of a device is the next, and the plan of the last one
+//! - [`send`]: a one-to-one message, from reservation to both inboxes
+//! - [`messages`]: pages of messages out of timelines
+//! - [`directory`]: accounts, relations, login attempts, sockets signed in by frame
+//!
+//! Calls that are not idempotent (a reservation, a claim) run without the SDK's retries: a lost answer is the caller's
+//! to judge. All others may be retried, because they are conditional on what they write.
+
+pub mod devices;
+pub mod directory;
+mod error;
+pub mod head;
+mod ids;
+mod item;
+pub mod messages;
+pub mod numbering;
+pub mod schema;
+pub mod send;
+pub mod timeline;
+
+pub use error::StoreError;
+pub use ids::{DeviceKey, MessageKey, TimelineId, UserId};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Builder, retry::RetryConfig};
+use std::time::Duration;
+
+/// The tables, and the ways to talk to them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For calls that may be repeated.
+    db: Client,
+    /// For calls that may not: one attempt, and the answer or its loss is reported.
+    once: Client,
+    timelines: String,
+    directory: String,
+}
+
+/// Longest wait for one attempt of one call. Well under the functions' timeout, so that a lost answer is still reported.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Store {
+    /// A store on these tables, with the endpoint and credentials of `config`. A function that uses one table only may
+    /// leave the other's name empty: a call to it fails with the service's own error.
+    pub fn new(config: Builder, timelines: impl Into<String>, directory: impl Into<String>) -> Self {
+        let config = config.timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
+        let db = config.clone().retry_config(RetryConfig::standard().with_max_attempts(3)).build();
+        let once = config.retry_config(RetryConfig::disabled()).build();
+        Self {
+            db: Client::from_conf(db),
+            once: Client::from_conf(once),
+            timelines: timelines.into(),
+            directory: directory.into(),
+        }
+    }
+}

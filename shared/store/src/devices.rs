@@ -1,0 +1,204 @@
+//! Devices in the head of their user's inbox: connections come and go, positions advance.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::head::{Connection, Device, Head, attribute};
+use crate::ids::{DeviceKey, TimelineId, UserId};
+use crate::item::{number, string};
+use crate::schema::timelines as attr;
+use crate::send::condition_item;
+use crate::timeline::key;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use std::time::Duration;
+use wigwag_protocol::limits::DEVICES_PER_USER;
+
+/// What a new connection takes the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionPolicy {
+    /// The older connection of the same device.
+    Device,
+    /// Every older connection of the same platform.
+    Platform,
+}
+
+/// How a connect ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connected {
+    /// The device can be pushed to.
+    Yes {
+        /// The user's highest reserved seq.
+        max_seq: u64,
+        /// Connections whose place was taken and that can still be open: to be told, and closed.
+        replaced: Vec<Connection>,
+    },
+    /// There is no such user.
+    NoSuchUser,
+    /// Every place is held by a device that is connected, or was active within [`KEEP_IDLE`].
+    TooManyDevices,
+}
+
+/// What a device said it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positioned {
+    /// Its position is now there, or was further on already.
+    Yes,
+    /// It is beyond the newest seq.
+    BeyondEnd {
+        /// The newest seq.
+        max_seq: u64,
+    },
+}
+
+/// A device that is not connected keeps its place for so long after its last message, because it may still repeat that:
+/// without the numbering, a repeat could not be told from a new message.
+pub const KEEP_IDLE: Duration = Duration::from_hours(1);
+
+impl Store {
+    /// Writes a connection into the user's head. One write unit and one request, unless a connection is replaced or a
+    /// device has to make place.
+    #[tracing::instrument(name = "store.connect", skip_all, fields(user.id = user, connection.id = connection.id), err)]
+    pub async fn connect(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        connection: &Connection,
+        policy: ConnectionPolicy,
+        now_ms: i64,
+    ) -> Result<Connected, StoreError> {
+        let Some(before) = self.put_connection(user, device, connection).await? else {
+            return Ok(Connected::NoSuchUser);
+        };
+        if !before.devices.contains_key(device)
+            && before.devices.len() >= DEVICES_PER_USER
+            && !self.make_place(user, &before, now_ms).await?
+        {
+            self.disconnect(user, device, &connection.id).await?;
+            return Ok(Connected::TooManyDevices);
+        }
+        let mut replaced = Vec::new();
+        for (other, older) in before.connections(now_ms).filter(|(_, older)| older.id != connection.id) {
+            if other == device {
+                replaced.push(older.clone());
+            } else if policy == ConnectionPolicy::Platform && older.platform == connection.platform {
+                self.disconnect(user, other, &older.id).await?;
+                replaced.push(older.clone());
+            }
+        }
+        Ok(Connected::Yes { max_seq: before.seq, replaced })
+    }
+
+    /// Answers with the head as it was; `None` where there is no such user.
+    async fn put_connection(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        connection: &Connection,
+    ) -> Result<Option<Head>, StoreError> {
+        let result = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
+            .update_expression("SET #c = :connection")
+            .condition_expression("attribute_exists(#t)")
+            .expression_attribute_names("#t", attr::TIMELINE)
+            .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
+            .expression_attribute_values(":connection", string(connection.to_string()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(output) => Head::from_item(&output.attributes.unwrap_or_default()).map(Some),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(None),
+            Err(error) => Err(StoreError::call("UpdateItem (connect)")(error)),
+        }
+    }
+
+    /// Forgets the device that has been away longest. `false`: none may be forgotten.
+    async fn make_place(&self, user: UserId, head: &Head, now_ms: i64) -> Result<bool, StoreError> {
+        let Some((device, known)) = longest_away(head, now_ms) else { return Ok(false) };
+        tracing::info!(user.id = user, device = %device, "forgot a device that made place for another");
+        let mut call = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
+            .update_expression("REMOVE #c, #s, #o, #p")
+            .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
+            .expression_attribute_names("#s", attribute(attr::NUMBERING, device))
+            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, device))
+            .expression_attribute_names("#p", attribute(attr::POSITION, device));
+        call = match &known.connection {
+            None => call.condition_expression("attribute_not_exists(#c)"),
+            Some(dead) => call
+                .condition_expression("#c = :dead")
+                .expression_attribute_values(":dead", string(dead.to_string())),
+        };
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+            Err(error) => Err(StoreError::call("UpdateItem (make place)")(error)),
+        }
+    }
+
+    /// Removes a connection from the user's head, if it is still that one. Answers whether it was. One write unit; may be
+    /// repeated.
+    #[tracing::instrument(name = "store.disconnect", skip_all, fields(user.id = user, connection.id = connection_id), err)]
+    pub async fn disconnect(&self, user: UserId, device: &DeviceKey, connection_id: &str) -> Result<bool, StoreError> {
+        let result = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
+            .update_expression("REMOVE #c")
+            .condition_expression("begins_with(#c, :id)")
+            .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
+            .expression_attribute_values(":id", string(Connection::prefix(connection_id)))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+            Err(error) => Err(StoreError::call("UpdateItem (disconnect)")(error)),
+        }
+    }
+
+    /// Notes that a device has everything up to `seq`. Positions only advance. One write unit; may be repeated.
+    #[tracing::instrument(name = "store.position", skip_all, fields(user.id = user, seq), err)]
+    pub async fn set_position(&self, user: UserId, device: &DeviceKey, seq: u64) -> Result<Positioned, StoreError> {
+        let result = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
+            .update_expression("SET #p = :seq")
+            .condition_expression("#counter >= :seq AND (attribute_not_exists(#p) OR #p < :seq)")
+            .expression_attribute_names("#p", attribute(attr::POSITION, device))
+            .expression_attribute_names("#counter", attr::COUNTER)
+            .expression_attribute_values(":seq", number(seq))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Positioned::Yes),
+            Err(error) => match condition_item(error.as_service_error()) {
+                Some(item) => {
+                    let max_seq = Head::from_item(&item.unwrap_or_default())?.seq;
+                    Ok(if seq > max_seq { Positioned::BeyondEnd { max_seq } } else { Positioned::Yes })
+                }
+                None => Err(StoreError::call("UpdateItem (position)")(error)),
+            },
+        }
+    }
+}
+
+/// The device whose last message is oldest among those that are not connected and have been idle long enough.
+fn longest_away(head: &Head, now_ms: i64) -> Option<(&DeviceKey, &Device)> {
+    let keep_ms = i64::try_from(KEEP_IDLE.as_millis()).unwrap_or(i64::MAX);
+    let last_sent = |device: &Device| device.numbering.as_ref().map_or(0, |numbering| numbering.plan.sent_at_ms);
+    let is_connected = |device: &Device| device.connection.as_ref().is_some_and(|connection| connection.is_alive(now_ms));
+    head.devices
+        .iter()
+        .filter(|(_, device)| !is_connected(device) && now_ms - last_sent(device) > keep_ms)
+        .min_by_key(|(_, device)| last_sent(device))
+}

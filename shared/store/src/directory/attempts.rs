@@ -1,0 +1,92 @@
+//! Log-ins tried for a phone number, whether it has an account or not: guessing must cost the same either way.
+//!
+//! An attempt is counted before the password is looked at, so that guesses side by side cannot pass the limit together.
+
+use super::phone_key;
+use crate::Store;
+use crate::error::StoreError;
+use crate::item::{get_number, number};
+use crate::schema::directory as attr;
+use crate::send::condition_item;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use std::time::Duration;
+
+/// Log-ins that may be tried within a [`WINDOW`] before one succeeds.
+pub const ATTEMPTS_PER_WINDOW: u32 = 10;
+
+/// How long attempts are counted together.
+pub const WINDOW: Duration = Duration::from_mins(5);
+
+/// Whether a password may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It may, and has been counted.
+    Allowed,
+    /// Not before this time, in ms.
+    RefusedUntil(i64),
+}
+
+impl Store {
+    /// Counts an attempt. One write unit, two where a window begins.
+    #[tracing::instrument(name = "store.attempt.count", skip_all, err)]
+    pub async fn count_attempt(&self, phone_number: &str, now_ms: i64) -> Result<Attempt, StoreError> {
+        let result = self
+            .once
+            .update_item()
+            .table_name(&self.directory)
+            .set_key(Some(phone_key(phone_number, attr::ATTEMPTS)))
+            .update_expression("ADD #count :one")
+            .condition_expression("#ends > :now AND #count < :limit")
+            .expression_attribute_names("#count", attr::COUNT)
+            .expression_attribute_names("#ends", attr::WINDOW_ENDS)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", number(now_ms))
+            .expression_attribute_values(":limit", number(ATTEMPTS_PER_WINDOW))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(Attempt::Allowed) };
+        let Some(there) = condition_item(error.as_service_error()) else {
+            return Err(StoreError::call("UpdateItem (attempt)")(error));
+        };
+        match there.and_then(|item| get_number::<i64>(&item, attr::WINDOW_ENDS)) {
+            Some(ends) if ends > now_ms => Ok(Attempt::RefusedUntil(ends)),
+            _ => self.begin_window(phone_number, now_ms).await,
+        }
+    }
+
+    async fn begin_window(&self, phone_number: &str, now_ms: i64) -> Result<Attempt, StoreError> {
+        let ends_ms = now_ms + i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
+        let result = self
+            .once
+            .update_item()
+            .table_name(&self.directory)
+            .set_key(Some(phone_key(phone_number, attr::ATTEMPTS)))
+            .update_expression("SET #count = :one, #ends = :ends, #ttl = :ttl")
+            .condition_expression("attribute_not_exists(#ends) OR #ends <= :now")
+            .expression_attribute_names("#count", attr::COUNT)
+            .expression_attribute_names("#ends", attr::WINDOW_ENDS)
+            .expression_attribute_names("#ttl", attr::TTL)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":ends", number(ends_ms))
+            .expression_attribute_values(":ttl", number(ends_ms / 1000 + 60))
+            .expression_attribute_values(":now", number(now_ms))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Attempt::Allowed),
+            // Another attempt began the window just now: come back when it has counted.
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(Attempt::RefusedUntil(now_ms + 1000)),
+            Err(error) => Err(StoreError::call("UpdateItem (attempt)")(error)),
+        }
+    }
+
+    /// Forgets the attempts after one succeeded. One write unit; may be repeated.
+    #[tracing::instrument(name = "store.attempt.forget", skip_all, err)]
+    pub async fn forget_attempts(&self, phone_number: &str) -> Result<(), StoreError> {
+        let key = phone_key(phone_number, attr::ATTEMPTS);
+        let call = self.db.delete_item().table_name(&self.directory).set_key(Some(key));
+        call.send().await.map_err(StoreError::call("DeleteItem (attempts)"))?;
+        Ok(())
+    }
+}

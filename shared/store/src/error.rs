@@ -1,0 +1,52 @@
+//! Why the store could not do something. Refusals by rule are not errors: each operation has its own outcome type.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error;
+
+/// A call to DynamoDB failed, or what stands there cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Too many requests: nothing was done.
+    #[error("DynamoDB throttles {operation}")]
+    Throttled {
+        /// Name of the call.
+        operation: &'static str,
+    },
+    /// The call failed or its answer was lost: it may or may not have been done.
+    #[error("{operation} failed")]
+    Failed {
+        /// Name of the call.
+        operation: &'static str,
+        /// What the SDK says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// An item is not as this version writes it.
+    #[error("an item of {table} cannot be read: {detail}")]
+    Corrupt {
+        /// Which table, in words.
+        table: &'static str,
+        /// What is wrong with it, without its content.
+        detail: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call can succeed later.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Corrupt { .. })
+    }
+
+    pub(crate) fn call<E>(operation: &'static str) -> impl FnOnce(SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        move |error| match error.code() {
+            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
+                Self::Throttled { operation }
+            }
+            _ => Self::Failed { operation, source: Box::new(error) },
+        }
+    }
+}

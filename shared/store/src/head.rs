@@ -1,0 +1,183 @@
+//! The head of a timeline. An inbox's head holds the user's devices beside the counter, so that the answer to a
+//! reservation brings the connections along, and `DynamoDB` orders connecting against delivering: a delivery either sees the
+//! new connection and pushes to it, or came before it and is visible in `seq` when the device syncs.
+
+use crate::error::StoreError;
+use crate::ids::DeviceKey;
+use crate::item::{Item, corrupt, get_number};
+use crate::numbering::Numbering;
+use crate::schema::timelines as attr;
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a head holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The highest reserved seq.
+    pub seq: u64,
+    /// When that was reserved, in ms; 0 where nothing was yet.
+    pub reserved_at_ms: i64,
+    /// The user's devices. Empty in the head of a log.
+    pub devices: BTreeMap<DeviceKey, Device>,
+}
+
+/// What a head holds of one device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Device {
+    /// Where it can be pushed to.
+    pub connection: Option<Connection>,
+    /// The numbering of its messages.
+    pub numbering: Option<Numbering>,
+    /// The seq up to which it said it has everything.
+    pub position: Option<u64>,
+}
+
+/// A WebSocket connection of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// API Gateway's connection id.
+    pub id: String,
+    /// Kind of device, 1 to 11.
+    pub platform: u8,
+    /// Whether frames to it are base64 protobuf; JSON if not.
+    pub protobuf: bool,
+    /// When it was opened, in seconds.
+    pub connected_at_s: i64,
+}
+
+/// No connection of API Gateway lives longer than two hours; older ones are left-overs of a lost `$disconnect`.
+pub const CONNECTION_MAX_AGE_S: i64 = 2 * 60 * 60 + 60;
+
+impl Connection {
+    /// Whether it can still be open.
+    pub fn is_alive(&self, now_ms: i64) -> bool {
+        now_ms / 1000 - self.connected_at_s <= CONNECTION_MAX_AGE_S
+    }
+
+    /// The start of its text form, which no other connection has.
+    pub(crate) fn prefix(id: &str) -> String {
+        format!("{id} ")
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = if self.protobuf { 'p' } else { 'j' };
+        write!(f, "{} {encoding} {} {}", self.id, self.platform, self.connected_at_s)
+    }
+}
+
+impl std::str::FromStr for Connection {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.split(' ');
+        let mut next = || parts.next().ok_or("a connection lacks a part");
+        let (id, encoding, platform, connected_at_s) = (next()?, next()?, next()?, next()?);
+        Ok(Self {
+            id: id.to_owned(),
+            protobuf: encoding == "p",
+            platform: platform.parse().map_err(|_| "a connection's platform is no number")?,
+            connected_at_s: connected_at_s.parse().map_err(|_| "a connection's time is no number")?,
+        })
+    }
+}
+
+impl Head {
+    pub(crate) fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let mut head = Self {
+            seq: get_number(item, attr::COUNTER).unwrap_or(0),
+            reserved_at_ms: get_number(item, attr::RESERVED_AT).unwrap_or(0),
+            devices: BTreeMap::new(),
+        };
+        for (name, value) in item {
+            head.read_device(item, name, value)?;
+        }
+        Ok(head)
+    }
+
+    fn read_device(&mut self, item: &Item, name: &str, value: &AttributeValue) -> Result<(), StoreError> {
+        let mut letters = name.chars();
+        let Some(kind) = letters.next() else { return Ok(()) };
+        let Some(key) = DeviceKey::from_key(letters.as_str()) else { return Ok(()) };
+        match kind {
+            attr::CONNECTION => {
+                let text = value.as_s().map_err(|_| corrupt("timelines", "a connection is no string"))?;
+                let connection = text.parse().map_err(|detail: &str| corrupt("timelines", detail))?;
+                self.device(key).connection = Some(connection);
+            }
+            attr::NUMBERING => {
+                let own_seq = get_number(item, &attribute(attr::OWN_SEQ, &key)).unwrap_or(0);
+                let map = value.as_m().map_err(|_| corrupt("timelines", "a numbering is no map"))?;
+                self.device(key).numbering = Some(Numbering::from_map(map, own_seq)?);
+            }
+            attr::POSITION => self.device(key).position = get_number(item, name),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn device(&mut self, key: DeviceKey) -> &mut Device {
+        self.devices.entry(key).or_default()
+    }
+
+    /// The connections that can still be open, each with its device.
+    pub fn connections(&self, now_ms: i64) -> impl Iterator<Item = (&DeviceKey, &Connection)> {
+        self.devices.iter().filter_map(move |(key, device)| {
+            device.connection.as_ref().filter(|connection| connection.is_alive(now_ms)).map(|connection| (key, connection))
+        })
+    }
+}
+
+/// Name of a device's attribute in a head.
+pub(crate) fn attribute(kind: char, device: &DeviceKey) -> String {
+    format!("{kind}{device}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::TimelineId;
+    use crate::item::{number, size, string};
+    use crate::numbering::Plan;
+    use crate::timeline;
+    use wigwag_protocol::limits::DEVICES_PER_USER;
+
+    fn connection() -> Connection {
+        Connection { id: "TXzPWdnOjoECGjA=".to_owned(), platform: 11, protobuf: true, connected_at_s: 1_800_000_000 }
+    }
+
+    #[test]
+    fn a_connection_is_read_as_it_was_written() {
+        assert_eq!(connection().to_string().parse(), Ok(connection()));
+        assert!(connection().to_string().starts_with(&Connection::prefix("TXzPWdnOjoECGjA=")));
+    }
+
+    #[test]
+    fn a_connection_older_than_two_hours_is_not_pushed_to() {
+        let opened_ms = 1_800_000_000 * 1000;
+        assert!(connection().is_alive(opened_ms + 2 * 3_600_000));
+        assert!(!connection().is_alive(opened_ms + 2 * 3_600_000 + 62_000));
+    }
+
+    #[test]
+    fn a_head_with_every_place_taken_costs_one_write_unit() {
+        let plan = Plan { receiver: (1 << 53) - 1, log_seq: 1 << 33, receiver_seq: 1 << 33, sent_at_ms: 1_800_000_000_000, digest: [9; 4] };
+        let numbering = Numbering { session: 1_800_000_000_000, client_id: 1 << 33, plan, own_seq: 1 << 33 };
+        let mut item = timeline::key(&TimelineId::inbox((1 << 53) - 1), 0);
+        item.insert(attr::COUNTER.to_owned(), number(1_u64 << 33));
+        item.insert(attr::RESERVED_AT.to_owned(), number(1_800_000_000_000_u64));
+        for device in 0..DEVICES_PER_USER {
+            let key = DeviceKey::of(1, &device.to_string());
+            item.insert(attribute(attr::CONNECTION, &key), string(connection().to_string()));
+            item.insert(attribute(attr::NUMBERING, &key), numbering.to_value());
+            item.insert(attribute(attr::OWN_SEQ, &key), number(1_u64 << 33));
+            item.insert(attribute(attr::POSITION, &key), number(1_u64 << 33));
+        }
+        assert!(size(&item) <= 1024, "{} bytes", size(&item));
+        let head = Head::from_item(&item).unwrap();
+        assert_eq!(head.devices.len(), DEVICES_PER_USER);
+        assert!(head.devices.values().all(|device| device.numbering == Some(numbering.clone()) && device.connection == Some(connection())));
+    }
+}

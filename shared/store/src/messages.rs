@@ -1,0 +1,151 @@
+//! Pages of messages: timeline entries with their content, cut to what a frame holds.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::ids::{TimelineId, UserId};
+use crate::item::{Item, corrupt, get_number, get_string};
+use crate::schema::timelines as attr;
+use crate::timeline::{Content, Entry, Page, Range, Slot, key, slot_from_item};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use prost::Message as _;
+use std::collections::HashMap;
+use wigwag_protocol::limits::PAGE_BYTES;
+use wigwag_protocol::{Encoding, pb};
+
+/// Messages of a timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Messages {
+    /// In the order of the read. Those of an inbox carry its seq in `seq`.
+    pub messages: Vec<pb::Message>,
+    /// See [`Page::cursor`]; in a descending read, where to go on.
+    pub cursor: u64,
+    /// The highest reserved seq.
+    pub max_seq: u64,
+    /// Whether reading on brings more right now.
+    pub has_more: bool,
+}
+
+/// Messages that one `BatchGetItem` takes.
+const KEYS_PER_REQUEST: usize = 100;
+
+impl Store {
+    /// Reads a user's inbox after a cursor. `None`: no such user.
+    pub async fn inbox(&self, user: UserId, after: u64, limit: u32, encoding: Encoding, now_ms: i64) -> Result<Option<Messages>, StoreError> {
+        let range = Range { after, through: None, limit };
+        let Some(page) = self.read(&TimelineId::inbox(user), range, now_ms).await? else { return Ok(None) };
+        self.messages(page, encoding, |seq, message| message.seq = seq).await.map(Some)
+    }
+
+    /// Reads the log of two users, oldest first. `None`: they have none.
+    pub async fn history(&self, log: &TimelineId, range: Range, encoding: Encoding, now_ms: i64) -> Result<Option<Messages>, StoreError> {
+        let Some(page) = self.read(log, range, now_ms).await? else { return Ok(None) };
+        self.messages(page, encoding, |seq, message| message.conversation_seq = seq).await.map(Some)
+    }
+
+    /// Reads the log of two users, newest first. `None`: they have none.
+    pub async fn history_back(&self, log: &TimelineId, range: Range, encoding: Encoding) -> Result<Option<Messages>, StoreError> {
+        let Some(page) = self.read_back(log, range).await? else { return Ok(None) };
+        self.messages(page, encoding, |seq, message| message.conversation_seq = seq).await.map(Some)
+    }
+
+    async fn messages(
+        &self,
+        mut page: Page,
+        encoding: Encoding,
+        number: impl Fn(u64, &mut pb::Message),
+    ) -> Result<Messages, StoreError> {
+        let logged = self.logged(&page.entries).await?;
+        let mut messages = Vec::with_capacity(page.entries.len());
+        for (seq, entry) in &page.entries {
+            let mut message = message(entry, &logged)?;
+            number(*seq, &mut message);
+            messages.push(message);
+        }
+        let fitting = fitting(&messages, encoding);
+        messages.truncate(fitting);
+        page.keep(fitting);
+        Ok(Messages { messages, cursor: page.cursor, max_seq: page.max_seq, has_more: page.has_more })
+    }
+
+    /// Fetches the messages that entries refer to, by log and seq.
+    async fn logged(&self, entries: &[(u64, Entry)]) -> Result<HashMap<(String, u64), Entry>, StoreError> {
+        let keys: Vec<Item> = entries
+            .iter()
+            .filter_map(|(_, entry)| match &entry.content {
+                Content::Reference { log, seq } => Some(key(log, *seq)),
+                Content::Inline(_) => None,
+            })
+            .collect();
+        let mut found = HashMap::new();
+        for chunk in keys.chunks(KEYS_PER_REQUEST) {
+            self.get_all(chunk.to_vec(), &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    /// Asks until no key is left unprocessed; every answer processes at least one, or is an error.
+    async fn get_all(&self, mut keys: Vec<Item>, found: &mut HashMap<(String, u64), Entry>) -> Result<(), StoreError> {
+        while !keys.is_empty() {
+            let asked = keys.len();
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| corrupt("timelines", error.to_string()))?;
+            let call = self.db.batch_get_item().request_items(&self.timelines, wanted);
+            let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
+            for item in output.responses.unwrap_or_default().into_values().flatten() {
+                if let (Some(log), Some(seq), Slot::Entry(entry)) =
+                    (get_string(&item, attr::TIMELINE), get_number(&item, attr::SEQ), slot_from_item(&item)?)
+                {
+                    found.insert((log.to_owned(), seq), entry);
+                }
+            }
+            keys = output
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.timelines)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if keys.len() == asked {
+                return Err(StoreError::Throttled { operation: "BatchGetItem" });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn message(entry: &Entry, logged: &HashMap<(String, u64), Entry>) -> Result<pb::Message, StoreError> {
+    let bytes = match &entry.content {
+        Content::Inline(bytes) => bytes,
+        Content::Reference { log, seq } => match logged.get(&(log.as_str().to_owned(), *seq)).map(|entry| &entry.content) {
+            Some(Content::Inline(bytes)) => bytes,
+            _ => return Err(corrupt("timelines", format!("an inbox names {log} {seq}, where no message stands"))),
+        },
+    };
+    pb::Message::decode(bytes.as_slice()).map_err(|_| corrupt("timelines", "a message cannot be read"))
+}
+
+/// How many of the first messages fit one frame; at least one, which always does.
+fn fitting(messages: &[pb::Message], encoding: Encoding) -> usize {
+    let mut bytes = 0;
+    let fitting = messages.iter().take_while(|message| {
+        bytes += encoding.frame_bytes(message);
+        bytes <= PAGE_BYTES
+    });
+    fitting.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_cut_where_the_frame_is_full() {
+        let message = pb::Message { content: vec![b'a'; 10_000], ..pb::Message::default() };
+        let messages = vec![message; 5];
+        assert_eq!(fitting(&messages, Encoding::Json), 3);
+        assert_eq!(fitting(&messages, Encoding::Protobuf), 2);
+        assert_eq!(fitting(&messages[..1], Encoding::Json), 1);
+    }
+}

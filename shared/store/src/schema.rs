@@ -1,0 +1,89 @@
+//! Names of keys and attributes: the only place that spells them. `docs/data-model.md` describes the items.
+//!
+//! Attributes of the timelines table have one letter, because heads must stay under one write unit (1 KB) and every
+//! byte of a name counts with its item.
+
+/// The table of logs and inboxes.
+pub mod timelines {
+    /// Partition key, S: which timeline.
+    pub const TIMELINE: &str = "t";
+    /// Sort key, N: the seq of an entry; 0 is the head.
+    pub const SEQ: &str = "n";
+
+    /// Head, N: the highest reserved seq.
+    pub const COUNTER: &str = "c";
+    /// Head and entries, N: when the newest seq (head) or this one (entry) was reserved, in ms.
+    pub const RESERVED_AT: &str = "a";
+
+    /// Entry, B: the identity of the message.
+    pub const KEY: &str = "k";
+    /// Entry, B: the message.
+    pub const MESSAGE: &str = "m";
+    /// Entry, S: the log that holds the message, where it is too large for an inbox.
+    pub const LOG: &str = "l";
+    /// Entry, N: its seq there.
+    pub const LOG_SEQ: &str = "q";
+    /// Seal, BOOL: nobody may write here any more.
+    pub const SEAL: &str = "x";
+
+    /// Inbox head, S, one per device, followed by the device's key: its connection.
+    pub const CONNECTION: char = 'C';
+    /// Inbox head, M, one per device: the numbering of its messages and the plan of the last one.
+    pub const NUMBERING: char = 'S';
+    /// Inbox head, N, one per device: the seq in the sender's own inbox that belongs to that plan.
+    pub const OWN_SEQ: char = 'O';
+    /// Inbox head, N, one per device: the seq up to which the device has everything.
+    pub const POSITION: char = 'P';
+
+    /// Within a numbering, N: the session.
+    pub const SESSION: &str = "s";
+    /// Within a numbering, N: the last number.
+    pub const CLIENT_ID: &str = "c";
+    /// Within a numbering, B: the plan.
+    pub const PLAN: &str = "p";
+
+    /// Sort key of the head.
+    pub const HEAD: u64 = 0;
+}
+
+/// The table of accounts, relations, login attempts and sockets.
+pub mod directory {
+    /// Partition key, S.
+    pub const PK: &str = "pk";
+    /// Sort key, S.
+    pub const SK: &str = "sk";
+    /// Expiry in epoch seconds, where an item has one.
+    pub const TTL: &str = "ttl";
+
+    /// Prefix of partitions of a user.
+    pub const USER: &str = "user#";
+    /// Prefix of partitions of a phone number.
+    pub const PHONE: &str = "phone#";
+    /// Prefix of partitions of a WebSocket connection.
+    pub const SOCKET: &str = "socket#";
+
+    /// Sort key: what everyone may know of a user.
+    pub const PROFILE: &str = "profile";
+    /// Sort key: the account behind a phone number.
+    pub const ACCOUNT: &str = "account";
+    /// Sort key: log-ins tried for a phone number.
+    pub const ATTEMPTS: &str = "attempts";
+    /// Sort key: who signed in on a connection.
+    pub const SIGNED_IN: &str = "signed_in";
+    /// Prefix of sort keys: what a user is to another, followed by the other's id in [`super::id_key`].
+    pub const RELATION: &str = "relation#";
+
+    /// Relation, BOOL.
+    pub const FRIEND: &str = "friend";
+    /// Relation, BOOL.
+    pub const BLOCKED: &str = "blocked";
+    /// Attempts, N: how many since the window began.
+    pub const COUNT: &str = "count";
+    /// Attempts, N: when the window ends, in ms.
+    pub const WINDOW_ENDS: &str = "window_ends_ms";
+}
+
+/// An id in sort keys: sixteen digits, so that they sort as numbers do.
+pub fn id_key(id: u64) -> String {
+    format!("{id:016}")
+}

@@ -1,0 +1,435 @@
+//! A one-to-one message, from reservation to both inboxes.
+//!
+//! 1. reserve in the log ‖ reserve in the receiver's inbox ‖ read what the receiver is to the sender
+//! 2. claim: one conditional write on the sender's head is the dedupe, the counter of the sender's inbox and the plan
+//! 3. put the log entry (first: an inbox entry names a log entry that stands)
+//! 4. put the receiver's ‖ the sender's inbox entry
+//!
+//! Whoever repeats a message finds its plan and finishes it from there; what the repeat itself had reserved is sealed at
+//! once. A put that meets a seal reserves again and swaps the seq in the plan, conditionally on the plan it knows, so
+//! that two attempts at one message agree on one place.
+//!
+//! Six write units for a message of up to 1 KB, one read unit, four round trips.
+
+use crate::error::StoreError;
+use crate::head::{Head, attribute};
+use crate::ids::{MessageKey, TimelineId, UserId};
+use crate::item::{Item, number};
+use crate::numbering::{Numbering, Plan, Verdict, digest, judge};
+use crate::schema::timelines as attr;
+use crate::timeline::{self, Content, Entry, INLINE_BYTES, Missing, Put};
+use crate::{Store, directory::Relation};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use prost::Message as _;
+use wigwag_protocol::Code;
+use wigwag_protocol::pb;
+
+/// Who may write to a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessagesFrom {
+    /// Everyone whom the user has not blocked.
+    Anyone,
+    /// Friends alone.
+    Friends,
+}
+
+/// A message that a device wants to send. Its form has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// Who sends it, as which number.
+    pub key: MessageKey,
+    /// To whom.
+    pub receiver: UserId,
+    /// Kind of content, as on the wire.
+    pub message_type: i32,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+/// A message that is durable in the log and in both inboxes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// The message as it stands, without the seq of an inbox.
+    pub message: pb::Message,
+    /// Its seq in the sender's inbox.
+    pub own_seq: u64,
+    /// Its seq in the receiver's inbox.
+    pub receiver_seq: u64,
+    /// The sender's head, with the devices to push to.
+    pub sender: Head,
+    /// The receiver's head, with the devices to push to.
+    pub receiver: Head,
+}
+
+/// Why a message is not accepted. Nothing of it was stored, and its number is still to be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("refused: {code}")]
+pub struct Refusal {
+    /// The reason.
+    pub code: Code,
+    /// The number that would be accepted next, where that is the reason.
+    pub expected: Option<u64>,
+    /// The session that the device's numbering is in, where that is the reason.
+    pub session: Option<u64>,
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, expected: None, session: None }
+    }
+}
+
+/// Why there is no acknowledgement.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The message is not accepted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Something failed on the way: it may be finished by a repeat.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Seqs that an attempt took before it knew whether it may use them.
+#[derive(Debug)]
+struct Reserved {
+    log_seq: u64,
+    receiver: Head,
+}
+
+/// How a claim ended: the sender's head after it, and before it where it was refused.
+enum Claim {
+    Won(Head),
+    Lost(Head),
+}
+
+/// One of the places a message goes to.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Log,
+    Receiver,
+    Own,
+}
+
+impl Numbering {
+    fn seq(&self, place: Place) -> u64 {
+        match place {
+            Place::Log => self.plan.log_seq,
+            Place::Receiver => self.plan.receiver_seq,
+            Place::Own => self.own_seq,
+        }
+    }
+
+    fn with_seq(&self, place: Place, seq: u64) -> Self {
+        let mut changed = self.clone();
+        match place {
+            Place::Log => changed.plan.log_seq = seq,
+            Place::Receiver => changed.plan.receiver_seq = seq,
+            Place::Own => changed.own_seq = seq,
+        }
+        changed
+    }
+
+    fn is_of(&self, key: &MessageKey) -> bool {
+        (self.session, self.client_id) == (key.session, key.client_id)
+    }
+}
+
+impl Outgoing {
+    fn timeline(&self, place: Place) -> TimelineId {
+        match place {
+            Place::Log => TimelineId::peer(self.key.sender, self.receiver),
+            Place::Receiver => TimelineId::inbox(self.receiver),
+            Place::Own => TimelineId::inbox(self.key.sender),
+        }
+    }
+
+    /// The message as its plan makes it: the same bytes whichever attempt writes them.
+    fn message(&self, numbering: &Numbering) -> pb::Message {
+        pb::Message {
+            session_type: pb::SessionType::Single.into(),
+            receiver_id: self.receiver,
+            sender_id: self.key.sender,
+            message_type: self.message_type,
+            content: self.content.clone(),
+            seq: 0,
+            send_time: numbering.plan.sent_at_ms,
+            conversation_seq: numbering.plan.log_seq,
+            client_id: self.key.client_id,
+            session: self.key.session,
+        }
+    }
+
+    fn entry(&self, place: Place, numbering: &Numbering) -> Entry {
+        let message = self.message(numbering).encode_to_vec();
+        let content = match place {
+            Place::Receiver | Place::Own if message.len() > INLINE_BYTES => {
+                Content::Reference { log: self.timeline(Place::Log), seq: numbering.plan.log_seq }
+            }
+            Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
+        };
+        Entry::new(&self.key, numbering.plan.sent_at_ms, content)
+    }
+
+    fn digest(&self) -> [u8; 4] {
+        digest(self.message_type, &self.content)
+    }
+
+    fn judge(&self, sender: &Head) -> Verdict {
+        let last = sender.devices.get(&self.key.device).and_then(|device| device.numbering.as_ref());
+        judge(last, self.key.session, self.key.client_id, self.receiver, self.digest())
+    }
+}
+
+impl Store {
+    /// Sends a one-to-one message, or finishes and answers again one that was sent before. When this returns `Ok`, the
+    /// message is durable in the log and in both inboxes.
+    #[tracing::instrument(name = "store.send", skip_all, fields(user.id = out.key.sender, client_id = out.key.client_id))]
+    pub async fn send(&self, out: &Outgoing, from: MessagesFrom, now_ms: i64) -> Result<Sent, SendError> {
+        let (reserved, relation) = self.prepare(out, now_ms).await?;
+        if let Some(code) = refused_by(relation, from) {
+            return self.send_refused(out, reserved, code, now_ms).await;
+        }
+        match self.claim(out, &reserved, now_ms).await {
+            Ok(Claim::Won(sender)) => {
+                let numbering = numbering_of(out, &sender)?;
+                self.finish(out, numbering, sender, reserved.receiver, now_ms).await
+            }
+            Ok(Claim::Lost(sender)) => self.send_again(out, reserved, sender, now_ms).await,
+            Err(error @ StoreError::Throttled { .. }) => {
+                self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms).await;
+                Err(error.into())
+            }
+            // The claim may stand, and then its plan names these seqs: the next attempt finds out.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Step 1. Where a part of it fails, the rest is given up.
+    async fn prepare(&self, out: &Outgoing, now_ms: i64) -> Result<(Reserved, Relation), SendError> {
+        let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
+        let (log, receiver, relation) = tokio::join!(
+            self.reserve(&log, 1, Missing::Create, now_ms),
+            self.reserve(&inbox, 1, Missing::Refuse, now_ms),
+            self.relation(out.receiver, out.key.sender),
+        );
+        let taken = (log.as_ref().ok().and_then(Option::as_ref), receiver.as_ref().ok().and_then(Option::as_ref));
+        if let ((Some(log), Some(receiver)), Ok(relation)) = (taken, &relation) {
+            return Ok((Reserved { log_seq: log.seq, receiver: receiver.clone() }, *relation));
+        }
+        self.give_up(out, taken.0.map(|head| head.seq), taken.1.map(|head| head.seq), now_ms).await;
+        log?;
+        receiver?.ok_or(Refusal::from(Code::USER_NOT_FOUND))?;
+        relation?;
+        Err(StoreError::Corrupt { table: "timelines", detail: "a log was not made".to_owned() }.into())
+    }
+
+    /// Step 2.
+    async fn claim(&self, out: &Outgoing, reserved: &Reserved, now_ms: i64) -> Result<Claim, StoreError> {
+        let plan = Plan {
+            receiver: out.receiver,
+            log_seq: reserved.log_seq,
+            receiver_seq: reserved.receiver.seq,
+            sent_at_ms: now_ms,
+            digest: out.digest(),
+        };
+        let numbering = Numbering { session: out.key.session, client_id: out.key.client_id, plan, own_seq: 0 };
+        let is_next = match out.key.client_id {
+            1 => "attribute_exists(#t) AND (attribute_not_exists(#s) OR #s.#session < :session)",
+            _ => "attribute_exists(#t) AND #s.#session = :session AND #s.#client_id = :previous",
+        };
+        let mut call = self
+            .once
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(timeline::key(&out.timeline(Place::Own), attr::HEAD)))
+            .update_expression("SET #s = :numbering, #o = #counter + :one, #counter = #counter + :one, #at = :now")
+            .condition_expression(is_next)
+            .expression_attribute_names("#t", attr::TIMELINE)
+            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.key.device))
+            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.key.device))
+            .expression_attribute_names("#session", attr::SESSION)
+            .expression_attribute_names("#counter", attr::COUNTER)
+            .expression_attribute_names("#at", attr::RESERVED_AT)
+            .expression_attribute_values(":numbering", numbering.to_value())
+            .expression_attribute_values(":session", number(out.key.session))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":now", number(now_ms))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if out.key.client_id > 1 {
+            call = call
+                .expression_attribute_names("#client_id", attr::CLIENT_ID)
+                .expression_attribute_values(":previous", number(out.key.client_id - 1));
+        }
+        match call.send().await {
+            Ok(output) => Ok(Claim::Won(Head::from_item(&output.attributes.unwrap_or_default())?)),
+            Err(error) => match condition_item(error.as_service_error()) {
+                Some(item) => Ok(Claim::Lost(Head::from_item(&item.ok_or_else(no_inbox)?)?)),
+                None => Err(StoreError::call("UpdateItem (claim)")(error)),
+            },
+        }
+    }
+
+    /// The number was taken: a repeat is finished, anything else is refused.
+    async fn send_again(&self, out: &Outgoing, reserved: Reserved, sender: Head, now_ms: i64) -> Result<Sent, SendError> {
+        let give_up = self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms);
+        match out.judge(&sender) {
+            Verdict::Repeat(numbering) => {
+                give_up.await;
+                self.finish(out, numbering, sender, reserved.receiver, now_ms).await
+            }
+            verdict => {
+                give_up.await;
+                Err(refusal(&verdict, out.key.session).map_or_else(|| no_inbox().into(), SendError::Refused))
+            }
+        }
+    }
+
+    /// The receiver does not take messages from the sender. One that was accepted before that is still answered as it was.
+    async fn send_refused(&self, out: &Outgoing, reserved: Reserved, code: Code, now_ms: i64) -> Result<Sent, SendError> {
+        let sender = self.head(&out.timeline(Place::Own), true).await?.ok_or_else(no_inbox)?;
+        if matches!(out.judge(&sender), Verdict::Repeat(_)) {
+            return self.send_again(out, reserved, sender, now_ms).await;
+        }
+        self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms).await;
+        Err(Refusal::from(code).into())
+    }
+
+    /// Steps 3 and 4.
+    async fn finish(
+        &self,
+        out: &Outgoing,
+        numbering: Numbering,
+        sender: Head,
+        receiver: Head,
+        now_ms: i64,
+    ) -> Result<Sent, SendError> {
+        let logged = self.place(out, Place::Log, numbering, now_ms).await?;
+        let (theirs, own) = tokio::join!(
+            self.place(out, Place::Receiver, logged.clone(), now_ms),
+            self.place(out, Place::Own, logged.clone(), now_ms),
+        );
+        let (receiver_seq, own_seq) = (theirs?.plan.receiver_seq, own?.own_seq);
+        Ok(Sent { message: out.message(&logged), own_seq, receiver_seq, sender, receiver })
+    }
+
+    /// Puts the message into one place. Where its seq was sealed, it takes another, which all attempts agree on.
+    async fn place(&self, out: &Outgoing, place: Place, planned: Numbering, now_ms: i64) -> Result<Numbering, SendError> {
+        let timeline = out.timeline(place);
+        let mut numbering = planned;
+        loop {
+            let seq = numbering.seq(place);
+            if self.put(&timeline, seq, &out.entry(place, &numbering)).await? == Put::Stands {
+                return Ok(numbering);
+            }
+            let again = self.reserve(&timeline, 1, Missing::Refuse, now_ms).await?.ok_or_else(no_inbox)?.seq;
+            let stands = self.swap(out, place, numbering, again).await;
+            if !matches!(&stands, Ok(stands) if stands.seq(place) == again) {
+                self.give_up_one(&timeline, again, now_ms).await;
+            }
+            numbering = stands?;
+        }
+    }
+
+    /// Replaces the seq of one place in the plan, unless another attempt did: answers with the numbering that stands.
+    async fn swap(&self, out: &Outgoing, place: Place, mut known: Numbering, again: u64) -> Result<Numbering, SendError> {
+        loop {
+            let wanted = known.with_seq(place, again);
+            let Some(there) = self.replace(out, &known, &wanted).await? else { return Ok(wanted) };
+            let stands = there.devices.get(&out.key.device).and_then(|device| device.numbering.clone());
+            // The device has gone on to its next message, so somebody has answered this one.
+            let stands = stands.filter(|stands| stands.is_of(&out.key)).ok_or(Refusal::from(Code::CLIENT_ID_PASSED))?;
+            if stands.seq(place) != known.seq(place) {
+                return Ok(stands);
+            }
+            known = stands;
+        }
+    }
+
+    /// Compare-and-swap of a device's numbering. `None`: done. `Some`: the head as it stands instead.
+    async fn replace(&self, out: &Outgoing, known: &Numbering, wanted: &Numbering) -> Result<Option<Head>, StoreError> {
+        let result = self
+            .once
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(timeline::key(&out.timeline(Place::Own), attr::HEAD)))
+            .update_expression("SET #s = :wanted, #o = :wanted_own")
+            .condition_expression("#s = :known AND #o = :known_own")
+            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.key.device))
+            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.key.device))
+            .expression_attribute_values(":known", known.to_value())
+            .expression_attribute_values(":known_own", number(known.own_seq))
+            .expression_attribute_values(":wanted", wanted.to_value())
+            .expression_attribute_values(":wanted_own", number(wanted.own_seq))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(None),
+            Err(error) => match condition_item(error.as_service_error()) {
+                Some(item) => Head::from_item(&item.ok_or_else(no_inbox)?).map(Some),
+                None => Err(StoreError::call("UpdateItem (swap)")(error)),
+            },
+        }
+    }
+
+    async fn give_up(&self, out: &Outgoing, log_seq: Option<u64>, receiver_seq: Option<u64>, now_ms: i64) {
+        let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
+        let seal = async |timeline: &TimelineId, seq: Option<u64>| {
+            if let Some(seq) = seq {
+                self.give_up_one(timeline, seq, now_ms).await;
+            }
+        };
+        tokio::join!(seal(&log, log_seq), seal(&inbox, receiver_seq));
+    }
+
+    /// Seals a seq that was reserved and is not used. Where that fails, a reader seals it after the lease.
+    async fn give_up_one(&self, timeline: &TimelineId, seq: u64, now_ms: i64) {
+        if let Err(error) = self.seal(timeline, seq, now_ms).await {
+            tracing::warn!(%timeline, seq, %error, "could not seal a seq that is not used; a reader will");
+        }
+    }
+}
+
+fn refused_by(relation: Relation, from: MessagesFrom) -> Option<Code> {
+    match from {
+        _ if relation.blocked => Some(Code::BLOCKED),
+        MessagesFrom::Friends if !relation.friend => Some(Code::NOT_FRIENDS),
+        MessagesFrom::Friends | MessagesFrom::Anyone => None,
+    }
+}
+
+fn refusal(verdict: &Verdict, session: u64) -> Option<Refusal> {
+    match verdict {
+        Verdict::Next | Verdict::Repeat(_) => None,
+        Verdict::Reused => Some(Code::CLIENT_ID_REUSED.into()),
+        Verdict::Ahead { expected } => {
+            Some(Refusal { code: Code::CLIENT_ID_AHEAD, expected: Some(*expected), session: Some(session) })
+        }
+        Verdict::Passed => Some(Code::CLIENT_ID_PASSED.into()),
+        Verdict::SessionPassed { stored } => {
+            Some(Refusal { code: Code::SESSION_PASSED, expected: None, session: Some(*stored) })
+        }
+    }
+}
+
+fn numbering_of(out: &Outgoing, sender: &Head) -> Result<Numbering, StoreError> {
+    let device = sender.devices.get(&out.key.device);
+    device.and_then(|device| device.numbering.clone()).ok_or_else(no_inbox)
+}
+
+fn no_inbox() -> StoreError {
+    StoreError::Corrupt { table: "timelines", detail: "a user without an inbox".to_owned() }
+}
+
+/// The item that made a condition fail. `None`: the call failed for another reason.
+#[expect(clippy::option_option, reason = "no such failure, a failure without an item, a failure with its item")]
+pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<Item>> {
+    match error {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item().cloned()),
+        _ => None,
+    }
+}
