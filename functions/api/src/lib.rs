@@ -1,1 +1,71 @@
-#![doc = "stub"]
+//! The HTTP API: accounts, friends, blocks, history. JSON in, JSON out.
+//!
+//! The route key that API Gateway names ("POST /register") picks the handler; what is refused is answered with the code's
+//! HTTP status and a `Failure` body. All but `/register` and `/login` want `Authorization: Bearer <token>`.
+
+mod accounts;
+mod failure;
+mod history;
+mod password;
+mod relations;
+mod request;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Event;
+use failure::ApiError;
+use request::Request;
+use serde::Serialize;
+use wigwag_edge::response::Response;
+use wigwag_edge::{Error, TokenKeys, clients, config};
+use wigwag_protocol::Code;
+use wigwag_store::Store;
+
+/// What the function keeps between events.
+#[derive(Debug)]
+pub struct State {
+    store: Store,
+    keys: TokenKeys,
+    token_ttl_s: i64,
+}
+
+impl State {
+    /// From the environment.
+    pub async fn from_env() -> Result<Self, Error> {
+        let sdk = clients::sdk_config().await;
+        Ok(Self {
+            store: clients::store(&sdk)?,
+            keys: TokenKeys::from_env()?,
+            token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
+        })
+    }
+}
+
+/// Answers a request.
+pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
+    let request = Request {
+        state,
+        event: &event,
+        now_ms,
+    };
+    Ok(route(&request).await.unwrap_or_else(|error| error.into_response()))
+}
+
+async fn route(request: &Request<'_>) -> Result<Response, ApiError> {
+    match request.event.route_key.as_deref().unwrap_or_default() {
+        "POST /register" => json(201, &accounts::register(request).await?),
+        "POST /login" => json(200, &accounts::login(request).await?),
+        "GET /me" => json(200, &accounts::me(request).await?),
+        "GET /user/{user_id}" => json(200, &accounts::user(request).await?),
+        "POST /friend/add" => json(200, &relations::add_friend(request).await?),
+        "POST /friend/remove" => json(200, &relations::remove_friend(request).await?),
+        "GET /friend/list" => json(200, &relations::friends(request).await?),
+        "POST /block/add" => json(200, &relations::set_blocked(request, true).await?),
+        "POST /block/remove" => json(200, &relations::set_blocked(request, false).await?),
+        "GET /history/{peer_id}" => json(200, &history::history(request).await?),
+        _ => Err(Code::UNKNOWN_ROUTE.into()),
+    }
+}
+
+fn json(status: u16, body: &impl Serialize) -> Result<Response, ApiError> {
+    let body = serde_json::to_string(body).map_err(|_| ApiError::from(Code::INTERNAL))?;
+    Ok(Response::with_body(status, body).header("content-type", "application/json"))
+}

@@ -1,1 +1,164 @@
-#![doc = "stub"]
+//! Lambda authorizer of `$connect`: checks the token, and names the caller to every later event of the connection.
+//!
+//! The token comes in the query (`?token=`) or, for browsers, in the list of subprotocols. `platform` and `device_id` may
+//! stand in the query too; a token of another platform or device is then refused with 403. A missing, invalid or expired
+//! token is refused with 401. Where the deployment allows it, a connection without a token opens without a caller, and
+//! signs in with a LOGIN frame.
+
+use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest as Event;
+use serde_json::Value;
+use wigwag_edge::caller::policy;
+use wigwag_edge::{Caller, Claims, ConfigError, TokenKeys, config};
+use wigwag_protocol::encoding::Offer;
+use wigwag_store::DeviceKey;
+
+/// What the function keeps between events.
+#[derive(Debug)]
+pub struct State {
+    keys: TokenKeys,
+    allow_login_frame: bool,
+}
+
+impl State {
+    /// From the environment.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            keys: TokenKeys::from_env()?,
+            allow_login_frame: config::allow_login_frame()?,
+        })
+    }
+}
+
+/// API Gateway turns an error with exactly this text into a 401.
+#[derive(Debug, thiserror::Error)]
+#[error("Unauthorized")]
+pub struct Unauthorized;
+
+/// Answers with a policy: who is calling, and whether they may.
+pub fn handle(state: &State, event: &Event, now_ms: i64) -> Result<Value, Unauthorized> {
+    let arn = event.method_arn.as_deref().unwrap_or("*");
+    let Some(token) = token(event) else {
+        return if state.allow_login_frame {
+            Ok(policy("anonymous", "Allow", arn, Value::Null))
+        } else {
+            Err(Unauthorized)
+        };
+    };
+    let claims = state.keys.verify(token, now_ms / 1000).map_err(|error| {
+        tracing::info!(%error, "refused a connection");
+        Unauthorized
+    })?;
+    let principal = claims.user.to_string();
+    if names_another(event, &claims) {
+        tracing::info!(user.id = claims.user, "refused a token of another platform or device");
+        return Ok(policy(&principal, "Deny", arn, Value::Null));
+    }
+    Ok(policy(&principal, "Allow", arn, Caller::from(&claims).to_context()))
+}
+
+fn token(event: &Event) -> Option<&str> {
+    let in_query = event.query_string_parameters.first("token");
+    in_query.or_else(|| Offer::parse(event.headers.get("sec-websocket-protocol")?.to_str().ok()?).token)
+}
+
+/// Whether the query names another platform or device than the token.
+fn names_another(event: &Event, claims: &Claims) -> bool {
+    let query = &event.query_string_parameters;
+    let platform = query
+        .first("platform")
+        .is_some_and(|platform| platform.parse() != Ok(claims.platform));
+    let device = query
+        .first("device_id")
+        .is_some_and(|id| DeviceKey::of(claims.platform, id) != claims.device);
+    platform || device
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn state(allow_login_frame: bool) -> State {
+        State {
+            keys: TokenKeys::new(&"k".repeat(32), "").unwrap(),
+            allow_login_frame,
+        }
+    }
+
+    fn token() -> String {
+        let claims = Claims {
+            user: 7,
+            device: DeviceKey::of(1, "phone"),
+            platform: 1,
+            expires_at_s: 100,
+        };
+        state(false).keys.issue(&claims, 0).unwrap()
+    }
+
+    fn event(query: Value, subprotocols: &str) -> Event {
+        serde_json::from_value(json!({
+            "type": "REQUEST", "methodArn": "arn:x/$connect", "headers": { "Sec-WebSocket-Protocol": subprotocols },
+            "queryStringParameters": query, "requestContext": {},
+        }))
+        .unwrap()
+    }
+
+    fn effect(answer: Result<Value, Unauthorized>) -> String {
+        answer.map_or("401".to_owned(), |policy| {
+            policy["policyDocument"]["Statement"][0]["Effect"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+    }
+
+    #[test]
+    fn a_token_is_taken_from_the_query_or_from_the_subprotocols() {
+        for event in [
+            event(json!({ "token": token() }), ""),
+            event(json!({}), &format!("wigwag.pb.v1, wigwag.token.{}", token())),
+        ] {
+            let answer = handle(&state(false), &event, 50_000).unwrap();
+            assert_eq!(
+                answer["context"],
+                json!({ "user": "7", "device": DeviceKey::of(1, "phone").as_str(), "platform": "1" })
+            );
+            assert_eq!(answer["policyDocument"]["Statement"][0]["Resource"], "arn:x/$connect");
+        }
+    }
+
+    #[test]
+    fn no_token_a_bad_one_and_an_expired_one_are_unauthorized() {
+        assert_eq!(effect(handle(&state(false), &event(json!({}), ""), 50_000)), "401");
+        assert_eq!(
+            effect(handle(&state(false), &event(json!({ "token": "x.y.z" }), ""), 50_000)),
+            "401"
+        );
+        assert_eq!(
+            effect(handle(&state(false), &event(json!({ "token": token() }), ""), 100_000)),
+            "401"
+        );
+    }
+
+    #[test]
+    fn a_token_of_another_platform_or_device_is_denied() {
+        let with = |more: (&str, &str)| event(json!({ "token": token(), more.0: more.1 }), "");
+        assert_eq!(effect(handle(&state(false), &with(("platform", "2")), 0)), "Deny");
+        assert_eq!(effect(handle(&state(false), &with(("device_id", "tablet")), 0)), "Deny");
+        assert_eq!(effect(handle(&state(false), &with(("platform", "1")), 0)), "Allow");
+        assert_eq!(effect(handle(&state(false), &with(("device_id", "phone")), 0)), "Allow");
+    }
+
+    #[test]
+    fn without_a_token_a_connection_opens_only_where_login_frames_are_allowed() {
+        let answer = handle(&state(true), &event(json!({}), ""), 0).unwrap();
+        assert_eq!(
+            (answer["principalId"].as_str(), &answer["context"]),
+            (Some("anonymous"), &json!({}))
+        );
+        assert_eq!(
+            effect(handle(&state(true), &event(json!({ "token": "bad" }), ""), 0)),
+            "401"
+        );
+    }
+}

@@ -1,1 +1,60 @@
-#![doc = "stub"]
+//! `$connect`: writes the connection into the head of its user's inbox.
+//!
+//! From then on every delivery finds it. The connection that it replaces is told why, and closed. A connection without a
+//! caller (its token will come in a LOGIN frame) is let in and written nowhere.
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
+use wigwag_edge::connection::{self, Attached};
+use wigwag_edge::response::Response;
+use wigwag_edge::{Caller, Error, Pusher, clients, config};
+use wigwag_protocol::Encoding;
+use wigwag_protocol::encoding::Offer;
+use wigwag_store::Store;
+use wigwag_store::devices::ConnectionPolicy;
+
+/// What the function keeps between events.
+#[derive(Debug)]
+pub struct State {
+    store: Store,
+    pusher: Pusher,
+    policy: ConnectionPolicy,
+}
+
+impl State {
+    /// From the environment.
+    pub async fn from_env() -> Result<Self, Error> {
+        let sdk = clients::sdk_config().await;
+        Ok(Self {
+            store: clients::timelines(&sdk)?,
+            pusher: clients::pusher(&sdk)?,
+            policy: config::connection_policy()?,
+        })
+    }
+}
+
+/// Answers with the status of the handshake: 200, or 403 where the user is unknown, or 409 where no place is left.
+pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
+    let offered = event
+        .headers
+        .get("sec-websocket-protocol")
+        .and_then(|value| value.to_str().ok())
+        .map(Offer::parse);
+    let encoding = offered.and_then(|offer| offer.encoding);
+    if let Some(caller) = Caller::from_context(&event.request_context.authorizer.fields) {
+        let connection = connection::of(&event.request_context, caller.platform, encoding.unwrap_or_default())?;
+        match connection::attach(&state.store, &state.pusher, &caller, &connection, state.policy, now_ms).await? {
+            Attached::Yes { .. } => {}
+            Attached::NoSuchUser => return Ok(Response::status(403)),
+            Attached::TooManyDevices => return Ok(Response::status(409)),
+        }
+    }
+    Ok(accepted(encoding))
+}
+
+/// Names the subprotocol, where one was offered: without that a browser closes the connection.
+fn accepted(encoding: Option<Encoding>) -> Response {
+    match encoding {
+        Some(encoding) => Response::status(200).header("Sec-WebSocket-Protocol", encoding.subprotocol()),
+        None => Response::status(200),
+    }
+}

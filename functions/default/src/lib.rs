@@ -1,1 +1,144 @@
-#![doc = "stub"]
+//! `$default`: every frame of a connected device.
+//!
+//! One frame, one answer, which is the function's return value: API Gateway sends it as the route response. The flow is the
+//! same for all: decode, find out who is calling, run the one request ([`message`] is the one that matters most), encode.
+//! What is refused is answered with a code; an `Err` is left for what breaks before an answer can be written.
+
+mod ack;
+mod heartbeat;
+mod login;
+mod message;
+mod pull;
+mod reply;
+mod sync;
+
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
+use reply::Reply;
+use wigwag_edge::response::Response;
+use wigwag_edge::{Caller, Error, Pusher, TokenKeys, clients, config, connection};
+use wigwag_protocol::limits::FRAME_BYTES;
+use wigwag_protocol::pb::CmdType;
+use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
+use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::send::MessagesFrom;
+use wigwag_store::{DeviceKey, Store, StoreError};
+
+/// What the function keeps between events.
+#[derive(Debug)]
+pub struct State {
+    store: Store,
+    pusher: Pusher,
+    policy: ConnectionPolicy,
+    messages_from: MessagesFrom,
+    /// Present where connections may sign in with a LOGIN frame.
+    login_keys: Option<TokenKeys>,
+}
+
+impl State {
+    /// From the environment.
+    pub async fn from_env() -> Result<Self, Error> {
+        let sdk = clients::sdk_config().await;
+        let login_keys = if config::allow_login_frame()? {
+            Some(TokenKeys::from_env()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            store: clients::store(&sdk)?,
+            pusher: clients::pusher(&sdk)?,
+            policy: config::connection_policy()?,
+            messages_from: config::messages_from()?,
+            login_keys,
+        })
+    }
+}
+
+/// A frame and where it came from.
+struct Call<'a> {
+    state: &'a State,
+    event: &'a Event,
+    encoding: Encoding,
+    now_ms: i64,
+}
+
+/// Answers a frame.
+pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
+    let text = event.body.as_deref().unwrap_or_default();
+    let call = Call {
+        state,
+        event: &event,
+        encoding: Encoding::of_frame(text),
+        now_ms,
+    };
+    let output = call.answer(text).await?;
+    Ok(Response::with_body(
+        200,
+        OutputFrame::encode_batch(&[output], call.encoding),
+    ))
+}
+
+impl Call<'_> {
+    async fn answer(&self, text: &str) -> Result<OutputFrame, Error> {
+        if text.len() > FRAME_BYTES {
+            return Ok(OutputFrame::refusal(
+                CmdType::Unspecified,
+                0,
+                Code::MALFORMED_FRAME,
+                Payload::None,
+            ));
+        }
+        let frame = match InputFrame::decode(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::info!(%error, "refused a frame");
+                return Ok(OutputFrame::refusal(
+                    error.cmd,
+                    error.request_id,
+                    error.code,
+                    Payload::None,
+                ));
+            }
+        };
+        let cmd = frame.request.cmd();
+        let reply = match self.run(frame.request).await {
+            Ok(reply) => reply,
+            Err(error) => reply::failed(cmd, error.as_ref()),
+        };
+        Ok(reply.into_output(frame.request_id))
+    }
+
+    async fn run(&self, request: Request) -> Result<Reply, Error> {
+        let caller = self.caller().await?;
+        match (request, caller) {
+            (Request::Login(login), None) => login::login(self, &login).await,
+            (Request::Login(_), Some(_)) => Ok(Reply::refused(CmdType::Ack, Code::ALREADY_SIGNED_IN)),
+            (request, None) => Ok(Reply::refused(reply::answer_type(request.cmd()), Code::NOT_SIGNED_IN)),
+            (Request::Heartbeat(_), Some(caller)) => heartbeat::heartbeat(self, &caller).await,
+            (Request::Message(up), Some(caller)) => message::message(self, &caller, up).await,
+            (Request::Ack(ack), Some(caller)) => ack::ack(self, &caller, &ack).await,
+            (Request::Sync(sync), Some(caller)) => sync::sync(self, &caller, sync).await,
+            (Request::Pull(pull), Some(caller)) => pull::pull(self, &caller, pull).await,
+        }
+    }
+
+    /// Who is calling: the authorizer's word, or that of an earlier LOGIN frame.
+    async fn caller(&self) -> Result<Option<Caller>, Error> {
+        let context = &self.event.request_context;
+        let caller = Caller::from_context(&context.authorizer.fields);
+        if caller.is_some() || self.state.login_keys.is_none() {
+            return Ok(caller);
+        }
+        Ok(signed_in(&self.state.store, connection::id(context)?).await?)
+    }
+}
+
+async fn signed_in(store: &Store, connection_id: &str) -> Result<Option<Caller>, StoreError> {
+    let who = store.signed_in(connection_id).await?;
+    Ok(who.and_then(|who| {
+        Some(Caller {
+            user: who.user_id,
+            device: DeviceKey::from_key(&who.device)?,
+            platform: who.platform,
+        })
+    }))
+}

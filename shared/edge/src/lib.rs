@@ -1,1 +1,18 @@
-#![doc = "stub"]
+//! What every function shares at its edge: configuration, clients, tokens, who is calling, pushing to devices.
+//!
+//! Between AWS events and the store: nothing here knows a rule of messaging.
+
+pub mod caller;
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod push;
+pub mod response;
+pub mod token;
+
+pub use caller::Caller;
+pub use config::{ConfigError, required};
+pub use lambda_runtime::Error;
+pub use push::Pusher;
+pub use token::{Claims, TokenError, TokenKeys};

@@ -13,10 +13,9 @@
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $retry:ident, $text:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $retry:ident, $status:literal, $text:literal;)+) => {
         /// Outcome of a request, as it stands in `Output.code` and in the errors of the HTTP API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
         pub enum Code {
             $($(#[doc = $doc])+ $name,)+
         }
@@ -40,6 +39,11 @@ macro_rules! codes {
                 match self { $(Self::$name => codes!(@retry $retry)),+ }
             }
 
+            /// HTTP status that goes with it in the HTTP API.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$name => $status),+ }
+            }
+
             /// What went wrong and what to do, in one sentence for people.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
@@ -59,86 +63,86 @@ mod definition {
 
     codes! {
         /// It worked.
-        OK = 0, final, "";
+        OK = 0, final, 200, "";
 
         /// Not base64 protobuf and not JSON, or the wrong types inside.
-        MALFORMED_FRAME = 1000, final, "the frame is neither JSON nor base64 protobuf of this protocol";
+        MALFORMED_FRAME = 1000, final, 400, "the frame is neither JSON nor base64 protobuf of this protocol";
         /// The type is not one that a client may send.
-        UNKNOWN_COMMAND = 1001, final, "this type of frame is unknown";
+        UNKNOWN_COMMAND = 1001, final, 400, "this type of frame is unknown";
         /// A field is missing or out of range.
-        INVALID_FIELD = 1002, final, "a field is missing or out of range";
+        INVALID_FIELD = 1002, final, 400, "a field is missing or out of range";
         /// No such path or method in the HTTP API.
-        UNKNOWN_ROUTE = 1003, final, "there is nothing at this path";
+        UNKNOWN_ROUTE = 1003, final, 404, "there is nothing at this path";
         /// A body of an HTTP request is over its limit.
-        BODY_TOO_LARGE = 1004, final, "the request's body is too large";
+        BODY_TOO_LARGE = 1004, final, 413, "the request's body is too large";
 
         /// The connection has not signed in.
-        NOT_SIGNED_IN = 1100, final, "sign in first";
+        NOT_SIGNED_IN = 1100, final, 401, "sign in first";
         /// The token's signature, form, key or claims are not valid.
-        TOKEN_INVALID = 1101, final, "the token is not valid; log in again";
+        TOKEN_INVALID = 1101, final, 401, "the token is not valid; log in again";
         /// The token was valid once.
-        TOKEN_EXPIRED = 1102, final, "the token has expired; log in again";
+        TOKEN_EXPIRED = 1102, final, 401, "the token has expired; log in again";
         /// The token belongs to another platform or device than the request names.
-        TOKEN_ELSEWHERE = 1103, final, "the token was given to another platform or device";
+        TOKEN_ELSEWHERE = 1103, final, 403, "the token was given to another platform or device";
         /// The deployment takes tokens at `$connect` only.
-        LOGIN_FRAME_DISABLED = 1104, final, "this deployment takes the token when the connection opens, not in a LOGIN frame";
+        LOGIN_FRAME_DISABLED = 1104, final, 403, "this deployment takes the token when the connection opens, not in a LOGIN frame";
         /// LOGIN on a connection that is signed in.
-        ALREADY_SIGNED_IN = 1105, final, "this connection is signed in already";
+        ALREADY_SIGNED_IN = 1105, final, 409, "this connection is signed in already";
         /// Phone number and password do not belong together. The same for an unknown number.
-        WRONG_CREDENTIALS = 1106, final, "phone number or password is wrong";
+        WRONG_CREDENTIALS = 1106, final, 401, "phone number or password is wrong";
         /// Too many log-ins for this phone number.
-        TOO_MANY_ATTEMPTS = 1107, retry, "too many attempts; wait before trying again";
+        TOO_MANY_ATTEMPTS = 1107, retry, 429, "too many attempts; wait before trying again";
         /// The user has as many devices as there are places.
-        TOO_MANY_DEVICES = 1108, final, "too many devices are in use; disconnect one of them";
+        TOO_MANY_DEVICES = 1108, final, 409, "too many devices are in use; disconnect one of them";
 
         /// The message names another sender than the signed-in user.
-        SENDER_MISMATCH = 1200, final, "the sender is not the signed-in user";
+        SENDER_MISMATCH = 1200, final, 403, "the sender is not the signed-in user";
         /// The receiver is the sender.
-        SEND_TO_SELF = 1201, final, "a message to oneself cannot be sent";
+        SEND_TO_SELF = 1201, final, 400, "a message to oneself cannot be sent";
         /// No such user.
-        USER_NOT_FOUND = 1202, final, "there is no such user";
+        USER_NOT_FOUND = 1202, final, 404, "there is no such user";
         /// The receiver has blocked the sender.
-        BLOCKED = 1203, final, "the receiver does not take messages from this sender";
+        BLOCKED = 1203, final, 403, "the receiver does not take messages from this sender";
         /// The deployment lets friends alone write to each other, and these two are not.
-        NOT_FRIENDS = 1204, final, "sender and receiver are not friends";
+        NOT_FRIENDS = 1204, final, 403, "sender and receiver are not friends";
         /// Content over 16 KB.
-        CONTENT_TOO_LARGE = 1205, final, "the content is over 16 KB";
+        CONTENT_TOO_LARGE = 1205, final, 413, "the content is over 16 KB";
         /// No content at all.
-        CONTENT_EMPTY = 1206, final, "the content is empty";
+        CONTENT_EMPTY = 1206, final, 400, "the content is empty";
         /// A `client_id` beyond the next one; `expected_client_id` names that.
-        CLIENT_ID_AHEAD = 1207, final, "client_id is ahead of the next one; send from expected_client_id on";
+        CLIENT_ID_AHEAD = 1207, final, 409, "client_id is ahead of the next one; send from expected_client_id on";
         /// A `client_id` before the last one: it was answered before its successor was sent, or the sender broke the rule of
         /// one frame in flight.
-        CLIENT_ID_PASSED = 1208, final, "client_id was followed by a later one already";
+        CLIENT_ID_PASSED = 1208, final, 409, "client_id was followed by a later one already";
         /// A session before the stored one.
-        SESSION_PASSED = 1209, final, "a newer session of this device has begun; number anew in a session above it";
+        SESSION_PASSED = 1209, final, 409, "a newer session of this device has begun; number anew in a session above it";
         /// The last `client_id` again, with another receiver or content.
-        CLIENT_ID_REUSED = 1210, final, "client_id was used for another message";
+        CLIENT_ID_REUSED = 1210, final, 409, "client_id was used for another message";
         /// A kind of conversation that this server does not have.
-        SESSION_TYPE_UNSUPPORTED = 1211, final, "this session_type is not supported";
+        SESSION_TYPE_UNSUPPORTED = 1211, final, 400, "this session_type is not supported";
 
         /// SYNC after a seq that was never given, ACK of one.
-        CURSOR_BEYOND_END = 1300, final, "the cursor is beyond the newest seq; max_seq names that";
+        CURSOR_BEYOND_END = 1300, final, 400, "the cursor is beyond the newest seq; max_seq names that";
         /// PULL from beyond its end.
-        INVALID_RANGE = 1301, final, "begin_seq is beyond end_seq";
+        INVALID_RANGE = 1301, final, 400, "begin_seq is beyond end_seq";
 
         /// The phone number belongs to an account.
-        PHONE_NUMBER_TAKEN = 1400, final, "this phone number has an account";
+        PHONE_NUMBER_TAKEN = 1400, final, 409, "this phone number has an account";
         /// Not a phone number.
-        PHONE_NUMBER_MALFORMED = 1401, final, "a phone number has 7 to 15 digits, with or without a leading +";
+        PHONE_NUMBER_MALFORMED = 1401, final, 400, "a phone number has 7 to 15 digits, with or without a leading +";
         /// Too easy to guess, or too long.
-        PASSWORD_WEAK = 1402, final, "a password has 8 characters or more (128 bytes at most), is not a common one and not the phone number";
+        PASSWORD_WEAK = 1402, final, 400, "a password has 8 characters or more (128 bytes at most), is not a common one and not the phone number";
         /// Empty, too long, or with control characters.
-        NICKNAME_INVALID = 1403, final, "a nickname has 1 to 64 characters and no control characters";
+        NICKNAME_INVALID = 1403, final, 400, "a nickname has 1 to 64 characters and no control characters";
         /// Empty, or longer than 64 bytes.
-        DEVICE_ID_INVALID = 1404, final, "a device_id has 1 to 64 bytes";
+        DEVICE_ID_INVALID = 1404, final, 400, "a device_id has 1 to 64 bytes";
         /// Befriending or blocking oneself.
-        RELATION_TO_SELF = 1405, final, "this takes another user, not yourself";
+        RELATION_TO_SELF = 1405, final, 400, "this takes another user, not yourself";
 
         /// Something failed that should not.
-        INTERNAL = 1900, retry, "something failed on our side; try again";
+        INTERNAL = 1900, retry, 500, "something failed on our side; try again";
         /// Too much at once.
-        BUSY = 1901, retry, "too much at once; try again in a moment";
+        BUSY = 1901, retry, 503, "too much at once; try again in a moment";
     }
 
     impl fmt::Display for Code {

@@ -76,7 +76,10 @@ impl Store {
             return Ok(Connected::TooManyDevices);
         }
         let mut replaced = Vec::new();
-        for (other, older) in before.connections(now_ms).filter(|(_, older)| older.id != connection.id) {
+        for (other, older) in before
+            .connections(now_ms)
+            .filter(|(_, older)| older.id != connection.id)
+        {
             if other == device {
                 replaced.push(older.clone());
             } else if policy == ConnectionPolicy::Platform && older.platform == connection.platform {
@@ -84,7 +87,10 @@ impl Store {
                 replaced.push(older.clone());
             }
         }
-        Ok(Connected::Yes { max_seq: before.seq, replaced })
+        Ok(Connected::Yes {
+            max_seq: before.seq,
+            replaced,
+        })
     }
 
     /// Answers with the head as it was; `None` where there is no such user.
@@ -116,7 +122,9 @@ impl Store {
 
     /// Forgets the device that has been away longest. `false`: none may be forgotten.
     async fn make_place(&self, user: UserId, head: &Head, now_ms: i64) -> Result<bool, StoreError> {
-        let Some((device, known)) = longest_away(head, now_ms) else { return Ok(false) };
+        let Some((device, known)) = longest_away(head, now_ms) else {
+            return Ok(false);
+        };
         tracing::info!(user.id = user, device = %device, "forgot a device that made place for another");
         let mut call = self
             .db
@@ -184,7 +192,11 @@ impl Store {
             Err(error) => match condition_item(error.as_service_error()) {
                 Some(item) => {
                     let max_seq = Head::from_item(&item.unwrap_or_default())?.seq;
-                    Ok(if seq > max_seq { Positioned::BeyondEnd { max_seq } } else { Positioned::Yes })
+                    Ok(if seq > max_seq {
+                        Positioned::BeyondEnd { max_seq }
+                    } else {
+                        Positioned::Yes
+                    })
                 }
                 None => Err(StoreError::call("UpdateItem (position)")(error)),
             },
@@ -195,8 +207,18 @@ impl Store {
 /// The device whose last message is oldest among those that are not connected and have been idle long enough.
 fn longest_away(head: &Head, now_ms: i64) -> Option<(&DeviceKey, &Device)> {
     let keep_ms = i64::try_from(KEEP_IDLE.as_millis()).unwrap_or(i64::MAX);
-    let last_sent = |device: &Device| device.numbering.as_ref().map_or(0, |numbering| numbering.plan.sent_at_ms);
-    let is_connected = |device: &Device| device.connection.as_ref().is_some_and(|connection| connection.is_alive(now_ms));
+    let last_sent = |device: &Device| {
+        device
+            .numbering
+            .as_ref()
+            .map_or(0, |numbering| numbering.plan.sent_at_ms)
+    };
+    let is_connected = |device: &Device| {
+        device
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.is_alive(now_ms))
+    };
     head.devices
         .iter()
         .filter(|(_, device)| !is_connected(device) && now_ms - last_sent(device) > keep_ms)

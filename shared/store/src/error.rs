@@ -46,7 +46,10 @@ impl StoreError {
             Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
                 Self::Throttled { operation }
             }
-            _ => Self::Failed { operation, source: Box::new(error) },
+            _ => Self::Failed {
+                operation,
+                source: Box::new(error),
+            },
         }
     }
 }

@@ -100,16 +100,22 @@ impl Head {
     fn read_device(&mut self, item: &Item, name: &str, value: &AttributeValue) -> Result<(), StoreError> {
         let mut letters = name.chars();
         let Some(kind) = letters.next() else { return Ok(()) };
-        let Some(key) = DeviceKey::from_key(letters.as_str()) else { return Ok(()) };
+        let Some(key) = DeviceKey::from_key(letters.as_str()) else {
+            return Ok(());
+        };
         match kind {
             attr::CONNECTION => {
-                let text = value.as_s().map_err(|_| corrupt("timelines", "a connection is no string"))?;
+                let text = value
+                    .as_s()
+                    .map_err(|_| corrupt("timelines", "a connection is no string"))?;
                 let connection = text.parse().map_err(|detail: &str| corrupt("timelines", detail))?;
                 self.device(key).connection = Some(connection);
             }
             attr::NUMBERING => {
                 let own_seq = get_number(item, &attribute(attr::OWN_SEQ, &key)).unwrap_or(0);
-                let map = value.as_m().map_err(|_| corrupt("timelines", "a numbering is no map"))?;
+                let map = value
+                    .as_m()
+                    .map_err(|_| corrupt("timelines", "a numbering is no map"))?;
                 self.device(key).numbering = Some(Numbering::from_map(map, own_seq)?);
             }
             attr::POSITION => self.device(key).position = get_number(item, name),
@@ -125,7 +131,11 @@ impl Head {
     /// The connections that can still be open, each with its device.
     pub fn connections(&self, now_ms: i64) -> impl Iterator<Item = (&DeviceKey, &Connection)> {
         self.devices.iter().filter_map(move |(key, device)| {
-            device.connection.as_ref().filter(|connection| connection.is_alive(now_ms)).map(|connection| (key, connection))
+            device
+                .connection
+                .as_ref()
+                .filter(|connection| connection.is_alive(now_ms))
+                .map(|connection| (key, connection))
         })
     }
 }
@@ -145,13 +155,22 @@ mod tests {
     use wigwag_protocol::limits::DEVICES_PER_USER;
 
     fn connection() -> Connection {
-        Connection { id: "TXzPWdnOjoECGjA=".to_owned(), platform: 11, protobuf: true, connected_at_s: 1_800_000_000 }
+        Connection {
+            id: "TXzPWdnOjoECGjA=".to_owned(),
+            platform: 11,
+            protobuf: true,
+            connected_at_s: 1_800_000_000,
+        }
     }
 
     #[test]
     fn a_connection_is_read_as_it_was_written() {
         assert_eq!(connection().to_string().parse(), Ok(connection()));
-        assert!(connection().to_string().starts_with(&Connection::prefix("TXzPWdnOjoECGjA=")));
+        assert!(
+            connection()
+                .to_string()
+                .starts_with(&Connection::prefix("TXzPWdnOjoECGjA="))
+        );
     }
 
     #[test]
@@ -163,8 +182,19 @@ mod tests {
 
     #[test]
     fn a_head_with_every_place_taken_costs_one_write_unit() {
-        let plan = Plan { receiver: (1 << 53) - 1, log_seq: 1 << 33, receiver_seq: 1 << 33, sent_at_ms: 1_800_000_000_000, digest: [9; 4] };
-        let numbering = Numbering { session: 1_800_000_000_000, client_id: 1 << 33, plan, own_seq: 1 << 33 };
+        let plan = Plan {
+            receiver: (1 << 53) - 1,
+            log_seq: 1 << 33,
+            receiver_seq: 1 << 33,
+            sent_at_ms: 1_800_000_000_000,
+            digest: [9; 4],
+        };
+        let numbering = Numbering {
+            session: 1_800_000_000_000,
+            client_id: 1 << 33,
+            plan,
+            own_seq: 1 << 33,
+        };
         let mut item = timeline::key(&TimelineId::inbox((1 << 53) - 1), 0);
         item.insert(attr::COUNTER.to_owned(), number(1_u64 << 33));
         item.insert(attr::RESERVED_AT.to_owned(), number(1_800_000_000_000_u64));
@@ -178,6 +208,10 @@ mod tests {
         assert!(size(&item) <= 1024, "{} bytes", size(&item));
         let head = Head::from_item(&item).unwrap();
         assert_eq!(head.devices.len(), DEVICES_PER_USER);
-        assert!(head.devices.values().all(|device| device.numbering == Some(numbering.clone()) && device.connection == Some(connection())));
+        assert!(
+            head.devices
+                .values()
+                .all(|device| device.numbering == Some(numbering.clone()) && device.connection == Some(connection()))
+        );
     }
 }

@@ -51,7 +51,10 @@ impl DeviceKey {
     /// The key of this device.
     pub fn of(platform: u8, device_id: &str) -> Self {
         use base64::Engine as _;
-        let digest = Sha256::new().chain_update([platform]).chain_update(device_id.as_bytes()).finalize();
+        let digest = Sha256::new()
+            .chain_update([platform])
+            .chain_update(device_id.as_bytes())
+            .finalize();
         Self(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&digest[..4]))
     }
 

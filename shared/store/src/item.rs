@@ -34,7 +34,10 @@ pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
 }
 
 pub(crate) fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreError {
-    StoreError::Corrupt { table, detail: detail.into() }
+    StoreError::Corrupt {
+        table,
+        detail: detail.into(),
+    }
 }
 
 /// Bytes that an item counts for capacity: names and values, as the developer guide adds them up.
@@ -50,7 +53,12 @@ fn value_size(value: &AttributeValue) -> usize {
         AttributeValue::S(text) => text.len(),
         AttributeValue::B(blob) => blob.as_ref().len(),
         AttributeValue::Bool(_) => 1,
-        AttributeValue::M(map) => 3 + map.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>(),
+        AttributeValue::M(map) => {
+            3 + map
+                .iter()
+                .map(|(name, value)| 1 + name.len() + value_size(value))
+                .sum::<usize>()
+        }
         other => panic!("our items have no {other:?}"),
     }
 }

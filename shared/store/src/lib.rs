@@ -53,8 +53,15 @@ impl Store {
     /// A store on these tables, with the endpoint and credentials of `config`. A function that uses one table only may
     /// leave the other's name empty: a call to it fails with the service's own error.
     pub fn new(config: Builder, timelines: impl Into<String>, directory: impl Into<String>) -> Self {
-        let config = config.timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build());
-        let db = config.clone().retry_config(RetryConfig::standard().with_max_attempts(3)).build();
+        let config = config.timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .build(),
+        );
+        let db = config
+            .clone()
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .build();
         let once = config.retry_config(RetryConfig::disabled()).build();
         Self {
             db: Client::from_conf(db),

@@ -25,27 +25,113 @@ pub struct Messages {
     pub has_more: bool,
 }
 
+/// Which part of a conversation is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryRange {
+    /// First conversation seq; 0 means 1.
+    pub begin_seq: u64,
+    /// Last conversation seq; 0 means the newest.
+    pub end_seq: u64,
+    /// At most so many messages; at least 1.
+    pub limit: u32,
+    /// Newest first. What is still being written is then left out; it comes by SYNC.
+    pub descending: bool,
+}
+
+impl HistoryRange {
+    /// Whether its ends are in order.
+    pub fn is_valid(&self) -> bool {
+        self.end_seq == 0 || self.begin_seq <= self.end_seq
+    }
+
+    /// Where to go on after a page; 0 at the end of the range.
+    fn next_seq(&self, page: &Messages) -> u64 {
+        let end = if self.end_seq == 0 {
+            page.max_seq
+        } else {
+            self.end_seq.min(page.max_seq)
+        };
+        match (self.descending, page.has_more) {
+            (true, true) => page.cursor,
+            (true, false) => 0,
+            // Ascending, the page may also end before a seq that is still being written.
+            (false, _) if page.cursor < end => page.cursor + 1,
+            (false, _) => 0,
+        }
+    }
+}
+
+/// A part of a conversation.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// In the order asked for.
+    pub messages: Vec<pb::Message>,
+    /// Where to go on: the next `begin_seq`, or `end_seq` when descending; 0 at the end.
+    pub next_seq: u64,
+    /// The conversation's highest reserved seq.
+    pub max_seq: u64,
+    /// Whether reading on brings more right now.
+    pub has_more: bool,
+}
+
 /// Messages that one `BatchGetItem` takes.
 const KEYS_PER_REQUEST: usize = 100;
 
 impl Store {
-    /// Reads a user's inbox after a cursor. `None`: no such user.
-    pub async fn inbox(&self, user: UserId, after: u64, limit: u32, encoding: Encoding, now_ms: i64) -> Result<Option<Messages>, StoreError> {
-        let range = Range { after, through: None, limit };
-        let Some(page) = self.read(&TimelineId::inbox(user), range, now_ms).await? else { return Ok(None) };
-        self.messages(page, encoding, |seq, message| message.seq = seq).await.map(Some)
+    /// Reads a user's inbox after a cursor, as much as a frame holds. `None`: no such user.
+    pub async fn inbox(
+        &self,
+        user: UserId,
+        after: u64,
+        limit: u32,
+        encoding: Encoding,
+        now_ms: i64,
+    ) -> Result<Option<Messages>, StoreError> {
+        let range = Range {
+            after,
+            through: None,
+            limit,
+        };
+        let Some(page) = self.read(&TimelineId::inbox(user), range, now_ms).await? else {
+            return Ok(None);
+        };
+        self.messages(page, encoding, |seq, message| message.seq = seq)
+            .await
+            .map(Some)
     }
 
-    /// Reads the log of two users, oldest first. `None`: they have none.
-    pub async fn history(&self, log: &TimelineId, range: Range, encoding: Encoding, now_ms: i64) -> Result<Option<Messages>, StoreError> {
-        let Some(page) = self.read(log, range, now_ms).await? else { return Ok(None) };
-        self.messages(page, encoding, |seq, message| message.conversation_seq = seq).await.map(Some)
-    }
-
-    /// Reads the log of two users, newest first. `None`: they have none.
-    pub async fn history_back(&self, log: &TimelineId, range: Range, encoding: Encoding) -> Result<Option<Messages>, StoreError> {
-        let Some(page) = self.read_back(log, range).await? else { return Ok(None) };
-        self.messages(page, encoding, |seq, message| message.conversation_seq = seq).await.map(Some)
+    /// Reads the log of two users. A conversation that has not begun reads as an empty one.
+    pub async fn history(
+        &self,
+        user: UserId,
+        peer: UserId,
+        wanted: HistoryRange,
+        encoding: Encoding,
+        now_ms: i64,
+    ) -> Result<History, StoreError> {
+        let log = TimelineId::peer(user, peer);
+        let range = Range {
+            after: wanted.begin_seq.max(1) - 1,
+            through: (wanted.end_seq > 0).then_some(wanted.end_seq),
+            limit: wanted.limit,
+        };
+        let page = if wanted.descending {
+            self.read_back(&log, range).await?
+        } else {
+            self.read(&log, range, now_ms).await?
+        };
+        let Some(page) = page else {
+            return Ok(History::default());
+        };
+        let page = self
+            .messages(page, encoding, |seq, message| message.conversation_seq = seq)
+            .await?;
+        Ok(History {
+            next_seq: wanted.next_seq(&page),
+            messages: page.messages,
+            max_seq: page.max_seq,
+            has_more: page.has_more,
+        })
     }
 
     async fn messages(
@@ -64,7 +150,12 @@ impl Store {
         let fitting = fitting(&messages, encoding);
         messages.truncate(fitting);
         page.keep(fitting);
-        Ok(Messages { messages, cursor: page.cursor, max_seq: page.max_seq, has_more: page.has_more })
+        Ok(Messages {
+            messages,
+            cursor: page.cursor,
+            max_seq: page.max_seq,
+            has_more: page.has_more,
+        })
     }
 
     /// Fetches the messages that entries refer to, by log and seq.
@@ -95,9 +186,11 @@ impl Store {
             let call = self.db.batch_get_item().request_items(&self.timelines, wanted);
             let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
             for item in output.responses.unwrap_or_default().into_values().flatten() {
-                if let (Some(log), Some(seq), Slot::Entry(entry)) =
-                    (get_string(&item, attr::TIMELINE), get_number(&item, attr::SEQ), slot_from_item(&item)?)
-                {
+                if let (Some(log), Some(seq), Slot::Entry(entry)) = (
+                    get_string(&item, attr::TIMELINE),
+                    get_number(&item, attr::SEQ),
+                    slot_from_item(&item)?,
+                ) {
                     found.insert((log.to_owned(), seq), entry);
                 }
             }
@@ -108,7 +201,9 @@ impl Store {
                 .map(|left| left.keys)
                 .unwrap_or_default();
             if keys.len() == asked {
-                return Err(StoreError::Throttled { operation: "BatchGetItem" });
+                return Err(StoreError::Throttled {
+                    operation: "BatchGetItem",
+                });
             }
         }
         Ok(())
@@ -118,10 +213,17 @@ impl Store {
 fn message(entry: &Entry, logged: &HashMap<(String, u64), Entry>) -> Result<pb::Message, StoreError> {
     let bytes = match &entry.content {
         Content::Inline(bytes) => bytes,
-        Content::Reference { log, seq } => match logged.get(&(log.as_str().to_owned(), *seq)).map(|entry| &entry.content) {
-            Some(Content::Inline(bytes)) => bytes,
-            _ => return Err(corrupt("timelines", format!("an inbox names {log} {seq}, where no message stands"))),
-        },
+        Content::Reference { log, seq } => {
+            match logged.get(&(log.as_str().to_owned(), *seq)).map(|entry| &entry.content) {
+                Some(Content::Inline(bytes)) => bytes,
+                _ => {
+                    return Err(corrupt(
+                        "timelines",
+                        format!("an inbox names {log} {seq}, where no message stands"),
+                    ));
+                }
+            }
+        }
     };
     pb::Message::decode(bytes.as_slice()).map_err(|_| corrupt("timelines", "a message cannot be read"))
 }
@@ -142,7 +244,10 @@ mod tests {
 
     #[test]
     fn a_page_is_cut_where_the_frame_is_full() {
-        let message = pb::Message { content: vec![b'a'; 10_000], ..pb::Message::default() };
+        let message = pb::Message {
+            content: vec![b'a'; 10_000],
+            ..pb::Message::default()
+        };
         let messages = vec![message; 5];
         assert_eq!(fitting(&messages, Encoding::Json), 3);
         assert_eq!(fitting(&messages, Encoding::Protobuf), 2);

@@ -65,7 +65,13 @@ pub enum Verdict {
 
 /// Judges a number by the last one of its device.
 pub fn judge(last: Option<&Numbering>, session: u64, client_id: u64, receiver: UserId, digest: [u8; 4]) -> Verdict {
-    let next_in = |expected| if client_id == expected { Verdict::Next } else { Verdict::Ahead { expected } };
+    let next_in = |expected| {
+        if client_id == expected {
+            Verdict::Next
+        } else {
+            Verdict::Ahead { expected }
+        }
+    };
     match last {
         None => next_in(1),
         Some(last) if session > last.session => next_in(1),
@@ -79,7 +85,10 @@ pub fn judge(last: Option<&Numbering>, session: u64, client_id: u64, receiver: U
 
 /// Digest of a message's kind and content.
 pub fn digest(message_type: i32, content: &[u8]) -> [u8; 4] {
-    let hash = Sha256::new().chain_update(message_type.to_be_bytes()).chain_update(content).finalize();
+    let hash = Sha256::new()
+        .chain_update(message_type.to_be_bytes())
+        .chain_update(content)
+        .finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }
 
@@ -136,8 +145,19 @@ mod tests {
     use super::*;
 
     fn last() -> Numbering {
-        let plan = Plan { receiver: 2, log_seq: 3, receiver_seq: 4, sent_at_ms: 5, digest: digest(1, b"hi") };
-        Numbering { session: 10, client_id: 7, plan, own_seq: 6 }
+        let plan = Plan {
+            receiver: 2,
+            log_seq: 3,
+            receiver_seq: 4,
+            sent_at_ms: 5,
+            digest: digest(1, b"hi"),
+        };
+        Numbering {
+            session: 10,
+            client_id: 7,
+            plan,
+            own_seq: 6,
+        }
     }
 
     #[test]

@@ -76,7 +76,11 @@ pub struct Refusal {
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code, expected: None, session: None }
+        Self {
+            code,
+            expected: None,
+            session: None,
+        }
     }
 }
 
@@ -165,9 +169,10 @@ impl Outgoing {
     fn entry(&self, place: Place, numbering: &Numbering) -> Entry {
         let message = self.message(numbering).encode_to_vec();
         let content = match place {
-            Place::Receiver | Place::Own if message.len() > INLINE_BYTES => {
-                Content::Reference { log: self.timeline(Place::Log), seq: numbering.plan.log_seq }
-            }
+            Place::Receiver | Place::Own if message.len() > INLINE_BYTES => Content::Reference {
+                log: self.timeline(Place::Log),
+                seq: numbering.plan.log_seq,
+            },
             Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
         };
         Entry::new(&self.key, numbering.plan.sent_at_ms, content)
@@ -178,7 +183,10 @@ impl Outgoing {
     }
 
     fn judge(&self, sender: &Head) -> Verdict {
-        let last = sender.devices.get(&self.key.device).and_then(|device| device.numbering.as_ref());
+        let last = sender
+            .devices
+            .get(&self.key.device)
+            .and_then(|device| device.numbering.as_ref());
         judge(last, self.key.session, self.key.client_id, self.receiver, self.digest())
     }
 }
@@ -199,7 +207,8 @@ impl Store {
             }
             Ok(Claim::Lost(sender)) => self.send_again(out, reserved, sender, now_ms).await,
             Err(error @ StoreError::Throttled { .. }) => {
-                self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms).await;
+                self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms)
+                    .await;
                 Err(error.into())
             }
             // The claim may stand, and then its plan names these seqs: the next attempt finds out.
@@ -215,15 +224,29 @@ impl Store {
             self.reserve(&inbox, 1, Missing::Refuse, now_ms),
             self.relation(out.receiver, out.key.sender),
         );
-        let taken = (log.as_ref().ok().and_then(Option::as_ref), receiver.as_ref().ok().and_then(Option::as_ref));
+        let taken = (
+            log.as_ref().ok().and_then(Option::as_ref),
+            receiver.as_ref().ok().and_then(Option::as_ref),
+        );
         if let ((Some(log), Some(receiver)), Ok(relation)) = (taken, &relation) {
-            return Ok((Reserved { log_seq: log.seq, receiver: receiver.clone() }, *relation));
+            return Ok((
+                Reserved {
+                    log_seq: log.seq,
+                    receiver: receiver.clone(),
+                },
+                *relation,
+            ));
         }
-        self.give_up(out, taken.0.map(|head| head.seq), taken.1.map(|head| head.seq), now_ms).await;
+        self.give_up(out, taken.0.map(|head| head.seq), taken.1.map(|head| head.seq), now_ms)
+            .await;
         log?;
         receiver?.ok_or(Refusal::from(Code::USER_NOT_FOUND))?;
         relation?;
-        Err(StoreError::Corrupt { table: "timelines", detail: "a log was not made".to_owned() }.into())
+        Err(StoreError::Corrupt {
+            table: "timelines",
+            detail: "a log was not made".to_owned(),
+        }
+        .into())
     }
 
     /// Step 2.
@@ -235,7 +258,12 @@ impl Store {
             sent_at_ms: now_ms,
             digest: out.digest(),
         };
-        let numbering = Numbering { session: out.key.session, client_id: out.key.client_id, plan, own_seq: 0 };
+        let numbering = Numbering {
+            session: out.key.session,
+            client_id: out.key.client_id,
+            plan,
+            own_seq: 0,
+        };
         let is_next = match out.key.client_id {
             1 => "attribute_exists(#t) AND (attribute_not_exists(#s) OR #s.#session < :session)",
             _ => "attribute_exists(#t) AND #s.#session = :session AND #s.#client_id = :previous",
@@ -274,7 +302,13 @@ impl Store {
     }
 
     /// The number was taken: a repeat is finished, anything else is refused.
-    async fn send_again(&self, out: &Outgoing, reserved: Reserved, sender: Head, now_ms: i64) -> Result<Sent, SendError> {
+    async fn send_again(
+        &self,
+        out: &Outgoing,
+        reserved: Reserved,
+        sender: Head,
+        now_ms: i64,
+    ) -> Result<Sent, SendError> {
         let give_up = self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms);
         match out.judge(&sender) {
             Verdict::Repeat(numbering) => {
@@ -289,12 +323,19 @@ impl Store {
     }
 
     /// The receiver does not take messages from the sender. One that was accepted before that is still answered as it was.
-    async fn send_refused(&self, out: &Outgoing, reserved: Reserved, code: Code, now_ms: i64) -> Result<Sent, SendError> {
+    async fn send_refused(
+        &self,
+        out: &Outgoing,
+        reserved: Reserved,
+        code: Code,
+        now_ms: i64,
+    ) -> Result<Sent, SendError> {
         let sender = self.head(&out.timeline(Place::Own), true).await?.ok_or_else(no_inbox)?;
         if matches!(out.judge(&sender), Verdict::Repeat(_)) {
             return self.send_again(out, reserved, sender, now_ms).await;
         }
-        self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms).await;
+        self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms)
+            .await;
         Err(Refusal::from(code).into())
     }
 
@@ -313,11 +354,23 @@ impl Store {
             self.place(out, Place::Own, logged.clone(), now_ms),
         );
         let (receiver_seq, own_seq) = (theirs?.plan.receiver_seq, own?.own_seq);
-        Ok(Sent { message: out.message(&logged), own_seq, receiver_seq, sender, receiver })
+        Ok(Sent {
+            message: out.message(&logged),
+            own_seq,
+            receiver_seq,
+            sender,
+            receiver,
+        })
     }
 
     /// Puts the message into one place. Where its seq was sealed, it takes another, which all attempts agree on.
-    async fn place(&self, out: &Outgoing, place: Place, planned: Numbering, now_ms: i64) -> Result<Numbering, SendError> {
+    async fn place(
+        &self,
+        out: &Outgoing,
+        place: Place,
+        planned: Numbering,
+        now_ms: i64,
+    ) -> Result<Numbering, SendError> {
         let timeline = out.timeline(place);
         let mut numbering = planned;
         loop {
@@ -325,7 +378,11 @@ impl Store {
             if self.put(&timeline, seq, &out.entry(place, &numbering)).await? == Put::Stands {
                 return Ok(numbering);
             }
-            let again = self.reserve(&timeline, 1, Missing::Refuse, now_ms).await?.ok_or_else(no_inbox)?.seq;
+            let again = self
+                .reserve(&timeline, 1, Missing::Refuse, now_ms)
+                .await?
+                .ok_or_else(no_inbox)?
+                .seq;
             let stands = self.swap(out, place, numbering, again).await;
             if !matches!(&stands, Ok(stands) if stands.seq(place) == again) {
                 self.give_up_one(&timeline, again, now_ms).await;
@@ -335,13 +392,26 @@ impl Store {
     }
 
     /// Replaces the seq of one place in the plan, unless another attempt did: answers with the numbering that stands.
-    async fn swap(&self, out: &Outgoing, place: Place, mut known: Numbering, again: u64) -> Result<Numbering, SendError> {
+    async fn swap(
+        &self,
+        out: &Outgoing,
+        place: Place,
+        mut known: Numbering,
+        again: u64,
+    ) -> Result<Numbering, SendError> {
         loop {
             let wanted = known.with_seq(place, again);
-            let Some(there) = self.replace(out, &known, &wanted).await? else { return Ok(wanted) };
-            let stands = there.devices.get(&out.key.device).and_then(|device| device.numbering.clone());
+            let Some(there) = self.replace(out, &known, &wanted).await? else {
+                return Ok(wanted);
+            };
+            let stands = there
+                .devices
+                .get(&out.key.device)
+                .and_then(|device| device.numbering.clone());
             // The device has gone on to its next message, so somebody has answered this one.
-            let stands = stands.filter(|stands| stands.is_of(&out.key)).ok_or(Refusal::from(Code::CLIENT_ID_PASSED))?;
+            let stands = stands
+                .filter(|stands| stands.is_of(&out.key))
+                .ok_or(Refusal::from(Code::CLIENT_ID_PASSED))?;
             if stands.seq(place) != known.seq(place) {
                 return Ok(stands);
             }
@@ -406,13 +476,17 @@ fn refusal(verdict: &Verdict, session: u64) -> Option<Refusal> {
     match verdict {
         Verdict::Next | Verdict::Repeat(_) => None,
         Verdict::Reused => Some(Code::CLIENT_ID_REUSED.into()),
-        Verdict::Ahead { expected } => {
-            Some(Refusal { code: Code::CLIENT_ID_AHEAD, expected: Some(*expected), session: Some(session) })
-        }
+        Verdict::Ahead { expected } => Some(Refusal {
+            code: Code::CLIENT_ID_AHEAD,
+            expected: Some(*expected),
+            session: Some(session),
+        }),
         Verdict::Passed => Some(Code::CLIENT_ID_PASSED.into()),
-        Verdict::SessionPassed { stored } => {
-            Some(Refusal { code: Code::SESSION_PASSED, expected: None, session: Some(*stored) })
-        }
+        Verdict::SessionPassed { stored } => Some(Refusal {
+            code: Code::SESSION_PASSED,
+            expected: None,
+            session: Some(*stored),
+        }),
     }
 }
 
@@ -422,11 +496,17 @@ fn numbering_of(out: &Outgoing, sender: &Head) -> Result<Numbering, StoreError> 
 }
 
 fn no_inbox() -> StoreError {
-    StoreError::Corrupt { table: "timelines", detail: "a user without an inbox".to_owned() }
+    StoreError::Corrupt {
+        table: "timelines",
+        detail: "a user without an inbox".to_owned(),
+    }
 }
 
 /// The item that made a condition fail. `None`: the call failed for another reason.
-#[expect(clippy::option_option, reason = "no such failure, a failure without an item, a failure with its item")]
+#[expect(
+    clippy::option_option,
+    reason = "no such failure, a failure without an item, a failure with its item"
+)]
 pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<Item>> {
     match error {
         Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item().cloned()),

@@ -23,7 +23,9 @@ pub struct Account {
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("user_id", &self.user_id).finish_non_exhaustive()
+        f.debug_struct("Account")
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,14 +60,32 @@ pub enum NewAccount {
 impl Store {
     /// Makes an account with its profile and its inbox, all or none. Six write units.
     #[tracing::instrument(name = "store.account.create", skip_all, fields(user.id = user), err)]
-    pub async fn create_account(&self, user: UserId, profile: &Profile, password_hash: &str) -> Result<NewAccount, StoreError> {
-        let account = Account { user_id: user, password_hash: password_hash.to_owned() };
+    pub async fn create_account(
+        &self,
+        user: UserId,
+        profile: &Profile,
+        password_hash: &str,
+    ) -> Result<NewAccount, StoreError> {
+        let account = Account {
+            user_id: user,
+            password_hash: password_hash.to_owned(),
+        };
         let mut inbox = timeline::key(&TimelineId::inbox(user), timelines::HEAD);
         inbox.insert(timelines::COUNTER.to_owned(), number(0));
-        let phone = self.put_new(&self.directory, attr::PK, phone_key(&profile.phone_number, attr::ACCOUNT), &account)?;
+        let phone = self.put_new(
+            &self.directory,
+            attr::PK,
+            phone_key(&profile.phone_number, attr::ACCOUNT),
+            &account,
+        )?;
         let profile = self.put_new(&self.directory, attr::PK, user_key(user, attr::PROFILE), profile)?;
         let inbox = self.put_new(&self.timelines, timelines::TIMELINE, inbox, &Nothing {})?;
-        let result = self.db.transact_write_items().set_transact_items(Some(vec![phone, profile, inbox])).send().await;
+        let result = self
+            .db
+            .transact_write_items()
+            .set_transact_items(Some(vec![phone, profile, inbox]))
+            .send()
+            .await;
         let error = match result {
             Ok(_) => return Ok(NewAccount::Made),
             Err(error) => error,
@@ -77,7 +97,13 @@ impl Store {
         }
     }
 
-    fn put_new(&self, table: &str, key_name: &str, key: Item, more: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    fn put_new(
+        &self,
+        table: &str,
+        key_name: &str,
+        key: Item,
+        more: &impl Serialize,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut item: Item = serde_dynamo::to_item(more).map_err(|error| corrupt("directory", error.to_string()))?;
         item.extend(key);
         let put = Put::builder()
@@ -93,7 +119,8 @@ impl Store {
     /// The account behind a phone number. One read unit.
     #[tracing::instrument(name = "store.account.get", skip_all, err)]
     pub async fn account(&self, phone_number: &str) -> Result<Option<Account>, StoreError> {
-        self.get(phone_key(phone_number, attr::ACCOUNT), "GetItem (account)").await
+        self.get(phone_key(phone_number, attr::ACCOUNT), "GetItem (account)")
+            .await
     }
 
     /// What is known of a user. One read unit.
@@ -103,8 +130,17 @@ impl Store {
     }
 
     /// An entity of the directory, strongly consistent.
-    pub(super) async fn get<T: serde::de::DeserializeOwned>(&self, key: Item, operation: &'static str) -> Result<Option<T>, StoreError> {
-        let call = self.db.get_item().table_name(&self.directory).set_key(Some(key)).consistent_read(true);
+    pub(super) async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        key: Item,
+        operation: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let call = self
+            .db
+            .get_item()
+            .table_name(&self.directory)
+            .set_key(Some(key))
+            .consistent_read(true);
         let output = call.send().await.map_err(StoreError::call(operation))?;
         let read = |item| serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()));
         output.item.map(read).transpose()
@@ -118,9 +154,11 @@ struct Nothing {}
 /// For each part of a cancelled transaction, whether its condition failed. Empty where it failed for another reason.
 pub(super) fn failed_conditions(error: Option<&TransactWriteItemsError>) -> Vec<bool> {
     match error {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-            cancelled.cancellation_reasons().iter().map(|reason| reason.code() == Some("ConditionalCheckFailed")).collect()
-        }
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
+            .collect(),
         _ => Vec::new(),
     }
 }

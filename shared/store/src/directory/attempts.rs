@@ -45,7 +45,9 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = result else { return Ok(Attempt::Allowed) };
+        let Err(error) = result else {
+            return Ok(Attempt::Allowed);
+        };
         let Some(there) = condition_item(error.as_service_error()) else {
             return Err(StoreError::call("UpdateItem (attempt)")(error));
         };
@@ -76,7 +78,9 @@ impl Store {
         match result {
             Ok(_) => Ok(Attempt::Allowed),
             // Another attempt began the window just now: come back when it has counted.
-            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(Attempt::RefusedUntil(now_ms + 1000)),
+            Err(error) if condition_item(error.as_service_error()).is_some() => {
+                Ok(Attempt::RefusedUntil(now_ms + 1000))
+            }
             Err(error) => Err(StoreError::call("UpdateItem (attempt)")(error)),
         }
     }

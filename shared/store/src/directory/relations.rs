@@ -7,7 +7,6 @@ use crate::error::StoreError;
 use crate::ids::UserId;
 use crate::item::{Item, corrupt, get_string, string};
 use crate::schema::{directory as attr, id_key};
-use crate::send::condition_item;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +47,10 @@ impl Store {
     /// What `other` is to `user`. One read unit.
     #[tracing::instrument(name = "store.relation.get", skip_all, fields(user.id = user), err)]
     pub async fn relation(&self, user: UserId, other: UserId) -> Result<Relation, StoreError> {
-        Ok(self.get(relation_key(user, other), "GetItem (relation)").await?.unwrap_or_default())
+        Ok(self
+            .get(relation_key(user, other), "GetItem (relation)")
+            .await?
+            .unwrap_or_default())
     }
 
     /// Makes two users friends, on both sides or on none. Six write units; may be repeated.
@@ -66,7 +68,13 @@ impl Store {
             self.set_friend(other, user, true, true)?,
             self.set_friend(user, other, true, false)?,
         ];
-        let Err(error) = self.db.transact_write_items().set_transact_items(Some(parts)).send().await else {
+        let Err(error) = self
+            .db
+            .transact_write_items()
+            .set_transact_items(Some(parts))
+            .send()
+            .await
+        else {
             return Ok(Befriended::Yes);
         };
         match failed_conditions(error.as_service_error()).as_slice() {
@@ -79,13 +87,24 @@ impl Store {
     /// Ends a friendship on both sides. Four write units; may be repeated.
     #[tracing::instrument(name = "store.relation.unfriend", skip_all, fields(user.id = user), err)]
     pub async fn unfriend(&self, user: UserId, other: UserId) -> Result<(), StoreError> {
-        let parts = vec![self.set_friend(user, other, false, false)?, self.set_friend(other, user, false, false)?];
+        let parts = vec![
+            self.set_friend(user, other, false, false)?,
+            self.set_friend(other, user, false, false)?,
+        ];
         let call = self.db.transact_write_items().set_transact_items(Some(parts));
-        call.send().await.map_err(StoreError::call("TransactWriteItems (friends)"))?;
+        call.send()
+            .await
+            .map_err(StoreError::call("TransactWriteItems (friends)"))?;
         Ok(())
     }
 
-    fn set_friend(&self, user: UserId, other: UserId, friend: bool, unless_blocked: bool) -> Result<TransactWriteItem, StoreError> {
+    fn set_friend(
+        &self,
+        user: UserId,
+        other: UserId,
+        friend: bool,
+        unless_blocked: bool,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut update = Update::builder()
             .table_name(&self.directory)
             .set_key(Some(relation_key(user, other)))
@@ -98,7 +117,9 @@ impl Store {
                 .expression_attribute_names("#blocked", attr::BLOCKED)
                 .expression_attribute_values(":no", AttributeValue::Bool(false));
         }
-        let update = update.build().map_err(|error| corrupt("directory", error.to_string()))?;
+        let update = update
+            .build()
+            .map_err(|error| corrupt("directory", error.to_string()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
@@ -129,7 +150,10 @@ impl Store {
             .expression_attribute_names("#pk", attr::PK)
             .expression_attribute_names("#sk", attr::SK)
             .expression_attribute_values(":user", string(format!("{}{user}", attr::USER)))
-            .expression_attribute_values(":first", string(format!("{}{}", attr::RELATION, id_key(after.saturating_add(1)))))
+            .expression_attribute_values(
+                ":first",
+                string(format!("{}{}", attr::RELATION, id_key(after.saturating_add(1)))),
+            )
             .expression_attribute_values(":last", string(format!("{}{}", attr::RELATION, "9".repeat(16))))
             .consistent_read(true)
             .limit(FRIENDS_PER_PAGE)
@@ -140,7 +164,8 @@ impl Store {
         let mut ids = Vec::new();
         for item in output.items.unwrap_or_default() {
             let other = other_of(&item)?;
-            let relation: Relation = serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()))?;
+            let relation: Relation =
+                serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()))?;
             if relation.friend {
                 ids.push(other);
             }

@@ -58,7 +58,11 @@ pub struct Entry {
 impl Entry {
     /// An entry for this message.
     pub fn new(key: &MessageKey, reserved_at_ms: i64, content: Content) -> Self {
-        Self { key: key.to_bytes(), reserved_at_ms, content }
+        Self {
+            key: key.to_bytes(),
+            reserved_at_ms,
+            content,
+        }
     }
 }
 
@@ -129,7 +133,9 @@ impl Store {
             .expression_attribute_values(":n", number(n))
             .return_values(ReturnValue::AllNew);
         if missing == Missing::Refuse {
-            call = call.condition_expression(EXISTS).expression_attribute_names("#t", attr::TIMELINE);
+            call = call
+                .condition_expression(EXISTS)
+                .expression_attribute_names("#t", attr::TIMELINE);
         }
         match call.send().await {
             Ok(output) => Head::from_item(&output.attributes.unwrap_or_default()).map(Some),
@@ -177,7 +183,8 @@ impl Store {
             Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
                 Some(service) if service.is_conditional_check_failed_exception() => {
-                    let there = condition_item(service).ok_or_else(|| corrupt("timelines", "a failed put names no item"))?;
+                    let there =
+                        condition_item(service).ok_or_else(|| corrupt("timelines", "a failed put names no item"))?;
                     slot_from_item(there).map(Some)
                 }
                 _ => Err(StoreError::call("PutItem")(error)),
@@ -196,9 +203,9 @@ fn condition_item(error: &aws_sdk_dynamodb::operation::put_item::PutItemError) -
 pub(crate) fn is_condition_failure(
     error: &aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
 ) -> bool {
-    error.as_service_error().is_some_and(
-        aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception,
-    )
+    error
+        .as_service_error()
+        .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception)
 }
 
 /// The key of a seq.
@@ -228,16 +235,27 @@ fn entry_item(timeline: &TimelineId, seq: u64, entry: &Entry) -> Item {
 pub(crate) fn slot_from_item(item: &Item) -> Result<Slot, StoreError> {
     let reserved_at_ms = item::get_number(item, attr::RESERVED_AT).ok_or_else(|| corrupt("timelines", "no time"))?;
     if item.contains_key(attr::SEAL) {
-        return Ok(Slot::Seal { sealed_at_ms: reserved_at_ms });
+        return Ok(Slot::Seal {
+            sealed_at_ms: reserved_at_ms,
+        });
     }
     let key = get_bytes(item, attr::KEY).ok_or_else(|| corrupt("timelines", "an entry without a key"))?;
     let inline = get_bytes(item, attr::MESSAGE).map(|message| Content::Inline(message.to_vec()));
     let reference = || {
         let log = TimelineId::from_key(get_string(item, attr::LOG)?);
-        Some(Content::Reference { log, seq: get_number(item, attr::LOG_SEQ)? })
+        Some(Content::Reference {
+            log,
+            seq: get_number(item, attr::LOG_SEQ)?,
+        })
     };
-    let content = inline.or_else(reference).ok_or_else(|| corrupt("timelines", "an entry without content"))?;
-    Ok(Slot::Entry(Entry { key: key.to_vec(), reserved_at_ms, content }))
+    let content = inline
+        .or_else(reference)
+        .ok_or_else(|| corrupt("timelines", "an entry without content"))?;
+    Ok(Slot::Entry(Entry {
+        key: key.to_vec(),
+        reserved_at_ms,
+        content,
+    }))
 }
 
 #[cfg(test)]
@@ -248,18 +266,37 @@ mod tests {
     #[test]
     fn an_entry_with_the_largest_inline_message_takes_one_write_unit() {
         let max = (1 << 53) - 1;
-        let key = MessageKey { sender: max, device: DeviceKey::of(1, "d"), session: max, client_id: max };
+        let key = MessageKey {
+            sender: max,
+            device: DeviceKey::of(1, "d"),
+            session: max,
+            client_id: max,
+        };
         let entry = Entry::new(&key, 1_800_000_000_000, Content::Inline(vec![0; INLINE_BYTES]));
         assert!(item::size(&entry_item(&TimelineId::inbox(max), max, &entry)) <= 1024);
     }
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
-        let key = MessageKey { sender: 1, device: DeviceKey::of(1, "d"), session: 2, client_id: 3 };
+        let key = MessageKey {
+            sender: 1,
+            device: DeviceKey::of(1, "d"),
+            session: 2,
+            client_id: 3,
+        };
         let timeline = TimelineId::inbox(1);
-        for content in [Content::Inline(vec![1, 2]), Content::Reference { log: TimelineId::peer(1, 2), seq: 9 }] {
+        for content in [
+            Content::Inline(vec![1, 2]),
+            Content::Reference {
+                log: TimelineId::peer(1, 2),
+                seq: 9,
+            },
+        ] {
             let entry = Entry::new(&key, 5, content);
-            assert_eq!(slot_from_item(&entry_item(&timeline, 7, &entry)).unwrap(), Slot::Entry(entry));
+            assert_eq!(
+                slot_from_item(&entry_item(&timeline, 7, &entry)).unwrap(),
+                Slot::Entry(entry)
+            );
         }
     }
 }

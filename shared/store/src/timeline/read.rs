@@ -33,6 +33,8 @@ pub struct Page {
     pub max_seq: u64,
     /// Whether reading again from the cursor brings more right now.
     pub has_more: bool,
+    /// Whether the newest come first.
+    pub descending: bool,
 }
 
 impl Page {
@@ -43,7 +45,10 @@ impl Page {
         }
         self.entries.truncate(n);
         let last = self.entries.last().map_or(0, |(seq, _)| *seq);
-        if self.cursor > last {
+        if self.descending {
+            self.cursor = last.saturating_sub(1);
+            self.has_more = true;
+        } else if self.cursor > last {
             self.cursor = last;
             self.has_more = true;
         }
@@ -67,7 +72,11 @@ impl Store {
         let mut rows = rows?;
         let last_row = rows.slots.keys().next_back().copied().unwrap_or(0);
         let max_seq = head.seq.max(last_row);
-        let end = if rows.cut { last_row } else { range.through.unwrap_or(max_seq).min(max_seq) };
+        let end = if rows.cut {
+            last_row
+        } else {
+            range.through.unwrap_or(max_seq).min(max_seq)
+        };
         let newest = (!rows.cut).then_some((head.seq, head.reserved_at_ms));
         let dead = dead_holes(&rows.slots, range.after, end, newest, now_ms);
         for (seq, slot) in self.seal_all(timeline, &dead, now_ms).await? {
@@ -86,7 +95,13 @@ impl Store {
         let cursor = rows.slots.keys().next().map_or(range.after, |first| first - 1);
         let has_more = rows.cut && cursor > range.after;
         let entries = rows.slots.into_iter().rev().filter_map(entry).collect();
-        Ok(Some(Page { entries, cursor, max_seq: head.seq, has_more }))
+        Ok(Some(Page {
+            entries,
+            cursor,
+            max_seq: head.seq,
+            has_more,
+            descending: true,
+        }))
     }
 
     /// The head of a timeline; `None` where there is none. One read unit if consistent, half of one if not.
@@ -115,7 +130,10 @@ impl Store {
             .expression_attribute_names("#n", attr::SEQ)
             .expression_attribute_values(":t", string(timeline.as_str()))
             .expression_attribute_values(":first", number(range.after.saturating_add(1)))
-            .expression_attribute_values(":last", number(range.through.unwrap_or(u64::MAX).max(range.after.saturating_add(1))))
+            .expression_attribute_values(
+                ":last",
+                number(range.through.unwrap_or(u64::MAX).max(range.after.saturating_add(1))),
+            )
             .consistent_read(true)
             .scan_index_forward(ascending)
             .limit(limit)
@@ -132,7 +150,12 @@ impl Store {
     }
 
     /// Seals holes, and answers with what then stands there.
-    async fn seal_all(&self, timeline: &TimelineId, holes: &[u64], now_ms: i64) -> Result<Vec<(u64, Slot)>, StoreError> {
+    async fn seal_all(
+        &self,
+        timeline: &TimelineId,
+        holes: &[u64],
+        now_ms: i64,
+    ) -> Result<Vec<(u64, Slot)>, StoreError> {
         let seals = holes.iter().map(|&seq| async move {
             let faster = self.seal(timeline, seq, now_ms).await?;
             if faster.is_none() {
@@ -149,10 +172,17 @@ impl Store {
 fn dead_holes(slots: &BTreeMap<u64, Slot>, after: u64, end: u64, newest: Option<(u64, i64)>, now_ms: i64) -> Vec<u64> {
     let lease_ms = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
     let is_old = |at_ms: i64| now_ms.saturating_sub(at_ms) > lease_ms;
-    let old_row = slots.iter().rev().find(|(_, slot)| is_old(slot.reserved_by_ms())).map(|(seq, _)| *seq);
+    let old_row = slots
+        .iter()
+        .rev()
+        .find(|(_, slot)| is_old(slot.reserved_by_ms()))
+        .map(|(seq, _)| *seq);
     let old_newest = newest.filter(|(_, at_ms)| is_old(*at_ms)).map(|(seq, _)| seq + 1);
     let bound = old_newest.max(old_row).unwrap_or(0).min(end + 1);
-    (after + 1..bound).filter(|seq| !slots.contains_key(seq)).take(SEALS_PER_READ).collect()
+    (after + 1..bound)
+        .filter(|seq| !slots.contains_key(seq))
+        .take(SEALS_PER_READ)
+        .collect()
 }
 
 /// Walks the rows from `after` on. The cursor stands before the first hole.
@@ -163,7 +193,13 @@ fn page(rows: Rows, after: u64, max_seq: u64) -> Page {
     }
     let last_row = rows.slots.keys().next_back().copied().unwrap_or(after);
     let has_more = rows.cut && cursor == last_row && cursor < max_seq;
-    Page { entries: rows.slots.into_iter().filter_map(entry).collect(), cursor, max_seq, has_more }
+    Page {
+        entries: rows.slots.into_iter().filter_map(entry).collect(),
+        cursor,
+        max_seq,
+        has_more,
+        descending: false,
+    }
 }
 
 fn entry((seq, slot): (u64, Slot)) -> Option<(u64, Entry)> {
@@ -182,20 +218,31 @@ mod tests {
     const OLD: i64 = NOW - 60_000;
 
     fn slots(rows: &[(u64, i64)]) -> BTreeMap<u64, Slot> {
-        rows.iter().map(|&(seq, sealed_at_ms)| (seq, Slot::Seal { sealed_at_ms })).collect()
+        rows.iter()
+            .map(|&(seq, sealed_at_ms)| (seq, Slot::Seal { sealed_at_ms }))
+            .collect()
     }
 
     #[test]
     fn the_cursor_stands_before_a_hole() {
-        let rows = Rows { slots: slots(&[(3, NOW), (4, NOW), (6, NOW)]), cut: false };
+        let rows = Rows {
+            slots: slots(&[(3, NOW), (4, NOW), (6, NOW)]),
+            cut: false,
+        };
         let page = page(rows, 2, 6);
         assert_eq!((page.cursor, page.max_seq, page.has_more), (4, 6, false));
     }
 
     #[test]
     fn a_hole_before_an_old_row_is_dead_and_one_before_a_young_row_is_not() {
-        assert_eq!(dead_holes(&slots(&[(1, OLD), (3, OLD), (5, NOW)]), 0, 5, None, NOW), [2]);
-        assert_eq!(dead_holes(&slots(&[(1, OLD), (5, NOW)]), 0, 5, Some((5, NOW)), NOW), [0_u64; 0]);
+        assert_eq!(
+            dead_holes(&slots(&[(1, OLD), (3, OLD), (5, NOW)]), 0, 5, None, NOW),
+            [2]
+        );
+        assert_eq!(
+            dead_holes(&slots(&[(1, OLD), (5, NOW)]), 0, 5, Some((5, NOW)), NOW),
+            [0_u64; 0]
+        );
     }
 
     #[test]
@@ -206,10 +253,36 @@ mod tests {
 
     #[test]
     fn a_page_that_is_cut_short_moves_its_cursor_back() {
-        let entry = |seq| (seq, Entry { key: vec![], reserved_at_ms: 0, content: super::super::Content::Inline(vec![]) });
-        let mut page = Page { entries: vec![entry(1), entry(2), entry(4)], cursor: 4, max_seq: 4, has_more: false };
+        let entry = |seq| {
+            (
+                seq,
+                Entry {
+                    key: vec![],
+                    reserved_at_ms: 0,
+                    content: super::super::Content::Inline(vec![]),
+                },
+            )
+        };
+        let entries = vec![entry(1), entry(2), entry(4)];
+        let mut page = Page {
+            entries,
+            cursor: 4,
+            max_seq: 4,
+            has_more: false,
+            descending: false,
+        };
         page.keep(2);
         assert_eq!((page.entries.len(), page.cursor, page.has_more), (2, 2, true));
+        let entries = vec![entry(9), entry(7), entry(4)];
+        let mut back = Page {
+            entries,
+            cursor: 3,
+            max_seq: 9,
+            has_more: false,
+            descending: true,
+        };
+        back.keep(2);
+        assert_eq!((back.entries.len(), back.cursor, back.has_more), (2, 6, true));
     }
 
     proptest! {

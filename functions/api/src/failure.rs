@@ -1,0 +1,61 @@
+//! What is answered when something is refused or fails.
+
+use wigwag_edge::response::Response;
+use wigwag_protocol::Code;
+use wigwag_protocol::http::Failure;
+use wigwag_store::StoreError;
+
+/// A refusal on its way to the client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) code: Code,
+    /// Which part of the request it is about, where the code alone does not say.
+    pub(crate) detail: Option<String>,
+    pub(crate) retry_after_s: Option<u64>,
+}
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Self {
+            code,
+            detail: None,
+            retry_after_s: None,
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// The log learns what broke; the client, that trying again can help.
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+        match error {
+            StoreError::Throttled { .. } => Code::BUSY.into(),
+            _ => Code::INTERNAL.into(),
+        }
+    }
+}
+
+impl ApiError {
+    pub(crate) fn detailed(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..code.into()
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let text = self.detail.as_deref().unwrap_or(self.code.text());
+        let failure = Failure {
+            code: self.code.number(),
+            message: format!("{}: {text}", self.code.name()),
+            retryable: self.code.is_retryable(),
+            retry_after_s: self.retry_after_s,
+        };
+        let body = serde_json::to_string(&failure).expect("a failure has string keys and whole numbers only");
+        let response = Response::with_body(self.code.http_status(), body).header("content-type", "application/json");
+        match self.retry_after_s {
+            Some(seconds) => response.header("retry-after", seconds.to_string()),
+            None => response,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading a request: body, query, path, and who is calling.
+
+use crate::failure::ApiError;
+use crate::{Event, State};
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+use wigwag_edge::{Claims, TokenError};
+use wigwag_protocol::Code;
+use wigwag_protocol::limits::{HTTP_BODY_BYTES, MAX_INTEGER};
+use wigwag_store::UserId;
+
+/// A request and what is needed to answer it.
+pub(crate) struct Request<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) event: &'a Event,
+    pub(crate) now_ms: i64,
+}
+
+impl Request<'_> {
+    /// The JSON body.
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let body = self.event.body.as_deref().unwrap_or_default();
+        if body.len() > HTTP_BODY_BYTES {
+            return Err(Code::BODY_TOO_LARGE.into());
+        }
+        if self.event.is_base64_encoded {
+            return Err(ApiError::detailed(
+                Code::MALFORMED_FRAME,
+                "the body is not text; send JSON as application/json",
+            ));
+        }
+        serde_json::from_str(body).map_err(|error| {
+            let what = if error.is_data() {
+                "the body lacks a field, or one has the wrong type"
+            } else {
+                "the body is not JSON"
+            };
+            ApiError::detailed(
+                Code::MALFORMED_FRAME,
+                format!("{what} (line {}, column {})", error.line(), error.column()),
+            )
+        })
+    }
+
+    /// A number in the path.
+    pub(crate) fn path_id(&self, name: &str) -> Result<UserId, ApiError> {
+        user_id(
+            name,
+            self.event
+                .path_parameters
+                .get(name)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
+        )
+    }
+
+    /// A value in the query; `default` where it is absent.
+    pub(crate) fn query<T: FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
+        match self.event.query_string_parameters.first(name) {
+            None => Ok(default),
+            Some(text) => text
+                .parse()
+                .map_err(|_| ApiError::detailed(Code::INVALID_FIELD, format!("{name} cannot be read"))),
+        }
+    }
+
+    /// Who is calling, by the token in the `Authorization` header.
+    pub(crate) fn caller(&self) -> Result<Claims, ApiError> {
+        let header = self
+            .event
+            .headers
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
+        let token = header.and_then(bearer).ok_or(Code::NOT_SIGNED_IN)?;
+        self.state
+            .keys
+            .verify(token, self.now_ms / 1000)
+            .map_err(|error| match error {
+                TokenError::Invalid => Code::TOKEN_INVALID.into(),
+                TokenError::Expired => Code::TOKEN_EXPIRED.into(),
+            })
+    }
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Checks that an id can be one.
+pub(crate) fn user_id(name: &str, id: u64) -> Result<UserId, ApiError> {
+    if (1..=MAX_INTEGER).contains(&id) {
+        Ok(id)
+    } else {
+        Err(ApiError::detailed(Code::INVALID_FIELD, format!("{name} is not an id")))
+    }
+}

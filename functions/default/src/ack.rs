@@ -1,0 +1,36 @@
+//! ACK from a device: it has everything up to a seq.
+
+use crate::Call;
+use crate::reply::Reply;
+use wigwag_edge::{Caller, Error};
+use wigwag_protocol::limits::MAX_INTEGER;
+use wigwag_protocol::pb::{AckMsg, AckType, CmdType};
+use wigwag_protocol::{Code, Payload};
+use wigwag_store::devices::Positioned;
+
+/// Notes the device's position, which only advances. Answered with the position that was asked for.
+pub(crate) async fn ack(call: &Call<'_>, caller: &Caller, ack: &AckMsg) -> Result<Reply, Error> {
+    if ack.r#type != i32::from(AckType::Push) || !(1..=MAX_INTEGER).contains(&ack.seq) {
+        return Ok(Reply::refused(CmdType::Ack, Code::INVALID_FIELD));
+    }
+    let answer = |seq| {
+        Payload::Ack(AckMsg {
+            r#type: AckType::Push.into(),
+            seq,
+            ..AckMsg::default()
+        })
+    };
+    match call
+        .state
+        .store
+        .set_position(caller.user, &caller.device, ack.seq)
+        .await?
+    {
+        Positioned::Yes => Ok(Reply::ok(CmdType::Ack, answer(ack.seq))),
+        Positioned::BeyondEnd { max_seq } => Ok(Reply::refused_with(
+            CmdType::Ack,
+            Code::CURSOR_BEYOND_END,
+            answer(max_seq),
+        )),
+    }
+}

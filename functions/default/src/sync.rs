@@ -1,0 +1,54 @@
+//! SYNC: what came into the inbox after a cursor.
+
+use crate::Call;
+use crate::reply::Reply;
+use wigwag_edge::{Caller, Error};
+use wigwag_protocol::limits::{MAX_INTEGER, PAGE_MESSAGES};
+use wigwag_protocol::pb::{CmdType, SyncInputMsg, SyncOutputMsg};
+use wigwag_protocol::{Code, Payload};
+
+/// Messages in a page where the client names no limit: of small ones as many as a frame holds.
+pub(crate) const DEFAULT_LIMIT: u32 = 50;
+
+/// Answered with a page whose cursor never passes what is still being written.
+pub(crate) async fn sync(call: &Call<'_>, caller: &Caller, sync: SyncInputMsg) -> Result<Reply, Error> {
+    if sync.seq > MAX_INTEGER {
+        return Ok(Reply::refused(CmdType::Sync, Code::INVALID_FIELD));
+    }
+    let read = call
+        .state
+        .store
+        .inbox(caller.user, sync.seq, limit(sync.limit), call.encoding, call.now_ms);
+    let Some(page) = read.await? else {
+        return Ok(Reply::refused(CmdType::Sync, Code::USER_NOT_FOUND));
+    };
+    if sync.seq > page.max_seq {
+        let end = SyncOutputMsg {
+            max_seq: page.max_seq,
+            cursor: page.max_seq,
+            ..SyncOutputMsg::default()
+        };
+        return Ok(Reply::refused_with(
+            CmdType::Sync,
+            Code::CURSOR_BEYOND_END,
+            Payload::Sync(end),
+        ));
+    }
+    Ok(Reply::ok(
+        CmdType::Sync,
+        Payload::Sync(SyncOutputMsg {
+            messages: page.messages,
+            has_more: page.has_more,
+            cursor: page.cursor,
+            max_seq: page.max_seq,
+        }),
+    ))
+}
+
+/// The limit that a client named, within bounds.
+pub(crate) fn limit(asked: u32) -> u32 {
+    match asked {
+        0 => DEFAULT_LIMIT,
+        asked => asked.min(PAGE_MESSAGES),
+    }
+}

@@ -1,0 +1,66 @@
+//! Settings from the environment. A missing one stops the function with its name; none has a fallback in the code, because
+//! `template.yaml` is the place for defaults.
+
+use std::str::FromStr;
+use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::send::MessagesFrom;
+
+/// A setting that is missing or cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// Not set.
+    #[error("the environment variable {0} is missing")]
+    Missing(&'static str),
+    /// Set to something else than it takes.
+    #[error("the environment variable {name} must be {expected}")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+}
+
+/// The value of a variable.
+pub fn required(name: &'static str) -> Result<String, ConfigError> {
+    std::env::var(name).map_err(|_| ConfigError::Missing(name))
+}
+
+/// The value of a variable, read as `T`; `expected` says what it takes.
+pub fn parsed<T: FromStr>(name: &'static str, expected: &'static str) -> Result<T, ConfigError> {
+    required(name)?
+        .parse()
+        .map_err(|_| ConfigError::Invalid { name, expected })
+}
+
+/// `ALLOW_LOGIN_FRAME`: whether a connection may open without a token and sign in with a LOGIN frame.
+pub fn allow_login_frame() -> Result<bool, ConfigError> {
+    parsed("ALLOW_LOGIN_FRAME", "true or false")
+}
+
+/// `CONNECTION_POLICY`: what a new connection replaces.
+pub fn connection_policy() -> Result<ConnectionPolicy, ConfigError> {
+    let name = "CONNECTION_POLICY";
+    match required(name)?.as_str() {
+        "device" => Ok(ConnectionPolicy::Device),
+        "platform" => Ok(ConnectionPolicy::Platform),
+        _ => Err(ConfigError::Invalid {
+            name,
+            expected: "device or platform",
+        }),
+    }
+}
+
+/// `MESSAGES_FROM`: who may write to a user.
+pub fn messages_from() -> Result<MessagesFrom, ConfigError> {
+    let name = "MESSAGES_FROM";
+    match required(name)?.as_str() {
+        "anyone" => Ok(MessagesFrom::Anyone),
+        "friends" => Ok(MessagesFrom::Friends),
+        _ => Err(ConfigError::Invalid {
+            name,
+            expected: "anyone or friends",
+        }),
+    }
+}

@@ -1,0 +1,158 @@
+//! Pushing frames to devices through the API Gateway management API.
+//!
+//! A push is an attempt, never a promise: what does not arrive is found by the device's next sync. So a failure costs the
+//! sender nothing but a log line, and the time it may take is bounded. The SDK's own retries are off: its backoff on 429
+//! would hold the function for seconds.
+
+use aws_config::SdkConfig;
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_apigatewaymanagement::error::SdkError;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+use futures_util::{StreamExt as _, stream};
+use std::time::Duration;
+use wigwag_protocol::{Encoding, OutputFrame};
+use wigwag_store::head::{Connection, Head};
+use wigwag_store::{DeviceKey, Store, UserId};
+
+/// Posts that run at once.
+const CONCURRENCY: usize = 16;
+
+/// Longest wait for one post.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Waits after the first and the second 429; after a third the push is given up.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
+
+/// How a post ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// API Gateway took it. That says nothing about the device.
+    Accepted,
+    /// There is no such connection any more.
+    Gone,
+    /// It failed otherwise.
+    Failed,
+}
+
+/// A device to push to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Whose it is.
+    pub user: UserId,
+    /// Which one it is.
+    pub device: DeviceKey,
+    /// Where it is.
+    pub connection: Connection,
+}
+
+impl Target {
+    /// The devices of a head that can be pushed to.
+    pub fn all(user: UserId, head: &Head, now_ms: i64) -> impl Iterator<Item = Self> {
+        head.connections(now_ms).map(move |(device, connection)| Self {
+            user,
+            device: device.clone(),
+            connection: connection.clone(),
+        })
+    }
+
+    /// How frames to it are written.
+    pub fn encoding(&self) -> Encoding {
+        if self.connection.protobuf {
+            Encoding::Protobuf
+        } else {
+            Encoding::Json
+        }
+    }
+}
+
+/// The way to devices. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pusher {
+    client: Client,
+}
+
+impl Pusher {
+    /// A pusher with the endpoint and credentials of `config`.
+    pub fn new(config: &SdkConfig) -> Self {
+        let config = Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                    .build(),
+            );
+        Self {
+            client: Client::from_conf(config.build()),
+        }
+    }
+
+    /// Pushes to each target the output that belongs to it, each in its encoding. A connection that is gone leaves its
+    /// user's head, if it is still the one there.
+    pub async fn push(&self, store: &Store, pushes: Vec<(Target, OutputFrame)>) {
+        stream::iter(pushes)
+            .for_each_concurrent(CONCURRENCY, async |(target, output)| {
+                let frame = OutputFrame::encode_batch(std::slice::from_ref(&output), target.encoding());
+                if self.post(&target.connection.id, frame).await == Delivery::Gone {
+                    self.forget(store, &target).await;
+                }
+            })
+            .await;
+    }
+
+    async fn forget(&self, store: &Store, target: &Target) {
+        if let Err(error) = store
+            .disconnect(target.user, &target.device, &target.connection.id)
+            .await
+        {
+            tracing::warn!(connection.id = target.connection.id, %error, "could not remove a connection that is gone");
+        }
+    }
+
+    /// Posts a frame to a connection.
+    pub async fn post(&self, connection_id: &str, frame: String) -> Delivery {
+        let frame = Blob::new(frame);
+        for wait in BACKOFF.into_iter().map(Some).chain([None]) {
+            let sent = self
+                .client
+                .post_to_connection()
+                .connection_id(connection_id)
+                .data(frame.clone())
+                .send()
+                .await;
+            let Err(error) = sent else { return Delivery::Accepted };
+            match (status(&error), wait) {
+                (Some(410), _) => return Delivery::Gone,
+                (Some(429), Some(wait)) => tokio::time::sleep(wait).await,
+                (status, _) => {
+                    tracing::warn!(connection.id = connection_id, status, error = %error, "a push failed; the device will sync");
+                    return Delivery::Failed;
+                }
+            }
+        }
+        Delivery::Failed
+    }
+
+    /// Closes connections after telling each of them why.
+    pub async fn close(&self, connections: Vec<Connection>, reason: &OutputFrame) {
+        stream::iter(connections)
+            .for_each_concurrent(CONCURRENCY, async |connection| {
+                let encoding = if connection.protobuf { Encoding::Protobuf } else { Encoding::Json };
+                let frame = OutputFrame::encode_batch(std::slice::from_ref(reason), encoding);
+                if self.post(&connection.id, frame).await == Delivery::Gone {
+                    return;
+                }
+                if let Err(error) = self.client.delete_connection().connection_id(&connection.id).send().await
+                    && status(&error) != Some(410)
+                {
+                    tracing::warn!(connection.id = connection.id, %error, "could not close a connection that was replaced");
+                }
+            })
+            .await;
+    }
+}
+
+/// HTTP status of a failed call. By status, not by error type: a 410 may come without the header that names the type.
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
