@@ -1,0 +1,294 @@
+use crate::harness::{Engine, LATER, NOW, outgoing, phone, send};
+use wigwag_protocol::{Code, Encoding, limits};
+use wigwag_store::messages::HistoryRange;
+use wigwag_store::send::{MessagesFrom, Outgoing, Refusal, SendError};
+use wigwag_store::{Store, UserId};
+
+async fn engine() -> Engine {
+    let engine = Engine::start().await;
+    engine.user(1).await;
+    engine.user(2).await;
+    engine
+}
+
+/// Contents of an inbox with their seqs, and its highest seq.
+async fn inbox(store: &Store, user: UserId) -> (Vec<(u64, String)>, u64) {
+    let page = store
+        .inbox(user, 0, 100, Encoding::Protobuf, LATER)
+        .await
+        .unwrap()
+        .unwrap();
+    let text = |content: &[u8]| String::from_utf8_lossy(content).into_owned();
+    (
+        page.messages
+            .iter()
+            .map(|message| (message.seq, text(&message.content)))
+            .collect(),
+        page.cursor,
+    )
+}
+
+fn refused(result: Result<wigwag_store::send::Sent, SendError>) -> Refusal {
+    match result {
+        Err(SendError::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_stands_in_the_log_and_in_both_inboxes() {
+    let engine = engine().await;
+    let store = engine.store();
+    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
+    assert_eq!(
+        (
+            sent.own_seq,
+            sent.receiver_seq,
+            sent.message.conversation_seq,
+            sent.message.send_time
+        ),
+        (1, 1, 1, NOW)
+    );
+    assert_eq!(inbox(&store, 1).await, (vec![(1, "hi".to_owned())], 1));
+    assert_eq!(inbox(&store, 2).await, (vec![(1, "hi".to_owned())], 1));
+    let range = HistoryRange {
+        begin_seq: 0,
+        end_seq: 0,
+        limit: 10,
+        descending: false,
+    };
+    let history = store.history(2, 1, range, Encoding::Json, NOW).await.unwrap();
+    assert_eq!((history.messages.len(), history.max_seq, history.next_seq), (1, 1, 0));
+    assert_eq!(history.messages[0], sent.message);
+}
+
+#[tokio::test]
+async fn a_repeated_send_gets_the_first_answer() {
+    let engine = engine().await;
+    let store = engine.store();
+    let first = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let again = store
+        .send(&outgoing(1, "hi"), MessagesFrom::Anyone, NOW + 5_000)
+        .await
+        .unwrap();
+    assert_eq!(
+        (first.own_seq, first.receiver_seq, first.message),
+        (again.own_seq, again.receiver_seq, again.message)
+    );
+    assert_eq!(inbox(&store, 2).await, (vec![(1, "hi".to_owned())], 2));
+}
+
+#[tokio::test]
+async fn numbers_out_of_turn_are_refused_and_leave_nothing() {
+    let engine = engine().await;
+    let store = engine.store();
+    let with = |session, client_id, content| {
+        let mut out = outgoing(client_id, content);
+        out.key.session = session;
+        out
+    };
+    let ahead = refused(send(&store, &with(10, 2, "two")).await);
+    assert_eq!(
+        (ahead.code, ahead.expected, ahead.session),
+        (Code::CLIENT_ID_AHEAD, Some(1), Some(10))
+    );
+    send(&store, &with(10, 1, "one")).await.unwrap();
+    send(&store, &with(10, 2, "two")).await.unwrap();
+    assert_eq!(refused(send(&store, &with(10, 4, "four")).await).expected, Some(3));
+    assert_eq!(
+        refused(send(&store, &with(10, 1, "one")).await).code,
+        Code::CLIENT_ID_PASSED
+    );
+    assert_eq!(
+        refused(send(&store, &with(10, 2, "other")).await).code,
+        Code::CLIENT_ID_REUSED
+    );
+    let old = refused(send(&store, &with(9, 3, "three")).await);
+    assert_eq!((old.code, old.session), (Code::SESSION_PASSED, Some(10)));
+    send(&store, &with(11, 1, "new session")).await.unwrap();
+    let contents: Vec<_> = inbox(&store, 2)
+        .await
+        .0
+        .into_iter()
+        .map(|(_, content)| content)
+        .collect();
+    assert_eq!(contents, ["one", "two", "new session"]);
+}
+
+#[tokio::test]
+async fn devices_number_their_messages_apart() {
+    let engine = engine().await;
+    let store = engine.store();
+    let mut tablet = outgoing(1, "from the tablet");
+    tablet.key.device = wigwag_store::DeviceKey::of(1, "tablet");
+    assert_eq!(send(&store, &outgoing(1, "from the phone")).await.unwrap().own_seq, 1);
+    assert_eq!(send(&store, &tablet).await.unwrap().own_seq, 2);
+    assert_eq!(send(&store, &outgoing(2, "again")).await.unwrap().own_seq, 3);
+}
+
+#[tokio::test]
+async fn an_unknown_receiver_is_refused_and_does_not_use_the_number() {
+    let engine = engine().await;
+    let store = engine.store();
+    let nobody = Outgoing {
+        receiver: 99,
+        ..outgoing(1, "hi")
+    };
+    assert_eq!(refused(send(&store, &nobody).await).code, Code::USER_NOT_FOUND);
+    send(&store, &outgoing(1, "hi")).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_blocked_or_no_friend_is_refused_but_a_repeat_keeps_its_answer() {
+    let engine = engine().await;
+    let store = engine.store();
+    let first = send(&store, &outgoing(1, "hi")).await.unwrap();
+    store.set_blocked(2, 1, true).await.unwrap();
+    assert_eq!(
+        refused(send(&store, &outgoing(2, "still there?")).await).code,
+        Code::BLOCKED
+    );
+    assert_eq!(send(&store, &outgoing(1, "hi")).await.unwrap().message, first.message);
+    store.set_blocked(2, 1, false).await.unwrap();
+    let as_friends = async |out| store.send(out, MessagesFrom::Friends, NOW).await;
+    let out = outgoing(2, "hello");
+    assert_eq!(refused(as_friends(&out).await).code, Code::NOT_FRIENDS);
+    store.befriend(1, 2).await.unwrap();
+    as_friends(&out).await.unwrap();
+    assert_eq!(inbox(&store, 2).await.0.len(), 2);
+}
+
+#[tokio::test]
+async fn a_large_message_stands_once_in_the_log_and_is_read_through_the_inbox() {
+    let engine = engine().await;
+    let store = engine.store();
+    let large = "x".repeat(limits::CONTENT_BYTES);
+    for client_id in 1..=3 {
+        send(&store, &outgoing(client_id, &large)).await.unwrap();
+    }
+    let mut after = 0;
+    for seq in 1..=3 {
+        let page = store
+            .inbox(2, after, 50, Encoding::Protobuf, NOW)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (
+                page.messages.len(),
+                page.messages[0].seq,
+                page.messages[0].content.len()
+            ),
+            (1, seq, limits::CONTENT_BYTES)
+        );
+        assert_eq!(page.has_more, seq < 3);
+        after = page.cursor;
+    }
+}
+
+#[tokio::test]
+async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced_by_another() {
+    let engine = engine().await;
+    let store = engine.store();
+    // The sender dies after its claim, with nothing put. The readers give its three seqs up.
+    assert!(
+        send(&engine.store_that_dies_after(4, true), &outgoing(1, "hi"))
+            .await
+            .is_err()
+    );
+    for user in [1, 2] {
+        assert_eq!(inbox(&store, user).await, (vec![], 1));
+    }
+    let range = HistoryRange {
+        begin_seq: 0,
+        end_seq: 0,
+        limit: 10,
+        descending: false,
+    };
+    assert!(
+        store
+            .history(1, 2, range, Encoding::Json, LATER)
+            .await
+            .unwrap()
+            .messages
+            .is_empty()
+    );
+    // The repeat finds the plan, meets the seals, and takes the next seqs.
+    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let again = send(&store, &outgoing(1, "hi")).await.unwrap();
+    assert_eq!(
+        (sent.own_seq, sent.receiver_seq, &sent.message),
+        (again.own_seq, again.receiver_seq, &again.message)
+    );
+    for user in [1, 2] {
+        assert_eq!(inbox(&store, user).await.0.len(), 1);
+    }
+    assert_eq!(
+        store
+            .history(1, 2, range, Encoding::Json, LATER)
+            .await
+            .unwrap()
+            .messages,
+        [sent.message]
+    );
+}
+
+#[tokio::test]
+async fn wherever_a_sender_dies_the_repeat_finishes_its_message() {
+    for answer_lost in [false, true] {
+        for calls in 0..8 {
+            let engine = engine().await;
+            let store = engine.store();
+            let dead = engine.store_that_dies_after(calls, answer_lost);
+            let first = send(&dead, &outgoing(1, "hi")).await;
+            let again = send(&store, &outgoing(1, "hi")).await.unwrap();
+            if let Ok(first) = first {
+                assert_eq!(first.message, again.message);
+            }
+            send(&store, &outgoing(2, "ho")).await.unwrap();
+            for user in [1, 2] {
+                let contents: Vec<_> = inbox(&store, user)
+                    .await
+                    .0
+                    .into_iter()
+                    .map(|(_, content)| content)
+                    .collect();
+                assert_eq!(
+                    contents,
+                    ["hi", "ho"],
+                    "user {user}, dead after {calls} calls, answer lost: {answer_lost}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_heads_bring_the_devices_along() {
+    let engine = engine().await;
+    let store = engine.store();
+    let connection = wigwag_store::head::Connection {
+        id: "abc=".to_owned(),
+        platform: 1,
+        protobuf: true,
+        connected_at_s: NOW / 1000,
+    };
+    store
+        .connect(
+            2,
+            &phone(),
+            &connection,
+            wigwag_store::devices::ConnectionPolicy::Device,
+            NOW,
+        )
+        .await
+        .unwrap();
+    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
+    assert_eq!(
+        sent.receiver
+            .connections(NOW)
+            .map(|(_, connection)| connection.id.as_str())
+            .collect::<Vec<_>>(),
+        ["abc="]
+    );
+}
