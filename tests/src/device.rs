@@ -1,0 +1,275 @@
+//! A device on a raw socket: it sends what it is told, and shows every frame it gets.
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame, protocol::CloseFrame};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use wigwag_protocol::pb::{AckMsg, HeartbeatMsg, Message, SyncInputMsg, SyncOutputMsg, UpMsg};
+use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
+
+/// How long a story waits for what must come. It never waits so long unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection about to be opened.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    url: String,
+    query: Vec<(String, String)>,
+    subprotocols: Option<String>,
+}
+
+impl Dial {
+    /// To this URL.
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            query: Vec::new(),
+            subprotocols: None,
+        }
+    }
+
+    /// With the token in the query.
+    #[must_use]
+    pub fn token(self, token: &str) -> Self {
+        self.query("token", token)
+    }
+
+    /// With something in the query.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this value of `Sec-WebSocket-Protocol`.
+    #[must_use]
+    pub fn subprotocols(mut self, names: &str) -> Self {
+        self.subprotocols = Some(names.to_owned());
+        self
+    }
+
+    /// Opens the socket.
+    pub async fn connect(self) -> Result<Device> {
+        let encoding = match self.subprotocols.as_deref() {
+            Some(names) if names.contains("wigwag.pb.v1") => Encoding::Protobuf,
+            _ => Encoding::Json,
+        };
+        let (socket, subprotocol) = self.open().await?;
+        Ok(Device {
+            socket,
+            encoding,
+            subprotocol,
+            next_request_id: 1,
+            pushed: VecDeque::new(),
+        })
+    }
+
+    /// Tries to open the socket, and answers with the status of the refusal.
+    pub async fn refused(self) -> Result<u16> {
+        match self.open().await {
+            Ok(_) => bail!("the connection was accepted"),
+            Err(error) => match error.downcast_ref::<Error>() {
+                Some(Error::Http(response)) => Ok(response.status().as_u16()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    async fn open(self) -> Result<(WebSocketStream<MaybeTlsStream<TcpStream>>, Option<String>)> {
+        let mut url = url::Url::parse(&self.url)?;
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.query);
+        }
+        let mut request = url.as_str().into_client_request()?;
+        if let Some(names) = &self.subprotocols {
+            request.headers_mut().insert("sec-websocket-protocol", names.parse()?);
+        }
+        let (socket, response) = connect_async(request).await?;
+        let chosen = response
+            .headers()
+            .get("sec-websocket-protocol")
+            .and_then(|name| name.to_str().ok());
+        Ok((socket, chosen.map(str::to_owned)))
+    }
+}
+
+/// A connected device.
+#[derive(Debug)]
+pub struct Device {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// How its frames are written.
+    pub encoding: Encoding,
+    /// What the server chose.
+    pub subprotocol: Option<String>,
+    next_request_id: u64,
+    pushed: VecDeque<OutputFrame>,
+}
+
+impl Device {
+    /// Sends a frame as it is.
+    pub async fn send_raw(&mut self, frame: Frame) -> Result<()> {
+        Ok(self.socket.send(frame).await?)
+    }
+
+    /// Sends a request without waiting for its answer; answers with its request id.
+    pub async fn start(&mut self, request: Request) -> Result<u64> {
+        let request_id = self.next_request_id;
+        self.next_request_id += 1;
+        let frame = InputFrame { request_id, request }.encode(self.encoding);
+        self.send_raw(Frame::text(frame)).await?;
+        Ok(request_id)
+    }
+
+    /// Waits for the answer to a request. What is pushed meanwhile is kept.
+    pub async fn finish(&mut self, request_id: u64) -> Result<OutputFrame> {
+        loop {
+            for output in self.batch().await? {
+                if output.request_id == request_id {
+                    return Ok(output);
+                }
+                self.pushed.push_back(output);
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub async fn ask(&mut self, request: Request) -> Result<OutputFrame> {
+        let request_id = self.start(request).await?;
+        self.finish(request_id).await
+    }
+
+    /// Sends text that is no request, and waits for the one output that answers it.
+    pub async fn ask_raw(&mut self, text: &str) -> Result<OutputFrame> {
+        self.send_raw(Frame::text(text.to_owned())).await?;
+        self.batch().await?.pop().context("an empty batch")
+    }
+
+    /// Sends a text message under a number; answers with the whole output.
+    pub async fn say(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<OutputFrame> {
+        let msg = Message {
+            session_type: 1,
+            receiver_id,
+            message_type: 1,
+            content: text.as_bytes().to_vec(),
+            ..Message::default()
+        };
+        self.ask(Request::Message(UpMsg {
+            msg: Some(msg),
+            client_id,
+            session: 1,
+        }))
+        .await
+    }
+
+    /// Sends a text message that must be acknowledged.
+    pub async fn tell(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<AckMsg> {
+        let output = self.say(receiver_id, client_id, text).await?;
+        match output {
+            OutputFrame {
+                code: 0,
+                payload: Payload::Ack(ack),
+                ..
+            } => Ok(ack),
+            other => bail!("not acknowledged: {other:?}"),
+        }
+    }
+
+    /// Reads the inbox after a cursor.
+    pub async fn sync(&mut self, seq: u64, limit: u32) -> Result<SyncOutputMsg> {
+        match self.ask(Request::Sync(SyncInputMsg { seq, limit })).await? {
+            OutputFrame {
+                code: 0,
+                payload: Payload::Sync(page),
+                ..
+            } => Ok(page),
+            other => bail!("no page: {other:?}"),
+        }
+    }
+
+    /// Asks for the highest seq.
+    pub async fn heartbeat(&mut self) -> Result<u64> {
+        match self.ask(Request::Heartbeat(HeartbeatMsg::default())).await? {
+            OutputFrame {
+                code: 0,
+                payload: Payload::Heartbeat(heartbeat),
+                ..
+            } => Ok(heartbeat.max_seq),
+            other => bail!("no heartbeat: {other:?}"),
+        }
+    }
+
+    /// The next message that is pushed.
+    pub async fn pushed(&mut self) -> Result<Message> {
+        match self.next_push().await?.payload {
+            Payload::Push(push) => push.msg.context("a push without a message"),
+            other => bail!("not a message: {other:?}"),
+        }
+    }
+
+    /// The next output that nobody asked for.
+    pub async fn next_push(&mut self) -> Result<OutputFrame> {
+        loop {
+            if let Some(output) = self.pushed.pop_front() {
+                return Ok(output);
+            }
+            let batch = self.batch().await?;
+            self.pushed.extend(batch);
+        }
+    }
+
+    /// The next text frame, as it is.
+    pub async fn next_text(&mut self) -> Result<String> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .context("wait for a frame")?
+            {
+                Some(Ok(Frame::Text(text))) => return Ok(text.to_string()),
+                Some(Ok(Frame::Close(close))) => bail!("closed: {close:?}"),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.into()),
+                None => bail!("the socket ended"),
+            }
+        }
+    }
+
+    /// Waits until the server closes, passing over everything else.
+    pub async fn closed(&mut self) -> Result<Option<CloseFrame>> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .context("wait for the end")?
+            {
+                Some(Ok(Frame::Close(close))) => return Ok(close),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Ok(None),
+            }
+        }
+    }
+
+    /// Closes the socket as a device does that leaves.
+    pub async fn leave(mut self) -> Result<()> {
+        self.socket.close(None).await?;
+        while let Some(Ok(_)) = self.socket.next().await {}
+        Ok(())
+    }
+
+    async fn batch(&mut self) -> Result<Vec<OutputFrame>> {
+        let text = self.next_text().await?;
+        OutputFrame::decode_batch(&text).with_context(|| format!("read {text}"))
+    }
+}
+
+/// The code of an output.
+impl Device {
+    /// Sends a request that must be refused, and answers with the code and the output.
+    pub async fn refused(&mut self, request: Request) -> Result<(Code, OutputFrame)> {
+        let output = self.ask(request).await?;
+        let code = Code::from_number(output.code).context("an unknown code")?;
+        Ok((code, output))
+    }
+}

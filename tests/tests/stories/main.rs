@@ -1,0 +1,8 @@
+//! Whole stories, told to a stack that runs `template.yaml` with the real functions.
+
+mod accounts;
+mod bad_input;
+mod connecting;
+mod deployment;
+mod login_frame;
+mod messages;
