@@ -1,13 +1,15 @@
 //! Asks a REQUEST authorizer about a handshake. Its answers are never cached: WebSocket APIs do not.
 
+use std::time::{Duration, Instant};
+
 use http::StatusCode;
 use serde_json::{Map, Value};
-use std::time::{Duration, Instant};
 
 use super::connections::Connection;
 use super::event::{self, Handshake};
 use super::policy::{self, Decision};
-use crate::lambda::{InvokeError, Lambda};
+use super::{INTEGRATION_LIMIT, Shared, Unanswered};
+use crate::lambda::InvokeError;
 use crate::template::model::Authorizer;
 
 /// A client that may go on.
@@ -22,7 +24,7 @@ pub(super) struct Allowed {
 /// Asks; on refusal says with which status and message.
 pub(super) async fn ask(
     authorizer: &Authorizer,
-    lambda: &Lambda,
+    shared: &Shared,
     connection: &Connection,
     handshake: &Handshake,
 ) -> Result<Allowed, (StatusCode, &'static str)> {
@@ -36,10 +38,8 @@ pub(super) async fn ask(
         return Err(unauthorized);
     }
     let began = Instant::now();
-    match lambda
-        .invoke(&authorizer.function, &event::authorize(connection, handshake))
-        .await
-    {
+    let event = event::authorize(connection, handshake);
+    match shared.invoke(&authorizer.function, &event, INTEGRATION_LIMIT).await {
         Ok(answer) => match policy::decide(&answer, &event::method_arn(connection)) {
             Some(Decision::Allow(said)) => Ok(Allowed {
                 said,
@@ -54,7 +54,9 @@ pub(super) async fn ask(
                 Err(broken)
             }
         },
-        Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => Err(unauthorized),
+        Err(Unanswered::Failed(InvokeError::Function { message, .. })) if message == "Unauthorized" => {
+            Err(unauthorized)
+        }
         Err(error) => {
             tracing::warn!(function = authorizer.function, %error, "the authorizer failed");
             Err(broken)

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connections::{Client, Connection};
 use super::event::{self, Handshake};
-use super::{Shared, authorizer, clock, reply, socket};
+use super::{Shared, Unanswered, authorizer, clock, reply, socket};
 use crate::server::Peer;
 use crate::template::model::WebSocketApi;
 
@@ -86,20 +86,19 @@ async fn connect(
     };
     let mut authorizer_took = None;
     if let Some(authorizer) = &route.authorizer {
-        let asked = authorizer::ask(authorizer, &shared.lambda, &connection, handshake).await;
+        let asked = authorizer::ask(authorizer, shared, &connection, handshake).await;
         let allowed = asked.map_err(|(status, text)| refuse(status, text))?;
         authorizer_took = Some(allowed.took);
         connection.authorizer = Some(allowed.said);
     }
     let event = event::connect(&connection, handshake, authorizer_took);
-    let invoked = shared.lambda.invoke(&route.function, &event);
-    let integrated = tokio::time::timeout(Duration::from_millis(route.timeout_ms), invoked).await;
-    let Ok(result) = integrated else {
-        return Err(refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"));
-    };
-    let answer = result.map_err(|error| {
+    let limit = Duration::from_millis(route.timeout_ms);
+    let answer = shared.invoke(&route.function, &event, limit).await.map_err(|error| {
         tracing::warn!(function = route.function, %error, "$connect failed");
-        refuse(StatusCode::BAD_GATEWAY, "Internal server error")
+        match error {
+            Unanswered::Failed(_) => refuse(StatusCode::BAD_GATEWAY, "Internal server error"),
+            Unanswered::TimedOut => refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out"),
+        }
     })?;
     match status_of(&answer) {
         Some(status) if status.is_success() => {

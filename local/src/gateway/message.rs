@@ -31,20 +31,14 @@ pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, t
         return;
     };
     let event = event::message(&connection, key, &text, &request_id);
-    let invoked = shared.lambda.invoke(&route.function, &event);
-    match tokio::time::timeout(Duration::from_millis(route.timeout_ms), invoked).await {
-        Ok(Ok(answer)) if route.responds => respond(&shared, &connection, &answer),
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => {
+    match shared
+        .invoke(&route.function, &event, Duration::from_millis(route.timeout_ms))
+        .await
+    {
+        Ok(answer) if route.responds => respond(&shared, &connection, &answer),
+        Ok(_) => {}
+        Err(error) => {
             tracing::warn!(function = route.function, route = key, %error, "a message failed");
-            send_error(&connection, "Internal server error", &request_id);
-        }
-        Err(_) => {
-            tracing::warn!(
-                function = route.function,
-                route = key,
-                "a message took longer than its integration may"
-            );
             send_error(&connection, "Internal server error", &request_id);
         }
     }

@@ -30,12 +30,14 @@ mod throttle;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::lambda::Lambda;
+use crate::lambda::{InvokeError, Lambda};
 use crate::meter::Meter;
 use crate::server;
 use crate::template::model::WebSocketApi;
@@ -54,6 +56,9 @@ pub struct Gateway {
     address: Option<SocketAddr>,
 }
 
+/// How long an authorizer or a `$disconnect` may take; the functions' own timeouts come first as a rule.
+const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
+
 /// What all connections have in common.
 #[derive(Debug)]
 struct Shared {
@@ -66,6 +71,31 @@ struct Shared {
     connections: Connections,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// Why an integration has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    /// The function failed, or there is none to ask any more.
+    #[error(transparent)]
+    Failed(#[from] InvokeError),
+    /// It took longer than the integration may.
+    #[error("the function took longer than its integration may")]
+    TimedOut,
+}
+
+impl Shared {
+    /// Invokes a function for at most so long, and not beyond the gateway's own end.
+    async fn invoke(&self, function: &str, event: &Value, limit: Duration) -> Result<Value, Unanswered> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(InvokeError::Stopping.into()),
+            answered = tokio::time::timeout(limit, self.lambda.invoke(function, event)) => match answered {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(Unanswered::TimedOut),
+            },
+        }
+    }
 }
 
 impl Gateway {

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connections::Connection;
-use super::{Limits, Shared, event, message};
+use super::{INTEGRATION_LIMIT, Limits, Shared, event, message};
 
 /// How long the other side may take to finish the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -218,7 +218,7 @@ async fn disconnect(shared: &Shared, connection: &Connection, ending: &Ending) {
         return;
     }
     let event = event::disconnect(connection, ending.status, &ending.reason);
-    if let Err(error) = shared.lambda.invoke(&route.function, &event).await {
+    if let Err(error) = shared.invoke(&route.function, &event, INTEGRATION_LIMIT).await {
         tracing::warn!(function = route.function, %error, "$disconnect failed");
     }
 }

@@ -2,5 +2,11 @@
 //!
 //! One binary, one module per part. The function behind everything is `local/fixtures/probe`, which does what its events say.
 
+mod closing;
+mod handshake;
 mod harness;
+mod http_api;
 mod lambda;
+mod management;
+mod messages;
+mod stage;
