@@ -17,5 +17,6 @@ pub mod build;
 pub mod gateway;
 pub mod lambda;
 pub mod meter;
+mod server;
 pub mod stack;
 pub mod template;

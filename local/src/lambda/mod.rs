@@ -1,11 +1,117 @@
 //! Lambda: runs the `bootstrap` binaries through the Runtime API.
+//!
+//! [`Lambda::invoke`] takes a process from the function's pool (or starts one), hands it the event, and waits for what
+//! comes first: its answer, its end, or its timeout. Each process has a Runtime API of its own on a loopback port and one
+//! task that owns all of its state, so there is nothing to lock and no answer can reach the wrong waiter:
+//!
+//! ```text
+//! invoke ─► pool ─► process task ◄─► runtime API server ◄─► bootstrap
+//!            idle processes,          /next, /response,       an OS process
+//!            slots, reserved          /error, /init/error
+//! ```
+//!
+//! Invariants:
+//! - a process runs one invocation at a time, and an event is handed to exactly one process
+//! - an invocation that has been handed over runs to its end, also when its caller no longer waits
+//! - no process outlives [`Lambda::stop`] or the drop of the last [`Lambda`]. If the stack itself is killed with SIGKILL, the
+//!   connection of each process breaks and `lambda_runtime` ends it by itself
+//! - a process sees the environment that Lambda would give it and nothing of the host's
 
-/// Invokes functions. Cheap to clone.
+mod environment;
+pub(crate) mod ids;
+mod output;
+mod owner;
+mod pool;
+mod process;
+mod runtime_api;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::meter::Meter;
+use crate::template::model::Function;
+
+pub use output::{Line, Output};
+
+use pool::Pool;
+use process::Specification;
+
+/// The region that ARNs and domain names carry, unless a function's environment names another.
+pub const REGION: &str = "us-east-1";
+
+/// The account that ARNs and events carry.
+pub const ACCOUNT_ID: &str = "000000000000";
+
+/// Largest event of a synchronous invocation, in bytes.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const EVENT_LIMIT_BYTES: usize = 6 * 1024 * 1024;
+
+/// Largest response of a synchronous invocation, in bytes: 6 MB and room for its envelope, as in AWS's own emulator of the
+/// Runtime API.
+pub const RESPONSE_LIMIT_BYTES: usize = 6 * 1024 * 1024 + 100;
+
+/// How long [`Lambda::stop`] waits for the output of processes that it has killed.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What is to run.
 #[derive(Debug, Clone)]
-pub struct Lambda {}
+pub struct Config {
+    /// Functions, by logical id.
+    pub functions: BTreeMap<String, Function>,
+    /// Their `bootstrap` binaries, by logical id.
+    pub bootstraps: BTreeMap<String, PathBuf>,
+    /// Environment beyond the template's (credentials, endpoints), by logical id; it wins over the template's.
+    pub environment: BTreeMap<String, BTreeMap<String, String>>,
+    /// Counts the invocations.
+    pub meter: Meter,
+}
+
+/// How the pools behave where AWS leaves it open.
+#[derive(Debug, Clone)]
+pub struct Tuning {
+    /// Processes per function at most; invocations beyond it wait in order. AWS would start more, a laptop should not.
+    pub max_processes: u32,
+    /// How long an idle process is kept; the last one of a function stays.
+    pub idle_after: Duration,
+    /// How long a process may take from its start to its first `/next`: 10 s on AWS.
+    pub init_limit: Duration,
+    /// Where the functions' output goes.
+    pub output: Output,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            max_processes: 32,
+            idle_after: Duration::from_mins(1),
+            init_limit: Duration::from_secs(10),
+            output: Output::Stderr,
+        }
+    }
+}
+
+/// Why a function cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{function}: {reason}{}", output::indented(output))]
+pub struct StartError {
+    /// Logical id.
+    pub function: String,
+    /// What went wrong.
+    pub reason: String,
+    /// The last lines that the process wrote.
+    pub output: Vec<String>,
+}
 
 /// Why an invocation has no result.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
     /// The handler returned an error, or panicked.
@@ -36,10 +142,145 @@ pub enum InvokeError {
     Stopping,
 }
 
-impl Lambda {
-    /// Invokes the function with this logical id and waits for its result.
-    pub async fn invoke(&self, function: &str, event: &serde_json::Value) -> Result<serde_json::Value, InvokeError> {
-        let _ = (function, event);
-        Err(InvokeError::Stopping)
+/// Invokes functions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Lambda {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pools: BTreeMap<String, Arc<Pool>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
+}
+
+impl Lambda {
+    /// Makes the functions ready to be invoked; their processes start when they are needed. Runs inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If a function has no binary.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, &Tuning::default())
+    }
+
+    /// As [`Lambda::start`], with pools that behave as told.
+    ///
+    /// # Errors
+    /// If a function has no binary.
+    pub fn start_with(config: Config, tuning: &Tuning) -> Result<Self, StartError> {
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let mut pools = BTreeMap::new();
+        let Config {
+            functions,
+            mut bootstraps,
+            mut environment,
+            meter,
+        } = config;
+        for (id, function) in functions {
+            let specification = Specification {
+                bootstrap: existing(&id, bootstraps.remove(&id))?,
+                function,
+                extra_environment: environment.remove(&id).unwrap_or_default(),
+                init_limit: tuning.init_limit,
+                output: tuning.output.clone(),
+                meter: meter.clone(),
+                stop: stop.clone(),
+                tasks: tasks.clone(),
+            };
+            pools.insert(id, Pool::start(specification, tuning));
+        }
+        Ok(Self {
+            shared: Arc::new(Shared { pools, stop, tasks }),
+        })
+    }
+
+    /// Invokes the function with this logical id and waits for its result. The invocation goes on if the caller stops waiting.
+    ///
+    /// # Errors
+    /// See [`InvokeError`]. An unknown logical id is a [`InvokeError::Function`] of type `ResourceNotFoundException`.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvokeError> {
+        if self.shared.stop.is_cancelled() {
+            return Err(InvokeError::Stopping);
+        }
+        let pool = Arc::clone(self.pool(function)?);
+        let event = encode(event)?;
+        let running = self.shared.tasks.spawn(async move { pool.invoke(event).await });
+        let response = running.await.unwrap_or(Err(InvokeError::Stopping))?;
+        serde_json::from_slice(&response).map_err(|error| InvokeError::Function {
+            error_type: "Runtime.InvalidResponse".to_owned(),
+            message: format!("the response is not JSON: {error}"),
+        })
+    }
+
+    /// Starts a process of the function, so that the next invocation need not, and waits until it takes invocations.
+    ///
+    /// # Errors
+    /// If it does not come up; with the last lines it wrote.
+    pub async fn warm(&self, function: &str) -> Result<(), StartError> {
+        let pool = self.pool(function).map_err(|error| StartError {
+            function: function.to_owned(),
+            reason: error.to_string(),
+            output: Vec::new(),
+        })?;
+        pool.warm().await
+    }
+
+    /// How many processes of the function wait for an invocation.
+    pub fn idle_processes(&self, function: &str) -> usize {
+        self.pool(function).map_or(0, |pool| pool.idle_processes())
+    }
+
+    /// Kills all processes and waits until they are gone. Invocations under way end with [`InvokeError::Stopping`].
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        for pool in self.shared.pools.values() {
+            pool.close();
+        }
+        self.shared.tasks.close();
+        if tokio::time::timeout(STOP_LIMIT, self.shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("something that a function started still holds its output open");
+        }
+    }
+
+    fn pool(&self, function: &str) -> Result<&Arc<Pool>, InvokeError> {
+        self.shared.pools.get(function).ok_or_else(|| InvokeError::Function {
+            error_type: "ResourceNotFoundException".to_owned(),
+            message: format!("Function not found: {function}"),
+        })
+    }
+}
+
+fn existing(function: &str, bootstrap: Option<PathBuf>) -> Result<PathBuf, StartError> {
+    let reason = match bootstrap {
+        Some(path) if path.is_file() => return Ok(path),
+        Some(path) => format!("there is no file {}", path.display()),
+        None => "it has no binary".to_owned(),
+    };
+    Err(StartError {
+        function: function.to_owned(),
+        reason,
+        output: Vec::new(),
+    })
+}
+
+fn encode(event: &Value) -> Result<Bytes, InvokeError> {
+    let event = event.to_string();
+    if event.len() > EVENT_LIMIT_BYTES {
+        return Err(InvokeError::Function {
+            error_type: "RequestEntityTooLargeException".to_owned(),
+            message: format!("Request must be smaller than {EVENT_LIMIT_BYTES} bytes for the InvokeFunction operation"),
+        });
+    }
+    Ok(Bytes::from(event))
 }

@@ -1,0 +1,85 @@
+//! What functions print: forwarded line by line, and the last lines kept for error messages.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::sync::mpsc;
+
+/// How many lines an error message shows at most.
+const KEPT_LINES: usize = 20;
+
+/// One line that a function wrote to its standard output or error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Logical id of the function.
+    pub function: String,
+    /// The text, without its line end.
+    pub text: String,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// To this process's standard error, as `[LogicalId] text`.
+    Stderr,
+    /// To whoever holds the other end.
+    Channel(mpsc::UnboundedSender<Line>),
+}
+
+impl Output {
+    fn write(&self, line: Line) {
+        match self {
+            // A closed standard error, or a receiver that has gone, must not stop a function.
+            Self::Stderr => drop(writeln!(std::io::stderr().lock(), "[{}] {}", line.function, line.text)),
+            Self::Channel(lines) => drop(lines.send(line)),
+        }
+    }
+}
+
+/// The last lines of one process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+impl Tail {
+    /// The lines, oldest first.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    fn push(&self, text: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(text);
+    }
+}
+
+/// Forwards what comes from `stream` until it ends.
+pub(super) async fn forward(stream: impl AsyncRead + Unpin, function: String, output: Output, tail: Tail) {
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    while reader.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&bytes)
+            .trim_end_matches(['\r', '\n'])
+            .to_owned();
+        bytes.clear();
+        tail.push(text.clone());
+        output.write(Line {
+            function: function.clone(),
+            text,
+        });
+    }
+}
+
+/// The lines as the end of an error message.
+pub(super) fn indented(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| text + "\n    " + line)
+}

@@ -1,0 +1,369 @@
+//! The task that owns one process: runs one invocation after the other in it, and ends it.
+//!
+//! It hears from three sides (the pool hands it jobs, the process calls its Runtime API, the system reports its end) and from
+//! the clock, and moves through these states:
+//!
+//! ```text
+//! Starting ──/next──► Polling ──job──► Running ──/response, /error──► Returning ──/next──► Polling
+//! ```
+//!
+//! A job that arrives in `Returning` waits for the next `/next`; until it is handed over it can go to another process instead
+//! ([`Outcome::NotTaken`]). The deadline of an invocation starts when its event is handed over.
+
+use std::net::Ipv4Addr;
+use std::process::ExitStatus;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::net::TcpListener;
+use tokio::process::Child;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
+
+use super::output::Tail;
+use super::process::{Job, NotStarted, Outcome, Specification};
+use super::runtime_api::{self, Call, Delivery, ErrorReport, Verdict};
+use super::usage::{self, Usage};
+use super::{ACCOUNT_ID, InvokeError, REGION, RESPONSE_LIMIT_BYTES, ids};
+use crate::meter::Invocation;
+use crate::server;
+
+/// How long the output of a process that has ended is still read: a grandchild may hold the pipe open.
+const OUTPUT_LIMIT: Duration = Duration::from_millis(500);
+
+/// Says whether the process came up; used once.
+type Up = oneshot::Sender<Result<(), NotStarted>>;
+
+#[derive(Debug)]
+enum State {
+    Starting(Up),
+    Polling(oneshot::Sender<Delivery>),
+    Running(Running),
+    Returning,
+}
+
+#[derive(Debug)]
+struct Running {
+    request_id: String,
+    since: Instant,
+    cpu_before: Option<Duration>,
+    init: Option<Duration>,
+    done: oneshot::Sender<Outcome>,
+}
+
+/// Why a process comes to its end.
+enum End {
+    Exited(String),
+    InitFailed(ErrorReport),
+    TimedOut,
+    NotNeeded,
+    Stopping,
+}
+
+pub(super) struct Owner {
+    specification: Specification,
+    child: Child,
+    pid: u32,
+    tail: Tail,
+    forwarding: Vec<JoinHandle<()>>,
+    jobs: mpsc::Receiver<Job>,
+    calls: mpsc::Receiver<Call>,
+    /// Ends the Runtime API server of this process when it is dropped.
+    _server: DropGuard,
+    state: State,
+    waiting: Option<Job>,
+}
+
+impl Owner {
+    /// Starts the process and its Runtime API.
+    pub(super) async fn spawn(
+        specification: &Specification,
+        jobs: mpsc::Receiver<Job>,
+        up: Up,
+    ) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let mut child = specification.spawn(listener.local_addr()?)?;
+        let pid = child
+            .id()
+            .ok_or_else(|| std::io::Error::other("it has no process id"))?;
+        let tail = Tail::default();
+        let forwarding = specification.forward_output(&mut child, &tail);
+        let (call, calls) = mpsc::channel(4);
+        let stop_server = specification.stop.child_token();
+        server::serve(
+            listener,
+            stop_server.clone(),
+            &specification.tasks,
+            move |request, _peer| runtime_api::answer(request, call.clone()),
+        );
+        Ok(Self {
+            specification: specification.clone(),
+            child,
+            pid,
+            tail,
+            forwarding,
+            jobs,
+            calls,
+            _server: stop_server.drop_guard(),
+            state: State::Starting(up),
+            waiting: None,
+        })
+    }
+
+    /// Lives as long as the process.
+    pub(super) async fn run(mut self, init_deadline: Instant) {
+        let stop = self.specification.stop.clone();
+        let end = loop {
+            let deadline = self.deadline(init_deadline);
+            let takes_jobs = self.waiting.is_none() && matches!(self.state, State::Polling(_) | State::Returning);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break End::Stopping,
+                Some(call) = self.calls.recv() => if let Some(end) = self.hear(call) { break end },
+                status = self.child.wait() => break End::Exited(describe(status)),
+                () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    break End::TimedOut;
+                }
+                job = self.jobs.recv(), if takes_jobs => match job {
+                    Some(job) => {
+                        self.waiting = Some(job);
+                        self.hand_over();
+                    }
+                    None => break End::NotNeeded,
+                },
+            }
+        };
+        self.end(end).await;
+    }
+
+    fn deadline(&self, init_deadline: Instant) -> Option<Instant> {
+        match &self.state {
+            State::Starting(_) => Some(init_deadline),
+            State::Running(running) => Some(running.since + self.timeout()),
+            State::Polling(_) | State::Returning => None,
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.specification.function.timeout_s))
+    }
+
+    /// Takes a call of the process; says so if the process is to end because of it.
+    fn hear(&mut self, call: Call) -> Option<End> {
+        match call {
+            Call::Next(give) => {
+                match std::mem::replace(&mut self.state, State::Polling(give)) {
+                    // Whoever started it may have given up; then the pool drops this process.
+                    State::Starting(up) => drop(up.send(Ok(()))),
+                    State::Running(running) => self.finish(running, Err(no_response()), &Usage::of(self.pid)),
+                    State::Polling(_) | State::Returning => {}
+                }
+                self.hand_over();
+            }
+            Call::Response(id, body, verdict) => {
+                let result = body.ok_or_else(response_too_large);
+                let accepted = if result.is_ok() {
+                    Verdict::Accepted
+                } else {
+                    Verdict::TooLarge
+                };
+                self.report(&id, result, accepted, verdict);
+            }
+            Call::Error(id, report, verdict) => self.report(&id, Err(report.into()), Verdict::Accepted, verdict),
+            Call::InitError(report, verdict) => {
+                let _ = verdict.send(Verdict::Accepted);
+                return matches!(self.state, State::Starting(_)).then_some(End::InitFailed(report));
+            }
+        }
+        None
+    }
+
+    fn report(&mut self, id: &str, result: Result<Bytes, InvokeError>, verdict: Verdict, to: oneshot::Sender<Verdict>) {
+        match std::mem::replace(&mut self.state, State::Returning) {
+            State::Running(running) if running.request_id == id => {
+                let _ = to.send(verdict);
+                self.finish(running, result, &Usage::of(self.pid));
+            }
+            other => {
+                self.state = other;
+                let _ = to.send(Verdict::WrongRequestId);
+            }
+        }
+    }
+
+    /// Hands the waiting job to the process if that polls for one.
+    fn hand_over(&mut self) {
+        let Some(job) = self.waiting.take() else { return };
+        match std::mem::replace(&mut self.state, State::Returning) {
+            State::Polling(give) => {
+                let delivery = self.delivery(job.event.clone());
+                let request_id = delivery.request_id.clone();
+                let cpu_before = usage::cpu_time(self.pid);
+                if give.send(delivery).is_err() {
+                    // The poll has broken; the process polls again or ends.
+                    self.waiting = Some(job);
+                    return;
+                }
+                let running = Running {
+                    request_id,
+                    since: Instant::now(),
+                    cpu_before,
+                    init: job.init,
+                    done: job.done,
+                };
+                self.state = State::Running(running);
+            }
+            other => {
+                self.state = other;
+                self.waiting = Some(job);
+            }
+        }
+    }
+
+    fn delivery(&self, event: Bytes) -> Delivery {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let region = self
+            .specification
+            .extra_environment
+            .get("AWS_REGION")
+            .map_or(REGION, String::as_str);
+        Delivery {
+            request_id: ids::request_id(),
+            deadline_ms: (now + self.timeout()).as_millis(),
+            function_arn: format!(
+                "arn:aws:lambda:{region}:{ACCOUNT_ID}:function:{}",
+                self.specification.function.name
+            ),
+            trace_id: ids::trace_id(now),
+            event,
+        }
+    }
+
+    fn finish(&self, running: Running, result: Result<Bytes, InvokeError>, usage: &Usage) {
+        self.specification.meter.invocation(&Invocation {
+            function: &self.specification.function.logical_id,
+            duration: running.since.elapsed(),
+            cpu: usage
+                .cpu
+                .zip(running.cpu_before)
+                .map(|(after, before)| after.saturating_sub(before)),
+            peak_memory_bytes: usage.peak_memory_bytes,
+            memory_mb: self.specification.function.memory_mb,
+            init: running.init,
+            failed: result.is_err(),
+        });
+        // Nobody waits any more if the stack is being torn down.
+        drop(running.done.send(Outcome::Finished(result)));
+    }
+
+    /// Ends the process, all that it started, and whoever waits for it.
+    async fn end(mut self, end: End) {
+        self.jobs.close();
+        let usage = Usage::of(self.pid);
+        self.kill().await;
+        match std::mem::replace(&mut self.state, State::Returning) {
+            State::Running(running) => self.finish(running, Err(self.end_of_invocation(end)), &usage),
+            State::Starting(up) => {
+                self.drain_output().await;
+                drop(up.send(Err(self.end_of_init(end))));
+            }
+            State::Polling(_) | State::Returning => {
+                if let End::Exited(status) = end {
+                    tracing::warn!(
+                        function = self.specification.function.logical_id,
+                        status,
+                        "an idle process ended"
+                    );
+                }
+            }
+        }
+        let not_taken = self
+            .waiting
+            .take()
+            .into_iter()
+            .chain(std::iter::from_fn(|| self.jobs.try_recv().ok()));
+        for job in not_taken {
+            drop(job.done.send(Outcome::NotTaken));
+        }
+    }
+
+    /// Kills the process group and waits for the process.
+    async fn kill(&mut self) {
+        // Errors mean that there is nothing left to kill.
+        if let Ok(group) = i32::try_from(self.pid) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        drop(self.child.start_kill());
+        if let Err(error) = self.child.wait().await {
+            tracing::warn!(pid = self.pid, %error, "could not wait for a process");
+        }
+    }
+
+    async fn drain_output(&mut self) {
+        let reading = futures_util::future::join_all(self.forwarding.drain(..));
+        drop(tokio::time::timeout(OUTPUT_LIMIT, reading).await);
+    }
+
+    fn end_of_invocation(&self, end: End) -> InvokeError {
+        match end {
+            End::TimedOut => InvokeError::Timeout {
+                timeout_s: self.specification.function.timeout_s,
+            },
+            End::Exited(status) => InvokeError::Exited { status },
+            End::InitFailed(report) => report.into(),
+            End::NotNeeded | End::Stopping => InvokeError::Stopping,
+        }
+    }
+
+    fn end_of_init(&self, end: End) -> NotStarted {
+        let (invoke, reason) = match end {
+            End::InitFailed(report) => {
+                let invoke = InvokeError::from(report);
+                let reason = format!("its initialisation failed: {invoke}");
+                (invoke, reason)
+            }
+            End::Exited(status) => {
+                let reason = format!("it ended before it took an event: {status}");
+                (InvokeError::Exited { status }, reason)
+            }
+            End::TimedOut => {
+                let limit_s = self.specification.init_limit.as_secs_f32();
+                let status = format!("no /next within {limit_s} s of its start");
+                (InvokeError::Exited { status: status.clone() }, status)
+            }
+            End::NotNeeded | End::Stopping => (InvokeError::Stopping, InvokeError::Stopping.to_string()),
+        };
+        self.specification.not_started(invoke, reason, self.tail.lines())
+    }
+}
+
+impl From<ErrorReport> for InvokeError {
+    fn from(report: ErrorReport) -> Self {
+        Self::Function {
+            error_type: report.error_type,
+            message: report.error_message,
+        }
+    }
+}
+
+fn no_response() -> InvokeError {
+    InvokeError::Function {
+        error_type: "Runtime.NoResponse".to_owned(),
+        message: "the process asked for the next event without answering this one".to_owned(),
+    }
+}
+
+fn response_too_large() -> InvokeError {
+    InvokeError::Function {
+        error_type: "Function.ResponseSizeTooLarge".to_owned(),
+        message: format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."),
+    }
+}
+
+fn describe(status: std::io::Result<ExitStatus>) -> String {
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}

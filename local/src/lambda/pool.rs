@@ -1,0 +1,173 @@
+//! The processes of one function.
+//!
+//! An invocation first gets a slot, in order of arrival; then the idle process that was used last, or a new one. So there are
+//! never more processes than there were invocations at once. Whoever ends an invocation puts the process back **before** the
+//! slot is free again.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::process::{Outcome, Process, Specification};
+use super::{InvokeError, StartError, Tuning};
+
+/// How often an event is offered to another process because one ended before it took it.
+const OFFERS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    specification: Specification,
+    /// One per process that the machine is to carry; waited for.
+    slots: Arc<Semaphore>,
+    /// One per process that the template allows; never waited for.
+    reserved: Option<Arc<Semaphore>>,
+    /// The one used last is at the end.
+    idle: Mutex<Vec<Idle>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    process: Process,
+    since: Instant,
+}
+
+impl Pool {
+    /// A pool without a process, and the task that ends those that stay idle.
+    pub(super) fn start(specification: Specification, tuning: &Tuning) -> Arc<Self> {
+        let stop = specification.stop.clone();
+        let tasks = specification.tasks.clone();
+        let permits = |count: u32| Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS)));
+        let pool = Arc::new(Self {
+            slots: permits(tuning.max_processes.max(1)),
+            reserved: specification.function.reserved_concurrency.map(permits),
+            specification,
+            idle: Mutex::default(),
+        });
+        tasks.spawn(reap(Arc::downgrade(&pool), tuning.idle_after, stop));
+        pool
+    }
+
+    /// Runs one invocation to its end.
+    pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        let _reserved = self.reserve()?;
+        let _slot = self.slot().await?;
+        for _ in 0..OFFERS {
+            let (process, init) = match self.take() {
+                Some(process) => (process, None),
+                None => Process::start(&self.specification)
+                    .await
+                    .map(|(process, init)| (process, Some(init)))
+                    .map_err(|failure| failure.invoke)?,
+            };
+            match process.run(event.clone(), init).await {
+                Outcome::NotTaken => {}
+                Outcome::Finished(result) => {
+                    self.put_back(process);
+                    return result;
+                }
+            }
+        }
+        if self.specification.stop.is_cancelled() {
+            return Err(InvokeError::Stopping);
+        }
+        Err(InvokeError::Exited {
+            status: format!("{OFFERS} processes ended before they took the event"),
+        })
+    }
+
+    /// Sees to it that a process is idle.
+    pub(super) async fn warm(&self) -> Result<(), StartError> {
+        let stopped = |error: InvokeError| StartError {
+            function: self.specification.function.logical_id.clone(),
+            reason: error.to_string(),
+            output: Vec::new(),
+        };
+        let _slot = self.slot().await.map_err(stopped)?;
+        if self.idle_processes() == 0 {
+            let (process, _) = Process::start(&self.specification)
+                .await
+                .map_err(|failure| *failure.start)?;
+            self.put_back(process);
+        }
+        Ok(())
+    }
+
+    pub(super) fn idle_processes(&self) -> usize {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.iter().filter(|idle| idle.process.is_alive()).count()
+    }
+
+    /// Lets no invocation in any more.
+    pub(super) fn close(&self) {
+        self.slots.close();
+    }
+
+    fn reserve(&self) -> Result<Option<OwnedSemaphorePermit>, InvokeError> {
+        let Some(reserved) = &self.reserved else {
+            return Ok(None);
+        };
+        Arc::clone(reserved)
+            .try_acquire_owned()
+            .map(Some)
+            .map_err(|_| InvokeError::Throttled)
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
+        Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| InvokeError::Stopping)
+    }
+
+    /// The live idle process that was used last.
+    fn take(&self) -> Option<Process> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(Idle { process, .. }) = idle.pop() {
+            if process.is_alive() {
+                return Some(process);
+            }
+        }
+        None
+    }
+
+    fn put_back(&self, process: Process) {
+        if process.is_alive() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.push(Idle {
+                process,
+                since: Instant::now(),
+            });
+        }
+    }
+
+    /// Ends the processes that have been idle since before `deadline`, but not the last one.
+    fn drop_idle(&self, since_before: Instant) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|idle| idle.process.is_alive());
+        let spare = idle.len().saturating_sub(1);
+        let old = idle
+            .iter()
+            .take(spare)
+            .take_while(|idle| idle.since < since_before)
+            .count();
+        idle.drain(..old);
+    }
+}
+
+async fn reap(pool: Weak<Pool>, idle_after: Duration, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval((idle_after / 4).max(Duration::from_millis(1)));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let Some(pool) = pool.upgrade() else { return };
+        if let Some(since_before) = Instant::now().checked_sub(idle_after) {
+            pool.drop_idle(since_before);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! One process of a function, as the pool sees it: [`Process::start`], [`Process::run`], and its end when it is dropped.
+//!
+//! The work is done by the task in [`super::owner`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::output::{self, Output, Tail};
+use super::owner::Owner;
+use super::{InvokeError, StartError, environment, ids};
+use crate::meter::Meter;
+use crate::template::model::Function;
+
+/// What all processes of one function have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Specification {
+    /// As in the template.
+    pub(super) function: Function,
+    /// The binary.
+    pub(super) bootstrap: PathBuf,
+    /// Environment that wins over the template's.
+    pub(super) extra_environment: BTreeMap<String, String>,
+    /// From the start to the first `/next`, at most.
+    pub(super) init_limit: Duration,
+    /// Where its output goes.
+    pub(super) output: Output,
+    /// Counts its invocations.
+    pub(super) meter: Meter,
+    /// Ends all processes.
+    pub(super) stop: CancellationToken,
+    /// Knows all tasks.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Specification {
+    /// Starts the binary in an environment and a process group of its own.
+    pub(super) fn spawn(&self, runtime_api: SocketAddr) -> std::io::Result<Child> {
+        let root = self.bootstrap.parent().unwrap_or(Path::new("/"));
+        let log_stream = ids::log_stream_name();
+        Command::new(&self.bootstrap)
+            .env_clear()
+            .envs(environment::of_process(
+                &self.function,
+                &self.extra_environment,
+                root,
+                runtime_api,
+                &log_stream,
+            ))
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+    }
+
+    /// Forwards what the process prints; the tasks end with the output.
+    pub(super) fn forward_output(&self, child: &mut Child, tail: &Tail) -> Vec<JoinHandle<()>> {
+        let name = &self.function.logical_id;
+        let forward = |tail: &Tail| (name.clone(), self.output.clone(), tail.clone());
+        let mut forwarding = Vec::with_capacity(2);
+        if let Some(stdout) = child.stdout.take() {
+            let (name, output, tail) = forward(tail);
+            forwarding.push(self.tasks.spawn(output::forward(stdout, name, output, tail)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            let (name, output, tail) = forward(tail);
+            forwarding.push(self.tasks.spawn(output::forward(stderr, name, output, tail)));
+        }
+        forwarding
+    }
+
+    /// A failure to come up, said to both who may be waiting.
+    pub(super) fn not_started(&self, invoke: InvokeError, reason: String, output: Vec<String>) -> NotStarted {
+        let function = self.function.logical_id.clone();
+        NotStarted {
+            invoke,
+            start: Box::new(StartError {
+                function,
+                reason,
+                output,
+            }),
+        }
+    }
+}
+
+/// A process that has come up. Dropping it ends the process.
+#[derive(Debug)]
+pub(super) struct Process {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// An event for a process.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// JSON.
+    pub(super) event: Bytes,
+    /// How long the start took, if it was for this invocation.
+    pub(super) init: Option<Duration>,
+    /// Who waits.
+    pub(super) done: oneshot::Sender<Outcome>,
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The process ended before it took the event: another one can have it.
+    NotTaken,
+    /// The invocation is over.
+    Finished(Result<Bytes, InvokeError>),
+}
+
+/// Why a process did not come up.
+#[derive(Debug)]
+pub(super) struct NotStarted {
+    /// For whoever invoked.
+    pub(super) invoke: InvokeError,
+    /// For whoever starts the stack.
+    pub(super) start: Box<StartError>,
+}
+
+impl Process {
+    /// Starts a process and waits for its first `/next`; also says how long that took.
+    pub(super) async fn start(specification: &Specification) -> Result<(Self, Duration), NotStarted> {
+        let began = Instant::now();
+        let (jobs, jobs_to_do) = mpsc::channel(1);
+        let (up, came_up) = oneshot::channel();
+        let owner = Owner::spawn(specification, jobs_to_do, up).await.map_err(|error| {
+            let reason = format!("{} could not be started: {error}", specification.bootstrap.display());
+            specification.not_started(InvokeError::Exited { status: reason.clone() }, reason, Vec::new())
+        })?;
+        specification.tasks.spawn(owner.run(began + specification.init_limit));
+        match came_up.await {
+            Ok(Ok(())) => Ok((Self { jobs }, began.elapsed())),
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(specification.not_started(InvokeError::Stopping, "stopped".to_owned(), Vec::new())),
+        }
+    }
+
+    /// Runs one invocation. `init` is how long the start took, if it was for this invocation.
+    pub(super) async fn run(&self, event: Bytes, init: Option<Duration>) -> Outcome {
+        let (done, outcome) = oneshot::channel();
+        if self.jobs.send(Job { event, init, done }).await.is_err() {
+            return Outcome::NotTaken;
+        }
+        outcome.await.unwrap_or(Outcome::NotTaken)
+    }
+
+    /// Whether it can still run something.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.jobs.is_closed()
+    }
+}
