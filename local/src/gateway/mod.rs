@@ -1,1 +1,162 @@
-//! API Gateway: WebSocket APIs and HTTP APIs.
+//! API Gateway: WebSocket APIs, their management API (`@connections`) and HTTP APIs.
+//!
+//! What a client can see is as AWS does it, or, where AWS says nothing, as `docs/local-stack.md` says. A connection's life:
+//!
+//! 1. `handshake`: authorizer, `$connect`, then 101 or the status that the function chose
+//! 2. `connections`: known from the moment `$connect` returned until the first side closes; only then can it be posted to
+//! 3. `socket`: one task per connection; each frame goes to `message` in a task of its own, so frames of one connection run
+//!    concurrently, as on AWS
+//! 4. `$disconnect`, with who closed and why
+//!
+//! Invariants: `$disconnect` is invoked at most once, and only if `$connect` succeeded; a frame is never split or joined; the
+//! rate limit is one bucket for handshakes, frames, pushes and HTTP requests.
+
+mod authorizer;
+mod clock;
+mod connections;
+mod event;
+mod faults;
+mod handshake;
+pub mod http;
+mod http_event;
+mod http_route;
+mod limits;
+pub mod management;
+mod message;
+mod policy;
+mod reply;
+mod socket;
+mod throttle;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::lambda::{InvokeError, Lambda};
+use crate::meter::Meter;
+use crate::server;
+use crate::template::model::WebSocketApi;
+
+pub use faults::Faults;
+pub use limits::{Limits, Rate};
+pub use throttle::Throttle;
+
+use connections::Connections;
+use management::Management;
+
+/// The WebSocket APIs of a stack, behind one listener: `ws://{address}/{stage}`.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    address: Option<SocketAddr>,
+}
+
+/// How long an authorizer or a `$disconnect` may take; the functions' own timeouts come first as a rule.
+const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
+
+/// What all connections have in common.
+#[derive(Debug)]
+struct Shared {
+    apis: Vec<Arc<WebSocketApi>>,
+    lambda: Lambda,
+    meter: Meter,
+    limits: Limits,
+    faults: faults::Plan,
+    throttle: Throttle,
+    connections: Connections,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why an integration has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    /// The function failed, or there is none to ask any more.
+    #[error(transparent)]
+    Failed(#[from] InvokeError),
+    /// It took longer than the integration may.
+    #[error("the function took longer than its integration may")]
+    TimedOut,
+}
+
+impl Shared {
+    /// Invokes a function for at most so long, and not beyond the gateway's own end.
+    async fn invoke(&self, function: &str, event: &Value, limit: Duration) -> Result<Value, Unanswered> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(InvokeError::Stopping.into()),
+            answered = tokio::time::timeout(limit, self.lambda.invoke(function, event)) => match answered {
+                Ok(answer) => Ok(answer?),
+                Err(_) => Err(Unanswered::TimedOut),
+            },
+        }
+    }
+}
+
+impl Gateway {
+    /// Serves the APIs on the listener.
+    pub fn start(listener: TcpListener, apis: Vec<WebSocketApi>, lambda: Lambda, meter: Meter, limits: Limits) -> Self {
+        Self::start_with_faults(listener, apis, lambda, meter, limits, Faults::default())
+    }
+
+    /// As [`Gateway::start`], and does the harm that AWS reserves the right to do.
+    pub fn start_with_faults(
+        listener: TcpListener,
+        apis: Vec<WebSocketApi>,
+        lambda: Lambda,
+        meter: Meter,
+        limits: Limits,
+        faults: Faults,
+    ) -> Self {
+        let address = listener.local_addr().ok();
+        let shared = Arc::new(Shared {
+            apis: apis.into_iter().map(Arc::new).collect(),
+            lambda,
+            meter,
+            throttle: Throttle::new(limits.rate),
+            limits,
+            faults: faults::Plan::new(faults),
+            connections: Connections::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        let handler = Arc::clone(&shared);
+        server::serve(listener, shared.stop.clone(), &shared.tasks, move |request, peer| {
+            handshake::answer(Arc::clone(&handler), request, peer)
+        });
+        Self { shared, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The management API of these connections.
+    pub fn management(&self) -> Management {
+        Management::new(Arc::clone(&self.shared))
+    }
+
+    /// The bucket that all requests draw from; an HTTP API of the same account draws from it too.
+    pub fn throttle(&self) -> Throttle {
+        self.shared.throttle.clone()
+    }
+
+    /// Closes all sockets with 1001 and waits for their ends. `$disconnect` is not invoked: the functions are about to end.
+    pub async fn stop(self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}

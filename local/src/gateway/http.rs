@@ -1,0 +1,146 @@
+//! HTTP APIs with the payload format 2.0.
+//!
+//! A request is matched with a route, becomes an event, and the function's result becomes the response.
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::http_event::{self, Call};
+use super::{Rate, Throttle, clock, http_route, reply};
+use crate::lambda::{InvokeError, Lambda};
+use crate::meter::Meter;
+use crate::server::{self, Peer};
+use crate::template::model::HttpApi;
+
+/// Largest body of a request.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+/// How long a function may take before the client gets 503.
+pub const INTEGRATION_LIMIT: Duration = Duration::from_secs(30);
+
+/// The HTTP APIs of a stack, behind one listener.
+#[derive(Debug)]
+pub struct HttpServer {
+    address: Option<SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug)]
+struct Shared {
+    apis: Vec<HttpApi>,
+    lambda: Lambda,
+    meter: Meter,
+    throttle: Throttle,
+}
+
+/// Serves the APIs on the listener, with a bucket of requests of their own.
+pub fn serve(listener: TcpListener, apis: Vec<HttpApi>, lambda: Lambda, meter: Meter) -> HttpServer {
+    serve_throttled(listener, apis, lambda, meter, Throttle::new(Rate::default()))
+}
+
+/// As [`serve`], drawing from a bucket that others draw from too.
+pub fn serve_throttled(
+    listener: TcpListener,
+    apis: Vec<HttpApi>,
+    lambda: Lambda,
+    meter: Meter,
+    throttle: Throttle,
+) -> HttpServer {
+    let address = listener.local_addr().ok();
+    let shared = Arc::new(Shared {
+        apis,
+        lambda,
+        meter,
+        throttle,
+    });
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    server::serve(listener, stop.clone(), &tasks, move |request, peer| {
+        answer(Arc::clone(&shared), request, peer)
+    });
+    HttpServer { address, stop, tasks }
+}
+
+impl HttpServer {
+    /// Where it listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Ends all connections.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+    let request_id = clock::identifier();
+    let mut response = integrate(&shared, request, &peer, &request_id)
+        .await
+        .unwrap_or_else(|refused| *refused);
+    if let Ok(id) = http::HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("apigw-requestid", id);
+    }
+    reply::full(response)
+}
+
+async fn integrate(
+    shared: &Shared,
+    request: Request<Incoming>,
+    peer: &Peer,
+    request_id: &str,
+) -> Result<Response<Bytes>, Box<Response<Bytes>>> {
+    let refuse = |status, text| Box::new(reply::message(status, text));
+    let (parts, body) = request.into_parts();
+    let body = match server::read_body(body, BODY_LIMIT_BYTES).await {
+        Ok(Some(body)) => body,
+        Ok(None) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")),
+        Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
+    };
+    if !shared.throttle.admit() {
+        return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
+    }
+    shared.meter.http_request(body.len() as u64);
+    let matched = http_route::find(&shared.apis, parts.method.as_str(), parts.uri.path());
+    let matched = matched.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Not Found"))?;
+    let call = Call {
+        parts: &parts,
+        body: &body,
+        source_ip: peer.address.ip(),
+        request_id,
+    };
+    let event = http_event::request(&matched, &call);
+    let invoked = shared.lambda.invoke(&matched.route.function, &event);
+    match tokio::time::timeout(INTEGRATION_LIMIT, invoked).await {
+        Ok(Ok(result)) => http_event::response(&result).ok_or_else(|| {
+            tracing::warn!(function = matched.route.function, "the result is not an HTTP response");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }),
+        Err(_) | Ok(Err(InvokeError::Throttled | InvokeError::Stopping)) => {
+            Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(function = matched.route.function, %error, "a request failed");
+            Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! One open WebSocket: reads frames, writes frames, and knows how it ends.
+//!
+//! Reading and writing go on at once, so a client that does not read is still heard. Messages in either direction count as
+//! activity; pings are answered and do not. Whoever ends the connection, the steps are the same: it is gone for the management
+//! API, `$disconnect` is invoked, and meanwhile the closing handshake goes on, for a moment at most.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::connections::Connection;
+use super::{INTEGRATION_LIMIT, Limits, Shared, event, message};
+
+/// How long the other side may take to finish the closing handshake.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Largest read at once; small, because there may be thousands of sockets.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+type Stream = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ending {
+    /// `disconnectStatusCode`.
+    status: u16,
+    /// `disconnectReason`.
+    reason: String,
+    /// What this side tells the client, unless the client spoke first or has gone.
+    close: Option<CloseFrame>,
+    /// Whether `$disconnect` is to be invoked.
+    is_told: bool,
+}
+
+impl Ending {
+    fn by_us(code: CloseCode, reason: &'static str) -> Self {
+        let close = CloseFrame {
+            code,
+            reason: Utf8Bytes::from_static(reason),
+        };
+        Self {
+            status: code.into(),
+            reason: reason.to_owned(),
+            close: Some(close),
+            is_told: true,
+        }
+    }
+
+    fn by_client(frame: Option<CloseFrame>) -> Self {
+        let (status, reason) = match frame {
+            None => (1005, "Client-side close frame status not set".to_owned()),
+            Some(frame) if frame.reason.is_empty() && frame.code == CloseCode::Normal => {
+                (1000, "Connection Closed Normally".to_owned())
+            }
+            Some(frame) => (frame.code.into(), frame.reason.to_string()),
+        };
+        Self {
+            status,
+            reason,
+            close: None,
+            is_told: true,
+        }
+    }
+
+    fn broken() -> Self {
+        Self {
+            status: 1006,
+            reason: "Connection Closed Abnormally".to_owned(),
+            close: None,
+            is_told: true,
+        }
+    }
+
+    fn of_error(error: &Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::by_us(CloseCode::Size, "Message too big"),
+            Error::Utf8(_) => Self::by_us(CloseCode::Invalid, "Invalid UTF-8"),
+            Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+                Self::broken()
+            }
+            Error::Protocol(_) => Self::by_us(CloseCode::Protocol, "Protocol error"),
+            _ => Self::broken(),
+        }
+    }
+}
+
+/// Lives as long as the socket.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    upgraded: hyper::Result<Upgraded>,
+    mut frames: mpsc::Receiver<Utf8Bytes>,
+) {
+    let ending = match upgraded {
+        Ok(upgraded) => {
+            let config = Some(configuration(&shared.limits));
+            let stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
+            let (mut sink, mut stream) = stream.split();
+            let ending = converse(&shared, &connection, &mut sink, &mut stream, &mut frames).await;
+            leave(&shared, &connection);
+            let closing = close(sink, stream, frames, ending.close.clone());
+            tokio::join!(closing, disconnect(&shared, &connection, &ending));
+            ending
+        }
+        Err(_) => {
+            let ending = Ending::broken();
+            leave(&shared, &connection);
+            disconnect(&shared, &connection, &ending).await;
+            ending
+        }
+    };
+    tracing::debug!(
+        connection = connection.id,
+        status = ending.status,
+        ending.reason,
+        "a connection ended"
+    );
+}
+
+fn configuration(limits: &Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_frame_size(Some(limits.frame_bytes))
+        .max_message_size(Some(limits.message_bytes))
+}
+
+/// Both directions, until something ends them.
+async fn converse(
+    shared: &Arc<Shared>,
+    connection: &Arc<Connection>,
+    sink: &mut SplitSink<Stream, Message>,
+    stream: &mut SplitStream<Stream>,
+    frames: &mut mpsc::Receiver<Utf8Bytes>,
+) -> Ending {
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => Ending { is_told: false, ..Ending::by_us(CloseCode::Away, "Going away") },
+        () = connection.close.cancelled() => Ending::by_us(CloseCode::Normal, "Connection Closed Normally"),
+        () = tokio::time::sleep_until(connection.at_age(shared.limits.lifetime)) => {
+            Ending::by_us(CloseCode::Away, "Going away")
+        }
+        () = idle(connection, shared.limits.idle) => Ending::by_us(CloseCode::Away, "Going away"),
+        ending = read(shared, connection, stream) => ending,
+        ending = write(connection, sink, frames) => ending,
+    }
+}
+
+/// Returns when nothing has gone through for so long.
+async fn idle(connection: &Connection, limit: Duration) {
+    loop {
+        let at = connection.last_active_age() + limit;
+        tokio::time::sleep_until(connection.at_age(at)).await;
+        if connection.last_active_age() + limit <= connection.age() {
+            return;
+        }
+    }
+}
+
+async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut SplitStream<Stream>) -> Ending {
+    loop {
+        match stream.next().await {
+            Some(Ok(Message::Text(text))) => {
+                connection.touch();
+                let message = message::dispatch(Arc::clone(shared), Arc::clone(connection), text);
+                shared.tasks.spawn(message);
+            }
+            Some(Ok(Message::Binary(_))) => {
+                return Ending::by_us(CloseCode::Unsupported, "Binary frames are not supported");
+            }
+            // tungstenite has queued the pong, and sends it with the next read.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Close(frame))) => return Ending::by_client(frame),
+            Some(Err(error)) => return Ending::of_error(&error),
+            None => return Ending::broken(),
+        }
+    }
+}
+
+async fn write(
+    connection: &Connection,
+    sink: &mut SplitSink<Stream, Message>,
+    frames: &mut mpsc::Receiver<Utf8Bytes>,
+) -> Ending {
+    while let Some(frame) = frames.recv().await {
+        if sink.send(Message::Text(frame)).await.is_err() {
+            // The reading side knows why; it is asked next.
+            return std::future::pending().await;
+        }
+        connection.touch();
+    }
+    std::future::pending().await
+}
+
+/// From here on the connection is gone.
+fn leave(shared: &Shared, connection: &Connection) {
+    shared.connections.remove(&connection.id);
+    shared.meter.connection_time(connection.age());
+}
+
+async fn disconnect(shared: &Shared, connection: &Connection, ending: &Ending) {
+    let Some(route) = connection.api.routes.get("$disconnect") else {
+        return;
+    };
+    if !ending.is_told || shared.faults.drops_disconnect() {
+        return;
+    }
+    let event = event::disconnect(connection, ending.status, &ending.reason);
+    if let Err(error) = shared.invoke(&route.function, &event, INTEGRATION_LIMIT).await {
+        tracing::warn!(function = route.function, %error, "$disconnect failed");
+    }
+}
+
+/// Sends what was queued and the close frame, and lets the client finish. Every step has its limit: the client may have gone.
+async fn close(
+    mut sink: SplitSink<Stream, Message>,
+    mut stream: SplitStream<Stream>,
+    mut frames: mpsc::Receiver<Utf8Bytes>,
+    frame: Option<CloseFrame>,
+) {
+    frames.close();
+    if let Some(frame) = frame {
+        within(async {
+            while let Ok(queued) = frames.try_recv() {
+                sink.feed(Message::Text(queued)).await?;
+            }
+            sink.send(Message::Close(Some(frame))).await
+        })
+        .await;
+    }
+    within(async { while let Some(Ok(_)) = stream.next().await {} }).await;
+    let Ok(stream) = sink.reunite(stream) else { return };
+    within(drain(stream.into_inner())).await;
+}
+
+/// Ends the connection in a way that lets the client read the close frame: if data came that nobody read, closing the socket
+/// at once would make the system drop what is still under way to the client.
+async fn drain(mut io: TokioIo<Upgraded>) {
+    let mut unread = [0; READ_BUFFER_BYTES];
+    if io.shutdown().await.is_ok() {
+        while io.read(&mut unread).await.is_ok_and(|read| read > 0) {}
+    }
+}
+
+async fn within(step: impl Future) {
+    drop(timeout(CLOSE_LIMIT, step).await);
+}

@@ -1,0 +1,70 @@
+//! The token bucket that every request of an account draws from.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::Rate;
+
+/// Cheap to clone; all clones draw from one bucket.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    rate: Rate,
+    bucket: Arc<Mutex<Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Throttle {
+    /// A full bucket.
+    pub fn new(rate: Rate) -> Self {
+        let bucket = Bucket {
+            tokens: f64::from(rate.burst),
+            filled: Instant::now(),
+        };
+        Self {
+            rate,
+            bucket: Arc::new(Mutex::new(bucket)),
+        }
+    }
+
+    /// Takes a token if there is one.
+    pub fn admit(&self) -> bool {
+        self.admit_at(Instant::now())
+    }
+
+    fn admit_at(&self, now: Instant) -> bool {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let gained = now.saturating_duration_since(bucket.filled).as_secs_f64() * f64::from(self.rate.per_second);
+        bucket.tokens = (bucket.tokens + gained).min(f64::from(self.rate.burst));
+        bucket.filled = bucket.filled.max(now);
+        let admitted = bucket.tokens >= 1.0;
+        if admitted {
+            bucket.tokens -= 1.0;
+        }
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let throttle = Throttle::new(Rate {
+            per_second: 10,
+            burst: 3,
+        });
+        let start = Instant::now();
+        let admitted = |after| (0..10).filter(|_| throttle.admit_at(start + after)).count();
+        assert_eq!(admitted(Duration::ZERO), 3);
+        assert_eq!(admitted(Duration::from_millis(210)), 2);
+        assert_eq!(admitted(Duration::from_mins(1)), 3);
+    }
+}

@@ -1,0 +1,12 @@
+//! Holds the local stack against what is known of AWS (`docs/local-stack.md`), with real processes and raw sockets.
+//!
+//! One binary, one module per part. The function behind everything is `local/fixtures/probe`, which does what its events say.
+
+mod closing;
+mod handshake;
+mod harness;
+mod http_api;
+mod lambda;
+mod management;
+mod messages;
+mod stage;
