@@ -53,7 +53,9 @@ impl fmt::Display for Problem {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+    problems
+        .iter()
+        .fold(String::new(), |text, problem| text + "\n  - " + &problem.to_string())
 }
 
 /// Collects problems while a template is read.

@@ -121,10 +121,10 @@ impl Scope {
                 .split_once('}')
                 .ok_or_else(|| format!("Fn::Sub: no }} ends a ${{ in {pattern:?}"))?;
             filled.push_str(before);
-            match name.strip_prefix('!') {
-                Some(literal) => filled.push_str(&format!("${{{literal}}}")),
-                None => filled.push_str(&self.placeholder(name.trim(), &own)?),
-            }
+            filled += &match name.strip_prefix('!') {
+                Some(literal) => format!("${{{literal}}}"),
+                None => self.placeholder(name.trim(), &own)?,
+            };
             rest = after;
         }
         filled.push_str(rest);

@@ -68,10 +68,7 @@ fn write(file: &Path, values: &BTreeMap<String, String>) -> io::Result<()> {
 }
 
 fn random_hex() -> String {
-    rand::random::<[u8; 32]>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
 #[cfg(test)]

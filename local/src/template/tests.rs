@@ -281,8 +281,41 @@ Resources:
     );
 }
 
+/// Each text, and the one problem that it has.
+fn check_problems<T: AsRef<str>>(cases: impl IntoIterator<Item = (T, &'static str)>) {
+    for (text, problem) in cases {
+        let text = text.as_ref();
+        assert_eq!(read_text(text), Err(vec![problem.to_owned()]), "{text}");
+    }
+}
+
 #[test]
-fn each_bad_template_has_its_message() {
+fn each_bad_section_has_its_message() {
+    check_problems([
+        ("Resources: {}", "Resources: there are none"),
+        ("Resources: { A: {} }", "A: Type is missing"),
+        ("Resources: [a]", "Resources: is a list, not a map"),
+        (
+            "{Rules: {}, Resources: {A: {Type: AWS::IAM::Role}}}",
+            "Rules: the local stack knows no such section",
+        ),
+        (
+            "{Transform: AWS::LanguageExtensions, Resources: {A: {Type: AWS::IAM::Role}}}",
+            "Transform: \"AWS::LanguageExtensions\" is not supported; AWS::Serverless-2016-10-31 is",
+        ),
+        (
+            "Resources: { T: { Type: AWS::Serverless::SimpleTable } }",
+            "T: AWS::Serverless::SimpleTable needs `Transform: AWS::Serverless-2016-10-31`",
+        ),
+        (
+            "Resources: { A: { Type: AWS::IAM::Role, Condition: C } }",
+            "A: there is no condition C",
+        ),
+    ]);
+}
+
+#[test]
+fn each_bad_function_has_its_message() {
     let function = |properties: &str, metadata: &str| {
         resources(&format!(
             "  Work:\n    Type: AWS::Serverless::Function\n    Metadata: {metadata}\n    Properties: {properties}\n"
@@ -290,37 +323,10 @@ fn each_bad_template_has_its_message() {
     };
     let built = "{ BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }";
     let event = |event: &str| {
-        function(
-            &format!("{{ Runtime: provided.al2023, Events: {{ E: {event} }} }}"),
-            built,
-        )
+        let properties = format!("{{ Runtime: provided.al2023, Events: {{ E: {event} }} }}");
+        function(&properties, built)
     };
-    let socket = |rest: &str| resources(&format!("{FUNCTION}{SOCKET}{rest}"));
-    let route = |properties: &str| {
-        socket(&format!(
-            "  R:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {{ ApiId: !Ref Socket, {properties} }}\n"
-        ))
-    };
-    let cases = [
-        ("Resources: {}".to_owned(), "Resources: there are none"),
-        ("Resources: { A: {} }".to_owned(), "A: Type is missing"),
-        ("Resources: [a]".to_owned(), "Resources: is a list, not a map"),
-        (
-            "{Rules: {}, Resources: {A: {Type: AWS::IAM::Role}}}".to_owned(),
-            "Rules: the local stack knows no such section",
-        ),
-        (
-            "{Transform: AWS::LanguageExtensions, Resources: {A: {Type: AWS::IAM::Role}}}".to_owned(),
-            "Transform: \"AWS::LanguageExtensions\" is not supported; AWS::Serverless-2016-10-31 is",
-        ),
-        (
-            "Resources: { T: { Type: AWS::Serverless::SimpleTable } }".to_owned(),
-            "T: AWS::Serverless::SimpleTable needs `Transform: AWS::Serverless-2016-10-31`",
-        ),
-        (
-            "Resources: { A: { Type: AWS::IAM::Role, Condition: C } }".to_owned(),
-            "A: there is no condition C",
-        ),
+    check_problems([
         (function("{}", built), "Work: Runtime: is missing"),
         (
             function("{ Runtime: nodejs22.x }", built),
@@ -369,6 +375,18 @@ fn each_bad_template_has_its_message() {
             event("{ Type: HttpApi, Properties: { Path: /, Method: GET, Auth: {} } }"),
             "Work: Events.E.Properties.Auth: is not supported",
         ),
+    ]);
+}
+
+#[test]
+fn each_bad_table_and_websocket_api_has_its_message() {
+    let socket = |rest: &str| resources(&format!("{FUNCTION}{SOCKET}{rest}"));
+    let route = |properties: &str| {
+        socket(&format!(
+            "  R:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {{ ApiId: !Ref Socket, {properties} }}\n"
+        ))
+    };
+    check_problems([
         (
             resources("  T: { Type: AWS::DynamoDB::Table, Properties: { KeySchema: [] } }"),
             "T: AttributeDefinitions: is missing",
@@ -393,10 +411,7 @@ fn each_bad_template_has_its_message() {
             route("RouteKey: $default, AuthorizationType: CUSTOM, Target: !Sub 'integrations/${Lambda}'"),
             "R: AuthorizationType: only $connect can have an authorizer",
         ),
-    ];
-    for (text, problem) in cases {
-        assert_eq!(read_text(&text), Err(vec![problem.to_owned()]), "{text}");
-    }
+    ]);
 }
 
 #[test]
