@@ -1,1 +1,205 @@
-//! The endpoint that AWS SDKs talk to.
+//! The endpoint that AWS SDKs talk to: one port for all services, told apart by what a request is signed for.
+//!
+//! ```text
+//! request ─► /_local/…            the stack's own paths, unsigned
+//!         ─► …/@connections/{id}  the WebSocket gateway
+//!         ─► dynamodb             the embedded engine
+//!         ─► anything else        refused by name
+//! ```
+//!
+//! Invariants:
+//! - without a whole signature nothing is done; its value is not verified ([`signature`])
+//! - each call that a service handled is counted once, under the function whose credentials signed it
+
+mod answer;
+mod capacity;
+mod credentials;
+mod dynamodb;
+mod own;
+mod signature;
+mod tables;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::meter::{AwsCall, Meter};
+use crate::server;
+use signature::{Signed, Unsigned};
+
+pub use credentials::credentials_for;
+pub use dynamodb::{DynamoDb, DynamoDbError, SWEEP_EVERY};
+
+/// Largest body of a request: DynamoDB's limit, the larger one.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>
+const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Answers calls to `@connections`, their signature being checked already.
+pub type ConnectionsHandler =
+    Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync + 'static>;
+
+/// What the endpoint serves.
+#[derive(Clone)]
+pub struct Services {
+    /// DynamoDB.
+    pub dynamodb: DynamoDb,
+    /// The management API of the WebSocket APIs.
+    pub connections: ConnectionsHandler,
+    /// Counts the calls.
+    pub meter: Meter,
+    /// Logical ids of the functions, to know callers by.
+    pub functions: BTreeSet<String>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Services")
+            .field("functions", &self.functions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A service of AWS, as far as it is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Connections,
+}
+
+/// The services by the names that requests are signed for.
+const SERVICES: [(&str, Service); 2] = [("dynamodb", Service::DynamoDb), ("execute-api", Service::Connections)];
+
+/// Serves until `stop` is cancelled.
+pub fn serve(listener: TcpListener, services: Services, stop: CancellationToken, tasks: &TaskTracker) {
+    let services = Arc::new(services);
+    server::serve(listener, stop, tasks, move |request, _| {
+        let services = Arc::clone(&services);
+        async move { services.receive(request).await.map(Full::new) }
+    });
+}
+
+impl Services {
+    async fn receive(&self, request: Request<Incoming>) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        match server::read_body(body, BODY_LIMIT_BYTES).await {
+            Ok(Some(body)) => self.handle(Request::from_parts(head, body)).await,
+            Ok(None) => answer::gateway_error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLargeException",
+                "Request Too Large",
+            ),
+            Err(error) => answer::gateway_error(StatusCode::BAD_REQUEST, "BadRequestException", &error.to_string()),
+        }
+    }
+
+    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if request.uri().path().starts_with(own::PREFIX) {
+            return own::handle(&request, &self.meter);
+        }
+        match signature::read(request.headers(), request.uri().query()) {
+            Ok(signed) => self.dispatch(request, &signed).await,
+            Err(unsigned) => refuse(aimed_at(&request), unsigned),
+        }
+    }
+
+    async fn dispatch(&self, request: Request<Bytes>, signed: &Signed) -> Response<Bytes> {
+        let caller = credentials::caller(&signed.access_key_id, &self.functions);
+        let service = SERVICES
+            .iter()
+            .find(|(name, _)| *name == signed.service)
+            .map(|(_, service)| *service);
+        match service {
+            Some(Service::DynamoDb) if aimed_at(&request) != Some(Service::Connections) => {
+                self.dynamodb.call(request, caller, &self.meter).await
+            }
+            Some(Service::Connections) => self.connections(request, caller).await,
+            _ if aimed_at(&request) == Some(Service::Connections) => answer::gateway_error(
+                StatusCode::FORBIDDEN,
+                "InvalidSignatureException",
+                "Credential should be scoped to correct service: 'execute-api'. ",
+            ),
+            _ => unsupported(&signed.service),
+        }
+    }
+
+    async fn connections(&self, request: Request<Bytes>, caller: &str) -> Response<Bytes> {
+        let operation = match *request.method() {
+            Method::POST => "PostToConnection",
+            Method::GET => "GetConnection",
+            Method::DELETE => "DeleteConnection",
+            _ => "unknown",
+        };
+        let request_bytes = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
+        let response = (self.connections)(request).await;
+        self.meter.aws_call(&AwsCall {
+            service: "execute-api",
+            operation,
+            caller,
+            status: response.status().as_u16(),
+            read_units: 0.0,
+            write_units: 0.0,
+            request_bytes,
+        });
+        response
+    }
+}
+
+/// The service that a request's shape shows, whatever it is signed for.
+fn aimed_at(request: &Request<Bytes>) -> Option<Service> {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
+    if dynamodb::TARGETS.iter().any(|prefix| target.starts_with(prefix)) {
+        return Some(Service::DynamoDb);
+    }
+    let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    path.split('/')
+        .any(|segment| segment == "@connections")
+        .then_some(Service::Connections)
+}
+
+fn refuse(service: Option<Service>, unsigned: Unsigned) -> Response<Bytes> {
+    match (service, unsigned) {
+        (Some(Service::DynamoDb), Unsigned::Missing) => answer::dynamodb_error(
+            "MissingAuthenticationTokenException",
+            "Request is missing Authentication Token",
+        ),
+        (Some(Service::DynamoDb), Unsigned::Incomplete(text)) => {
+            answer::dynamodb_error("IncompleteSignatureException", &text)
+        }
+        (_, Unsigned::Missing) => answer::gateway_error(
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ),
+        (_, Unsigned::Incomplete(text)) => {
+            answer::gateway_error(StatusCode::FORBIDDEN, "IncompleteSignatureException", &text)
+        }
+    }
+}
+
+fn unsupported(service: &str) -> Response<Bytes> {
+    let supported: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
+    let message = format!(
+        "the local stack does not run the service {service}; it runs {}",
+        supported.join(" and ")
+    );
+    tracing::warn!(service, "a call to a service that is not here");
+    answer::gateway_error(StatusCode::NOT_IMPLEMENTED, "NotImplementedException", &message)
+}
+
+#[cfg(test)]
+mod tests;

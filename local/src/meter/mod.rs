@@ -1,10 +1,27 @@
 //! The meter: counts requests, units, messages and processor time, and prices them.
+//!
+//! All parts of the stack report to one [`Meter`]; [`Meter::read`] is what `GET /_local/meter` shows. What is counted is what AWS
+//! would bill, so a push that API Gateway refuses is a request but no message, and the price of a thing stands in [`prices`] alone.
 
+mod counters;
+pub mod prices;
+mod reading;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use counters::Counters;
+
+pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, Reading, Spread, WebSocketRow};
+
+/// The service and operation whose accepted requests are messages to clients.
+const PUSH: (&str, &str) = ("execute-api", "PostToConnection");
 
 /// Counts what the stack does. Cheap to clone; all clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Meter {}
+pub struct Meter {
+    counters: Arc<Mutex<Counters>>,
+}
 
 /// One call that the AWS endpoint answered.
 #[derive(Debug, Clone)]
@@ -47,26 +64,153 @@ pub struct Invocation<'a> {
 impl Meter {
     /// Counts a call to the AWS endpoint.
     pub fn aws_call(&self, call: &AwsCall<'_>) {
-        let _ = call;
+        self.counters().aws_call(call);
     }
 
     /// Counts an invocation.
     pub fn invocation(&self, invocation: &Invocation<'_>) {
-        let _ = invocation;
+        self.counters().invocation(invocation);
     }
 
     /// Counts one message from a client (`inbound`) or a route response to it; pushes are counted as AWS calls.
     pub fn websocket_message(&self, inbound: bool, bytes: u64) {
-        let _ = (inbound, bytes);
+        self.counters().message(inbound, bytes);
     }
 
     /// Counts the time that a connection was open.
     pub fn connection_time(&self, open: Duration) {
-        let _ = open;
+        self.counters().connection(open.as_secs_f64() / 60.0);
     }
 
     /// Counts one request to an HTTP API.
     pub fn http_request(&self, bytes: u64) {
-        let _ = bytes;
+        self.counters().http_request(bytes);
+    }
+
+    /// What has been counted so far.
+    pub fn read(&self) -> Reading {
+        self.counters().reading()
+    }
+
+    /// Begins anew, and tells what had been counted until then.
+    pub fn reset(&self) -> Reading {
+        std::mem::take(&mut *self.counters()).reading()
+    }
+
+    /// Counters are plain sums, so that a panic while they were locked leaves nothing half done.
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call<'a>(operation: &'a str, caller: &'a str, status: u16) -> AwsCall<'a> {
+        AwsCall {
+            service: if operation == "PostToConnection" {
+                "execute-api"
+            } else {
+                "dynamodb"
+            },
+            operation,
+            caller,
+            status,
+            read_units: 0.5,
+            write_units: 2.0,
+            request_bytes: 100,
+        }
+    }
+
+    fn invocation(milliseconds: u64, init: Option<u64>) -> Invocation<'static> {
+        Invocation {
+            function: "Work",
+            duration: Duration::from_millis(milliseconds),
+            cpu: Some(Duration::from_nanos(1_500)),
+            peak_memory_bytes: Some(7),
+            memory_mb: 512,
+            init: init.map(Duration::from_millis),
+            failed: false,
+        }
+    }
+
+    #[test]
+    fn calls_add_up_by_service_operation_and_caller() {
+        let meter = Meter::default();
+        for (operation, caller, status) in [
+            ("GetItem", "Work", 200),
+            ("GetItem", "Work", 400),
+            ("GetItem", "external", 500),
+            ("PutItem", "Work", 200),
+        ] {
+            meter.aws_call(&call(operation, caller, status));
+        }
+        let reading = meter.read();
+        assert_eq!(reading.aws.len(), 3);
+        let work = reading.aws_total(|row| row.caller == "Work" && row.operation == "GetItem");
+        assert_eq!((work.requests, work.client_errors, work.server_errors), (2, 1, 0));
+        assert!((work.write_units - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_accepted_push_is_a_message_and_a_refused_one_is_not() {
+        let meter = Meter::default();
+        meter.aws_call(&call("PostToConnection", "Work", 200));
+        meter.aws_call(&call("PostToConnection", "Work", 410));
+        meter.websocket_message(true, 33 * 1024);
+        let websocket = meter.read().websocket;
+        assert_eq!(
+            (websocket.messages_in, websocket.messages_out, websocket.message_units),
+            (1, 1, 3)
+        );
+    }
+
+    #[test]
+    fn durations_are_billed_in_whole_milliseconds_and_shown_as_they_are() {
+        let meter = Meter::default();
+        for (duration, init) in [(1, Some(20)), (3, None), (1000, Some(30))] {
+            meter.invocation(&invocation(duration, init));
+        }
+        let work = meter.read().functions["Work"].clone();
+        assert_eq!((work.invocations, work.inits, work.peak_memory_bytes), (3, 2, 7));
+        assert!((work.duration_ms.median - 3.0).abs() < 1e-9 && (work.duration_ms.max - 1000.0).abs() < 1e-9);
+        assert!((work.cpu_ms.total - 0.0045).abs() < 1e-12);
+        assert!((work.gb_seconds - 1.004 / 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_cost_is_the_sum_of_its_items() {
+        let meter = Meter::default();
+        for _ in 0..1000 {
+            meter.aws_call(&call("UpdateItem", "Work", 200));
+        }
+        meter.connection_time(Duration::from_secs(90));
+        meter.http_request(0);
+        let reading = meter.read();
+        let expected = (2000.0 * 0.625 + 500.0 * 0.125 + 1.5 * 0.25 + 1.0) / 1e6;
+        assert!((reading.cost_usd - expected).abs() < 1e-12, "{reading:?}");
+    }
+
+    #[test]
+    fn a_reset_shows_the_old_counts_and_begins_anew() {
+        let meter = Meter::default();
+        meter.http_request(1);
+        assert_eq!(meter.reset().http.requests, 1);
+        assert_eq!(meter.read(), Meter::default().read());
+    }
+
+    #[test]
+    fn a_reading_survives_json() {
+        let meter = Meter::default();
+        meter.aws_call(&call("GetItem", "Work", 200));
+        meter.invocation(&invocation(5, None));
+        let reading = meter.read();
+        let json = serde_json::to_string(&reading).unwrap();
+        assert_eq!(serde_json::from_str::<Reading>(&json).unwrap(), reading);
     }
 }

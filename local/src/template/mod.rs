@@ -1,5 +1,277 @@
 //! Reads SAM templates.
+//!
+//! ```text
+//! text ─yaml─► value ─globals─► resources ─scope, intrinsics─► properties ─► model::Stack
+//!                      parameters, mappings, conditions ──┘
+//! ```
+//!
+//! Invariants:
+//! - what the stack would run differently from AWS is refused by name; what has no effect on this machine is passed over because a
+//!   list here says so ([`resource`], and the lists at the head of each reader), never because it is unknown
+//! - all problems of a template are reported together
+//! - the same template and parameters give the same [`Stack`], except for made-up secrets that are not kept
 
+mod error;
+mod functions;
+mod globals;
+mod http_api;
+mod intrinsics;
 pub mod model;
+mod parameters;
+mod properties;
+mod resource;
+mod scope;
+mod secrets;
+mod tables;
+mod text;
+mod websocket_api;
+mod yaml;
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+pub use error::{Problem, TemplateError};
 pub use model::Stack;
+pub use secrets::Secrets;
+
+use error::Problems;
+use resource::{Kind, Resource};
+use scope::Scope;
+
+/// The account that ARNs carry.
+pub const ACCOUNT_ID: &str = "000000000000";
+
+const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
+
+const SECTIONS: [&str; 10] = [
+    "AWSTemplateFormatVersion",
+    "Conditions",
+    "Description",
+    "Globals",
+    "Mappings",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Resources",
+    "Transform",
+];
+
+/// What a template is read with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Values for `Parameters`; the others take their defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// `AWS::StackName`.
+    pub stack_name: String,
+    /// `AWS::Region`.
+    pub region: String,
+    /// Where values come from for `NoEcho` parameters without a default that are not among `parameters`.
+    pub secrets: Secrets,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            parameters: BTreeMap::new(),
+            stack_name: "local".to_owned(),
+            region: "us-east-1".to_owned(),
+            secrets: Secrets::in_memory(),
+        }
+    }
+}
+
+/// Reads the template at `path`.
+///
+/// # Errors
+/// If it cannot be read, is not a template, or holds anything that the local stack does not run.
+pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
+    let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let yaml_error = |message| TemplateError::Yaml {
+        path: path.to_owned(),
+        message,
+    };
+    let document = yaml::parse(&text).map_err(yaml_error)?;
+    let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    read(&document, &directory, options).map_err(|problems| TemplateError::Problems {
+        path: path.to_owned(),
+        problems,
+    })
+}
+
+fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, Vec<Problem>> {
+    let problems = Problems::default();
+    let scope = scope(document, options, &problems);
+    let resources: Vec<&Resource> = scope
+        .resources
+        .iter()
+        .filter(|resource| is_run(resource, &scope, &problems))
+        .collect();
+    check_transform(document, &resources, &problems);
+    let of_kind = |kind| resources.iter().copied().filter(move |resource| resource.kind == kind);
+    let tables = resources.iter().filter_map(|resource| match resource.kind {
+        Kind::Table => tables::read(resource, &scope, &problems),
+        Kind::SimpleTable => tables::read_simple(resource, &scope, &problems),
+        _ => None,
+    });
+    let stack = Stack {
+        functions: of_kind(Kind::Function)
+            .filter_map(|resource| functions::read(resource, directory, &scope, &problems))
+            .map(|function| (function.logical_id.clone(), function))
+            .collect(),
+        websocket_apis: websocket_api::read(&resources, &scope, &problems),
+        http_apis: http_api::read(&resources, &scope, &problems),
+        tables: tables.collect(),
+        outputs: outputs(document, &scope, &problems),
+        next_steps: document["Metadata"]["Local"]["NextSteps"].as_str().map(str::to_owned),
+    };
+    check_stages(
+        stack
+            .websocket_apis
+            .iter()
+            .map(|api| (api.logical_id.as_str(), api.stage.as_str())),
+        &problems,
+    );
+    check_stages(
+        stack
+            .http_apis
+            .iter()
+            .map(|api| (api.logical_id.as_str(), api.stage.as_str())),
+        &problems,
+    );
+    let problems = problems.into_vec();
+    if problems.is_empty() { Ok(stack) } else { Err(problems) }
+}
+
+fn scope(document: &Value, options: &Options, problems: &Problems) -> Scope {
+    let known = |key: &&String| SECTIONS.contains(&key.as_str());
+    match document.as_object() {
+        Some(sections) => {
+            for unknown in sections.keys().filter(|key| !known(key)) {
+                problems.report(unknown, "the local stack knows no such section");
+            }
+        }
+        None => problems.report("template", "it is not a map"),
+    }
+    let declared = section(document, "Parameters", problems);
+    let parameters = parameters::values(&declared, &options.parameters, &options.secrets, problems);
+    Scope {
+        stack_name: options.stack_name.clone(),
+        region: options.region.clone(),
+        failed_parameters: declared
+            .keys()
+            .filter(|name| !parameters.contains_key(*name))
+            .cloned()
+            .collect(),
+        parameters,
+        mappings: section(document, "Mappings", problems),
+        conditions: section(document, "Conditions", problems),
+        resources: resources(document, problems),
+        depth: Cell::new(0),
+    }
+}
+
+fn resources(document: &Value, problems: &Problems) -> Vec<Resource> {
+    let declared = section(document, "Resources", problems);
+    if declared.is_empty() && matches!(document["Resources"], Value::Null | Value::Object(_)) {
+        problems.report("Resources", "there are none");
+    }
+    let resource = |(id, declaration): (&String, &Value)| {
+        let Some(type_name) = declaration["Type"].as_str() else {
+            problems.report(id, "Type is missing");
+            return None;
+        };
+        let kind = Kind::of(type_name);
+        let own = declaration["Properties"].as_object().cloned().unwrap_or_default();
+        Some(Resource {
+            id: id.clone(),
+            type_name: type_name.to_owned(),
+            kind,
+            properties: globals::merge(&document["Globals"], kind, own),
+            metadata: declaration["Metadata"].clone(),
+            condition: declaration["Condition"].as_str().map(str::to_owned),
+        })
+    };
+    declared.iter().filter_map(resource).collect()
+}
+
+/// Whether the resource exists and is not passed over; reports it where it is refused.
+fn is_run(resource: &Resource, scope: &Scope, problems: &Problems) -> bool {
+    if problems.noted(&resource.id, scope.exists(resource)) != Some(true) {
+        return false;
+    }
+    if resource.kind == Kind::Refused {
+        problems.report(&resource.id, resource::refusal(&resource.type_name));
+    }
+    !matches!(resource.kind, Kind::Refused | Kind::PassedOver)
+}
+
+fn check_transform(document: &Value, resources: &[&Resource], problems: &Problems) {
+    let transforms = match &document["Transform"] {
+        Value::Array(transforms) => transforms.clone(),
+        Value::Null => Vec::new(),
+        single => vec![single.clone()],
+    };
+    for other in transforms
+        .iter()
+        .filter(|transform| transform.as_str() != Some(TRANSFORM))
+    {
+        problems.report("Transform", format!("{other} is not supported; {TRANSFORM} is"));
+    }
+    let serverless = resources
+        .iter()
+        .find(|resource| resource.type_name.starts_with("AWS::Serverless::"));
+    if let Some(resource) = serverless.filter(|_| transforms.is_empty()) {
+        problems.report(
+            &resource.id,
+            format!("{} needs `Transform: {TRANSFORM}`", resource.type_name),
+        );
+    }
+}
+
+/// One port serves all APIs of a kind, so their stages tell them apart.
+fn check_stages<'a>(apis: impl Iterator<Item = (&'a str, &'a str)>, problems: &Problems) {
+    let mut taken = BTreeMap::new();
+    for (api, stage) in apis {
+        if let Some(other) = taken.insert(stage, api) {
+            problems.report(
+                api,
+                format!("its stage {stage} has the same name as that of {other}; here they would share a URL"),
+            );
+        }
+    }
+}
+
+fn outputs(document: &Value, scope: &Scope, problems: &Problems) -> BTreeMap<String, String> {
+    let declared = section(document, "Outputs", problems);
+    let output = |(name, declaration): (&String, &Value)| {
+        let place = format!("output {name}");
+        if let Some(condition) = declaration["Condition"].as_str()
+            && problems.noted(&place, scope.condition(condition)) != Some(true)
+        {
+            return None;
+        }
+        let value = problems.noted(&place, scope.resolve(&declaration["Value"]))??;
+        Some((name.clone(), text::scalar(&value)?))
+    };
+    declared.iter().filter_map(output).collect()
+}
+
+fn section(document: &Value, name: &str, problems: &Problems) -> Map<String, Value> {
+    match &document[name] {
+        Value::Object(map) => map.clone(),
+        Value::Null => Map::new(),
+        other => {
+            problems.report(name, format!("is {}, not a map", text::kind(other)));
+            Map::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,11 @@ pub struct Stack {
     pub http_apis: Vec<HttpApi>,
     /// DynamoDB tables, in the order of the template.
     pub tables: Vec<Table>,
+    /// `Outputs`, resolved as AWS would: their URLs are those of AWS, not of this machine.
+    pub outputs: BTreeMap<String, String>,
+    /// `Metadata.Local.NextSteps`: what to tell whoever started the stack, with `${WebSocketUrl}`, `${HttpUrl}` and
+    /// `${AwsEndpointUrl}` yet to be filled in.
+    pub next_steps: Option<String>,
 }
 
 /// One `AWS::Serverless::Function`.
@@ -61,7 +66,7 @@ pub struct Route {
     /// Whether the function's return value is sent to the client: the route has a `RouteResponseSelectionExpression`
     /// and a `RouteResponse`.
     pub responds: bool,
-    /// `IntegrationTimeout` in milliseconds; 29,000 where the template says nothing.
+    /// `TimeoutInMillis`; 29,000 where the template says nothing.
     pub timeout_ms: u64,
 }
 

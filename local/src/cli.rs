@@ -1,0 +1,162 @@
+//! The command line: flags, what it prints, and how it ends.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use wigwag_local::build::Bootstraps;
+use wigwag_local::stack::{Options, Running, Stack};
+
+/// Runs a SAM template on this machine: no Docker, no account, no network.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    /// The template to run.
+    #[arg(long, value_name = "PATH", default_value = "template.yaml")]
+    template: PathBuf,
+
+    /// Keep tables and made-up secrets here; without it they are gone when the stack stops.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Port of the WebSocket APIs; 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 3001)]
+    websocket_port: u16,
+
+    /// Port of the HTTP APIs; 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 3000)]
+    http_port: u16,
+
+    /// Port of the AWS endpoint (DynamoDB, @connections, meter); 0 takes any free one.
+    #[arg(long, value_name = "PORT", default_value_t = 4566)]
+    aws_port: u16,
+
+    /// Value of a template parameter; may be given several times.
+    #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = parse_parameter)]
+    parameters: Vec<(String, String)>,
+
+    /// Build the functions with optimisations.
+    #[arg(long, conflicts_with = "bootstraps")]
+    release: bool,
+
+    /// Do not build: run DIR/<logical id>/bootstrap (sam build) or DIR/<binary>/bootstrap (cargo lambda build).
+    #[arg(long, value_name = "DIR")]
+    bootstraps: Option<PathBuf>,
+
+    /// Print one line of JSON when ready, and nothing else, on standard output.
+    #[arg(long)]
+    json: bool,
+
+    /// What the stack logs on standard error: a level, or directives as in `RUST_LOG`.
+    #[arg(long, value_name = "LEVEL", env = "RUST_LOG", default_value = "info")]
+    log_level: String,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        let build = Bootstraps::Build { release: self.release };
+        Options {
+            template: self.template.clone(),
+            parameters: self.parameters.iter().cloned().collect::<BTreeMap<_, _>>(),
+            data_dir: self.data_dir.clone(),
+            websocket_port: self.websocket_port,
+            http_port: self.http_port,
+            aws_port: self.aws_port,
+            bootstraps: self.bootstraps.clone().map_or(build, Bootstraps::Given),
+            ..Options::default()
+        }
+    }
+
+    /// Logs to standard error. A plain level leaves out the engine's warning for each call that it refuses: those are answers.
+    fn start_logging(&self) -> anyhow::Result<()> {
+        let plain = !self.log_level.contains(['=', ',']);
+        let directives = if plain {
+            format!("{},dynoxide=error", self.log_level)
+        } else {
+            self.log_level.clone()
+        };
+        let filter = EnvFilter::try_new(directives).context("read --log-level")?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .compact()
+            .init();
+        Ok(())
+    }
+}
+
+fn parse_parameter(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not of the form KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Runs a stack until Ctrl-C or SIGTERM.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    arguments.start_logging()?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let running = tokio::select! {
+        started = Stack::start(arguments.options()) => started?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let ready = if arguments.json {
+        json_line(&running)
+    } else {
+        block(&running)
+    };
+    let mut stdout = io::stdout().lock();
+    let printed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
+    drop(stdout);
+    if let Err(error) = printed {
+        tracing::warn!(%error, "could not say that the stack is ready");
+    }
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+fn json_line(running: &Running) -> String {
+    json!({
+        "websocket_url": running.websocket_url,
+        "http_url": running.http_url,
+        "aws_endpoint_url": running.aws_endpoint_url,
+    })
+    .to_string()
+}
+
+fn block(running: &Running) -> String {
+    let Running {
+        websocket_url,
+        http_url,
+        aws_endpoint_url,
+        ..
+    } = running;
+    let mut lines = vec!["The stack is running.".to_owned(), String::new()];
+    if !running.stack.websocket_apis.is_empty() {
+        lines.push(format!("  WebSocket     {websocket_url}"));
+    }
+    if !running.stack.http_apis.is_empty() {
+        lines.push(format!("  HTTP          {http_url}"));
+    }
+    lines.push(format!("  AWS endpoint  {aws_endpoint_url}"));
+    lines.push(format!("  Meter         {aws_endpoint_url}/_local/meter"));
+    if let Some(next_steps) = &running.stack.next_steps {
+        let filled = next_steps
+            .replace("${WebSocketUrl}", websocket_url)
+            .replace("${HttpUrl}", http_url)
+            .replace("${AwsEndpointUrl}", aws_endpoint_url);
+        lines.push(format!("\n{}", filled.trim_end()));
+    }
+    lines.push("\nCtrl-C stops it.".to_owned());
+    lines.join("\n")
+}

@@ -1,0 +1,66 @@
+//! The ports of a stack, all on 127.0.0.1.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+
+use super::{Options, StartError};
+use crate::template;
+
+/// The three ports, taken.
+pub(super) struct Ports {
+    pub(super) websocket: Port,
+    pub(super) http: Port,
+    pub(super) aws: Port,
+}
+
+/// One of them.
+pub(super) struct Port {
+    pub(super) listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Ports {
+    /// Takes the ports that the options name.
+    pub(super) async fn take(options: &Options) -> Result<Self, StartError> {
+        Ok(Self {
+            websocket: Port::take(options.websocket_port, "--websocket-port").await?,
+            http: Port::take(options.http_port, "--http-port").await?,
+            aws: Port::take(options.aws_port, "--aws-port").await?,
+        })
+    }
+
+    /// Where clients of the WebSocket APIs connect.
+    pub(super) fn websocket_url(&self, stack: &template::Stack) -> String {
+        match stack.websocket_apis.as_slice() {
+            [api] => format!("ws://{}/{}", self.websocket.address, api.stage),
+            _ => format!("ws://{}", self.websocket.address),
+        }
+    }
+
+    /// Where clients of the HTTP APIs connect.
+    pub(super) fn http_url(&self, stack: &template::Stack) -> String {
+        match stack.http_apis.as_slice() {
+            [api] if api.stage != "$default" => format!("{}/{}", self.http.url(), api.stage),
+            _ => self.http.url(),
+        }
+    }
+}
+
+impl Port {
+    async fn take(port: u16, flag: &'static str) -> Result<Self, StartError> {
+        let take = async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            Ok(Self {
+                address: listener.local_addr()?,
+                listener,
+            })
+        };
+        take.await.map_err(|source| StartError::Port { port, flag, source })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be wrong with a template.
+//!
+//! Reading goes on after a problem, so that all of them are reported at once.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a template cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TemplateError {
+    /// The file cannot be read.
+    #[error("cannot read the template {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not YAML, or not YAML of this kind.
+    #[error("{}: {message}", path.display())]
+    Yaml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// The template cannot be run as it is; every reason is here.
+    #[error("{} cannot be run:{}", path.display(), listed(problems))]
+    Problems {
+        /// The file.
+        path: PathBuf,
+        /// At least one.
+        problems: Vec<Problem>,
+    },
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Logical id of the resource, or a name like `parameter Stage`.
+    pub place: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.place, self.message)
+    }
+}
+
+fn listed(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .fold(String::new(), |text, problem| text + "\n  - " + &problem.to_string())
+}
+
+/// Collects problems while a template is read.
+#[derive(Debug, Default)]
+pub(super) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    /// Notes a problem.
+    pub(super) fn report(&self, place: &str, message: impl Into<String>) {
+        let problem = Problem {
+            place: place.to_owned(),
+            message: message.into(),
+        };
+        let mut problems = self.0.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+
+    /// Turns a failure into a problem at `place`.
+    pub(super) fn noted<T>(&self, place: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.report(place, message)).ok()
+    }
+
+    /// All of them, in the order of discovery.
+    pub(super) fn into_vec(self) -> Vec<Problem> {
+        self.0.into_inner()
+    }
+}

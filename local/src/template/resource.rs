@@ -1,0 +1,154 @@
+//! One entry of `Resources`, and what kind of thing it is.
+
+use serde_json::{Map, Value};
+
+/// One entry of `Resources`, with the template's `Globals` merged in; nothing in it is resolved yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Resource {
+    /// Key under `Resources`.
+    pub(super) id: String,
+    /// `Type`, as written.
+    pub(super) type_name: String,
+    /// What that type means here.
+    pub(super) kind: Kind,
+    /// `Properties`.
+    pub(super) properties: Map<String, Value>,
+    /// `Metadata`.
+    pub(super) metadata: Value,
+    /// `Condition`: the name of one.
+    pub(super) condition: Option<String>,
+}
+
+/// What a resource is to the local stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `AWS::Serverless::Function`.
+    Function,
+    /// `AWS::Serverless::HttpApi`.
+    HttpApi,
+    /// `AWS::Serverless::SimpleTable`.
+    SimpleTable,
+    /// `AWS::DynamoDB::Table`.
+    Table,
+    /// `AWS::ApiGatewayV2::Api`.
+    Api,
+    /// `AWS::ApiGatewayV2::Stage`.
+    Stage,
+    /// `AWS::ApiGatewayV2::Route`.
+    Route,
+    /// `AWS::ApiGatewayV2::RouteResponse`.
+    RouteResponse,
+    /// `AWS::ApiGatewayV2::Integration`.
+    Integration,
+    /// `AWS::ApiGatewayV2::Authorizer`.
+    Authorizer,
+    /// It has no effect on this machine, and is passed over.
+    PassedOver,
+    /// Its absence would change what the application does, so the template is refused.
+    Refused,
+}
+
+/// The types that are run, as the documentation lists them.
+pub(super) const SUPPORTED: [(&str, Kind); 10] = [
+    ("AWS::Serverless::Function", Kind::Function),
+    ("AWS::Serverless::HttpApi", Kind::HttpApi),
+    ("AWS::Serverless::SimpleTable", Kind::SimpleTable),
+    ("AWS::DynamoDB::Table", Kind::Table),
+    ("AWS::ApiGatewayV2::Api", Kind::Api),
+    ("AWS::ApiGatewayV2::Stage", Kind::Stage),
+    ("AWS::ApiGatewayV2::Route", Kind::Route),
+    ("AWS::ApiGatewayV2::RouteResponse", Kind::RouteResponse),
+    ("AWS::ApiGatewayV2::Integration", Kind::Integration),
+    ("AWS::ApiGatewayV2::Authorizer", Kind::Authorizer),
+];
+
+/// The types without an effect on this machine: permissions, logs and alarms, names, and what deploys. A name that ends in `::`
+/// stands for all types of that service.
+pub(super) const PASSED_OVER: [&str; 14] = [
+    "AWS::ApiGateway::Account",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApplicationInsights::",
+    "AWS::CertificateManager::Certificate",
+    "AWS::CloudFormation::WaitConditionHandle",
+    "AWS::CloudWatch::",
+    "AWS::IAM::",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::",
+    "AWS::ResourceGroups::Group",
+    "AWS::Route53::",
+    "AWS::XRay::",
+];
+
+impl Kind {
+    /// What a resource of this `Type` is.
+    pub(super) fn of(type_name: &str) -> Self {
+        let passed_over = |pattern: &&str| {
+            if pattern.ends_with("::") {
+                type_name.starts_with(*pattern)
+            } else {
+                type_name == *pattern
+            }
+        };
+        match SUPPORTED.iter().find(|(name, _)| *name == type_name) {
+            Some((_, kind)) => *kind,
+            None if PASSED_OVER.iter().any(|pattern| passed_over(pattern)) => Self::PassedOver,
+            None => Self::Refused,
+        }
+    }
+}
+
+/// Why a type is refused.
+pub(super) fn refusal(type_name: &str) -> String {
+    if type_name == "AWS::SQS::Queue" || type_name == "AWS::Lambda::EventSourceMapping" {
+        return format!("{type_name} is not supported yet");
+    }
+    let supported: Vec<&str> = SUPPORTED.iter().map(|(name, _)| *name).collect();
+    format!("{type_name} is not supported; supported are {}", supported.join(", "))
+}
+
+/// The id that AWS would draw: lower-case letters and digits, here always the same for the same logical id.
+pub(super) fn physical_id(logical_id: &str, length: usize) -> String {
+    const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut rest = fnv1a(logical_id.as_bytes());
+    std::iter::repeat_with(|| {
+        let digit = DIGITS[usize::try_from(rest % 36).unwrap_or_default()];
+        rest /= 36;
+        char::from(digit)
+    })
+    .take(length)
+    .collect()
+}
+
+/// FNV-1a: a hash that stays the same from one release of Rust to the next. <http://www.isthe.com/chongo/tech/comp/fnv/>
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_run_passed_over_or_refused() {
+        assert_eq!(Kind::of("AWS::DynamoDB::Table"), Kind::Table);
+        assert_eq!(Kind::of("AWS::IAM::Role"), Kind::PassedOver);
+        assert_eq!(Kind::of("AWS::Lambda::Permission"), Kind::PassedOver);
+        assert_eq!(Kind::of("AWS::S3::Bucket"), Kind::Refused);
+    }
+
+    #[test]
+    fn an_id_is_ten_lower_case_letters_and_digits_and_stays_the_same() {
+        let id = physical_id("WebSocketApi", 10);
+        assert_eq!(id.len(), 10);
+        assert!(
+            id.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        );
+        assert_eq!(id, physical_id("WebSocketApi", 10));
+        assert_ne!(id, physical_id("HttpApi", 10));
+    }
+}

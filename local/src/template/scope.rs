@@ -1,0 +1,173 @@
+//! What names in a template stand for: parameters, pseudo parameters, conditions, and the resources' `Ref` and `GetAtt`.
+
+use std::cell::Cell;
+
+use serde_json::{Map, Value};
+
+use super::parameters::Values;
+use super::resource::{Kind, Resource, physical_id};
+use super::{ACCOUNT_ID, text};
+
+/// More references in a row than any template has: they go round in a circle.
+const MAX_DEPTH: u32 = 64;
+
+/// Logical id of the API that SAM makes where an `HttpApi` event names none.
+pub(super) const IMPLICIT_HTTP_API: &str = "ServerlessHttpApi";
+
+/// Everything that a name can stand for.
+#[derive(Debug)]
+pub(super) struct Scope {
+    pub(super) stack_name: String,
+    pub(super) region: String,
+    pub(super) parameters: Values,
+    /// Names of parameters without a value: their problem is already reported.
+    pub(super) failed_parameters: Vec<String>,
+    pub(super) mappings: Map<String, Value>,
+    pub(super) conditions: Map<String, Value>,
+    /// In the order of the template.
+    pub(super) resources: Vec<Resource>,
+    pub(super) depth: Cell<u32>,
+}
+
+/// The value of an expression; `None` is `AWS::NoValue`.
+pub(super) type Resolved = Result<Option<Value>, String>;
+
+impl Scope {
+    /// `Ref`.
+    pub(super) fn reference(&self, name: &str) -> Resolved {
+        if let Some(value) = self.parameters.get(name) {
+            return Ok(Some(value.clone()));
+        }
+        if name == "AWS::NoValue" {
+            return Ok(None);
+        }
+        if let Some(value) = self.pseudo_parameter(name)? {
+            return Ok(Some(value));
+        }
+        if self.failed_parameters.iter().any(|failed| failed == name) {
+            return Ok(Some(Value::String(String::new())));
+        }
+        if name == IMPLICIT_HTTP_API && !self.resources.iter().any(|resource| resource.id == name) {
+            return Ok(Some(Value::String(physical_id(name, 10))));
+        }
+        let resource = self.resource(name)?;
+        self.deeper(name, || self.physical_name(resource))
+            .map(|name| Some(Value::String(name)))
+    }
+
+    /// `Fn::GetAtt`.
+    pub(super) fn attribute(&self, name: &str, attribute: &str) -> Result<String, String> {
+        let resource = self.resource(name)?;
+        let id = || self.deeper(name, || self.physical_name(resource));
+        match (resource.kind, attribute) {
+            (Kind::Function, "Arn") => Ok(self.function_arn(&id()?)),
+            (Kind::Table | Kind::SimpleTable, "Arn") => Ok(self.arn("dynamodb", &format!("table/{}", id()?))),
+            (Kind::Table, "StreamArn") => Err(format!("{name}.StreamArn: DynamoDB streams are not supported")),
+            (Kind::Api, "ApiEndpoint") => Ok(format!("wss://{}", self.api_host(&id()?))),
+            (Kind::HttpApi, "ApiEndpoint") => Ok(format!("https://{}", self.api_host(&id()?))),
+            (Kind::Api | Kind::HttpApi, "ApiId") | (Kind::Authorizer, "AuthorizerId") => id(),
+            (Kind::PassedOver, "Arn") | (Kind::Refused, _) => Ok(self.arn("local", &id()?)),
+            (_, _) => Err(format!(
+                "{name} ({}) has no attribute {attribute} here",
+                resource.type_name
+            )),
+        }
+    }
+
+    /// The ARN of the function with this name.
+    pub(super) fn function_arn(&self, name: &str) -> String {
+        format!("arn:aws:lambda:{}:{ACCOUNT_ID}:function:{name}", self.region)
+    }
+
+    /// The value of a condition of the template.
+    pub(super) fn condition(&self, name: &str) -> Result<bool, String> {
+        let expression = self
+            .conditions
+            .get(name)
+            .ok_or_else(|| format!("there is no condition {name}"))?;
+        self.deeper(name, || self.boolean(expression))
+    }
+
+    /// Whether the resource's condition holds.
+    pub(super) fn exists(&self, resource: &Resource) -> Result<bool, String> {
+        resource
+            .condition
+            .as_ref()
+            .map_or(Ok(true), |condition| self.condition(condition))
+    }
+
+    /// The name of a physical resource: the one that the template gives it, else one made of the stack's name.
+    fn physical_name(&self, resource: &Resource) -> Result<String, String> {
+        let named_by = match resource.kind {
+            Kind::Function => "FunctionName",
+            Kind::Table | Kind::SimpleTable => "TableName",
+            Kind::Stage => "StageName",
+            Kind::Api | Kind::HttpApi => return Ok(physical_id(&resource.id, 10)),
+            Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
+                return Ok(physical_id(&resource.id, 7));
+            }
+            Kind::PassedOver | Kind::Refused => return Ok(self.made_up_name(&resource.id)),
+        };
+        let Some(value) = resource.properties.get(named_by) else {
+            return Ok(self.made_up_name(&resource.id));
+        };
+        match self.resolve(value)? {
+            None => Ok(self.made_up_name(&resource.id)),
+            Some(value) => {
+                text::scalar(&value).ok_or_else(|| format!("{named_by} is {}, not a string", text::kind(&value)))
+            }
+        }
+    }
+
+    fn made_up_name(&self, logical_id: &str) -> String {
+        format!("{}-{logical_id}", self.stack_name)
+    }
+
+    fn resource(&self, name: &str) -> Result<&Resource, String> {
+        let found = self.resources.iter().find(|resource| resource.id == name);
+        let resource = found.ok_or_else(|| format!("there is no resource or parameter with the name {name}"))?;
+        if self.exists(resource)? {
+            return Ok(resource);
+        }
+        let condition = resource.condition.as_deref().unwrap_or_default();
+        Err(format!(
+            "it refers to {name}, which does not exist because its condition {condition} is false"
+        ))
+    }
+
+    fn pseudo_parameter(&self, name: &str) -> Result<Option<Value>, String> {
+        let Some(pseudo) = name.strip_prefix("AWS::") else {
+            return Ok(None);
+        };
+        let value = match pseudo {
+            "AccountId" => ACCOUNT_ID.to_owned(),
+            "Partition" => "aws".to_owned(),
+            "Region" => self.region.clone(),
+            "StackId" => self.arn("cloudformation", &format!("stack/{}/local", self.stack_name)),
+            "StackName" => self.stack_name.clone(),
+            "URLSuffix" => "amazonaws.com".to_owned(),
+            "NotificationARNs" => return Ok(Some(Value::Array(Vec::new()))),
+            _ => return Err(format!("there is no pseudo parameter {name}")),
+        };
+        Ok(Some(Value::String(value)))
+    }
+
+    fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:aws:{service}:{}:{ACCOUNT_ID}:{resource}", self.region)
+    }
+
+    fn api_host(&self, api_id: &str) -> String {
+        format!("{api_id}.execute-api.{}.amazonaws.com", self.region)
+    }
+
+    /// Follows a name, unless it leads back to itself.
+    fn deeper<T>(&self, name: &str, follow: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        if self.depth.get() >= MAX_DEPTH {
+            return Err(format!("{name} refers to itself"));
+        }
+        self.depth.set(self.depth.get() + 1);
+        let result = follow();
+        self.depth.set(self.depth.get() - 1);
+        result
+    }
+}

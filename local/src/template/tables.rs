@@ -1,0 +1,122 @@
+//! `AWS::DynamoDB::Table` and `AWS::Serverless::SimpleTable`.
+
+use serde_json::{Value, json};
+
+use super::error::Problems;
+use super::model::Table;
+use super::properties::Properties;
+use super::resource::Resource;
+use super::scope::Scope;
+use super::text;
+
+/// Properties that `CreateTable` takes under the same name.
+const TAKEN_OVER: [&str; 6] = [
+    "AttributeDefinitions",
+    "BillingMode",
+    "GlobalSecondaryIndexes",
+    "KeySchema",
+    "LocalSecondaryIndexes",
+    "ProvisionedThroughput",
+];
+
+/// Backup, encryption, observation, limits of throughput; and streams, whose consumers are refused by name.
+const PASSED_OVER: [&str; 10] = [
+    "ContributorInsightsSpecification",
+    "DeletionProtectionEnabled",
+    "OnDemandThroughput",
+    "PointInTimeRecoverySpecification",
+    "ResourcePolicy",
+    "SSESpecification",
+    "StreamSpecification",
+    "TableClass",
+    "Tags",
+    "WarmThroughput",
+];
+
+/// Reads an `AWS::DynamoDB::Table`.
+pub(super) fn read(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Table> {
+    let properties = Properties::of(resource, scope, problems);
+    let used = [&TAKEN_OVER[..], &["TableName", "TimeToLiveSpecification"]].concat();
+    properties.expect_only(&used, &PASSED_OVER);
+    let name = name(resource, scope, problems)?;
+    let mut create = json!({"TableName": name});
+    for property in TAKEN_OVER {
+        if let Some(value) = properties.value(property) {
+            create[property] = numbers(value);
+        }
+    }
+    for required in ["AttributeDefinitions", "KeySchema"] {
+        if create.get(required).is_none() {
+            properties.report(required, "is missing");
+        }
+    }
+    let ttl = properties.below("TimeToLiveSpecification");
+    let enabled = ttl.value("Enabled").is_some_and(|enabled| text::flag(&enabled));
+    Some(Table {
+        logical_id: resource.id.clone(),
+        name,
+        create,
+        ttl_attribute: enabled.then(|| ttl.required("AttributeName")).flatten(),
+    })
+}
+
+/// Reads an `AWS::Serverless::SimpleTable`: one key, billed on demand.
+pub(super) fn read_simple(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Table> {
+    let properties = Properties::of(resource, scope, problems);
+    properties.expect_only(
+        &["PrimaryKey", "ProvisionedThroughput", "TableName"],
+        &["PointInTimeRecoverySpecification", "SSESpecification", "Tags"],
+    );
+    let key = properties.below("PrimaryKey");
+    let key_name = key.text("Name").unwrap_or_else(|| "id".to_owned());
+    let key_type = match key.text("Type").as_deref() {
+        None | Some("String") => "S",
+        Some("Number") => "N",
+        Some("Binary") => "B",
+        Some(other) => {
+            key.report("Type", format!("{other} is none of String, Number, Binary"));
+            return None;
+        }
+    };
+    let name = name(resource, scope, problems)?;
+    let mut create = json!({
+        "TableName": name,
+        "AttributeDefinitions": [{"AttributeName": key_name, "AttributeType": key_type}],
+        "KeySchema": [{"AttributeName": key_name, "KeyType": "HASH"}],
+    });
+    match properties.value("ProvisionedThroughput") {
+        Some(throughput) => create["ProvisionedThroughput"] = numbers(throughput),
+        None => create["BillingMode"] = json!("PAY_PER_REQUEST"),
+    }
+    Some(Table {
+        logical_id: resource.id.clone(),
+        name,
+        create,
+        ttl_attribute: None,
+    })
+}
+
+fn name(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<String> {
+    problems
+        .noted(&resource.id, scope.reference(&resource.id))?
+        .as_ref()
+        .and_then(text::scalar)
+}
+
+/// Units that a parameter gave as a string are numbers to `CreateTable`.
+fn numbers(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map.into_iter().map(|(key, value)| number_of(key, value)).collect(),
+        Value::Array(items) => items.into_iter().map(numbers).collect(),
+        other => other,
+    }
+}
+
+fn number_of(key: String, value: Value) -> (String, Value) {
+    let units = value
+        .as_str()
+        .filter(|_| key.ends_with("CapacityUnits"))
+        .and_then(|text| text.parse::<u64>().ok());
+    let value = units.map_or_else(|| numbers(value), Value::from);
+    (key, value)
+}

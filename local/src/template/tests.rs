@@ -1,0 +1,450 @@
+//! Whole templates: ours, small ones, and bad ones with the exact problems they have.
+
+use super::*;
+use model::{Authorizer, HttpRoute};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn read_text(text: &str) -> Result<Stack, Vec<String>> {
+    read_with(text, &Options::default())
+}
+
+fn read_with(text: &str, options: &Options) -> Result<Stack, Vec<String>> {
+    let document = yaml::parse(text).unwrap();
+    let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+    read(&document, Path::new("app"), options).map_err(problems)
+}
+
+/// A template of these resources.
+fn resources(text: &str) -> String {
+    format!("Transform: AWS::Serverless-2016-10-31\nResources:\n{text}")
+}
+
+const FUNCTION: &str = "  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties: { Runtime: provided.al2023, Handler: bootstrap }
+";
+
+const SOCKET: &str = "  Socket:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: { ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action }
+  Stage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: { ApiId: !Ref Socket, StageName: dev }
+  Lambda:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Socket
+      IntegrationType: AWS_PROXY
+      IntegrationUri: !Sub 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Work.Arn}/invocations'
+";
+
+#[test]
+fn the_template_of_this_repository_is_read() {
+    let options = Options {
+        parameters: BTreeMap::from([("TokenKey".to_owned(), "k".repeat(32))]),
+        ..Options::default()
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let stack = load(&path, &options).unwrap();
+    assert!(
+        stack
+            .functions
+            .values()
+            .all(|function| !function.binary.is_empty() && function.code_uri.is_dir())
+    );
+    assert!(
+        stack
+            .websocket_apis
+            .iter()
+            .any(|api| api.routes.contains_key("$connect"))
+    );
+    assert!(stack.http_apis.iter().all(|api| !api.routes.is_empty()));
+    assert!(!stack.tables.is_empty());
+}
+
+#[test]
+fn a_function_takes_the_globals_and_what_names_stand_for() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Parameters: { Level: { Type: String, Default: info } }
+Conditions: { Debug: !Equals [!Ref Level, debug] }
+Globals:
+  Function:
+    Runtime: provided.al2023
+    CodeUri: code
+    MemorySize: 256
+    Environment: { Variables: { RUST_LOG: !Ref Level, DEBUG: !If [Debug, '1', !Ref AWS::NoValue] } }
+Resources:
+  Users: { Type: AWS::Serverless::SimpleTable }
+  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties:
+      Timeout: 9
+      ReservedConcurrentExecutions: 2
+      Environment: { Variables: { USERS: !Ref Users } }
+";
+    insta::assert_debug_snapshot!(read_text(text).unwrap().functions["Work"], @r#"
+    Function {
+        logical_id: "Work",
+        name: "local-Work",
+        code_uri: "app/code",
+        binary: "work",
+        memory_mb: 256,
+        timeout_s: 9,
+        reserved_concurrency: Some(
+            2,
+        ),
+        environment: {
+            "RUST_LOG": "info",
+            "USERS": "local-Users",
+        },
+    }
+    "#);
+}
+
+#[test]
+fn a_websocket_api_is_put_together_from_its_parts() {
+    let rest = "  Gate:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties:
+      ApiId: !Ref Socket
+      AuthorizerType: REQUEST
+      AuthorizerUri: !Sub 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${Work.Arn}/invocations'
+      IdentitySource: [route.request.querystring.token]
+  Connect:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      { ApiId: !Ref Socket, RouteKey: $connect, AuthorizationType: CUSTOM, AuthorizerId: !Ref Gate, Target: !Sub 'integrations/${Lambda}' }
+  Default:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      { ApiId: !Ref Socket, RouteKey: $default, RouteResponseSelectionExpression: $default, Target: !Sub 'integrations/${Lambda}' }
+  Answer:
+    Type: AWS::ApiGatewayV2::RouteResponse
+    Properties: { ApiId: !Ref Socket, RouteId: !Ref Default, RouteResponseKey: $default }
+";
+    let stack = read_text(&resources(&format!("{FUNCTION}{SOCKET}{rest}"))).unwrap();
+    let api = &stack.websocket_apis[0];
+    assert_eq!(
+        (api.stage.as_str(), api.route_selection_expression.as_str()),
+        ("dev", "$request.body.action")
+    );
+    let gate = Authorizer {
+        function: "Work".to_owned(),
+        identity_sources: vec!["route.request.querystring.token".to_owned()],
+    };
+    assert_eq!(api.routes["$connect"].authorizer, Some(gate));
+    assert!(!api.routes["$connect"].responds);
+    assert!(api.routes["$default"].responds);
+    assert_eq!(
+        (
+            api.routes["$default"].function.as_str(),
+            api.routes["$default"].timeout_ms
+        ),
+        ("Work", 29_000)
+    );
+}
+
+#[test]
+fn a_route_without_a_route_response_does_not_respond() {
+    let route = "  Default:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      { ApiId: !Ref Socket, RouteKey: $default, RouteResponseSelectionExpression: $default, Target: !Sub 'integrations/${Lambda}' }
+";
+    let stack = read_text(&resources(&format!("{FUNCTION}{SOCKET}{route}"))).unwrap();
+    assert!(!stack.websocket_apis[0].routes["$default"].responds);
+}
+
+#[test]
+fn http_events_become_routes_of_their_api() {
+    let text = resources(
+        "  Web: { Type: AWS::Serverless::HttpApi, Properties: { StageName: v1 } }
+  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties:
+      Runtime: provided.al2023
+      Events:
+        One: { Type: HttpApi, Properties: { ApiId: !Ref Web, Method: get, Path: '/user/{id}' } }
+        Two: { Type: HttpApi, Properties: { Path: /any } }
+        Three: { Type: HttpApi }
+",
+    );
+    let stack = read_text(&text).unwrap();
+    let route = |method: &str, path: &str| HttpRoute {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        function: "Work".to_owned(),
+    };
+    let apis: Vec<_> = stack
+        .http_apis
+        .iter()
+        .map(|api| (api.logical_id.as_str(), api.stage.as_str(), &api.routes))
+        .collect();
+    assert_eq!(
+        apis,
+        [
+            ("Web", "v1", &vec![route("GET", "/user/{id}")]),
+            (
+                "ServerlessHttpApi",
+                "$default",
+                &vec![route("ANY", "/any"), route("ANY", "$default")]
+            ),
+        ]
+    );
+}
+
+#[test]
+fn tables_become_create_table_calls() {
+    let text = resources(
+        "  Items:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PROVISIONED
+      ProvisionedThroughput: { ReadCapacityUnits: '5', WriteCapacityUnits: 5 }
+      AttributeDefinitions: [{ AttributeName: k, AttributeType: S }]
+      KeySchema: [{ AttributeName: k, KeyType: HASH }]
+      TimeToLiveSpecification: { AttributeName: ttl, Enabled: true }
+      PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true }
+  Simple: { Type: AWS::Serverless::SimpleTable, Properties: { TableName: simple, PrimaryKey: { Name: n, Type: Number } } }
+",
+    );
+    let tables = read_text(&text).unwrap().tables;
+    assert_eq!(tables[0].ttl_attribute.as_deref(), Some("ttl"));
+    assert_eq!(
+        tables[0].create,
+        json!({
+            "TableName": "local-Items", "BillingMode": "PROVISIONED",
+            "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+            "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+        })
+    );
+    assert_eq!(
+        tables[1].create,
+        json!({
+            "TableName": "simple", "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "n", "AttributeType": "N"}],
+            "KeySchema": [{"AttributeName": "n", "KeyType": "HASH"}],
+        })
+    );
+}
+
+#[test]
+fn a_resource_whose_condition_is_false_is_not_run() {
+    let text = "
+Conditions: { Never: !Equals [a, b] }
+Resources:
+  Bucket: { Type: AWS::S3::Bucket, Condition: Never }
+  Items: { Type: AWS::IAM::Role }
+";
+    assert_eq!(read_text(text).unwrap().tables, []);
+}
+
+#[test]
+fn outputs_and_next_steps_are_kept() {
+    let text = "
+Metadata: { Local: { NextSteps: 'open ${HttpUrl}' } }
+Resources: { Role: { Type: AWS::IAM::Role } }
+Outputs: { Where: { Value: !Sub '${AWS::Region}-x' } }
+";
+    let stack = read_text(text).unwrap();
+    assert_eq!(stack.next_steps.as_deref(), Some("open ${HttpUrl}"));
+    assert_eq!(stack.outputs["Where"], "us-east-1-x");
+}
+
+#[test]
+fn all_problems_are_reported_together() {
+    let text = "
+Parameters: { Size: { Type: Number, Default: many } }
+Resources:
+  Bucket: { Type: AWS::S3::Bucket }
+  Jobs: { Type: AWS::SQS::Queue }
+  Items: { Type: AWS::DynamoDB::Table, Properties: { TableName: !Ref Nowhere } }
+";
+    assert_eq!(
+        read_text(text),
+        Err(vec![
+            "parameter Size: \"many\" is not a number".to_owned(),
+            "Bucket: AWS::S3::Bucket is not supported; supported are AWS::Serverless::Function, AWS::Serverless::HttpApi, \
+             AWS::Serverless::SimpleTable, AWS::DynamoDB::Table, AWS::ApiGatewayV2::Api, AWS::ApiGatewayV2::Stage, \
+             AWS::ApiGatewayV2::Route, AWS::ApiGatewayV2::RouteResponse, AWS::ApiGatewayV2::Integration, \
+             AWS::ApiGatewayV2::Authorizer"
+                .to_owned(),
+            "Jobs: AWS::SQS::Queue is not supported yet".to_owned(),
+            "Items: there is no resource or parameter with the name Nowhere".to_owned(),
+        ])
+    );
+}
+
+/// Each text, and the one problem that it has.
+fn check_problems<T: AsRef<str>>(cases: impl IntoIterator<Item = (T, &'static str)>) {
+    for (text, problem) in cases {
+        let text = text.as_ref();
+        assert_eq!(read_text(text), Err(vec![problem.to_owned()]), "{text}");
+    }
+}
+
+#[test]
+fn each_bad_section_has_its_message() {
+    check_problems([
+        ("Resources: {}", "Resources: there are none"),
+        ("Resources: { A: {} }", "A: Type is missing"),
+        ("Resources: [a]", "Resources: is a list, not a map"),
+        (
+            "{Rules: {}, Resources: {A: {Type: AWS::IAM::Role}}}",
+            "Rules: the local stack knows no such section",
+        ),
+        (
+            "{Transform: AWS::LanguageExtensions, Resources: {A: {Type: AWS::IAM::Role}}}",
+            "Transform: \"AWS::LanguageExtensions\" is not supported; AWS::Serverless-2016-10-31 is",
+        ),
+        (
+            "Resources: { T: { Type: AWS::Serverless::SimpleTable } }",
+            "T: AWS::Serverless::SimpleTable needs `Transform: AWS::Serverless-2016-10-31`",
+        ),
+        (
+            "Resources: { A: { Type: AWS::IAM::Role, Condition: C } }",
+            "A: there is no condition C",
+        ),
+    ]);
+}
+
+#[test]
+fn each_bad_function_has_its_message() {
+    let function = |properties: &str, metadata: &str| {
+        resources(&format!(
+            "  Work:\n    Type: AWS::Serverless::Function\n    Metadata: {metadata}\n    Properties: {properties}\n"
+        ))
+    };
+    let built = "{ BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }";
+    let event = |event: &str| {
+        let properties = format!("{{ Runtime: provided.al2023, Events: {{ E: {event} }} }}");
+        function(&properties, built)
+    };
+    check_problems([
+        (function("{}", built), "Work: Runtime: is missing"),
+        (
+            function("{ Runtime: nodejs22.x }", built),
+            "Work: Runtime: nodejs22.x is not supported; provided.al2023 or provided.al2 is",
+        ),
+        (
+            function("{ Runtime: provided.al2023 }", "{}"),
+            "Work: Metadata.BuildMethod: is missing; rust-cargolambda is supported",
+        ),
+        (
+            function("{ Runtime: provided.al2023 }", "{ BuildMethod: makefile }"),
+            "Work: Metadata.BuildMethod: makefile is not supported; rust-cargolambda is",
+        ),
+        (
+            function("{ Runtime: provided.al2023 }", "{ BuildMethod: rust-cargolambda }"),
+            "Work: Metadata.BuildProperties.Binary: is missing; it names the cargo binary",
+        ),
+        (
+            function("{ Runtime: provided.al2023, Layers: [a] }", built),
+            "Work: Layers: is not supported",
+        ),
+        (
+            function("{ Runtime: provided.al2023, MemorySize: 64 }", built),
+            "Work: MemorySize: 64 is not a whole number from 128 to 10240",
+        ),
+        (
+            function(
+                "{ Runtime: provided.al2023, Environment: { Variables: { A: [b] } } }",
+                built,
+            ),
+            "Work: Environment.Variables.A: is a list, not a string",
+        ),
+        (
+            event("{ Type: SQS }"),
+            "Work: Events.E.Type: the event type SQS is not supported; HttpApi is",
+        ),
+        (
+            event("{ Type: HttpApi, Properties: { ApiId: other, Path: /, Method: GET } }"),
+            "Work: Events.E.Properties.ApiId: does not refer to an AWS::Serverless::HttpApi of this template",
+        ),
+        (
+            event("{ Type: HttpApi, Properties: { Path: user, Method: GET } }"),
+            "Work: Events.E.Properties.Path: user does not begin with /",
+        ),
+        (
+            event("{ Type: HttpApi, Properties: { Path: /, Method: GET, Auth: {} } }"),
+            "Work: Events.E.Properties.Auth: is not supported",
+        ),
+    ]);
+}
+
+#[test]
+fn each_bad_table_and_websocket_api_has_its_message() {
+    let socket = |rest: &str| resources(&format!("{FUNCTION}{SOCKET}{rest}"));
+    let route = |properties: &str| {
+        socket(&format!(
+            "  R:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {{ ApiId: !Ref Socket, {properties} }}\n"
+        ))
+    };
+    check_problems([
+        (
+            resources("  T: { Type: AWS::DynamoDB::Table, Properties: { KeySchema: [] } }"),
+            "T: AttributeDefinitions: is missing",
+        ),
+        (
+            socket("  Second: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: !Ref Socket, StageName: b } }"),
+            "Socket: it has more than one AWS::ApiGatewayV2::Stage; one is supported",
+        ),
+        (
+            resources("  S: { Type: AWS::ApiGatewayV2::Stage, Properties: { ApiId: other, StageName: b } }"),
+            "S: ApiId: does not refer to an AWS::ApiGatewayV2::Api of this template",
+        ),
+        (
+            route("RouteKey: $default, Target: nowhere"),
+            "R: Target: nowhere does not refer to an AWS::ApiGatewayV2::Integration",
+        ),
+        (
+            route("RouteKey: $default, AuthorizationType: AWS_IAM, Target: !Sub 'integrations/${Lambda}'"),
+            "R: AuthorizationType: AWS_IAM is not supported; NONE or CUSTOM is",
+        ),
+        (
+            route("RouteKey: $default, AuthorizationType: CUSTOM, Target: !Sub 'integrations/${Lambda}'"),
+            "R: AuthorizationType: only $connect can have an authorizer",
+        ),
+    ]);
+}
+
+#[test]
+fn an_unknown_parameter_is_named_with_those_that_exist() {
+    let options = Options {
+        parameters: BTreeMap::from([("Stag".to_owned(), "x".to_owned())]),
+        ..Options::default()
+    };
+    let text = "{Parameters: {Stage: {Type: String, Default: a}}, Resources: {A: {Type: AWS::IAM::Role}}}";
+    assert_eq!(
+        read_with(text, &options),
+        Err(vec![
+            "parameter Stag: the template has no such parameter; it has Stage".to_owned()
+        ])
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load(Path::new("/nowhere/template.yaml"), &Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the template /nowhere/template.yaml");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_template_with_a_hole_in_it_never_panics(line in 0_usize..400, junk in "[ -~]{0,20}") {
+        let ours = include_str!("../../../template.yaml");
+        let replaced: Vec<&str> =
+            ours.lines().enumerate().map(|(index, text)| if index == line { junk.as_str() } else { text }).collect();
+        if let Ok(document) = yaml::parse(&replaced.join("\n")) {
+            let _ = read(&document, Path::new("."), &Options::default());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How values of a template read as text.
+
+use serde_json::Value;
+
+/// Strings, numbers and booleans as text, as `CloudFormation` makes them where a string is wanted.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Whether it is `true`, also as a string.
+pub(super) fn flag(value: &Value) -> bool {
+    scalar(value).as_deref() == Some("true")
+}
+
+/// `a, b, c`, or `none`.
+pub(super) fn listed(words: &[impl AsRef<str>]) -> String {
+    if words.is_empty() {
+        return "none".to_owned();
+    }
+    words.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+/// What kind of value it is, for an error message.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+/// A count as a number that compares with one of the template's.
+pub(super) fn to_f64(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}

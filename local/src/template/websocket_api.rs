@@ -1,0 +1,287 @@
+//! `AWS::ApiGatewayV2::*`: WebSocket APIs, put together from their stage, routes, integrations and authorizers.
+
+use std::collections::BTreeMap;
+
+use super::error::Problems;
+use super::model::{Authorizer, Route, WebSocketApi};
+use super::properties::Properties;
+use super::resource::{Kind, Resource, physical_id};
+use super::scope::Scope;
+use super::text;
+
+/// The longest that API Gateway waits for an integration, in milliseconds, and what it waits where the template says nothing.
+const MAX_TIMEOUT_MS: u32 = 29_000;
+
+/// Reads all WebSocket APIs of the template.
+pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) -> Vec<WebSocketApi> {
+    let parts = Parts {
+        resources,
+        scope,
+        problems,
+    };
+    for kind in [
+        Kind::Stage,
+        Kind::Route,
+        Kind::RouteResponse,
+        Kind::Integration,
+        Kind::Authorizer,
+    ] {
+        parts.of_kind(kind).for_each(|resource| parts.check_api(resource));
+    }
+    for response in parts.of_kind(Kind::RouteResponse) {
+        let properties = parts.properties(response);
+        properties.expect_only(&["ApiId", "RouteId", "RouteResponseKey"], &[]);
+        properties.one_of("RouteResponseKey", &["$default"]);
+    }
+    parts
+        .of_kind(Kind::Api)
+        .filter_map(|resource| parts.api(resource))
+        .collect()
+}
+
+/// All resources, to find those that belong together.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    resources: &'a [&'a Resource],
+    scope: &'a Scope,
+    problems: &'a Problems,
+}
+
+impl<'a> Parts<'a> {
+    fn api(self, resource: &Resource) -> Option<WebSocketApi> {
+        let properties = self.properties(resource);
+        properties.expect_only(
+            &["ProtocolType", "RouteSelectionExpression"],
+            &[
+                "Description",
+                "DisableExecuteApiEndpoint",
+                "DisableSchemaValidation",
+                "IpAddressType",
+                "Name",
+                "Tags",
+                "Version",
+            ],
+        );
+        if properties.required("ProtocolType").is_some() {
+            properties.one_of("ProtocolType", &["WEBSOCKET"]);
+        }
+        let api_id = physical_id(&resource.id, 10);
+        let route_selection_expression = properties.required("RouteSelectionExpression")?;
+        let stage = self.stage(resource, &api_id);
+        let routes = self.routes(&api_id);
+        Some(WebSocketApi {
+            logical_id: resource.id.clone(),
+            api_id,
+            stage: stage?,
+            route_selection_expression,
+            routes,
+        })
+    }
+
+    /// Every part names an API of this template.
+    fn check_api(self, part: &'a Resource) {
+        let properties = self.properties(part);
+        let Some(id) = properties.required("ApiId") else { return };
+        if !self.of_kind(Kind::Api).any(|api| physical_id(&api.id, 10) == id) {
+            properties.report("ApiId", "does not refer to an AWS::ApiGatewayV2::Api of this template");
+        }
+    }
+
+    fn stage(self, api: &Resource, api_id: &str) -> Option<String> {
+        let stages: Vec<_> = self.parts_of(Kind::Stage, api_id).collect();
+        match stages.as_slice() {
+            [(_, properties)] => {
+                properties.expect_only(
+                    &["ApiId", "StageName"],
+                    &[
+                        "AccessLogSettings",
+                        "AutoDeploy",
+                        "ClientCertificateId",
+                        "DefaultRouteSettings",
+                        "DeploymentId",
+                        "Description",
+                        "RouteSettings",
+                        "Tags",
+                    ],
+                );
+                properties.required("StageName")
+            }
+            [] => self.report(&api.id, "it has no AWS::ApiGatewayV2::Stage"),
+            _ => self.report(
+                &api.id,
+                "it has more than one AWS::ApiGatewayV2::Stage; one is supported",
+            ),
+        }
+    }
+
+    fn routes(self, api_id: &str) -> BTreeMap<String, Route> {
+        let mut routes = BTreeMap::new();
+        for (resource, properties) in self.parts_of(Kind::Route, api_id) {
+            let Some(key) = properties.required("RouteKey") else {
+                continue;
+            };
+            let Some(route) = self.route(resource, &properties, &key) else {
+                continue;
+            };
+            if routes.insert(key.clone(), route).is_some() {
+                properties.report("RouteKey", format!("{key} has another route already"));
+            }
+        }
+        routes
+    }
+
+    fn route(self, resource: &Resource, properties: &Properties<'a>, key: &str) -> Option<Route> {
+        properties.expect_only(
+            &[
+                "ApiId",
+                "AuthorizationType",
+                "AuthorizerId",
+                "RouteKey",
+                "RouteResponseSelectionExpression",
+                "Target",
+            ],
+            &["OperationName"],
+        );
+        properties.one_of("RouteResponseSelectionExpression", &["$default"]);
+        let authorizer = self.authorizer_of(properties, key);
+        let target = properties.required("Target")?;
+        let Some(integration) = target
+            .strip_prefix("integrations/")
+            .and_then(|id| self.with_id(Kind::Integration, id))
+        else {
+            properties.report(
+                "Target",
+                format!("{target} does not refer to an AWS::ApiGatewayV2::Integration"),
+            );
+            return None;
+        };
+        let (function, timeout_ms) = self.integration(&integration)?;
+        let expects_response = properties.text("RouteResponseSelectionExpression").is_some();
+        Some(Route {
+            function,
+            authorizer,
+            responds: expects_response && self.has_response(&resource.id),
+            timeout_ms,
+        })
+    }
+
+    fn has_response(self, route: &str) -> bool {
+        let id = physical_id(route, 7);
+        self.of_kind(Kind::RouteResponse)
+            .any(|response| self.properties(response).text("RouteId").as_ref() == Some(&id))
+    }
+
+    fn integration(self, properties: &Properties<'a>) -> Option<(String, u64)> {
+        properties.expect_only(
+            &[
+                "ApiId",
+                "ContentHandlingStrategy",
+                "IntegrationType",
+                "IntegrationUri",
+                "TimeoutInMillis",
+            ],
+            &[
+                "ConnectionType",
+                "CredentialsArn",
+                "Description",
+                "IntegrationMethod",
+                "PassthroughBehavior",
+                "PayloadFormatVersion",
+            ],
+        );
+        properties.one_of("ContentHandlingStrategy", &["CONVERT_TO_TEXT"]);
+        if properties.required("IntegrationType").is_some() {
+            properties.one_of("IntegrationType", &["AWS_PROXY"]);
+        }
+        let timeout_ms = properties
+            .number("TimeoutInMillis", 50..=MAX_TIMEOUT_MS)
+            .unwrap_or(MAX_TIMEOUT_MS);
+        Some((
+            self.function_behind(properties, "IntegrationUri")?,
+            u64::from(timeout_ms),
+        ))
+    }
+
+    fn authorizer_of(self, route: &Properties<'a>, key: &str) -> Option<Authorizer> {
+        if route.one_of("AuthorizationType", &["NONE", "CUSTOM"])? != "CUSTOM" {
+            return None;
+        }
+        if key != "$connect" {
+            route.report("AuthorizationType", "only $connect can have an authorizer");
+            return None;
+        }
+        let id = route.required("AuthorizerId")?;
+        let Some(properties) = self.with_id(Kind::Authorizer, &id) else {
+            route.report(
+                "AuthorizerId",
+                format!("{id} does not refer to an AWS::ApiGatewayV2::Authorizer"),
+            );
+            return None;
+        };
+        properties.expect_only(
+            &["ApiId", "AuthorizerType", "AuthorizerUri", "IdentitySource"],
+            &["AuthorizerCredentialsArn", "AuthorizerResultTtlInSeconds", "Name"],
+        );
+        if properties.required("AuthorizerType").is_some() {
+            properties.one_of("AuthorizerType", &["REQUEST"]);
+        }
+        let function = self.function_behind(&properties, "AuthorizerUri")?;
+        Some(Authorizer {
+            function,
+            identity_sources: properties.texts("IdentitySource"),
+        })
+    }
+
+    /// The function whose ARN stands in a URI like `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/ARN/invocations`.
+    fn function_behind(self, properties: &Properties<'a>, name: &str) -> Option<String> {
+        let uri = properties.required(name)?;
+        let arn = uri
+            .split_once(":lambda:path/2015-03-31/functions/")
+            .and_then(|(_, rest)| rest.strip_suffix("/invocations"));
+        let function = arn.and_then(|arn| {
+            self.of_kind(Kind::Function)
+                .find(|function| self.has_arn(function, arn))
+        });
+        if function.is_none() {
+            properties.report(name, format!("{uri} does not invoke a function of this template"));
+        }
+        function.map(|function| function.id.clone())
+    }
+
+    fn has_arn(self, function: &Resource, arn: &str) -> bool {
+        let name = self.scope.reference(&function.id).ok().flatten();
+        name.as_ref()
+            .and_then(text::scalar)
+            .is_some_and(|name| self.scope.function_arn(&name) == arn)
+    }
+
+    fn with_id(self, kind: Kind, id: &str) -> Option<Properties<'a>> {
+        let resource = self.of_kind(kind).find(|resource| physical_id(&resource.id, 7) == id)?;
+        Some(self.properties(resource))
+    }
+
+    fn parts_of(self, kind: Kind, api_id: &str) -> impl Iterator<Item = (&'a Resource, Properties<'a>)> {
+        self.of_kind(kind)
+            .map(move |resource| (resource, self.properties(resource)))
+            .filter(move |(_, properties)| properties.text("ApiId").as_deref() == Some(api_id))
+    }
+
+    fn of_kind(self, kind: Kind) -> impl Iterator<Item = &'a Resource> {
+        self.resources
+            .iter()
+            .copied()
+            .filter(move |resource| resource.kind == kind)
+    }
+
+    fn properties<'b>(self, resource: &'b Resource) -> Properties<'b>
+    where
+        'a: 'b,
+    {
+        Properties::of(resource, self.scope, self.problems)
+    }
+
+    fn report<T>(self, place: &str, message: &str) -> Option<T> {
+        self.problems.report(place, message);
+        None
+    }
+}
