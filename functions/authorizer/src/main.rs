@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let state = State::from_env()?;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {
-        handle(state, &event.payload, clock::now_ms())
+        handle(state, &event.payload, clock::now_ms()).map_err(Error::from)
     }))
     .await
 }

@@ -1,5 +1,8 @@
 //! Starts the function.
 
+// The SDK's futures nest deeper than the compiler's default depth.
+#![recursion_limit = "256"]
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use wigwag_connect::{State, handle};
 use wigwag_edge::clock;

@@ -220,13 +220,11 @@ fn serve(
         faults,
     );
     let apis = stack.http_apis.clone();
-    let http = http::serve_throttled(
-        ports.http.listener,
-        apis,
-        lambda.clone(),
-        base.meter.clone(),
-        gateway.throttle(),
-    );
+    let account = http::Options {
+        throttle: gateway.throttle(),
+        ..http::Options::default()
+    };
+    let http = http::serve_with(ports.http.listener, apis, lambda.clone(), base.meter.clone(), account);
     let management = gateway.management();
     let services = aws::Services {
         dynamodb,

@@ -1,12 +1,13 @@
 //! Settings from the environment. A missing one stops the function with its name; none has a fallback in the code, because
 //! `template.yaml` is the place for defaults.
 
+use std::fmt;
 use std::str::FromStr;
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::send::MessagesFrom;
 
 /// A setting that is missing or cannot be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// Not set.
@@ -20,6 +21,13 @@ pub enum ConfigError {
         /// What it takes.
         expected: &'static str,
     },
+}
+
+/// As it reads: `main` prints the error that ends it with `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The value of a variable.
