@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::parameters::Values;
 use super::resource::{Kind, Resource, physical_id};
-use super::{ACCOUNT_ID, text};
+use super::text;
+use crate::lambda::ACCOUNT_ID;
 
 /// More references in a row than any template has: they go round in a circle.
 const MAX_DEPTH: u32 = 64;
