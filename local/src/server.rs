@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ use tokio_util::task::TaskTracker;
 /// Longest request head whose spelling is kept.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 
+/// What a request head ends with.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
 /// Pause after a failed `accept`, for example when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -42,12 +45,18 @@ pub(crate) struct Peer {
 
 /// The head of the latest request on a connection, as it came over the wire.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spelling(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Spelling(Arc<Mutex<Head>>);
+
+#[derive(Debug, Default)]
+struct Head {
+    bytes: Vec<u8>,
+    is_over: bool,
+}
 
 impl Spelling {
     /// The header names of the latest request, by their lower-case form; and begins anew for the next request.
     pub(crate) fn take(&self) -> BTreeMap<String, String> {
-        let head = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let head = std::mem::take(&mut self.lock().bytes);
         head.split(|byte| *byte == b'\n')
             .skip(1)
             .take_while(|line| !line.trim_ascii().is_empty())
@@ -57,17 +66,31 @@ impl Spelling {
             .collect()
     }
 
+    /// Keeps nothing any more: what follows on the connection is not HTTP.
+    pub(crate) fn end(&self) {
+        *self.lock() = Head {
+            bytes: Vec::new(),
+            is_over: true,
+        };
+    }
+
     fn record(&self, read: &[u8]) {
-        let mut head = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let complete = head.ends_with(b"\r\n\r\n");
-        if complete || head.len() >= HEAD_LIMIT_BYTES {
+        let mut head = self.lock();
+        if head.is_over || head.bytes.ends_with(END_OF_HEAD) || head.bytes.len() >= HEAD_LIMIT_BYTES {
             return;
         }
-        let from = head.len().saturating_sub(3);
-        head.extend_from_slice(read);
-        if let Some(end) = head[from..].windows(4).position(|window| window == b"\r\n\r\n") {
-            head.truncate(from + end + 4);
+        let from = head.bytes.len().saturating_sub(END_OF_HEAD.len() - 1);
+        head.bytes.extend_from_slice(read);
+        if let Some(end) = head.bytes[from..]
+            .windows(END_OF_HEAD.len())
+            .position(|window| window == END_OF_HEAD)
+        {
+            head.bytes.truncate(from + end + END_OF_HEAD.len());
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Head> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,5 +239,8 @@ mod tests {
         spelling.take();
         spelling.record(b"GET / HTTP/1.1\r\nSecond: 1\r\n\r\n");
         assert_eq!(spelling.take().into_values().collect::<Vec<_>>(), ["Second"]);
+        spelling.end();
+        spelling.record(b"GET / HTTP/1.1\r\nThird: 1\r\n\r\n");
+        assert!(spelling.take().is_empty());
     }
 }

@@ -63,6 +63,7 @@ async fn upgrade(
         user_agent: handshake.header("user-agent").map(str::to_owned),
     };
     let accepted = connect(shared, api, client, &handshake).await?;
+    peer.spelling.end();
     let protocol = accepted.protocol.clone();
     open(shared, accepted, on_upgrade);
     Ok(switching_protocols(&key, protocol))

@@ -26,8 +26,23 @@ use crate::template::model::HttpApi;
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
-/// How long a function may take before the client gets 503.
-pub const INTEGRATION_LIMIT: Duration = Duration::from_secs(30);
+/// What an HTTP API shares with others, and how long it waits.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The bucket that requests draw from; the account has but one, see [`super::Gateway::throttle`].
+    pub throttle: Throttle,
+    /// How long a function may take before the client gets 503.
+    pub integration: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            throttle: Throttle::new(Rate::default()),
+            integration: Duration::from_secs(30),
+        }
+    }
+}
 
 /// The HTTP APIs of a stack, behind one listener.
 #[derive(Debug)]
@@ -42,28 +57,28 @@ struct Shared {
     apis: Vec<HttpApi>,
     lambda: Lambda,
     meter: Meter,
-    throttle: Throttle,
+    options: Options,
 }
 
 /// Serves the APIs on the listener, with a bucket of requests of their own.
 pub fn serve(listener: TcpListener, apis: Vec<HttpApi>, lambda: Lambda, meter: Meter) -> HttpServer {
-    serve_throttled(listener, apis, lambda, meter, Throttle::new(Rate::default()))
+    serve_with(listener, apis, lambda, meter, Options::default())
 }
 
-/// As [`serve`], drawing from a bucket that others draw from too.
-pub fn serve_throttled(
+/// As [`serve`], with these options.
+pub fn serve_with(
     listener: TcpListener,
     apis: Vec<HttpApi>,
     lambda: Lambda,
     meter: Meter,
-    throttle: Throttle,
+    options: Options,
 ) -> HttpServer {
     let address = listener.local_addr().ok();
     let shared = Arc::new(Shared {
         apis,
         lambda,
         meter,
-        throttle,
+        options,
     });
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     server::serve(listener, stop.clone(), &tasks, move |request, peer| {
@@ -116,7 +131,7 @@ async fn integrate(
         Ok(None) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")),
         Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
     };
-    if !shared.throttle.admit() {
+    if !shared.options.throttle.admit() {
         return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
     }
     shared.meter.http_request(body.len() as u64);
@@ -130,7 +145,7 @@ async fn integrate(
     };
     let event = http_event::request(&matched, &call);
     let invoked = shared.lambda.invoke(&matched.route.function, &event);
-    match tokio::time::timeout(INTEGRATION_LIMIT, invoked).await {
+    match tokio::time::timeout(shared.options.integration, invoked).await {
         Ok(Ok(result)) => http_event::response(&result).ok_or_else(|| {
             tracing::warn!(function = matched.route.function, "the result is not an HTTP response");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

@@ -14,7 +14,7 @@ pub(super) struct Match<'a> {
     /// The route.
     pub(super) route: &'a HttpRoute,
     /// Path parameters by name, decoded.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(super) parameters: Parameters,
 }
 
 impl Match<'_> {
@@ -26,6 +26,9 @@ impl Match<'_> {
         }
     }
 }
+
+/// Names and values.
+type Parameters = Vec<(String, String)>;
 
 /// How well a segment of a route fits; a greater one is more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +76,7 @@ fn below_stage<'a>(api: &HttpApi, path: &'a str) -> Option<&'a str> {
     }
 }
 
-fn fit(pattern: &str, path: &str) -> Option<(Vec<Fit>, Vec<(String, String)>)> {
+fn fit(pattern: &str, path: &str) -> Option<(Vec<Fit>, Parameters)> {
     let mut fits = Vec::new();
     let mut parameters = Vec::new();
     let mut rest = path.strip_prefix('/')?;

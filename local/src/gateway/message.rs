@@ -77,22 +77,20 @@ fn respond(shared: &Shared, connection: &Connection, answer: &Value) {
         None | Some(Value::Null) => return,
         Some(other) => other.to_string(),
     };
-    let text = if answer["isBase64Encoded"] == Value::Bool(true) {
-        match STANDARD.decode(&body).map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            _ => {
-                tracing::warn!(
-                    connection = connection.id,
-                    "a route response is not base64 of UTF-8 text"
-                );
-                return;
-            }
-        }
-    } else {
-        body
+    let is_encoded = answer["isBase64Encoded"] == Value::Bool(true);
+    let Some(text) = (if is_encoded { decoded(&body) } else { Some(body) }) else {
+        tracing::warn!(
+            connection = connection.id,
+            "a route response is not base64 of UTF-8 text"
+        );
+        return;
     };
     shared.meter.websocket_message(false, text.len() as u64);
     send(connection, text);
+}
+
+fn decoded(body: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(body).ok()?).ok()
 }
 
 fn send_error(connection: &Connection, text: &str, request_id: &str) {

@@ -134,6 +134,26 @@ mod tests {
         }
     }
 
+    /// The definition, slow but plain.
+    fn matches_by_definition(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([], _) => text.is_empty(),
+            ([b'*', rest @ ..], _) => (0..=text.len()).any(|taken| matches_by_definition(rest, &text[taken..])),
+            ([first, pattern @ ..], [byte, text @ ..]) => {
+                (*first == b'?' || first == byte) && matches_by_definition(pattern, text)
+            }
+            (_, []) => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wildcards_match_what_their_definition_says(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            proptest::prop_assert_eq!(matches(pattern, text), matches_by_definition(pattern, text));
+        }
+    }
+
     #[test]
     fn what_no_statement_allows_is_denied() {
         for resource in [

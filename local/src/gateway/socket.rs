@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -87,9 +88,7 @@ impl Ending {
         match error {
             Error::Capacity(_) => Self::by_us(CloseCode::Size, "Message too big"),
             Error::Utf8(_) => Self::by_us(CloseCode::Invalid, "Invalid UTF-8"),
-            Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-                Self::broken()
-            }
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::broken(),
             Error::Protocol(_) => Self::by_us(CloseCode::Protocol, "Protocol error"),
             _ => Self::broken(),
         }
@@ -103,24 +102,18 @@ pub(super) async fn run(
     upgraded: hyper::Result<Upgraded>,
     mut frames: mpsc::Receiver<Utf8Bytes>,
 ) {
-    let ending = match upgraded {
-        Ok(upgraded) => {
-            let config = Some(configuration(&shared.limits));
-            let stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
-            let (mut sink, mut stream) = stream.split();
-            let ending = converse(&shared, &connection, &mut sink, &mut stream, &mut frames).await;
-            leave(&shared, &connection);
-            let closing = close(sink, stream, frames, ending.close.clone());
-            tokio::join!(closing, disconnect(&shared, &connection, &ending));
-            ending
-        }
-        Err(_) => {
-            let ending = Ending::broken();
-            leave(&shared, &connection);
-            disconnect(&shared, &connection, &ending).await;
-            ending
-        }
+    let Ok(upgraded) = upgraded else {
+        leave(&shared, &connection);
+        disconnect(&shared, &connection, &Ending::broken()).await;
+        return;
     };
+    let config = Some(configuration(&shared.limits));
+    let stream = Stream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
+    let (mut sink, mut stream) = stream.split();
+    let ending = converse(&shared, &connection, &mut sink, &mut stream, &mut frames).await;
+    leave(&shared, &connection);
+    let closing = close(sink, stream, frames, ending.close.clone());
+    tokio::join!(closing, disconnect(&shared, &connection, &ending));
     tracing::debug!(
         connection = connection.id,
         status = ending.status,

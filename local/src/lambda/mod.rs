@@ -178,31 +178,24 @@ impl Lambda {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let mut pools = BTreeMap::new();
-        for (id, function) in &config.functions {
-            let extra = config.environment.get(id).cloned().unwrap_or_default();
-            let bootstrap = config
-                .bootstraps
-                .get(id)
-                .filter(|path| path.is_file())
-                .ok_or_else(|| StartError {
-                    function: id.clone(),
-                    reason: match config.bootstraps.get(id) {
-                        Some(path) => format!("there is no file {}", path.display()),
-                        None => "it has no binary".to_owned(),
-                    },
-                    output: Vec::new(),
-                })?;
+        let Config {
+            functions,
+            mut bootstraps,
+            mut environment,
+            meter,
+        } = config;
+        for (id, function) in functions {
             let specification = Specification {
-                function: function.clone(),
-                bootstrap: bootstrap.clone(),
-                extra_environment: extra,
+                bootstrap: existing(&id, bootstraps.remove(&id))?,
+                function,
+                extra_environment: environment.remove(&id).unwrap_or_default(),
                 init_limit: tuning.init_limit,
                 output: tuning.output.clone(),
-                meter: config.meter.clone(),
+                meter: meter.clone(),
                 stop: stop.clone(),
                 tasks: tasks.clone(),
             };
-            pools.insert(id.clone(), Pool::start(specification, tuning));
+            pools.insert(id, Pool::start(specification, tuning));
         }
         Ok(Self {
             shared: Arc::new(Shared { pools, stop, tasks }),
@@ -266,6 +259,19 @@ impl Lambda {
             message: format!("Function not found: {function}"),
         })
     }
+}
+
+fn existing(function: &str, bootstrap: Option<PathBuf>) -> Result<PathBuf, StartError> {
+    let reason = match bootstrap {
+        Some(path) if path.is_file() => return Ok(path),
+        Some(path) => format!("there is no file {}", path.display()),
+        None => "it has no binary".to_owned(),
+    };
+    Err(StartError {
+        function: function.to_owned(),
+        reason,
+        output: Vec::new(),
+    })
 }
 
 fn encode(event: &Value) -> Result<Bytes, InvokeError> {

@@ -27,7 +27,7 @@ use tokio_util::sync::DropGuard;
 use super::output::Tail;
 use super::process::{Job, NotStarted, Outcome, Specification};
 use super::runtime_api::{self, Call, Delivery, ErrorReport, Verdict};
-use super::usage::Usage;
+use super::usage::{self, Usage};
 use super::{ACCOUNT_ID, InvokeError, REGION, RESPONSE_LIMIT_BYTES, ids};
 use crate::meter::Invocation;
 use crate::server;
@@ -202,7 +202,7 @@ impl Owner {
             State::Polling(give) => {
                 let delivery = self.delivery(job.event.clone());
                 let request_id = delivery.request_id.clone();
-                let cpu_before = Usage::of(self.pid).cpu;
+                let cpu_before = usage::cpu_time(self.pid);
                 if give.send(delivery).is_err() {
                     // The poll has broken; the process polls again or ends.
                     self.waiting = Some(job);

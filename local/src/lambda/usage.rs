@@ -21,15 +21,17 @@ impl Usage {
     }
 }
 
+/// Processor time alone.
 #[cfg(target_os = "linux")]
-fn cpu_time(pid: u32) -> Option<Duration> {
+pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
     let clock = nix::time::clock_getcpuclockid(pid).ok()?;
     Some(Duration::from(nix::time::clock_gettime(clock).ok()?))
 }
 
+/// Processor time alone.
 #[cfg(not(target_os = "linux"))]
-fn cpu_time(_pid: u32) -> Option<Duration> {
+pub(super) fn cpu_time(_pid: u32) -> Option<Duration> {
     None
 }
 

@@ -220,12 +220,16 @@ fn serve(
         faults,
     );
     let apis = stack.http_apis.clone();
-    let http = http::serve_throttled(
+    let one_bucket = http::Options {
+        throttle: gateway.throttle(),
+        ..http::Options::default()
+    };
+    let http = http::serve_with(
         ports.http.listener,
         apis,
         lambda.clone(),
         base.meter.clone(),
-        gateway.throttle(),
+        one_bucket,
     );
     let management = gateway.management();
     let services = aws::Services {

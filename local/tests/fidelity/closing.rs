@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use wigwag_local::gateway::{Faults, Limits};
 
 use crate::harness::within;
-use crate::stage::{SHORT, Socket, Stage, answer, api, closed, disconnect, handshake, send, settled, text, text_at};
+use crate::stage::{SHORT, Setup, Socket, Stage, answer, closed, disconnect, handshake, send, settled, text, text_at};
 
 const FRAME: usize = 32 * 1024;
 
@@ -190,7 +190,11 @@ async fn on_request_disconnects_are_lost() {
         drop_disconnect: 1.0,
         ..Faults::default()
     };
-    let mut stage = Stage::with_faults(api(), Limits::default(), faults).await;
+    let mut stage = Stage::set_up(Setup {
+        faults,
+        ..Setup::default()
+    })
+    .await;
     let (socket, id) = stage.open_with_id().await;
     drop(socket);
     let gone = async {

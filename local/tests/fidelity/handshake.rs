@@ -169,7 +169,7 @@ async fn beyond_the_rate_a_handshake_is_429() {
 #[tokio::test]
 async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_asked() {
     let api = authorized_api(&["route.request.querystring.token", "route.request.header.X-Key"]);
-    let mut stage = Stage::of(api, Limits::default()).await;
+    let mut stage = Stage::of(api).await;
     for (query, headers) in [
         ("", ""),
         ("?token=t", ""),
@@ -187,7 +187,7 @@ async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_asked() {
 
 #[tokio::test]
 async fn what_the_authorizer_says_becomes_the_status_of_the_handshake() {
-    let stage = Stage::of(authorized_api(&[]), Limits::default()).await;
+    let stage = Stage::of(authorized_api(&[])).await;
     let deny = json!({"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": "*"});
     let deny =
         json!({"answer": {"principalId": "p", "policyDocument": {"Version": "2012-10-17", "Statement": [deny]}}});
@@ -205,14 +205,14 @@ async fn what_the_authorizer_says_becomes_the_status_of_the_handshake() {
 
 #[tokio::test]
 async fn the_authorizer_event_is_as_on_aws() {
-    let mut stage = Stage::of(authorized_api(&[]), Limits::default()).await;
+    let mut stage = Stage::of(authorized_api(&[])).await;
     let (_, _stream) = stage.raw(&handshake("/prod?token=t", "")).await;
     insta::assert_snapshot!(settled(stage.functions.event("Authorizer").await));
 }
 
 #[tokio::test]
 async fn the_authorizers_context_rides_on_every_event_and_its_latency_only_on_connect() {
-    let mut stage = Stage::of(authorized_api(&[]), Limits::default()).await;
+    let mut stage = Stage::of(authorized_api(&[])).await;
     let allow = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "arn:aws:execute-api:*/prod/*"});
     let policy = json!({"Version": "2012-10-17", "Statement": [allow]});
     let context = json!({"user": "7", "level": 3, "admin": false});

@@ -77,15 +77,12 @@ impl Functions {
     pub(crate) fn try_start(
         functions: impl IntoIterator<Item = Function>,
         environment: BTreeMap<String, BTreeMap<String, String>>,
-        tuning: Tuning,
+        mut tuning: Tuning,
     ) -> Result<Self, StartError> {
         let functions: BTreeMap<_, _> = functions.into_iter().map(|one| (one.logical_id.clone(), one)).collect();
         let bootstraps = functions.keys().map(|id| (id.clone(), probe())).collect();
         let (sender, lines) = mpsc::unbounded_channel();
-        let tuning = Tuning {
-            output: Output::Channel(sender),
-            ..tuning
-        };
+        tuning.output = Output::Channel(sender);
         let config = Config {
             functions,
             bootstraps,

@@ -5,25 +5,26 @@ use std::net::SocketAddr;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wigwag_local::gateway::http::{self, BODY_LIMIT_BYTES, HttpServer};
+use wigwag_local::gateway::http::{self, BODY_LIMIT_BYTES, HttpServer, Options};
 use wigwag_local::gateway::{Rate, Throttle};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::{HttpApi, HttpRoute};
 
 use crate::harness::{Functions, function, within};
+use crate::stage::SHORT;
 
 struct Api {
     functions: Functions,
-    _server: HttpServer,
+    server: HttpServer,
     address: SocketAddr,
 }
 
 impl Api {
     async fn start() -> Self {
-        Self::throttled(Throttle::new(Rate::default())).await
+        Self::with(Options::default()).await
     }
 
-    async fn throttled(throttle: Throttle) -> Self {
+    async fn with(options: Options) -> Self {
         let routes = [("ANY", "/echo"), ("GET", "/user/{user_id}"), ("ANY", "/files/{proxy+}")];
         let routes = routes.map(|(method, path)| HttpRoute {
             method: method.to_owned(),
@@ -40,10 +41,10 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let lambda = functions.lambda.clone();
-        let server = http::serve_throttled(listener, vec![api], lambda, Meter::default(), throttle);
+        let server = http::serve_with(listener, vec![api], lambda, Meter::default(), options);
         Self {
             functions,
-            _server: server,
+            server,
             address,
         }
     }
@@ -178,10 +179,14 @@ async fn a_body_over_ten_megabytes_is_413() {
 
 #[tokio::test]
 async fn beyond_the_rate_a_request_is_429() {
-    let api = Api::throttled(Throttle::new(Rate {
+    let throttle = Throttle::new(Rate {
         per_second: 0,
         burst: 1,
-    }))
+    });
+    let api = Api::with(Options {
+        throttle,
+        ..Options::default()
+    })
     .await;
     assert_eq!(
         within(api.request(Method::GET, "/echo").send()).await.unwrap().status(),
@@ -192,4 +197,31 @@ async fn beyond_the_rate_a_request_is_429() {
         (response.status().as_u16(), response.text().await.unwrap().as_str()),
         (429, r#"{"message":"Too Many Requests"}"#)
     );
+}
+
+#[tokio::test]
+async fn a_function_that_takes_too_long_is_503() {
+    let api = Api::with(Options {
+        integration: SHORT,
+        ..Options::default()
+    })
+    .await;
+    let request = api
+        .request(Method::POST, "/echo")
+        .body(json!({"hang": true}).to_string());
+    let response = within(request.send()).await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.text().await.unwrap(), r#"{"message":"Service Unavailable"}"#);
+}
+
+#[tokio::test]
+async fn stopping_ends_requests_under_way() {
+    let mut api = Api::start().await;
+    let request = api
+        .request(Method::POST, "/echo")
+        .body(json!({"hang": true}).to_string());
+    let waiting = tokio::spawn(request.send());
+    api.functions.event("Api").await;
+    within(api.server.stop()).await;
+    assert!(within(waiting).await.unwrap().is_err());
 }

@@ -2,6 +2,8 @@
 //!
 //! One binary, one module per part. The function behind everything is `local/fixtures/probe`, which does what its events say.
 
+#![expect(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
+
 mod closing;
 mod handshake;
 mod harness;
@@ -9,4 +11,5 @@ mod http_api;
 mod lambda;
 mod management;
 mod messages;
+mod processes;
 mod stage;

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use wigwag_local::gateway::{Faults, Limits, Rate};
 
 use crate::harness::{eventually, within};
-use crate::stage::{Stage, answer, api, send, settled, text, text_at};
+use crate::stage::{Setup, Stage, answer, api, send, settled, text, text_at};
 
 #[tokio::test]
 async fn the_body_of_a_route_with_a_response_is_sent_back() {
@@ -120,7 +120,7 @@ async fn a_failing_function_is_an_internal_server_error_frame_and_the_socket_sta
 async fn an_integration_that_takes_too_long_is_an_internal_server_error_frame() {
     let mut api = api();
     api.routes.get_mut("$default").unwrap().timeout_ms = 300;
-    let stage = Stage::of(api, Limits::default()).await;
+    let stage = Stage::of(api).await;
     let mut socket = stage.open().await;
     send(&mut socket, json!({"hang": true})).await;
     assert!(
@@ -134,7 +134,7 @@ async fn an_integration_that_takes_too_long_is_an_internal_server_error_frame() 
 async fn without_a_default_route_what_selects_none_is_forbidden() {
     let mut api = api();
     api.routes.remove("$default");
-    let mut stage = Stage::of(api, Limits::default()).await;
+    let mut stage = Stage::of(api).await;
     let (mut socket, id) = stage.open_with_id().await;
     send(&mut socket, json!({"action": "nothing"})).await;
     let frame = text(&mut socket).await;
@@ -184,7 +184,11 @@ async fn on_request_messages_change_places() {
         delay_frame: std::time::Duration::from_millis(400),
         ..Faults::default()
     };
-    let stage = Stage::with_faults(api(), Limits::default(), faults).await;
+    let stage = Stage::set_up(Setup {
+        faults,
+        ..Setup::default()
+    })
+    .await;
     let mut socket = stage.open().await;
     for n in 0..8 {
         send(&mut socket, answer(&n.to_string())).await;
@@ -196,4 +200,22 @@ async fn on_request_messages_change_places() {
     assert!(!order.is_sorted(), "{order:?}");
     order.sort();
     assert_eq!(order, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[tokio::test]
+async fn a_function_that_times_out_is_an_internal_server_error_frame() {
+    let stage = Stage::set_up(Setup {
+        timeout_s: 1,
+        ..Setup::default()
+    })
+    .await;
+    let mut socket = stage.open().await;
+    send(&mut socket, json!({"hang": true})).await;
+    assert!(
+        text(&mut socket)
+            .await
+            .starts_with(r#"{"message": "Internal server error", "#)
+    );
+    send(&mut socket, answer("a new process")).await;
+    assert_eq!(text(&mut socket).await, "a new process");
 }

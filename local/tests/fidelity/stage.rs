@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use wigwag_local::gateway::{Faults, Gateway, Limits};
 use wigwag_local::meter::Meter;
-use wigwag_local::template::model::{Authorizer, Route, WebSocketApi};
+use wigwag_local::template::model::{Authorizer, Function, Route, WebSocketApi};
 
 use crate::harness::{Functions, function, within};
 
@@ -30,6 +30,26 @@ pub(crate) struct Stage {
     pub(crate) functions: Functions,
     pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
+}
+
+/// What differs between tests.
+pub(crate) struct Setup {
+    pub(crate) api: WebSocketApi,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Faults,
+    /// Of all functions.
+    pub(crate) timeout_s: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            api: api(),
+            limits: Limits::default(),
+            faults: Faults::default(),
+            timeout_s: 60,
+        }
+    }
 }
 
 /// `$connect`, `$disconnect`, `$default` with a route response, and `quiet` without one.
@@ -68,23 +88,36 @@ pub(crate) fn authorized_api(identity_sources: &[&str]) -> WebSocketApi {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
-        Self::of(api(), Limits::default()).await
+        Self::set_up(Setup::default()).await
     }
 
     pub(crate) async fn limited(limits: Limits) -> Self {
-        Self::of(api(), limits).await
+        Self::set_up(Setup {
+            limits,
+            ..Setup::default()
+        })
+        .await
     }
 
-    pub(crate) async fn of(api: WebSocketApi, limits: Limits) -> Self {
-        Self::with_faults(api, limits, Faults::default()).await
+    pub(crate) async fn of(api: WebSocketApi) -> Self {
+        Self::set_up(Setup {
+            api,
+            ..Setup::default()
+        })
+        .await
     }
 
-    pub(crate) async fn with_faults(api: WebSocketApi, limits: Limits, faults: Faults) -> Self {
-        let functions = Functions::start(["Authorizer", "Connect", "Disconnect", "Default"].map(function));
+    pub(crate) async fn set_up(setup: Setup) -> Self {
+        let functions = ["Authorizer", "Connect", "Disconnect", "Default"].map(function);
+        let functions = Functions::start(functions.map(|one| Function {
+            timeout_s: setup.timeout_s,
+            ..one
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let lambda = functions.lambda.clone();
-        let gateway = Gateway::start_with_faults(listener, vec![api], lambda, Meter::default(), limits, faults);
+        let (lambda, meter) = (functions.lambda.clone(), Meter::default());
+        let apis = vec![setup.api];
+        let gateway = Gateway::start_with_faults(listener, apis, lambda, meter, setup.limits, setup.faults);
         Self {
             functions,
             gateway,
@@ -95,7 +128,7 @@ impl Stage {
     /// Tries to open a socket; the query is `name=value` with the value to be encoded.
     pub(crate) async fn try_open(&self, query: &[(&str, Value)]) -> Result<Socket, Error> {
         let url = format!("ws://{}{}", self.address, path(query));
-        Ok(within(tokio_tungstenite::connect_async(url)).await?.0)
+        Ok(within(Box::pin(tokio_tungstenite::connect_async(url))).await?.0)
     }
 
     /// An open socket.
