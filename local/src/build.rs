@@ -133,21 +133,23 @@ async fn cargo_build(
     release: bool,
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let output = Command::new(&cargo)
+    let no_cargo = |source| BuildError::NoCargo {
+        cargo: PathBuf::from(&cargo),
+        source,
+    };
+    let child = Command::new(&cargo)
         .arg("build")
         .arg("--message-format=json-render-diagnostics")
         .args(release.then_some("--release"))
         .args(binaries.iter().flat_map(|binary| ["--bin", binary]))
         .current_dir(directory)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit()) // its progress, and what it finds wrong
         .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|source| BuildError::NoCargo {
-            cargo: PathBuf::from(&cargo),
-            source,
-        })?;
+        .spawn()
+        .map_err(no_cargo)?;
+    let output = child.wait_with_output().await.map_err(no_cargo)?;
     if !output.status.success() {
         return Err(BuildError::Failed {
             binaries: binaries.iter().map(|binary| (*binary).to_owned()).collect(),

@@ -1,7 +1,7 @@
 //! The command line: flags, what it prints, and how it ends.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -84,6 +84,7 @@ impl Arguments {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
             .compact()
             .init();
         Ok(())

@@ -5,6 +5,9 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
+/// Where SDKs read the name of an error.
+const ERROR_TYPE: &str = "x-amzn-errortype";
+
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let body = serde_json::to_vec(body).unwrap_or_default();
@@ -21,7 +24,20 @@ pub(super) fn gateway_error(status: StatusCode, name: &'static str, message: &st
     let mut response = json(status, &json!({"message": message}));
     response
         .headers_mut()
-        .insert("x-amzn-errortype", HeaderValue::from_static(name));
+        .insert(ERROR_TYPE, HeaderValue::from_static(name));
+    response
+}
+
+/// An error for a client of a service that is not here, whose protocol is not known: its name is in both places.
+pub(super) fn not_implemented(message: &str) -> Response<Bytes> {
+    const NAME: &str = "NotImplementedException";
+    let mut response = json(
+        StatusCode::NOT_IMPLEMENTED,
+        &json!({"__type": NAME, "message": message}),
+    );
+    response
+        .headers_mut()
+        .insert(ERROR_TYPE, HeaderValue::from_static(NAME));
     response
 }
 

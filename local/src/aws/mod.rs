@@ -198,7 +198,7 @@ fn unsupported(service: &str) -> Response<Bytes> {
         supported.join(" and ")
     );
     tracing::warn!(service, "a call to a service that is not here");
-    answer::gateway_error(StatusCode::NOT_IMPLEMENTED, "NotImplementedException", &message)
+    answer::not_implemented(&message)
 }
 
 #[cfg(test)]

@@ -126,6 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn an_item_past_its_expiry_is_swept() {
+        let database = Database::memory().unwrap();
+        create(&database, &[table("a")]).unwrap();
+        for (key, ttl) in [("past", "1"), ("future", "99999999999")] {
+            let item = json!({"a": {"S": key}, "ttl": {"N": ttl}});
+            let put = json!({"TableName": "local-Items", "Item": item});
+            database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+        }
+        assert_eq!(database.sweep_ttl().unwrap(), 1);
+    }
+
+    #[test]
     fn a_table_with_another_key_is_an_error() {
         let database = Database::memory().unwrap();
         create(&database, &[table("a")]).unwrap();

@@ -220,11 +220,17 @@ fn serve(
         faults,
     );
     let apis = stack.http_apis.clone();
-    let account = http::Options {
+    let one_bucket = http::Options {
         throttle: gateway.throttle(),
         ..http::Options::default()
     };
-    let http = http::serve_with(ports.http.listener, apis, lambda.clone(), base.meter.clone(), account);
+    let http = http::serve_with(
+        ports.http.listener,
+        apis,
+        lambda.clone(),
+        base.meter.clone(),
+        one_bucket,
+    );
     let management = gateway.management();
     let services = aws::Services {
         dynamodb,

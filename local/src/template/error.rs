@@ -75,9 +75,17 @@ impl Problems {
         }
     }
 
-    /// Turns a failure into a problem at `place`.
+    /// Turns a failure into a problem at `place`, unless it is empty: then it is reported already.
     pub(super) fn noted<T>(&self, place: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|message| self.report(place, message)).ok()
+        match result {
+            Ok(value) => Some(value),
+            Err(message) => {
+                if !message.is_empty() {
+                    self.report(place, message);
+                }
+                None
+            }
+        }
     }
 
     /// All of them, in the order of discovery.

@@ -121,10 +121,11 @@ impl Scope {
                 .split_once('}')
                 .ok_or_else(|| format!("Fn::Sub: no }} ends a ${{ in {pattern:?}"))?;
             filled.push_str(before);
-            filled += &match name.strip_prefix('!') {
+            let piece = match name.strip_prefix('!') {
                 Some(literal) => format!("${{{literal}}}"),
                 None => self.placeholder(name.trim(), &own)?,
             };
+            filled.push_str(&piece);
             rest = after;
         }
         filled.push_str(rest);

@@ -37,12 +37,10 @@ pub use error::{Problem, TemplateError};
 pub use model::Stack;
 pub use secrets::Secrets;
 
+use crate::lambda::REGION;
 use error::Problems;
 use resource::{Kind, Resource};
 use scope::Scope;
-
-/// The account that ARNs carry.
-pub const ACCOUNT_ID: &str = "000000000000";
 
 const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
 
@@ -77,7 +75,7 @@ impl Default for Options {
         Self {
             parameters: BTreeMap::new(),
             stack_name: "local".to_owned(),
-            region: "us-east-1".to_owned(),
+            region: REGION.to_owned(),
             secrets: Secrets::in_memory(),
         }
     }

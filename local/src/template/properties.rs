@@ -70,6 +70,7 @@ impl<'a> Properties<'a> {
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.scope.resolve(self.map.get(name)?) {
             Ok(value) => value,
+            Err(reported) if reported.is_empty() => None,
             Err(message) => {
                 self.report(name, message);
                 None

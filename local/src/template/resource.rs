@@ -93,7 +93,7 @@ impl Kind {
         };
         match SUPPORTED.iter().find(|(name, _)| *name == type_name) {
             Some((_, kind)) => *kind,
-            None if PASSED_OVER.iter().any(|pattern| passed_over(pattern)) => Self::PassedOver,
+            None if PASSED_OVER.iter().any(passed_over) => Self::PassedOver,
             None => Self::Refused,
         }
     }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::parameters::Values;
 use super::resource::{Kind, Resource, physical_id};
-use super::{ACCOUNT_ID, text};
+use super::text;
+use crate::lambda::ACCOUNT_ID;
 
 /// More references in a row than any template has: they go round in a circle.
 const MAX_DEPTH: u32 = 64;
@@ -14,13 +15,16 @@ const MAX_DEPTH: u32 = 64;
 /// Logical id of the API that SAM makes where an `HttpApi` event names none.
 pub(super) const IMPLICIT_HTTP_API: &str = "ServerlessHttpApi";
 
+/// The message of a failure that is known already: that of a parameter without a value.
+const REPORTED: &str = "";
+
 /// Everything that a name can stand for.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) stack_name: String,
     pub(super) region: String,
     pub(super) parameters: Values,
-    /// Names of parameters without a value: their problem is already reported.
+    /// Names of parameters without a value: their problem is reported, and what refers to them has none of its own.
     pub(super) failed_parameters: Vec<String>,
     pub(super) mappings: Map<String, Value>,
     pub(super) conditions: Map<String, Value>,
@@ -45,7 +49,7 @@ impl Scope {
             return Ok(Some(value));
         }
         if self.failed_parameters.iter().any(|failed| failed == name) {
-            return Ok(Some(Value::String(String::new())));
+            return Err(REPORTED.to_owned());
         }
         if name == IMPLICIT_HTTP_API && !self.resources.iter().any(|resource| resource.id == name) {
             return Ok(Some(Value::String(physical_id(name, 10))));

@@ -430,6 +430,21 @@ fn an_unknown_parameter_is_named_with_those_that_exist() {
 }
 
 #[test]
+fn what_refers_to_a_bad_parameter_has_no_problem_of_its_own() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Parameters: { Size: { Type: Number, Default: many } }
+Globals: { Function: { Runtime: provided.al2023, MemorySize: !Ref Size } }
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties: { FunctionName: !Sub 'work-${Size}' }
+";
+    check_problems([(text, "parameter Size: \"many\" is not a number")]);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let error = load(Path::new("/nowhere/template.yaml"), &Options::default()).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the template /nowhere/template.yaml");

@@ -24,13 +24,17 @@ fn options() -> Options {
 }
 
 async fn start(options: Options) -> Running {
-    Stack::start(options).await.unwrap()
+    Stack::start(options).await.expect("the stack starts")
 }
 
 async fn environment(stack: &Running) -> BTreeMap<String, String> {
     let order = json!({"do": {"environment": true}});
-    let answer = stack.lambda().invoke("ProbeFunction", &order).await.unwrap();
-    serde_json::from_value(answer).unwrap()
+    let answer = stack
+        .lambda()
+        .invoke("ProbeFunction", &order)
+        .await
+        .expect("the probe answers");
+    serde_json::from_value(answer).expect("an environment")
 }
 
 /// A call as an SDK would make it.
@@ -49,8 +53,8 @@ async fn dynamodb(stack: &Running, operation: &str, body: Value) -> Value {
         .body(body.to_string())
         .send()
         .await
-        .unwrap();
-    response.json().await.unwrap()
+        .expect("the endpoint answers");
+    response.json().await.expect("JSON")
 }
 
 #[tokio::test]
