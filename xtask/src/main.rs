@@ -1,2 +1,36 @@
-//! stub
-fn main() {}
+//! The project's own chores. `cargo xtask help` lists them.
+
+mod bench;
+mod budget;
+mod size;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of this project: what they print is what `docs/performance.md` states.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Count what operations cost, beside what they may cost; fails where one costs more.
+    Budget(budget::Arguments),
+    /// Measure throughput and latency through the whole local stack.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Build the bootstraps for release; print their size and how long they take to their first `/next`.
+    Size(size::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().chore {
+        Chore::Budget(arguments) => budget::run(&arguments).await,
+        Chore::Bench(bench) => bench::run(bench).await,
+        Chore::Size(arguments) => size::run(&arguments).await,
+    }
+}

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod budgets;
 mod connecting;
 mod deployment;
 mod login_frame;

@@ -1,0 +1,58 @@
+//! `cargo xtask budget`.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use wigwag_tests::World;
+use wigwag_tests::budget::{Cost, Row, measure};
+
+/// Flags of `cargo xtask budget`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// One JSON object per line instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+    let world = World::start().await?;
+    let rows = measure(&world).await;
+    world.stop().await;
+    let rows = rows?;
+    if !arguments.json {
+        println!("| operation | write units | read units | AWS requests | of which pushes |");
+        println!("|---|---|---|---|---|");
+    }
+    for row in &rows {
+        println!("{}", if arguments.json { as_json(row) } else { as_line(row) });
+    }
+    let over: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.is_within())
+        .map(|row| row.operation)
+        .collect();
+    ensure!(over.is_empty(), "over budget: {}", over.join("; "));
+    Ok(())
+}
+
+fn as_line(row: &Row) -> String {
+    let of = |field: fn(&Cost) -> f64| format!("{:.2} of {}", field(&row.measured), field(&row.limit));
+    format!(
+        "| {} | {} | {} | {} | {} |",
+        row.operation,
+        of(|cost| cost.write_units),
+        of(|cost| cost.read_units),
+        of(|cost| cost.requests),
+        of(|cost| cost.pushes)
+    )
+}
+
+fn as_json(row: &Row) -> String {
+    let cost = |cost: &Cost| {
+        json!({
+            "write_units": cost.write_units, "read_units": cost.read_units,
+            "requests": cost.requests, "pushes": cost.pushes,
+        })
+    };
+    json!({ "operation": row.operation, "measured": cost(&row.measured), "limit": cost(&row.limit), "within": row.is_within() })
+        .to_string()
+}
