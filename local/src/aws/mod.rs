@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Invariants:
-//! - without a whole signature nothing is done; its value is not verified ([`signature`])
+//! - without a whole signature nothing is done; its value is not verified (`signature`)
 //! - each call that a service handled is counted once, under the function whose credentials signed it
 
 mod answer;

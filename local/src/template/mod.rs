@@ -7,7 +7,7 @@
 //!
 //! Invariants:
 //! - what the stack would run differently from AWS is refused by name; what has no effect on this machine is passed over because a
-//!   list here says so ([`resource`], and the lists at the head of each reader), never because it is unknown
+//!   list here says so (`resource`, and the lists at the head of each reader), never because it is unknown
 //! - all problems of a template are reported together
 //! - the same template and parameters give the same [`Stack`], except for made-up secrets that are not kept
 
