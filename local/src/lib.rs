@@ -18,5 +18,6 @@ pub mod gateway;
 pub mod lambda;
 pub mod meter;
 mod server;
+pub mod sqs;
 pub mod stack;
 pub mod template;

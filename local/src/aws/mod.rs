@@ -4,6 +4,7 @@
 //! request ─► /_local/…            the stack's own paths, unsigned
 //!         ─► …/@connections/{id}  the WebSocket gateway
 //!         ─► dynamodb             the embedded engine
+//!         ─► sqs                  our queues
 //!         ─► anything else        refused by name
 //! ```
 //!
@@ -17,6 +18,7 @@ mod credentials;
 mod dynamodb;
 mod own;
 mod signature;
+mod sqs;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -35,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::meter::{AwsCall, Meter};
 use crate::server;
+use crate::sqs::Sqs;
 use signature::{Signed, Unsigned};
 
 pub use credentials::credentials_for;
@@ -53,6 +56,8 @@ pub type ConnectionsHandler =
 pub struct Services {
     /// DynamoDB.
     pub dynamodb: DynamoDb,
+    /// SQS.
+    pub sqs: Sqs,
     /// The management API of the WebSocket APIs.
     pub connections: ConnectionsHandler,
     /// Counts the calls.
@@ -74,11 +79,16 @@ impl fmt::Debug for Services {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     DynamoDb,
+    Sqs,
     Connections,
 }
 
 /// The services by the names that requests are signed for.
-const SERVICES: [(&str, Service); 2] = [("dynamodb", Service::DynamoDb), ("execute-api", Service::Connections)];
+const SERVICES: [(&str, Service); 3] = [
+    ("dynamodb", Service::DynamoDb),
+    ("sqs", Service::Sqs),
+    ("execute-api", Service::Connections),
+];
 
 /// Serves until `stop` is cancelled.
 pub fn serve(listener: TcpListener, services: Services, stop: CancellationToken, tasks: &TaskTracker) {
@@ -123,6 +133,9 @@ impl Services {
             Some(Service::DynamoDb) if aimed_at(&request) != Some(Service::Connections) => {
                 self.dynamodb.call(request, caller, &self.meter).await
             }
+            Some(Service::Sqs) if aimed_at(&request) != Some(Service::Connections) => {
+                sqs::call(&self.sqs, &request, caller, &self.meter).await
+            }
             Some(Service::Connections) => self.connections(request, caller).await,
             _ if aimed_at(&request) == Some(Service::Connections) => answer::gateway_error(
                 StatusCode::FORBIDDEN,
@@ -165,6 +178,9 @@ fn aimed_at(request: &Request<Bytes>) -> Option<Service> {
     if dynamodb::TARGETS.iter().any(|prefix| target.starts_with(prefix)) {
         return Some(Service::DynamoDb);
     }
+    if target.starts_with(sqs::TARGET) {
+        return Some(Service::Sqs);
+    }
     let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
     path.split('/')
         .any(|segment| segment == "@connections")
@@ -180,6 +196,16 @@ fn refuse(service: Option<Service>, unsigned: Unsigned) -> Response<Bytes> {
         (Some(Service::DynamoDb), Unsigned::Incomplete(text)) => {
             answer::dynamodb_error("IncompleteSignatureException", &text)
         }
+        (Some(Service::Sqs), Unsigned::Missing) => sqs::refusal(
+            "com.amazon.coral.service#MissingAuthenticationTokenException",
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token",
+        ),
+        (Some(Service::Sqs), Unsigned::Incomplete(text)) => sqs::refusal(
+            "com.amazon.coral.service#IncompleteSignatureException",
+            "IncompleteSignature",
+            &text,
+        ),
         (_, Unsigned::Missing) => answer::gateway_error(
             StatusCode::FORBIDDEN,
             "MissingAuthenticationTokenException",
@@ -195,7 +221,7 @@ fn unsupported(service: &str) -> Response<Bytes> {
     let supported: Vec<&str> = SERVICES.iter().map(|(name, _)| *name).collect();
     let message = format!(
         "the local stack does not run the service {service}; it runs {}",
-        supported.join(" and ")
+        supported.join(", ")
     );
     tracing::warn!(service, "a call to a service that is not here");
     answer::not_implemented(&message)

@@ -28,6 +28,7 @@ impl Running {
         };
         let services = Services {
             dynamodb: DynamoDb::start(None, &[table], &stop, &tasks).await.unwrap(),
+            sqs: Sqs::start(None, &[], "us-east-1", "http://sqs", Arc::new(|| 0)).unwrap(),
             connections: Arc::new(|request| {
                 Box::pin(async move { Response::new(Bytes::from(request.uri().path().to_owned())) })
             }),
@@ -200,11 +201,11 @@ async fn a_call_signed_for_another_service_is_refused() {
         answer["message"],
         "Credential should be scoped to correct service: 'execute-api'. "
     );
-    let (status, answer) = sent(sign(stack.post("/"), "sqs")).await;
+    let (status, answer) = sent(sign(stack.post("/"), "s3")).await;
     assert_eq!(status, Status::NOT_IMPLEMENTED);
     assert_eq!(
         answer["message"],
-        "the local stack does not run the service sqs; it runs dynamodb and execute-api"
+        "the local stack does not run the service s3; it runs dynamodb, sqs, execute-api"
     );
     stack.stop().await;
 }

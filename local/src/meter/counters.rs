@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::prices::{self, HTTP_UNIT_BYTES, Price, WEBSOCKET_UNIT_BYTES, units};
-use super::reading::{AwsRow, CostRow, FunctionRow, HttpRow, Reading, Spread, WebSocketRow};
-use super::{AwsCall, Invocation, milliseconds};
+use super::prices::{self, HTTP_UNIT_BYTES, Price, QUEUE_UNIT_BYTES, WEBSOCKET_UNIT_BYTES, units};
+use super::reading::{AwsRow, CostRow, FunctionRow, HttpRow, QueueRow, Reading, Spread, WebSocketRow};
+use super::{AwsCall, Invocation, QueueCall, milliseconds};
 
 /// How many measurements the median is taken of.
 const MEDIAN_OF: usize = 1024;
@@ -19,6 +19,7 @@ pub(super) struct Counters {
     functions: BTreeMap<String, Function>,
     websocket: WebSocketRow,
     http: HttpRow,
+    queues: QueueRow,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +47,15 @@ impl Counters {
         if (call.service, call.operation) == super::PUSH && call.status < 300 {
             self.message(false, call.request_bytes);
         }
+    }
+
+    pub(super) fn queue_call(&mut self, call: &QueueCall) {
+        let requests = if call.is_fifo {
+            &mut self.queues.fifo_requests
+        } else {
+            &mut self.queues.standard_requests
+        };
+        *requests += units(call.payload_bytes, QUEUE_UNIT_BYTES);
     }
 
     pub(super) fn invocation(&mut self, invocation: &Invocation<'_>) {
@@ -105,6 +115,7 @@ impl Counters {
                 .collect(),
             websocket: self.websocket.clone(),
             http: self.http.clone(),
+            queues: self.queues.clone(),
             ..Reading::default()
         };
         reading.cost = cost(&reading);
@@ -141,6 +152,8 @@ fn cost(reading: &Reading) -> Vec<CostRow> {
         line(prices::WEBSOCKET_MESSAGES, count(reading.websocket.message_units)),
         line(prices::CONNECTION_MINUTES, reading.websocket.connection_minutes),
         line(prices::HTTP_REQUESTS, count(reading.http.request_units)),
+        line(prices::QUEUE_REQUESTS, count(reading.queues.standard_requests)),
+        line(prices::FIFO_QUEUE_REQUESTS, count(reading.queues.fifo_requests)),
         line(prices::INVOCATIONS, invocations),
         line(prices::GB_SECONDS, gb_seconds),
     ]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use counters::Counters;
 
-pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, Reading, Spread, WebSocketRow};
+pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, QueueRow, Reading, Spread, WebSocketRow};
 
 /// The service and operation whose accepted requests are messages to clients.
 const PUSH: (&str, &str) = ("execute-api", "PostToConnection");
@@ -42,6 +42,15 @@ pub struct AwsCall<'a> {
     pub request_bytes: u64,
 }
 
+/// What a call to SQS is billed by, beside being an [`AwsCall`].
+#[derive(Debug, Clone, Copy)]
+pub struct QueueCall {
+    /// Whether the queue is FIFO.
+    pub is_fifo: bool,
+    /// Bytes of the request or of its answer, whichever is larger.
+    pub payload_bytes: u64,
+}
+
 /// One finished invocation.
 #[derive(Debug, Clone)]
 pub struct Invocation<'a> {
@@ -65,6 +74,11 @@ impl Meter {
     /// Counts a call to the AWS endpoint.
     pub fn aws_call(&self, call: &AwsCall<'_>) {
         self.counters().aws_call(call);
+    }
+
+    /// Counts what a call to SQS is billed by.
+    pub fn queue_call(&self, call: &QueueCall) {
+        self.counters().queue_call(call);
     }
 
     /// Counts an invocation.

@@ -46,6 +46,20 @@ pub const HTTP_REQUESTS: Price = Price {
     source: "https://aws.amazon.com/api-gateway/pricing/ (first 300 million)",
 };
 
+/// Requests to standard queues: 64 KB each. Those of event source mappings too.
+pub const QUEUE_REQUESTS: Price = Price {
+    item: "SQS requests, standard queues",
+    usd_per_million: 0.40,
+    source: "https://aws.amazon.com/sqs/pricing/ (first 100 billion; as third parties quote it)",
+};
+
+/// Requests to FIFO queues: 64 KB each. Those of event source mappings too.
+pub const FIFO_QUEUE_REQUESTS: Price = Price {
+    item: "SQS requests, FIFO queues",
+    usd_per_million: 0.50,
+    source: "https://aws.amazon.com/sqs/pricing/ (first 100 billion; as third parties quote it)",
+};
+
 /// Invocations.
 pub const INVOCATIONS: Price = Price {
     item: "Lambda requests",
@@ -62,6 +76,9 @@ pub const GB_SECONDS: Price = Price {
 
 /// Bytes in one WebSocket message as it is billed.
 pub const WEBSOCKET_UNIT_BYTES: u64 = 32 * 1024;
+
+/// Bytes in one SQS request as it is billed.
+pub const QUEUE_UNIT_BYTES: u64 = 64 * 1024;
 
 /// Bytes in one HTTP request as it is billed.
 pub const HTTP_UNIT_BYTES: u64 = 512 * 1024;

@@ -15,6 +15,9 @@ pub struct Reading {
     pub websocket: WebSocketRow,
     /// HTTP APIs.
     pub http: HttpRow,
+    /// SQS queues.
+    #[serde(default)]
+    pub queues: QueueRow,
     /// What it would cost on AWS, item by item.
     pub cost: Vec<CostRow>,
     /// The sum of `cost`, in US dollars.
@@ -28,7 +31,7 @@ pub struct AwsRow {
     pub service: String,
     /// For example `UpdateItem`.
     pub operation: String,
-    /// Logical id of a function, or `external`.
+    /// Logical id of a function, `event-source-mapping`, or `external`.
     pub caller: String,
     /// All requests, failed ones too.
     pub requests: u64,
@@ -108,6 +111,15 @@ pub struct HttpRow {
     pub bytes: u64,
     /// What is billed: units of 512 KB.
     pub request_units: u64,
+}
+
+/// All SQS queues together, in requests as they are billed: each 64 KB of a payload is one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueueRow {
+    /// To standard queues.
+    pub standard_requests: u64,
+    /// To FIFO queues.
+    pub fifo_requests: u64,
 }
 
 /// One line of the bill.

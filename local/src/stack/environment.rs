@@ -1,13 +1,14 @@
 //! What the stack adds to the environment of functions: credentials, and its own endpoints in place of those of AWS.
 //!
 //! The rule for endpoints: `AWS_ENDPOINT_URL` is set for every function, and each `AWS_ENDPOINT_URL_…` of the template is
-//! overridden, so that a call can never leave this machine. The management API's has a stage as its path, here as on AWS.
+//! overridden, so that a call can never leave this machine; the URLs of queues are turned into local ones for the same reason. The management API's has a stage as its path, here as on AWS.
 
 use std::collections::BTreeMap;
 
 use crate::aws::credentials_for;
-use crate::template::Stack;
+use crate::lambda::REGION;
 use crate::template::model::Function;
+use crate::template::{Stack, sqs_url};
 
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
@@ -16,7 +17,8 @@ const MANAGEMENT_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
 /// The environment of each function beyond the template's; it wins over the template's.
 pub(super) fn of_functions(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let environment = |function: &Function| of_function(function, stack, aws_url);
+    let queues_url = sqs_url(REGION);
+    let environment = |function: &Function| of_function(function, stack, aws_url, &queues_url);
     stack
         .functions
         .iter()
@@ -24,7 +26,7 @@ pub(super) fn of_functions(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTr
         .collect()
 }
 
-fn of_function(function: &Function, stack: &Stack, aws_url: &str) -> BTreeMap<String, String> {
+fn of_function(function: &Function, stack: &Stack, aws_url: &str, queues_url: &str) -> BTreeMap<String, String> {
     let (access_key_id, secret_access_key) = credentials_for(&function.logical_id);
     let mut variables = BTreeMap::from([
         ("AWS_ACCESS_KEY_ID".to_owned(), access_key_id),
@@ -34,6 +36,14 @@ fn of_function(function: &Function, stack: &Stack, aws_url: &str) -> BTreeMap<St
     ]);
     let overridden = function.environment.keys().filter(|name| name.starts_with(ENDPOINT));
     variables.extend(overridden.map(|name| (name.clone(), aws_url.to_owned())));
+    let with_queues = function
+        .environment
+        .iter()
+        .filter(|(name, value)| !variables.contains_key(*name) && value.contains(queues_url));
+    let replaced: Vec<_> = with_queues
+        .map(|(name, value)| (name.clone(), value.replace(queues_url, aws_url)))
+        .collect();
+    variables.extend(replaced);
     if let Some(stage) = stage_of(function, stack) {
         variables.insert(MANAGEMENT_ENDPOINT.to_owned(), format!("{aws_url}/{stage}"));
     }
@@ -83,6 +93,7 @@ mod tests {
             websocket_apis: apis.iter().map(|id| api(id)).collect(),
             http_apis: Vec::new(),
             tables: Vec::new(),
+            queues: Vec::new(),
             outputs: BTreeMap::new(),
             next_steps: None,
         };

@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -26,8 +27,9 @@ use crate::aws::{self, DynamoDb, DynamoDbError};
 use crate::build::{self, Bootstraps, BuildError};
 use crate::gateway::http::{self, HttpServer};
 use crate::gateway::{Faults, Gateway, Limits};
-use crate::lambda::{self, Lambda, Tuning};
+use crate::lambda::{self, Lambda, REGION, Tuning};
 use crate::meter::Meter;
+use crate::sqs::{self, Clock, Sqs};
 use crate::template::{self, Secrets, TemplateError};
 use ports::Ports;
 
@@ -106,6 +108,9 @@ pub enum StartError {
     /// The tables cannot be made.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
+    /// The queues cannot be made.
+    #[error(transparent)]
+    Sqs(#[from] sqs::StartError),
     /// Functions do not come up.
     #[error("{}", listed(.0))]
     Functions(Vec<lambda::StartError>),
@@ -133,6 +138,7 @@ pub struct Running {
     pub stack: template::Stack,
     meter: Meter,
     lambda: Lambda,
+    sqs: Sqs,
     gateway: Gateway,
     http: HttpServer,
     tasks: TaskTracker,
@@ -158,6 +164,8 @@ impl Stack {
             .as_ref()
             .map(|directory| directory.join("dynamodb.sqlite"));
         let dynamodb = DynamoDb::start(file.as_deref(), &stack.tables, &base.stop, &base.tasks).await?;
+        let file = options.data_dir.as_ref().map(|directory| directory.join("sqs.journal"));
+        let sqs = Sqs::start(file.as_deref(), &stack.queues, REGION, &ports.aws.url(), system_clock())?;
         let config = lambda::Config {
             functions: stack.functions.clone(),
             bootstraps,
@@ -165,7 +173,8 @@ impl Stack {
             meter: base.meter.clone(),
         };
         let lambda = Lambda::start_with(config, &options.tuning).map_err(|error| StartError::Functions(vec![error]))?;
-        let running = serve(stack, ports, lambda, dynamodb, &options, base);
+        let engines = Engines { lambda, dynamodb, sqs };
+        let running = serve(stack, ports, engines, &options, base);
         match running.warm().await {
             Ok(()) => Ok(running),
             Err(error) => {
@@ -199,14 +208,15 @@ impl Base {
     }
 }
 
-fn serve(
-    stack: template::Stack,
-    ports: Ports,
+/// What runs functions, and what they call.
+struct Engines {
     lambda: Lambda,
     dynamodb: DynamoDb,
-    options: &Options,
-    base: Base,
-) -> Running {
+    sqs: Sqs,
+}
+
+fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Options, base: Base) -> Running {
+    let Engines { lambda, dynamodb, sqs } = engines;
     let (websocket_url, http_url, aws_endpoint_url) =
         (ports.websocket_url(&stack), ports.http_url(&stack), ports.aws.url());
     let (limits, faults) = (options.limits, options.faults);
@@ -234,6 +244,7 @@ fn serve(
     let management = gateway.management();
     let services = aws::Services {
         dynamodb,
+        sqs: sqs.clone(),
         connections: Arc::new(move |request| {
             let management = management.clone();
             Box::pin(async move { management.handle(request).await })
@@ -249,6 +260,7 @@ fn serve(
         stack,
         meter: base.meter,
         lambda,
+        sqs,
         gateway,
         http,
         tasks: base.tasks,
@@ -266,6 +278,11 @@ impl Running {
     /// Invokes the stack's functions directly.
     pub fn lambda(&self) -> &Lambda {
         &self.lambda
+    }
+
+    /// The stack's queues.
+    pub fn sqs(&self) -> &Sqs {
+        &self.sqs
     }
 
     /// Stops everything and waits until no process is left.
@@ -288,6 +305,13 @@ impl Running {
             Err(StartError::Functions(failed))
         }
     }
+}
+
+fn system_clock() -> Clock {
+    Arc::new(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 fn template_options(options: &Options) -> template::Options {

@@ -19,6 +19,7 @@ mod intrinsics;
 pub mod model;
 mod parameters;
 mod properties;
+mod queues;
 mod resource;
 mod scope;
 mod secrets;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value};
 
 pub use error::{Problem, TemplateError};
 pub use model::Stack;
+pub use scope::sqs_url;
 pub use secrets::Secrets;
 
 use crate::lambda::REGION;
@@ -125,6 +127,7 @@ fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, 
         websocket_apis: websocket_api::read(&resources, &scope, &problems),
         http_apis: http_api::read(&resources, &scope, &problems),
         tables: tables.collect(),
+        queues: queues::read(&resources, &scope, &problems),
         outputs: outputs(document, &scope, &problems),
         next_steps: document["Metadata"]["Local"]["NextSteps"].as_str().map(str::to_owned),
     };

@@ -13,6 +13,8 @@ pub struct Stack {
     pub http_apis: Vec<HttpApi>,
     /// DynamoDB tables, in the order of the template.
     pub tables: Vec<Table>,
+    /// SQS queues, in the order of the template.
+    pub queues: Vec<Queue>,
     /// `Outputs`, resolved as AWS would: their URLs are those of AWS, not of this machine.
     pub outputs: BTreeMap<String, String>,
     /// `Metadata.Local.NextSteps`: what to tell whoever started the stack, with `${WebSocketUrl}`, `${HttpUrl}` and
@@ -114,4 +116,15 @@ pub struct Table {
     pub create: serde_json::Value,
     /// Attribute that holds the expiry in epoch seconds, where TTL is on.
     pub ttl_attribute: Option<String>,
+}
+
+/// One `AWS::SQS::Queue`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// `QueueName`, or made from the stack's name and the logical id.
+    pub name: String,
+    /// Its attributes, as `CreateQueue` takes them.
+    pub attributes: BTreeMap<String, String>,
 }

@@ -30,6 +30,8 @@ pub(super) enum Kind {
     SimpleTable,
     /// `AWS::DynamoDB::Table`.
     Table,
+    /// `AWS::SQS::Queue`.
+    Queue,
     /// `AWS::ApiGatewayV2::Api`.
     Api,
     /// `AWS::ApiGatewayV2::Stage`.
@@ -49,11 +51,12 @@ pub(super) enum Kind {
 }
 
 /// The types that are run, as the documentation lists them.
-pub(super) const SUPPORTED: [(&str, Kind); 10] = [
+pub(super) const SUPPORTED: [(&str, Kind); 11] = [
     ("AWS::Serverless::Function", Kind::Function),
     ("AWS::Serverless::HttpApi", Kind::HttpApi),
     ("AWS::Serverless::SimpleTable", Kind::SimpleTable),
     ("AWS::DynamoDB::Table", Kind::Table),
+    ("AWS::SQS::Queue", Kind::Queue),
     ("AWS::ApiGatewayV2::Api", Kind::Api),
     ("AWS::ApiGatewayV2::Stage", Kind::Stage),
     ("AWS::ApiGatewayV2::Route", Kind::Route),
@@ -64,7 +67,7 @@ pub(super) const SUPPORTED: [(&str, Kind); 10] = [
 
 /// The types without an effect on this machine: permissions, logs and alarms, names, and what deploys. A name that ends in `::`
 /// stands for all types of that service.
-pub(super) const PASSED_OVER: [&str; 14] = [
+pub(super) const PASSED_OVER: [&str; 15] = [
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::Deployment",
@@ -78,6 +81,7 @@ pub(super) const PASSED_OVER: [&str; 14] = [
     "AWS::Logs::",
     "AWS::ResourceGroups::Group",
     "AWS::Route53::",
+    "AWS::SQS::QueuePolicy",
     "AWS::XRay::",
 ];
 
@@ -101,7 +105,7 @@ impl Kind {
 
 /// Why a type is refused.
 pub(super) fn refusal(type_name: &str) -> String {
-    if type_name == "AWS::SQS::Queue" || type_name == "AWS::Lambda::EventSourceMapping" {
+    if type_name == "AWS::Lambda::EventSourceMapping" {
         return format!("{type_name} is not supported yet");
     }
     let supported: Vec<&str> = SUPPORTED.iter().map(|(name, _)| *name).collect();

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use serde_json::{Map, Value};
 
 use super::parameters::Values;
+use super::queues;
 use super::resource::{Kind, Resource, physical_id};
 use super::text;
 use crate::lambda::ACCOUNT_ID;
@@ -33,6 +34,11 @@ pub(super) struct Scope {
     pub(super) depth: Cell<u32>,
 }
 
+/// Where the queues of a region are on AWS.
+pub fn sqs_url(region: &str) -> String {
+    format!("https://sqs.{region}.amazonaws.com")
+}
+
 /// The value of an expression; `None` is `AWS::NoValue`.
 pub(super) type Resolved = Result<Option<Value>, String>;
 
@@ -55,8 +61,11 @@ impl Scope {
             return Ok(Some(Value::String(physical_id(name, 10))));
         }
         let resource = self.resource(name)?;
-        self.deeper(name, || self.physical_name(resource))
-            .map(|name| Some(Value::String(name)))
+        let physical = self.deeper(name, || self.physical_name(resource))?;
+        Ok(Some(Value::String(match resource.kind {
+            Kind::Queue => self.queue_url(&physical),
+            _ => physical,
+        })))
     }
 
     /// `Fn::GetAtt`.
@@ -67,15 +76,34 @@ impl Scope {
             (Kind::Function, "Arn") => Ok(self.function_arn(&id()?)),
             (Kind::Table | Kind::SimpleTable, "Arn") => Ok(self.arn("dynamodb", &format!("table/{}", id()?))),
             (Kind::Table, "StreamArn") => Err(format!("{name}.StreamArn: DynamoDB streams are not supported")),
+            (Kind::Queue, "Arn") => Ok(self.queue_arn(&id()?)),
+            (Kind::Queue, "QueueUrl") => Ok(self.queue_url(&id()?)),
             (Kind::Api, "ApiEndpoint") => Ok(format!("wss://{}", self.api_host(&id()?))),
             (Kind::HttpApi, "ApiEndpoint") => Ok(format!("https://{}", self.api_host(&id()?))),
-            (Kind::Api | Kind::HttpApi, "ApiId") | (Kind::Authorizer, "AuthorizerId") => id(),
+            (Kind::Queue, "QueueName") | (Kind::Api | Kind::HttpApi, "ApiId") | (Kind::Authorizer, "AuthorizerId") => {
+                id()
+            }
             (Kind::PassedOver, "Arn") | (Kind::Refused, _) => Ok(self.arn("local", &id()?)),
             (_, _) => Err(format!(
                 "{name} ({}) has no attribute {attribute} here",
                 resource.type_name
             )),
         }
+    }
+
+    /// The ARN of the queue with this name.
+    pub(super) fn queue_arn(&self, name: &str) -> String {
+        self.arn("sqs", name)
+    }
+
+    /// The name that a queue has on AWS.
+    pub(super) fn queue_name(&self, resource: &Resource) -> Result<String, String> {
+        self.deeper(&resource.id, || self.physical_name(resource))
+    }
+
+    /// The URL of the queue with this name, which is that of AWS: what functions get is made of it when the ports are known.
+    fn queue_url(&self, name: &str) -> String {
+        format!("{}/{ACCOUNT_ID}/{name}", sqs_url(&self.region))
     }
 
     /// The ARN of the function with this name.
@@ -106,24 +134,29 @@ impl Scope {
             Kind::Function => "FunctionName",
             Kind::Table | Kind::SimpleTable => "TableName",
             Kind::Stage => "StageName",
+            Kind::Queue => "QueueName",
             Kind::Api | Kind::HttpApi => return Ok(physical_id(&resource.id, 10)),
             Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
                 return Ok(physical_id(&resource.id, 7));
             }
             Kind::PassedOver | Kind::Refused => return Ok(self.made_up_name(&resource.id)),
         };
+        let made_up = || match resource.kind {
+            Kind::Queue => queues::made_up_name(resource, self),
+            _ => Ok(self.made_up_name(&resource.id)),
+        };
         let Some(value) = resource.properties.get(named_by) else {
-            return Ok(self.made_up_name(&resource.id));
+            return made_up();
         };
         match self.resolve(value)? {
-            None => Ok(self.made_up_name(&resource.id)),
+            None => made_up(),
             Some(value) => {
                 text::scalar(&value).ok_or_else(|| format!("{named_by} is {}, not a string", text::kind(&value)))
             }
         }
     }
 
-    fn made_up_name(&self, logical_id: &str) -> String {
+    pub(super) fn made_up_name(&self, logical_id: &str) -> String {
         format!("{}-{logical_id}", self.stack_name)
     }
 

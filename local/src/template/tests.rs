@@ -263,7 +263,7 @@ fn all_problems_are_reported_together() {
 Parameters: { Size: { Type: Number, Default: many } }
 Resources:
   Bucket: { Type: AWS::S3::Bucket }
-  Jobs: { Type: AWS::SQS::Queue }
+  Jobs: { Type: AWS::Lambda::EventSourceMapping }
   Items: { Type: AWS::DynamoDB::Table, Properties: { TableName: !Ref Nowhere } }
 ";
     assert_eq!(
@@ -271,11 +271,11 @@ Resources:
         Err(vec![
             "parameter Size: \"many\" is not a number".to_owned(),
             "Bucket: AWS::S3::Bucket is not supported; supported are AWS::Serverless::Function, AWS::Serverless::HttpApi, \
-             AWS::Serverless::SimpleTable, AWS::DynamoDB::Table, AWS::ApiGatewayV2::Api, AWS::ApiGatewayV2::Stage, \
+             AWS::Serverless::SimpleTable, AWS::DynamoDB::Table, AWS::SQS::Queue, AWS::ApiGatewayV2::Api, AWS::ApiGatewayV2::Stage, \
              AWS::ApiGatewayV2::Route, AWS::ApiGatewayV2::RouteResponse, AWS::ApiGatewayV2::Integration, \
              AWS::ApiGatewayV2::Authorizer"
                 .to_owned(),
-            "Jobs: AWS::SQS::Queue is not supported yet".to_owned(),
+            "Jobs: AWS::Lambda::EventSourceMapping is not supported yet".to_owned(),
             "Items: there is no resource or parameter with the name Nowhere".to_owned(),
         ])
     );

@@ -1,0 +1,391 @@
+//! Messages: what a sender gives, what a queue keeps, and the digests by which SDKs check both.
+//!
+//! Digests: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::error::{Code, SqsError};
+
+/// Largest message, and largest sum of the messages of a batch, in bytes.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+pub const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
+
+/// How many attributes a message may have.
+const MAX_ATTRIBUTES: usize = 10;
+
+const UNICODE: &str = "Invalid characters found. Valid unicode characters are \
+                       #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
+
+/// Message attributes, by name.
+pub type Attributes = BTreeMap<String, Attribute>;
+
+/// One attribute of a message, as in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Attribute {
+    /// `String`, `Number` or `Binary`, with a label behind a dot if the sender wants one.
+    #[serde(default)]
+    pub data_type: String,
+    /// The value of a `String` or `Number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub string_value: Option<String>,
+    /// The value of a `Binary`, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_value: Option<String>,
+}
+
+/// A message as its sender gives it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// The text.
+    pub body: String,
+    /// Attributes of the sender's own.
+    pub attributes: Attributes,
+    /// `AWSTraceHeader`.
+    pub trace_header: Option<String>,
+    /// Seconds until it can be received, in place of the queue's.
+    pub delay_s: Option<u32>,
+    /// `MessageGroupId`.
+    pub group: Option<String>,
+    /// `MessageDeduplicationId`.
+    pub deduplication_id: Option<String>,
+    /// `SenderId`.
+    pub sender: String,
+}
+
+/// A message as a queue keeps it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// `MessageId`: a UUID.
+    pub id: String,
+    /// Its place in the queue: no two messages that were ever in a queue have the same.
+    pub position: u64,
+    /// The text.
+    pub body: String,
+    /// Attributes of the sender's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: Attributes,
+    /// `AWSTraceHeader`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_header: Option<String>,
+    /// `SenderId`.
+    pub sender: String,
+    /// `MessageGroupId`; always there in a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `MessageDeduplicationId`, given or made of the content; always there in a FIFO queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deduplication_id: Option<String>,
+    /// When it was sent, in milliseconds since the epoch.
+    pub sent_ms: u64,
+    /// `DeadLetterQueueSourceArn`: the queue that gave it up, if it is in a dead-letter queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// Its deliveries so far.
+    pub delivery: Delivery,
+}
+
+/// What has become of a message since it was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// From when on it can be received, in milliseconds since the epoch.
+    pub available_ms: u64,
+    /// How often it was received.
+    pub receives: u32,
+    /// When it was received for the first time, in milliseconds since the epoch.
+    pub first_ms: Option<u64>,
+    /// When it was received for the last time, in milliseconds since the epoch.
+    pub latest_ms: Option<u64>,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Draft")
+            .field("body_bytes", &self.body.len())
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Message")
+            .field("id", &self.id)
+            .field("position", &self.position)
+            .field("body_bytes", &self.body.len())
+            .field("group", &self.group)
+            .field("delivery", &self.delivery)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Message {
+    /// `SequenceNumber`: 20 digits that grow within a FIFO queue.
+    pub fn sequence_number(&self) -> String {
+        sequence_number(self.position)
+    }
+}
+
+impl Draft {
+    /// Bytes that count towards the limits: the body, and names, types and values of attributes.
+    pub fn size(&self) -> usize {
+        let attribute = |(name, attribute): (&String, &Attribute)| {
+            let value = attribute
+                .string_value
+                .as_ref()
+                .map_or_else(|| attribute.binary().map_or(0, |bytes| bytes.len()), String::len);
+            name.len() + attribute.data_type.len() + value
+        };
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
+
+    /// Refuses what no queue takes.
+    pub(super) fn check(&self, limit_bytes: usize) -> Result<(), SqsError> {
+        if self.body.is_empty() {
+            return Err(SqsError::missing("MessageBody"));
+        }
+        if self.size() > limit_bytes {
+            let reason = format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than {limit_bytes} bytes."
+            );
+            return Err(SqsError::new(Code::InvalidParameterValue, reason));
+        }
+        if self.attributes.len() > MAX_ATTRIBUTES {
+            let reason = format!(
+                "Number of message attributes [{}] exceeds the allowed maximum [{MAX_ATTRIBUTES}].",
+                self.attributes.len()
+            );
+            return Err(SqsError::new(Code::InvalidParameterValue, reason));
+        }
+        check_characters(&self.body)?;
+        self.attributes
+            .iter()
+            .try_for_each(|(name, attribute)| attribute.check(name))
+    }
+}
+
+impl Attribute {
+    /// The value of a `Binary`.
+    pub fn binary(&self) -> Option<Vec<u8>> {
+        STANDARD.decode(self.binary_value.as_deref()?).ok()
+    }
+
+    fn is_binary(&self) -> bool {
+        self.kind() == "Binary"
+    }
+
+    fn kind(&self) -> &str {
+        self.data_type.split('.').next().unwrap_or_default()
+    }
+
+    fn check(&self, name: &str) -> Result<(), SqsError> {
+        let refuse = |text: String| Err(SqsError::new(Code::InvalidParameterValue, text));
+        if !is_attribute_name(name) {
+            return refuse(format!(
+                "Message (user) attribute name '{name}' is invalid: it can have letters, digits, '_', '-' and '.', and not begin with AWS. or Amazon."
+            ));
+        }
+        let value = match self.kind() {
+            "String" | "Number" => self.string_value.as_deref().map(str::len),
+            "Binary" => self.binary().map(|bytes| bytes.len()),
+            other => {
+                return refuse(format!(
+                    "The message attribute '{name}' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String. It has '{other}'."
+                ));
+            }
+        };
+        if value.is_none_or(|length| length == 0) {
+            return refuse(format!(
+                "The message attribute '{name}' must contain a non-empty value of its type {}.",
+                self.data_type
+            ));
+        }
+        let text = self.string_value.as_deref().unwrap_or_default();
+        if self.kind() == "Number" && text.parse::<f64>().is_err() {
+            return refuse(format!(
+                "Can't cast the value of message attribute '{name}' to a number."
+            ));
+        }
+        check_characters(text)
+    }
+}
+
+fn is_attribute_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    (1..=256).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !lower.starts_with("aws.")
+        && !lower.starts_with("amazon.")
+}
+
+/// Whether the text holds only what XML 1.0 can: <https://www.w3.org/TR/REC-xml/#charsets>
+fn check_characters(text: &str) -> Result<(), SqsError> {
+    let is_valid = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    if text.chars().all(is_valid) {
+        Ok(())
+    } else {
+        Err(SqsError::new(Code::InvalidMessageContents, UNICODE))
+    }
+}
+
+/// `SequenceNumber` of the message at this position.
+pub(super) fn sequence_number(position: u64) -> String {
+    format!("188{position:017}")
+}
+
+/// The MD5 of a body, in hexadecimal.
+pub fn md5_of_body(body: &str) -> String {
+    hex(&Md5::digest(body))
+}
+
+/// What content-based deduplication takes for the deduplication id: the SHA-256 of the body, in hexadecimal.
+pub(super) fn digest_of_body(body: &str) -> String {
+    hex(&Sha256::digest(body))
+}
+
+/// The MD5 of attributes, in hexadecimal: for each in the order of names, name, type, a byte for the kind of value, and the value,
+/// each behind its length. `None` where there are none.
+pub fn md5_of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a Attribute)>) -> Option<String> {
+    let mut digest = Md5::new();
+    let mut any = false;
+    let part = |bytes: &[u8], digest: &mut Md5| {
+        digest.update(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        digest.update(bytes);
+    };
+    for (name, attribute) in attributes {
+        any = true;
+        part(name.as_bytes(), &mut digest);
+        part(attribute.data_type.as_bytes(), &mut digest);
+        if attribute.is_binary() {
+            digest.update([2]);
+            part(&attribute.binary().unwrap_or_default(), &mut digest);
+        } else {
+            digest.update([1]);
+            part(
+                attribute.string_value.as_deref().unwrap_or_default().as_bytes(),
+                &mut digest,
+            );
+        }
+    }
+    any.then(|| hex(&digest.finalize()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(body: &str) -> Draft {
+        Draft {
+            body: body.to_owned(),
+            ..Draft::default()
+        }
+    }
+
+    fn attribute(data_type: &str, value: &str) -> Attribute {
+        let (string_value, binary_value) = if data_type.starts_with("Binary") {
+            (None, Some(STANDARD.encode(value)))
+        } else {
+            (Some(value.to_owned()), None)
+        };
+        Attribute {
+            data_type: data_type.to_owned(),
+            string_value,
+            binary_value,
+        }
+    }
+
+    #[test]
+    fn digests_are_those_that_sdks_compute() {
+        assert_eq!(md5_of_body("Hello"), "8b1a9953c4611296a827abf8c47804d7");
+        // Computed independently, in Python.
+        let attributes = Attributes::from([
+            ("b".to_owned(), attribute("Binary", "\u{1}\u{2}")),
+            ("a".to_owned(), attribute("Number.int", "42")),
+            ("c".to_owned(), attribute("String", "text")),
+        ]);
+        assert_eq!(
+            md5_of_attributes(&attributes).as_deref(),
+            Some("aa98b0efad4e389eb3d9339520c7cb39")
+        );
+        assert_eq!(md5_of_attributes(&Attributes::new()), None);
+    }
+
+    #[test]
+    fn a_body_holds_only_characters_of_xml() {
+        for body in ["\t\n\r ~", "\u{d7ff}\u{e000}\u{fffd}\u{10ffff}", "å∂ 日本 🎉"] {
+            assert_eq!(draft(body).check(1024), Ok(()), "{body:?}");
+        }
+        for body in ["\u{0}", "a\u{1b}", "\u{fffe}", "\u{ffff}"] {
+            let error = draft(body).check(1024).unwrap_err();
+            assert_eq!(error.code, Code::InvalidMessageContents, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn attributes_count_towards_the_size() {
+        let mut message = draft("1234");
+        message
+            .attributes
+            .insert("name".to_owned(), attribute("String", "value"));
+        message.attributes.insert("b".to_owned(), attribute("Binary", "12"));
+        assert_eq!(message.size(), 4 + (4 + 6 + 5) + (1 + 6 + 2));
+        assert_eq!(message.check(28), Ok(()));
+        let error = message.check(27).unwrap_err();
+        assert!(
+            error.message.contains("Message must be shorter than 27 bytes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn malformed_attributes_are_refused() {
+        for (name, bad) in [
+            ("a", attribute("Text", "a")),
+            ("a", attribute("String", "")),
+            ("a", attribute("Number", "four")),
+            ("AWS.a", attribute("String", "a")),
+            (".a", attribute("String", "a")),
+            ("a b", attribute("String", "a")),
+            (
+                "a",
+                Attribute {
+                    binary_value: Some("?".to_owned()),
+                    ..attribute("Binary", "a")
+                },
+            ),
+        ] {
+            let mut message = draft("a");
+            message.attributes.insert(name.to_owned(), bad);
+            assert_eq!(message.check(1024).unwrap_err().code, Code::InvalidParameterValue);
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_have_twenty_digits_and_grow() {
+        assert_eq!(sequence_number(1).len(), 20);
+        assert!(sequence_number(99) < sequence_number(100));
+    }
+}

@@ -1,0 +1,300 @@
+//! SQS: standard and FIFO queues in memory, kept on disk where there is a data directory.
+//!
+//! ```text
+//! HTTP ─► operations ─► Sqs ─► Queues ─► Queue     synchronous; every call says what time it is
+//! mapping ─────────────► │
+//!                        ├─► journal               what changed, before the call is answered
+//!                        └─► wakes who waits for a message
+//! ```
+//!
+//! Only a receive ever waits, and it holds nothing while it does.
+//!
+//! Invariants:
+//! - a call is answered after what it changed is in the journal
+//! - a receive that is given up while it waits has taken nothing
+
+mod deduplication;
+mod error;
+mod journal;
+pub mod message;
+mod moves;
+mod operations;
+mod queue;
+mod queues;
+mod receipt;
+mod settings;
+mod throughput;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::lambda::ids::request_id;
+use crate::template::model;
+use journal::Journal;
+
+pub use deduplication::WINDOW_MS;
+pub use error::{Code, SqsError};
+pub use message::{Attribute, Attributes, Delivery, Draft, MESSAGE_LIMIT_BYTES, Message};
+pub use operations::Reply;
+pub use queue::{Change, Counts, Queue, Received, Sent};
+pub use queues::{Entry, Queues};
+pub use receipt::Receipt;
+pub use settings::{FIFO_SUFFIX, Per, QueueAttributes, Redrive, RedriveAllow, Settings};
+pub use throughput::Action;
+
+/// How many messages a receive may take, and how many entries a batch may have.
+pub const BATCH_LIMIT: usize = 10;
+
+/// How often a move that runs at a limited rate goes on.
+const MOVE_EVERY: Duration = Duration::from_millis(250);
+
+/// Tells the time in milliseconds since the epoch.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Why the queues are not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What was kept cannot be read, or written anew.
+    #[error("cannot use {path}")]
+    Journal {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A queue of the template cannot be made.
+    #[error("{queue}: {source}")]
+    Queue {
+        /// Logical id.
+        queue: String,
+        /// Why.
+        #[source]
+        source: SqsError,
+    },
+}
+
+/// How a receive goes about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Receive {
+    /// At most this many messages.
+    pub max: usize,
+    /// How long they stay hidden, in seconds; as long as the queue says where there is nothing.
+    pub visibility_s: Option<u32>,
+    /// How long to wait for the first one; as long as the queue says where there is nothing.
+    pub wait: Option<Duration>,
+}
+
+/// The queues of a stack. Cheap to clone.
+#[derive(Clone)]
+pub struct Sqs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    clock: Clock,
+    /// `http://127.0.0.1:PORT`.
+    endpoint_url: String,
+}
+
+struct State {
+    queues: Queues,
+    journal: Option<Journal>,
+    /// Who waits for a message, by the name of the queue.
+    waiting: BTreeMap<String, Arc<Notify>>,
+}
+
+impl fmt::Debug for Sqs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sqs")
+            .field("endpoint_url", &self.shared.endpoint_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sqs {
+    /// Brings back the queues that are kept in this file, if there is one, and makes those of the template.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or a queue cannot be as the template wants it.
+    pub fn start(
+        file: Option<&Path>,
+        declared: &[model::Queue],
+        region: &str,
+        endpoint_url: &str,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let mut queues = Queues::new(region, request_id);
+        let now_ms = clock();
+        let journal_error = |source| StartError::Journal {
+            path: file.map(|file| file.display().to_string()).unwrap_or_default(),
+            source,
+        };
+        let mut journal = file
+            .map(|file| Journal::open(file, &mut queues))
+            .transpose()
+            .map_err(journal_error)?;
+        for queue in declared {
+            let made = queues.declare(&queue.name, &queue.attributes, now_ms);
+            made.map_err(|source| StartError::Queue {
+                queue: queue.logical_id.clone(),
+                source,
+            })?;
+        }
+        let changes = queues.take_changes();
+        if let Some(journal) = &mut journal {
+            journal.append(&changes, &queues).map_err(journal_error)?;
+        }
+        let state = State {
+            queues,
+            journal,
+            waiting: BTreeMap::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                state: Mutex::new(state),
+                clock,
+                endpoint_url: endpoint_url.to_owned(),
+            }),
+        })
+    }
+
+    /// Receives up to `max` messages; waits for the first one.
+    ///
+    /// # Errors
+    /// If there is no such queue, or too many of its messages are in flight.
+    pub async fn receive(&self, queue: &str, receive: Receive) -> Result<Vec<Message>, SqsError> {
+        let wait = match receive.wait {
+            Some(wait) => wait,
+            None => self.with(|queues, _| {
+                let seconds = queues.queue(queue)?.settings().receive_wait_s;
+                Ok(Duration::from_secs(seconds.into()))
+            })?,
+        };
+        let until = Instant::now() + wait;
+        let activity = self.activity(queue);
+        loop {
+            let is_last = Instant::now() >= until;
+            let mut woken = pin!(activity.notified());
+            woken.as_mut().enable();
+            let (messages, visible_in) = self.with(|queues, now_ms| {
+                let messages = queues.receive(queue, receive.max, receive.visibility_s, now_ms)?;
+                let next_ms = queues.queue(queue)?.next_visible_ms(now_ms);
+                Ok((messages, next_ms.map(|next_ms| Duration::from_millis(next_ms - now_ms))))
+            })?;
+            if is_last || !messages.is_empty() {
+                return Ok(messages);
+            }
+            let wake_at = visible_in.map_or(until, |visible_in| until.min(Instant::now() + visible_in));
+            tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep_until(wake_at) => {}
+            }
+        }
+    }
+
+    /// Deletes messages; gives the errors of those that could not be.
+    pub fn delete<'a>(&self, queue: &str, handles: impl IntoIterator<Item = &'a str>) -> Vec<SqsError> {
+        let deleted = self.with(|queues, now_ms| {
+            let errors = handles
+                .into_iter()
+                .filter_map(|handle| queues.delete(queue, handle, now_ms).err());
+            Ok(errors.collect())
+        });
+        deleted.unwrap_or_else(|error| vec![error])
+    }
+
+    /// The handle that the receiver of this message got.
+    pub fn handle(&self, queue: &str, message: &Message) -> String {
+        receipt::encode(queue, message)
+    }
+
+    /// How many messages the queue has.
+    ///
+    /// # Errors
+    /// If there is no such queue.
+    pub fn counts(&self, queue: &str) -> Result<Counts, SqsError> {
+        self.with(|queues, now_ms| Ok(queues.queue_mut(queue)?.counts(now_ms)))
+    }
+
+    /// Whether the queue exists and is FIFO.
+    pub fn is_fifo(&self, queue: &str) -> bool {
+        self.with(|queues, _| Ok(queues.queue(queue)?.settings().is_fifo))
+            .unwrap_or_default()
+    }
+
+    /// Goes on with moves until none runs any more.
+    fn keep_moving(&self) {
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            while let Some(shared) = shared.upgrade() {
+                let sqs = Self { shared };
+                if !sqs
+                    .with(|queues, now_ms| Ok(queues.advance_moves(now_ms)))
+                    .unwrap_or_default()
+                {
+                    return;
+                }
+                drop(sqs);
+                tokio::time::sleep(MOVE_EVERY).await;
+            }
+        });
+    }
+
+    /// Does something with the queues, writes down what it changed, and wakes who waits for that.
+    fn with<T>(&self, act: impl FnOnce(&mut Queues, u64) -> Result<T, SqsError>) -> Result<T, SqsError> {
+        let mut state = self.state();
+        let result = act(&mut state.queues, (self.shared.clock)());
+        let entries = state.queues.take_changes();
+        if entries.is_empty() {
+            return result;
+        }
+        state.record(&entries)?;
+        state.wake(&entries);
+        result
+    }
+
+    fn activity(&self, queue: &str) -> Arc<Notify> {
+        Arc::clone(self.state().waiting.entry(queue.to_owned()).or_default())
+    }
+
+    /// A panic in the middle of a call leaves the queues as some prefix of its changes would.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn record(&mut self, entries: &[Entry]) -> Result<(), SqsError> {
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
+        journal.append(entries, &self.queues).map_err(|error| {
+            tracing::error!(%error, "could not write down what happened to a queue");
+            SqsError::new(Code::InternalError, "The request could not be written down.")
+        })
+    }
+
+    fn wake(&self, entries: &[Entry]) {
+        for entry in entries {
+            let (Entry::Changed(queue, _) | Entry::Deleted(queue)) = entry;
+            if let Some(waiting) = self.waiting.get(queue) {
+                waiting.notify_waiters();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

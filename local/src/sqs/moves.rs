@@ -1,0 +1,239 @@
+//! Message move tasks: they bring the messages of a dead-letter queue back to where they came from, or to another queue.
+//!
+//! A task moves all messages at once, or as many in a second as it is told. What it moves are new messages: with a new id, and
+//! sent when they were moved. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::error::{Code, SqsError};
+use super::message::Message;
+use super::queues::Queues;
+
+/// How many ended tasks of a queue are shown.
+const SHOWN: usize = 10;
+
+/// What has become of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It moves messages.
+    Running,
+    /// It has moved all.
+    Completed,
+    /// It was cancelled.
+    Cancelled,
+    /// It could not go on.
+    Failed,
+}
+
+/// A task.
+#[derive(Debug, Clone)]
+pub struct MoveTask {
+    /// Name of the dead-letter queue.
+    pub source: String,
+    /// Name of the queue that all messages go to, unless each goes back where it came from.
+    pub destination: Option<String>,
+    /// Messages per second at most.
+    pub rate: Option<u32>,
+    /// When it began, in milliseconds since the epoch.
+    pub started_ms: u64,
+    /// How many messages it has moved.
+    pub moved: u64,
+    /// How many there were when it began.
+    pub to_move: u64,
+    /// What has become of it.
+    pub status: Status,
+    /// Why it failed.
+    pub failure: Option<&'static str>,
+    id: String,
+}
+
+impl Status {
+    /// The name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Completed => "COMPLETED",
+            Self::Cancelled => "CANCELLED",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl MoveTask {
+    /// `TaskHandle`.
+    pub fn handle(&self, source_arn: &str) -> String {
+        STANDARD.encode(format!(r#"{{"taskId":"{}","sourceArn":"{source_arn}"}}"#, self.id))
+    }
+
+    fn due(&self, now_ms: u64) -> u64 {
+        let elapsed_ms = now_ms.saturating_sub(self.started_ms);
+        let due = self.rate.map(|rate| u64::from(rate) * (elapsed_ms / 1000 + 1));
+        due.map_or(self.to_move, |due| due.min(self.to_move))
+    }
+}
+
+impl Queues {
+    /// `StartMessageMoveTask`; gives the task's handle.
+    ///
+    /// # Errors
+    /// If the source does not exist or is no dead-letter queue, the destination does not exist, or a task of the source runs.
+    pub fn start_move(
+        &mut self,
+        source_arn: &str,
+        destination_arn: Option<&str>,
+        rate: Option<u32>,
+        now_ms: u64,
+    ) -> Result<String, SqsError> {
+        let name = |arn: &str| self.name_of(arn).map(str::to_owned);
+        let not_found = || {
+            let message = "The resource that you specified for the SourceArn parameter doesn't exist.";
+            SqsError::new(Code::ResourceNotFound, message)
+        };
+        let source = name(source_arn).ok_or_else(not_found)?;
+        if self.sources_of(&source).next().is_none() {
+            let message = "Source queue must be configured as a Dead Letter Queue.";
+            return Err(SqsError::new(Code::InvalidParameterValue, message));
+        }
+        let destination = match destination_arn {
+            None => None,
+            Some(arn) => Some(name(arn).ok_or_else(|| {
+                let message = "The resource that you specified for the DestinationArn parameter doesn't exist.";
+                SqsError::new(Code::ResourceNotFound, message)
+            })?),
+        };
+        if destination.as_ref() == Some(&source) {
+            let message = "Source queue arn and destination queue arn cannot be the same.";
+            return Err(SqsError::new(Code::InvalidParameterValue, message));
+        }
+        self.advance_moves(now_ms);
+        if self
+            .tasks
+            .iter()
+            .any(|task| task.source == source && task.status == Status::Running)
+        {
+            let message = "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
+            return Err(SqsError::new(Code::InvalidParameterValue, message));
+        }
+        let to_move = self.queue_mut(&source)?.counts(now_ms).visible;
+        let task = MoveTask {
+            id: (self.ids)(),
+            source,
+            destination,
+            rate,
+            started_ms: now_ms,
+            moved: 0,
+            to_move: u64::try_from(to_move).unwrap_or(u64::MAX),
+            status: Status::Running,
+            failure: None,
+        };
+        let handle = task.handle(source_arn);
+        self.tasks.push(task);
+        self.advance_moves(now_ms);
+        Ok(handle)
+    }
+
+    /// `CancelMessageMoveTask`; gives the number of messages that were moved.
+    ///
+    /// # Errors
+    /// If no such task runs.
+    pub fn cancel_move(&mut self, handle: &str, now_ms: u64) -> Result<u64, SqsError> {
+        self.advance_moves(now_ms);
+        let arns: Vec<String> = self.tasks.iter().map(|task| self.arn(&task.source)).collect();
+        let found = self
+            .tasks
+            .iter_mut()
+            .zip(arns)
+            .find(|(task, arn)| task.handle(arn) == handle);
+        match found {
+            Some((task, _)) if task.status == Status::Running => {
+                task.status = Status::Cancelled;
+                Ok(task.moved)
+            }
+            Some(_) => Err(SqsError::new(
+                Code::UnsupportedOperation,
+                "Only active tasks can be cancelled.",
+            )),
+            None => Err(SqsError::new(Code::ResourceNotFound, "Task does not exist.")),
+        }
+    }
+
+    /// The tasks of this queue, the latest first.
+    pub fn moves_of(&mut self, source: &str, now_ms: u64) -> impl Iterator<Item = &MoveTask> {
+        self.advance_moves(now_ms);
+        self.tasks
+            .iter()
+            .rev()
+            .filter(move |task| task.source == source)
+            .take(SHOWN)
+    }
+
+    /// Moves what is due; says whether a task still runs.
+    pub fn advance_moves(&mut self, now_ms: u64) -> bool {
+        let mut tasks = std::mem::take(&mut self.tasks);
+        for task in tasks.iter_mut().filter(|task| task.status == Status::Running) {
+            self.advance(task, now_ms);
+        }
+        self.tasks = tasks;
+        self.tasks.iter().any(|task| task.status == Status::Running)
+    }
+
+    fn advance(&mut self, task: &mut MoveTask, now_ms: u64) {
+        while task.moved < task.due(now_ms) {
+            match self.move_one(task, now_ms) {
+                Ok(true) => task.moved += 1,
+                Ok(false) => break,
+                Err(failure) => {
+                    task.status = Status::Failed;
+                    task.failure = Some(failure);
+                    return;
+                }
+            }
+        }
+        let is_empty = self
+            .by_name
+            .get_mut(&task.source)
+            .is_none_or(|queue| queue.first_visible(now_ms).is_none());
+        if task.moved >= task.to_move || is_empty {
+            task.status = Status::Completed;
+        }
+    }
+
+    /// Moves the first message; says whether there was one.
+    fn move_one(&mut self, task: &MoveTask, now_ms: u64) -> Result<bool, &'static str> {
+        let source = self
+            .by_name
+            .get_mut(&task.source)
+            .ok_or("AWS.SimpleQueueService.NonExistentQueue")?;
+        let Some(message) = source.first_visible(now_ms) else {
+            return Ok(false);
+        };
+        let (position, came_from) = (message.position, message.source_arn.clone());
+        let destination = match (&task.destination, came_from) {
+            (Some(name), _) if self.by_name.contains_key(name) => name.clone(),
+            (Some(_), _) => return Err("AWS.SimpleQueueService.NonExistentQueue"),
+            (None, Some(arn)) => self
+                .name_of(&arn)
+                .ok_or("AWS.SimpleQueueService.NonExistentQueue")?
+                .to_owned(),
+            (None, None) => return Err("CouldNotDetermineMessageSource"),
+        };
+        let message = self
+            .by_name
+            .get_mut(&task.source)
+            .and_then(|source| source.take(position));
+        if let Some((message, destination)) = message.zip(self.by_name.get_mut(&destination)) {
+            let id = (self.ids)();
+            destination.adopt(
+                Message {
+                    id,
+                    sent_ms: now_ms,
+                    source_arn: None,
+                    ..message
+                },
+                now_ms,
+            );
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,63 @@
+//! What all batches have in common: up to ten entries with ids of their own, each of which succeeds or fails for itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::super::BATCH_LIMIT;
+use super::super::error::{Code, SqsError};
+
+/// Refuses a batch as a whole, by the ids of its entries.
+pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &str) -> Result<(), SqsError> {
+    let count = ids.len();
+    if count == 0 {
+        let message = format!("There should be at least one {entry} in the request.");
+        return Err(SqsError::new(Code::EmptyBatchRequest, message));
+    }
+    if count > BATCH_LIMIT {
+        let message = format!("Maximum number of entries per request are {BATCH_LIMIT}. You have sent {count}.");
+        return Err(SqsError::new(Code::TooManyEntriesInBatchRequest, message));
+    }
+    let mut seen = BTreeSet::new();
+    for id in ids {
+        let is_id = (1..=80).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !is_id {
+            let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
+            return Err(SqsError::new(Code::InvalidBatchEntryId, message));
+        }
+        if !seen.insert(id) {
+            return Err(SqsError::new(
+                Code::BatchEntryIdsNotDistinct,
+                format!("Id {id} repeated."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The answer: what became of each entry.
+pub(super) fn answer(results: impl IntoIterator<Item = (String, Result<Value, SqsError>)>) -> Value {
+    let (mut successful, mut failed) = (Vec::new(), Vec::new());
+    for (id, result) in results {
+        match result {
+            Ok(mut value) => {
+                value["Id"] = Value::String(id);
+                successful.push(value);
+            }
+            Err(error) => failed.push(json!({
+                "Id": id,
+                "SenderFault": error.code != Code::InternalError,
+                "Code": error.code.query_name(),
+                "Message": error.message,
+            })),
+        }
+    }
+    let mut answer = json!({"Successful": successful});
+    if !failed.is_empty() {
+        answer["Failed"] = Value::Array(failed);
+    }
+    answer
+}

@@ -1,0 +1,500 @@
+//! One queue: a state machine without a clock and without I/O. Every call says what time it is.
+//!
+//! ```text
+//! send ─► delayed ─► visible ─► in flight ─► deleted
+//!                       ▲           │
+//!                       └───────────┘ visibility timeout; or given up, for the dead-letter queue
+//! ```
+//!
+//! The state only ever changes by a [`Change`], which is kept until [`Queue::take_changes`]: whoever writes them down can bring
+//! the same queue back with [`Queue::apply`].
+//!
+//! Invariants:
+//! - a message that was deleted is never delivered again
+//! - FIFO: the messages of a group are delivered in the order of their positions, and while one of them is in flight, none is
+//! - FIFO: a deduplication id is taken once in five minutes
+//!
+//! Every receive looks through the queue from its front, which suits queues of up to some ten thousand messages.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::deduplication::{Sighting, Window};
+use super::error::{Code, SqsError};
+use super::message::{Delivery, Draft, Message, sequence_number};
+use super::receipt::Receipt;
+use super::settings::{Per, Settings};
+
+/// Longest time that a message stays hidden after a receive, in seconds.
+pub(super) const VISIBILITY_LIMIT_S: u32 = 43_200;
+
+/// How many messages of a standard queue may be in flight.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const IN_FLIGHT_LIMIT: usize = 120_000;
+
+/// How many messages from the front a receive of a FIFO queue looks through for a group that is free, and how many may be in
+/// flight: the older figure. Raised to 120,000 by now, as is said.
+const FIFO_LIMIT: usize = 20_000;
+
+/// Something that happened to a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It was made, or set anew.
+    Set(Box<Settings>),
+    /// A message came.
+    Added(Box<Message>),
+    /// A message was received, or hidden for longer or shorter.
+    Delivered(u64, Delivery),
+    /// A message is gone, for whatever reason.
+    Removed(u64),
+    /// A deduplication id was used.
+    Seen(Sighting),
+    /// No position below this one is ever used again.
+    Reached(u64),
+}
+
+/// The answer to a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// `MessageId`.
+    pub id: String,
+    /// `SequenceNumber`, from FIFO queues.
+    pub sequence_number: Option<String>,
+}
+
+/// What a receive took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    /// To be delivered.
+    pub messages: Vec<Message>,
+    /// Received too often already: for the dead-letter queue, and no longer in this one.
+    pub given_up: Vec<Message>,
+}
+
+/// How many messages a queue has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// `ApproximateNumberOfMessages`: those that can be received.
+    pub visible: usize,
+    /// `ApproximateNumberOfMessagesNotVisible`: those in flight.
+    pub in_flight: usize,
+    /// `ApproximateNumberOfMessagesDelayed`: those that cannot be received yet.
+    pub delayed: usize,
+}
+
+/// A queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    settings: Settings,
+    messages: BTreeMap<u64, Message>,
+    /// Time sent and position of each message.
+    by_age: BTreeSet<(u64, u64)>,
+    /// Positions of the messages that were received; some may be visible again.
+    received: BTreeSet<u64>,
+    window: Window,
+    next_position: u64,
+    changes: Vec<Change>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            changes: vec![Change::Set(Box::new(settings.clone()))],
+            settings,
+            messages: BTreeMap::new(),
+            by_age: BTreeSet::new(),
+            received: BTreeSet::new(),
+            window: Window::default(),
+            next_position: 1,
+        }
+    }
+
+    /// What it is set to.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sets it anew.
+    pub fn set(&mut self, settings: Settings) {
+        self.commit(Change::Set(Box::new(settings)));
+    }
+
+    /// Takes a message, which gets this id; or finds that it was taken before, and answers as it was answered then.
+    ///
+    /// # Errors
+    /// If the message is not one for this queue.
+    pub fn send(&mut self, draft: Draft, id: String, now_ms: u64) -> Result<Sent, SqsError> {
+        self.expire(now_ms);
+        draft.check(self.settings.maximum_bytes)?;
+        let deduplication_id = self.deduplication_id(&draft)?;
+        if let Some(deduplication_id) = &deduplication_id {
+            let group = draft
+                .group
+                .clone()
+                .filter(|_| self.settings.deduplication_scope == Per::Group);
+            let key = (group, deduplication_id.clone());
+            if let Some(first) = self.window.find(&key, now_ms) {
+                return Ok(self.sent(first.id.clone(), first.position));
+            }
+            let sighting = Sighting {
+                key,
+                sent_ms: now_ms,
+                id: id.clone(),
+                position: self.next_position,
+            };
+            self.commit(Change::Seen(sighting));
+        }
+        let delay_s = draft.delay_s.unwrap_or(self.settings.delay_s);
+        let position = self.next_position;
+        self.commit(Change::Added(Box::new(Message {
+            id: id.clone(),
+            position,
+            body: draft.body,
+            attributes: draft.attributes,
+            trace_header: draft.trace_header,
+            sender: draft.sender,
+            group: draft.group,
+            deduplication_id,
+            sent_ms: now_ms,
+            source_arn: None,
+            delivery: Delivery {
+                available_ms: now_ms + seconds(delay_s),
+                ..Delivery::default()
+            },
+        })));
+        Ok(self.sent(id, position))
+    }
+
+    /// Takes a message over from another queue, at the end of this one, as one that was never received.
+    pub fn adopt(&mut self, message: Message, now_ms: u64) {
+        self.commit(Change::Added(Box::new(Message {
+            position: self.next_position,
+            delivery: Delivery {
+                available_ms: now_ms,
+                ..Delivery::default()
+            },
+            ..message
+        })));
+    }
+
+    /// Receives up to `max` messages and hides them for this long. With a dead-letter queue, messages that were received as often as the
+    /// redrive policy allows are taken out instead.
+    ///
+    /// # Errors
+    /// If too many messages of a standard queue are in flight.
+    pub fn receive(
+        &mut self,
+        max: usize,
+        visibility_s: u32,
+        has_dead_letter_queue: bool,
+        now_ms: u64,
+    ) -> Result<Received, SqsError> {
+        self.expire(now_ms);
+        let in_flight = self.in_flight(now_ms).count();
+        if in_flight >= IN_FLIGHT_LIMIT && !self.settings.is_fifo {
+            let message = format!("Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}.");
+            return Err(SqsError::new(Code::OverLimit, message));
+        }
+        let limit = self.redrive_limit().filter(|_| has_dead_letter_queue);
+        let (delivered, given_up) = self.pick(max, limit, now_ms);
+        let delivered: Vec<u64> = if self.settings.is_fifo {
+            let room = FIFO_LIMIT.saturating_sub(in_flight);
+            delivered.into_iter().take(room).collect()
+        } else {
+            delivered
+        };
+        let given_up = given_up
+            .into_iter()
+            .filter_map(|position| self.take(position))
+            .collect();
+        let messages = delivered
+            .into_iter()
+            .filter_map(|position| self.deliver(position, visibility_s, now_ms))
+            .collect();
+        Ok(Received { messages, given_up })
+    }
+
+    /// Deletes the message. One that is deleted already, or that is not there any more, is no mistake.
+    ///
+    /// A standard queue keeps a message that was delivered anew since (AWS says that it *might*); a FIFO queue refuses.
+    ///
+    /// # Errors
+    /// FIFO: if the visibility timeout of that delivery is over.
+    pub fn delete(&mut self, receipt: &Receipt, handle: &str, now_ms: u64) -> Result<(), SqsError> {
+        self.expire(now_ms);
+        let Some(message) = self.find(receipt) else {
+            return Ok(());
+        };
+        let is_latest = message.delivery.receives == receipt.receives;
+        if self.settings.is_fifo && (!is_latest || message.delivery.available_ms <= now_ms) {
+            return Err(SqsError::invalid(
+                "ReceiptHandle",
+                handle,
+                "The receipt handle has expired.",
+            ));
+        }
+        if is_latest {
+            self.commit(Change::Removed(receipt.position));
+        }
+        Ok(())
+    }
+
+    /// Hides the message for this long from now on.
+    ///
+    /// # Errors
+    /// If it is not in flight any more, or would be hidden for longer than twelve hours in all.
+    pub fn change_visibility(
+        &mut self,
+        receipt: &Receipt,
+        handle: &str,
+        visibility_s: u32,
+        now_ms: u64,
+    ) -> Result<(), SqsError> {
+        self.expire(now_ms);
+        let Some(message) = self.find(receipt) else {
+            let reason = "Message does not exist or is not available for visibility timeout change.";
+            return Err(SqsError::invalid("ReceiptHandle", handle, reason));
+        };
+        let delivery = message.delivery;
+        if delivery.receives != receipt.receives || delivery.available_ms <= now_ms {
+            let message = "The message referred to isn't in flight.";
+            return Err(SqsError::new(Code::MessageNotInflight, message));
+        }
+        let available_ms = now_ms + seconds(visibility_s);
+        if available_ms > delivery.latest_ms.unwrap_or(now_ms) + seconds(VISIBILITY_LIMIT_S) {
+            let reason =
+                format!("Total VisibilityTimeout for the message is beyond the limit [{VISIBILITY_LIMIT_S} seconds]");
+            return Err(SqsError::invalid("VisibilityTimeout", visibility_s, &reason));
+        }
+        self.commit(Change::Delivered(
+            receipt.position,
+            Delivery {
+                available_ms,
+                ..delivery
+            },
+        ));
+        Ok(())
+    }
+
+    /// Removes all messages, also those in flight.
+    pub fn purge(&mut self) {
+        while let Some((position, _)) = self.messages.first_key_value() {
+            self.commit(Change::Removed(*position));
+        }
+    }
+
+    /// The message at the front that is not hidden, if there is one.
+    pub fn first_visible(&mut self, now_ms: u64) -> Option<&Message> {
+        self.expire(now_ms);
+        self.messages
+            .values()
+            .find(|message| self.available_ms(message) <= now_ms)
+    }
+
+    /// Takes out a message.
+    pub fn take(&mut self, position: u64) -> Option<Message> {
+        let message = self.messages.get(&position).cloned()?;
+        self.commit(Change::Removed(position));
+        Some(message)
+    }
+
+    /// How many messages it has.
+    pub fn counts(&mut self, now_ms: u64) -> Counts {
+        self.expire(now_ms);
+        let mut counts = Counts::default();
+        for message in self.messages.values() {
+            let count = match (self.available_ms(message) <= now_ms, message.delivery.receives) {
+                (true, _) => &mut counts.visible,
+                (false, 0) => &mut counts.delayed,
+                (false, _) => &mut counts.in_flight,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// When the next message that is hidden now becomes visible by itself, in milliseconds since the epoch.
+    pub fn next_visible_ms(&self, now_ms: u64) -> Option<u64> {
+        let times = self.messages.values().map(|message| self.available_ms(message));
+        times.filter(|time| *time > now_ms).min()
+    }
+
+    /// What happened since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Changes that make an equal queue of an empty one.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let set = Change::Set(Box::new(self.settings.clone()));
+        let messages = self
+            .messages
+            .values()
+            .map(|message| Change::Added(Box::new(message.clone())));
+        let seen = self.window.iter().cloned().map(Change::Seen);
+        let reached = Change::Reached(self.next_position);
+        std::iter::once(set)
+            .chain(messages)
+            .chain(seen)
+            .chain([reached])
+            .collect()
+    }
+
+    /// Lets happen what is known to have happened.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Set(settings) => self.settings = (**settings).clone(),
+            Change::Added(message) => {
+                self.next_position = self.next_position.max(message.position + 1);
+                self.by_age.insert((message.sent_ms, message.position));
+                if message.delivery.receives > 0 {
+                    self.received.insert(message.position);
+                }
+                self.messages.insert(message.position, (**message).clone());
+            }
+            Change::Delivered(position, delivery) => {
+                if let Some(message) = self.messages.get_mut(position) {
+                    message.delivery = *delivery;
+                    self.received.insert(*position);
+                }
+            }
+            Change::Removed(position) => {
+                if let Some(message) = self.messages.remove(position) {
+                    self.by_age.remove(&(message.sent_ms, *position));
+                    self.received.remove(position);
+                }
+            }
+            Change::Seen(sighting) => self.window.add(sighting.clone()),
+            Change::Reached(position) => self.next_position = self.next_position.max(*position),
+        }
+    }
+
+    fn commit(&mut self, change: Change) {
+        self.apply(&change);
+        self.changes.push(change);
+    }
+
+    /// Removes messages that are older than the retention period.
+    fn expire(&mut self, now_ms: u64) {
+        while let Some((sent_ms, position)) = self.by_age.first().copied() {
+            if sent_ms + seconds(self.settings.retention_s) > now_ms {
+                return;
+            }
+            self.commit(Change::Removed(position));
+        }
+    }
+
+    /// The deduplication id that a message of this queue has; and refuses what is not for this kind of queue.
+    fn deduplication_id(&self, draft: &Draft) -> Result<Option<String>, SqsError> {
+        if !self.settings.is_fifo {
+            return match &draft.deduplication_id {
+                Some(id) => Err(SqsError::invalid(
+                    "MessageDeduplicationId",
+                    id,
+                    "The request includes a parameter that is not valid for this queue type.",
+                )),
+                None => Ok(None),
+            };
+        }
+        if draft.group.is_none() {
+            return Err(SqsError::missing("MessageGroupId"));
+        }
+        if let Some(delay_s) = draft.delay_s.filter(|delay_s| *delay_s > 0) {
+            let reason = "The request include parameter that is not valid for this queue type.";
+            return Err(SqsError::invalid("DelaySeconds", delay_s, reason));
+        }
+        match &draft.deduplication_id {
+            Some(id) => Ok(Some(id.clone())),
+            None if self.settings.content_based_deduplication => Ok(Some(super::message::digest_of_body(&draft.body))),
+            None => {
+                let message = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
+                Err(SqsError::new(Code::InvalidParameterValue, message))
+            }
+        }
+    }
+
+    /// Positions to deliver and to give up.
+    fn pick(&self, max: usize, limit: Option<u32>, now_ms: u64) -> (Vec<u64>, Vec<u64>) {
+        let (mut delivered, mut given_up) = (Vec::new(), Vec::new());
+        let mut blocked: HashSet<&str> = self
+            .in_flight(now_ms)
+            .filter_map(|message| self.order_of(message))
+            .collect();
+        let window = if self.settings.is_fifo { FIFO_LIMIT } else { usize::MAX };
+        for message in self.messages.values().take(window) {
+            if delivered.len() == max {
+                break;
+            }
+            let order = self.order_of(message);
+            if order.is_some_and(|group| blocked.contains(group)) {
+                continue;
+            }
+            if self.available_ms(message) > now_ms {
+                blocked.extend(order);
+            } else if limit.is_some_and(|limit| message.delivery.receives >= limit) {
+                given_up.push(message.position);
+            } else {
+                delivered.push(message.position);
+            }
+        }
+        (delivered, given_up)
+    }
+
+    fn deliver(&mut self, position: u64, visibility_s: u32, now_ms: u64) -> Option<Message> {
+        let delivery = self.messages.get(&position)?.delivery;
+        let delivery = Delivery {
+            available_ms: now_ms + seconds(visibility_s),
+            receives: delivery.receives + 1,
+            first_ms: delivery.first_ms.or(Some(now_ms)),
+            latest_ms: Some(now_ms),
+        };
+        self.commit(Change::Delivered(position, delivery));
+        self.messages.get(&position).cloned()
+    }
+
+    fn find(&self, receipt: &Receipt) -> Option<&Message> {
+        self.messages
+            .get(&receipt.position)
+            .filter(|message| message.id == receipt.id)
+    }
+
+    fn in_flight(&self, now_ms: u64) -> impl Iterator<Item = &Message> {
+        let received = self.received.iter().filter_map(|position| self.messages.get(position));
+        received.filter(move |message| message.delivery.available_ms > now_ms)
+    }
+
+    /// The group whose order the message has to keep.
+    fn order_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
+        message.group.as_deref().filter(|_| self.settings.is_fifo)
+    }
+
+    /// From when on the message can be received. A new delay of a FIFO queue is one also for messages that are in it already.
+    fn available_ms(&self, message: &Message) -> u64 {
+        if self.settings.is_fifo && message.delivery.receives == 0 && message.source_arn.is_none() {
+            message.sent_ms + seconds(self.settings.delay_s)
+        } else {
+            message.delivery.available_ms
+        }
+    }
+
+    fn redrive_limit(&self) -> Option<u32> {
+        self.settings.redrive.as_ref().map(|redrive| redrive.max_receive_count)
+    }
+
+    fn sent(&self, id: String, position: u64) -> Sent {
+        Sent {
+            id,
+            sequence_number: self.settings.is_fifo.then(|| sequence_number(position)),
+        }
+    }
+}
+
+fn seconds(seconds: u32) -> u64 {
+    u64::from(seconds) * 1000
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

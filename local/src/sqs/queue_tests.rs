@@ -1,0 +1,474 @@
+//! What a queue does, time being ours.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sqs::settings::QueueAttributes;
+use crate::sqs::{WINDOW_MS, receipt};
+
+const SECOND: u64 = 1000;
+
+fn queue(attributes: &[(&str, &str)]) -> Queue {
+    let fifo = attributes.iter().any(|(name, _)| *name == "FifoQueue");
+    let attributes = attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let attributes: QueueAttributes = attributes.collect();
+    Queue::new(Settings::new(if fifo { "q.fifo" } else { "q" }, &attributes).unwrap())
+}
+
+fn fifo(attributes: &[(&str, &str)]) -> Queue {
+    let kind = [("FifoQueue", "true"), ("ContentBasedDeduplication", "true")];
+    queue(&[&kind[..], attributes].concat())
+}
+
+fn draft(body: &str) -> Draft {
+    Draft {
+        body: body.to_owned(),
+        ..Draft::default()
+    }
+}
+
+fn grouped(group: &str, body: &str) -> Draft {
+    Draft {
+        group: Some(group.to_owned()),
+        ..draft(body)
+    }
+}
+
+fn send(queue: &mut Queue, draft: Draft, now_ms: u64) -> Sent {
+    let id = format!("id-{}", queue.next_position);
+    queue.send(draft, id, now_ms).unwrap()
+}
+
+fn receive(queue: &mut Queue, max: usize, now_ms: u64) -> Vec<Message> {
+    let visibility_s = queue.settings().visibility_timeout_s;
+    queue.receive(max, visibility_s, true, now_ms).unwrap().messages
+}
+
+fn bodies(messages: &[Message]) -> Vec<&str> {
+    messages.iter().map(|message| message.body.as_str()).collect()
+}
+
+fn receipt_of(message: &Message) -> Receipt {
+    receipt::decode("q", &receipt::encode("q", message)).unwrap()
+}
+
+fn delete(queue: &mut Queue, message: &Message, now_ms: u64) -> Result<(), SqsError> {
+    queue.delete(&receipt_of(message), "handle", now_ms)
+}
+
+fn hide(queue: &mut Queue, message: &Message, visibility_s: u32, now_ms: u64) -> Result<(), SqsError> {
+    queue.change_visibility(&receipt_of(message), "handle", visibility_s, now_ms)
+}
+
+#[test]
+fn a_received_message_is_hidden_until_its_timeout_and_gone_after_a_delete() {
+    let mut queue = queue(&[]);
+    send(&mut queue, draft("a"), 0);
+    let first = receive(&mut queue, 1, 0);
+    assert_eq!(bodies(&first), ["a"]);
+    assert!(receive(&mut queue, 1, 30 * SECOND - 1).is_empty());
+    assert_eq!(queue.next_visible_ms(1), Some(30 * SECOND));
+    let second = receive(&mut queue, 1, 30 * SECOND);
+    let delivery = second[0].delivery;
+    assert_eq!((delivery.receives, delivery.first_ms), (2, Some(0)));
+    delete(&mut queue, &second[0], 31 * SECOND).unwrap();
+    assert_eq!(queue.counts(31 * SECOND), Counts::default());
+    delete(&mut queue, &second[0], 32 * SECOND).unwrap();
+}
+
+#[test]
+fn a_delay_is_the_messages_own_or_else_the_queues() {
+    let mut queue = queue(&[("DelaySeconds", "5")]);
+    let own = Draft {
+        delay_s: Some(1),
+        ..draft("own")
+    };
+    send(&mut queue, draft("queue"), 0);
+    send(&mut queue, own, 0);
+    assert_eq!(queue.counts(0).delayed, 2);
+    assert!(receive(&mut queue, 10, 999).is_empty());
+    assert_eq!(bodies(&receive(&mut queue, 10, SECOND)), ["own"]);
+    assert_eq!(bodies(&receive(&mut queue, 10, 5 * SECOND)), ["queue"]);
+}
+
+#[test]
+fn a_fifo_queue_has_one_delay_for_all_messages() {
+    let mut queue = fifo(&[("DelaySeconds", "5")]);
+    let own = Draft {
+        delay_s: Some(1),
+        ..grouped("g", "own")
+    };
+    let error = queue.send(own, String::new(), 0).unwrap_err();
+    assert_eq!(error.code, Code::InvalidParameterValue);
+    send(&mut queue, grouped("g", "a"), 0);
+    assert!(receive(&mut queue, 1, 4 * SECOND).is_empty());
+    assert_eq!(bodies(&receive(&mut queue, 1, 5 * SECOND)), ["a"]);
+}
+
+#[test]
+fn a_message_is_kept_for_the_retention_period() {
+    let mut queue = queue(&[("MessageRetentionPeriod", "60")]);
+    send(&mut queue, draft("a"), 0);
+    assert_eq!(receive(&mut queue, 1, 59 * SECOND).len(), 1);
+    assert_eq!(queue.counts(60 * SECOND), Counts::default());
+}
+
+#[test]
+fn a_message_that_was_received_too_often_is_given_up_at_the_next_receive() {
+    let policy = r#"{"deadLetterTargetArn":"arn","maxReceiveCount":2}"#;
+    let mut queue = queue(&[("RedrivePolicy", policy), ("VisibilityTimeout", "1")]);
+    send(&mut queue, draft("a"), 0);
+    for round in 0..2 {
+        assert_eq!(receive(&mut queue, 1, round * SECOND).len(), 1);
+    }
+    assert_eq!(queue.counts(2 * SECOND).visible, 1);
+    let received = queue.receive(1, 1, true, 2 * SECOND).unwrap();
+    assert!(received.messages.is_empty());
+    assert_eq!(bodies(&received.given_up), ["a"]);
+    assert_eq!(queue.counts(2 * SECOND), Counts::default());
+}
+
+#[test]
+fn without_its_dead_letter_queue_a_message_stays() {
+    let policy = r#"{"deadLetterTargetArn":"arn","maxReceiveCount":1}"#;
+    let mut queue = queue(&[("RedrivePolicy", policy)]);
+    send(&mut queue, draft("a"), 0);
+    queue.receive(1, 0, false, 0).unwrap();
+    assert_eq!(queue.receive(1, 0, false, 1).unwrap().messages.len(), 1);
+}
+
+#[test]
+fn a_handle_of_an_earlier_delivery_deletes_nothing() {
+    let mut queue = queue(&[]);
+    send(&mut queue, draft("a"), 0);
+    let first = receive(&mut queue, 1, 0);
+    let second = receive(&mut queue, 1, 30 * SECOND);
+    delete(&mut queue, &first[0], 31 * SECOND).unwrap();
+    assert_eq!(queue.counts(31 * SECOND).in_flight, 1);
+    delete(&mut queue, &second[0], 31 * SECOND).unwrap();
+    assert_eq!(queue.counts(31 * SECOND), Counts::default());
+}
+
+#[test]
+fn a_standard_queue_deletes_after_the_timeout_and_a_fifo_queue_refuses() {
+    let mut standard = queue(&[]);
+    send(&mut standard, draft("a"), 0);
+    let message = receive(&mut standard, 1, 0).remove(0);
+    delete(&mut standard, &message, 31 * SECOND).unwrap();
+    assert_eq!(standard.counts(31 * SECOND), Counts::default());
+
+    let mut fifo = fifo(&[]);
+    send(&mut fifo, grouped("g", "a"), 0);
+    let message = receive(&mut fifo, 1, 0).remove(0);
+    let error = delete(&mut fifo, &message, 31 * SECOND).unwrap_err();
+    assert_eq!(error.code, Code::InvalidParameterValue);
+    assert!(error.message.ends_with("The receipt handle has expired."), "{error}");
+}
+
+#[test]
+fn visibility_is_changed_from_now_on_and_up_to_twelve_hours_in_all() {
+    let mut queue = queue(&[]);
+    send(&mut queue, draft("a"), 0);
+    let message = receive(&mut queue, 1, 0).remove(0);
+    hide(&mut queue, &message, 60, 10 * SECOND).unwrap();
+    assert_eq!(queue.next_visible_ms(10 * SECOND), Some(70 * SECOND));
+    let error = hide(&mut queue, &message, VISIBILITY_LIMIT_S, 11 * SECOND).unwrap_err();
+    assert_eq!(error.code, Code::InvalidParameterValue);
+    hide(&mut queue, &message, 0, 12 * SECOND).unwrap();
+    assert_eq!(queue.counts(12 * SECOND).visible, 1);
+    let error = hide(&mut queue, &message, 1, 12 * SECOND).unwrap_err();
+    assert_eq!(error.code, Code::MessageNotInflight);
+}
+
+#[test]
+fn while_a_message_of_a_group_is_in_flight_none_of_that_group_is_delivered() {
+    let mut queue = fifo(&[]);
+    for (group, body) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("a", "a3")] {
+        send(&mut queue, grouped(group, body), 0);
+    }
+    let first = receive(&mut queue, 1, 0);
+    assert_eq!(bodies(&first), ["a1"]);
+    assert_eq!(bodies(&receive(&mut queue, 10, 0)), ["b1"]);
+    assert!(receive(&mut queue, 10, 0).is_empty());
+    delete(&mut queue, &first[0], 1).unwrap();
+    assert_eq!(bodies(&receive(&mut queue, 10, 1)), ["a2", "a3"]);
+}
+
+#[test]
+fn what_is_not_deleted_of_a_fifo_batch_comes_again_in_order_when_all_of_it_is_back() {
+    let mut queue = fifo(&[]);
+    for body in ["1", "2", "3"] {
+        send(&mut queue, grouped("g", body), 0);
+    }
+    let batch = receive(&mut queue, 10, 0);
+    delete(&mut queue, &batch[0], 0).unwrap();
+    hide(&mut queue, &batch[1], 0, 0).unwrap();
+    assert!(receive(&mut queue, 10, 1).is_empty());
+    assert_eq!(bodies(&receive(&mut queue, 10, 30 * SECOND)), ["2", "3"]);
+}
+
+#[test]
+fn a_standard_queue_takes_a_group_and_keeps_no_order_by_it() {
+    let mut queue = queue(&[]);
+    send(&mut queue, grouped("tenant", "1"), 0);
+    send(&mut queue, grouped("tenant", "2"), 0);
+    assert_eq!(bodies(&receive(&mut queue, 1, 0)), ["1"]);
+    assert_eq!(bodies(&receive(&mut queue, 1, 0)), ["2"]);
+    let with_id = Draft {
+        deduplication_id: Some("d".to_owned()),
+        ..draft("a")
+    };
+    assert_eq!(
+        queue.send(with_id, String::new(), 0).unwrap_err().code,
+        Code::InvalidParameterValue
+    );
+}
+
+#[test]
+fn a_repeated_message_is_answered_as_the_first_for_five_minutes_even_when_that_is_gone() {
+    let mut queue = fifo(&[]);
+    let first = send(&mut queue, grouped("g", "a"), 0);
+    let message = receive(&mut queue, 1, 0).remove(0);
+    delete(&mut queue, &message, 0).unwrap();
+    assert_eq!(send(&mut queue, grouped("g", "a"), WINDOW_MS - 1), first);
+    assert_eq!(queue.counts(WINDOW_MS - 1), Counts::default());
+    assert_ne!(send(&mut queue, grouped("g", "a"), WINDOW_MS), first);
+    assert_eq!(queue.counts(WINDOW_MS).visible, 1);
+}
+
+#[test]
+fn a_deduplication_id_counts_for_the_queue_or_for_its_group() {
+    let same = |group: &str| Draft {
+        deduplication_id: Some("d".to_owned()),
+        ..grouped(group, group)
+    };
+    for (scope, expected) in [("queue", 1), ("messageGroup", 2)] {
+        let mut queue = fifo(&[("DeduplicationScope", scope)]);
+        send(&mut queue, same("a"), 0);
+        send(&mut queue, same("b"), 0);
+        assert_eq!(queue.counts(0).visible, expected, "{scope}");
+    }
+}
+
+#[test]
+fn a_fifo_queue_wants_a_group_and_a_deduplication_id() {
+    let mut queue = queue(&[("FifoQueue", "true")]);
+    let error = queue.send(draft("a"), String::new(), 0).unwrap_err();
+    assert_eq!(error.code, Code::MissingParameter);
+    let error = queue.send(grouped("g", "a"), String::new(), 0).unwrap_err();
+    assert_eq!(error.code, Code::InvalidParameterValue);
+}
+
+#[test]
+fn sequence_numbers_grow_and_standard_queues_have_none() {
+    let mut ordered = fifo(&[]);
+    let numbers = ["a", "b"].map(|body| send(&mut ordered, grouped("g", body), 0).sequence_number.unwrap());
+    assert!(numbers[0] < numbers[1]);
+    assert_eq!(send(&mut queue(&[]), draft("a"), 0).sequence_number, None);
+}
+
+#[test]
+fn a_purge_removes_everything() {
+    let mut queue = queue(&[]);
+    for body in ["a", "b"] {
+        send(&mut queue, draft(body), 0);
+    }
+    receive(&mut queue, 1, 0);
+    queue.purge();
+    assert_eq!(queue.counts(0), Counts::default());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send {
+        group: u8,
+        deduplication_id: u8,
+    },
+    Receive {
+        max: usize,
+    },
+    /// Deletes one of the messages that were received so far, by its latest handle.
+    Delete {
+        which: usize,
+    },
+    Hide {
+        which: usize,
+        visibility_s: u32,
+    },
+    Wait {
+        ms: u64,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..3_u8, 0..20_u8).prop_map(|(group, deduplication_id)| Step::Send { group, deduplication_id }),
+        3 => (1..=10_usize).prop_map(|max| Step::Receive { max }),
+        2 => any::<usize>().prop_map(|which| Step::Delete { which }),
+        1 => (any::<usize>(), 0..60_u32).prop_map(|(which, visibility_s)| Step::Hide { which, visibility_s }),
+        2 => (1..400_000_u64).prop_map(|ms| Step::Wait { ms }),
+    ]
+}
+
+/// A FIFO queue in the simplest words: what each group holds in order, who is hidden until when, and when ids were used.
+#[derive(Default)]
+struct Model {
+    groups: BTreeMap<String, Vec<String>>,
+    hidden_until: BTreeMap<String, u64>,
+    used: BTreeMap<String, (String, u64)>,
+}
+
+impl Model {
+    /// The id of the message that this send is answered with.
+    fn send(&mut self, group: &str, deduplication_id: &str, id: &str, now_ms: u64) -> String {
+        if let Some((first, at)) = self.used.get(deduplication_id)
+            && at + WINDOW_MS > now_ms
+        {
+            return first.clone();
+        }
+        self.used.insert(deduplication_id.to_owned(), (id.to_owned(), now_ms));
+        self.groups.entry(group.to_owned()).or_default().push(id.to_owned());
+        id.to_owned()
+    }
+
+    fn is_hidden(&self, id: &str, now_ms: u64) -> bool {
+        self.hidden_until.get(id).is_some_and(|until| *until > now_ms)
+    }
+
+    /// How many messages could be received.
+    fn free(&self, now_ms: u64) -> usize {
+        let free = self
+            .groups
+            .values()
+            .filter(|ids| !ids.iter().any(|id| self.is_hidden(id, now_ms)));
+        free.map(Vec::len).sum()
+    }
+
+    /// A batch holds the front of groups that are free, in order.
+    fn receive(&mut self, batch: &[Message], now_ms: u64) {
+        let mut taken: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for message in batch {
+            taken
+                .entry(message.group.as_deref().unwrap())
+                .or_default()
+                .push(&message.id);
+        }
+        for (group, ids) in taken {
+            let held = &self.groups[group];
+            assert!(!held.iter().any(|id| self.is_hidden(id, now_ms)), "{group} is not free");
+            assert!(
+                held.iter().zip(&ids).all(|(held, id)| held == id),
+                "{ids:?} of {held:?}"
+            );
+            assert!(ids.len() <= held.len());
+        }
+        let until = now_ms + 30 * SECOND;
+        self.hidden_until
+            .extend(batch.iter().map(|message| (message.id.clone(), until)));
+    }
+
+    fn remove(&mut self, message: &Message) {
+        let held = self.groups.get_mut(message.group.as_deref().unwrap()).unwrap();
+        held.retain(|id| *id != message.id);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_fifo_queue_does_what_its_model_does(steps in prop::collection::vec(step(), 1..120)) {
+        let mut queue = fifo(&[]);
+        let mut model = Model::default();
+        let mut received: Vec<Message> = Vec::new();
+        let mut now_ms = 0;
+        let mut log = queue.take_changes();
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Wait { ms } => now_ms += ms,
+                Step::Send { group, deduplication_id } => {
+                    let (group, key, id) = (format!("g{group}"), format!("d{deduplication_id}"), format!("m{number}"));
+                    let draft = Draft { deduplication_id: Some(key.clone()), ..grouped(&group, "body") };
+                    let sent = queue.send(draft, id.clone(), now_ms).unwrap();
+                    prop_assert_eq!(sent.id, model.send(&group, &key, &id, now_ms));
+                }
+                Step::Receive { max } => {
+                    let batch = receive(&mut queue, max, now_ms);
+                    prop_assert_eq!(batch.len(), model.free(now_ms).min(max));
+                    model.receive(&batch, now_ms);
+                    received.extend(batch);
+                }
+                Step::Delete { which } => {
+                    let Some(message) = received.get(which % received.len().max(1)) else { continue };
+                    let held = queue.messages.get(&message.position);
+                    let is_latest = held.is_some_and(|held| held.delivery.receives == message.delivery.receives);
+                    let in_time = is_latest && model.is_hidden(&message.id, now_ms);
+                    let deleted = delete(&mut queue, message, now_ms);
+                    let was_there = model.groups[message.group.as_deref().unwrap()].contains(&message.id);
+                    prop_assert_eq!(deleted.is_ok(), in_time || !was_there);
+                    if in_time {
+                        model.remove(message);
+                    }
+                }
+                Step::Hide { which, visibility_s } => {
+                    let Some(message) = received.get(which % received.len().max(1)) else { continue };
+                    if hide(&mut queue, message, visibility_s, now_ms).is_ok() {
+                        model.hidden_until.insert(message.id.clone(), now_ms + u64::from(visibility_s) * SECOND);
+                    }
+                }
+            }
+            let held: usize = model.groups.values().map(Vec::len).sum();
+            prop_assert_eq!(queue.messages.len(), held);
+            log.extend(queue.take_changes());
+        }
+        let mut replayed = fifo(&[]);
+        for change in &log {
+            replayed.apply(change);
+        }
+        prop_assert_eq!(replayed.snapshot(), queue.snapshot());
+        let mut restored = fifo(&[]);
+        for change in queue.snapshot() {
+            restored.apply(&change);
+        }
+        prop_assert_eq!(restored.snapshot(), queue.snapshot());
+        prop_assert_eq!(restored.received, queue.received);
+    }
+
+    #[test]
+    fn a_standard_queue_loses_nothing_and_delivers_nothing_twice_at_once(
+        steps in prop::collection::vec(step(), 1..80)
+    ) {
+        let mut queue = queue(&[]);
+        let mut held: BTreeMap<String, u64> = BTreeMap::new();
+        let mut received: Vec<Message> = Vec::new();
+        let mut now_ms = 0;
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Wait { ms } => now_ms += ms,
+                Step::Send { .. } => {
+                    queue.send(draft("body"), number.to_string(), now_ms).unwrap();
+                    held.insert(number.to_string(), now_ms);
+                }
+                Step::Receive { max } => {
+                    let visible = held.values().filter(|until| **until <= now_ms).count();
+                    let batch = receive(&mut queue, max, now_ms);
+                    prop_assert_eq!(batch.len(), visible.min(max));
+                    for message in &batch {
+                        let until = held.insert(message.id.clone(), now_ms + 30 * SECOND);
+                        prop_assert!(until.is_some_and(|until| until <= now_ms));
+                    }
+                    received.extend(batch);
+                }
+                Step::Delete { which } | Step::Hide { which, .. } => {
+                    let Some(message) = received.get(which % received.len().max(1)) else { continue };
+                    let is_latest = queue.find(&receipt_of(message)).is_some_and(|it| it.delivery == message.delivery);
+                    delete(&mut queue, message, now_ms).unwrap();
+                    if is_latest {
+                        held.remove(&message.id);
+                    }
+                }
+            }
+            prop_assert_eq!(queue.messages.len(), held.len());
+        }
+    }
+}

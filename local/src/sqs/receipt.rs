@@ -1,0 +1,49 @@
+//! Receipt handles: what a receiver shows to delete a message, or to hide it for longer.
+//!
+//! A handle names the queue, the message and the delivery, so that one of an earlier delivery is known as such.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::error::{Code, SqsError};
+use super::message::Message;
+
+/// What a handle says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Position of the message.
+    pub position: u64,
+    /// How often it had been received then, that time included.
+    pub receives: u32,
+    /// Its id.
+    pub id: String,
+}
+
+/// The handle of the latest delivery of this message of this queue.
+pub(super) fn encode(queue: &str, message: &Message) -> String {
+    let Message {
+        position, id, delivery, ..
+    } = message;
+    STANDARD.encode(format!("{queue} {position} {} {id}", delivery.receives))
+}
+
+/// Reads a handle of this queue.
+pub(super) fn decode(queue: &str, handle: &str) -> Result<Receipt, SqsError> {
+    parse(queue, handle).ok_or_else(|| {
+        let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
+        SqsError::new(Code::ReceiptHandleIsInvalid, message)
+    })
+}
+
+fn parse(queue: &str, handle: &str) -> Option<Receipt> {
+    let text = String::from_utf8(STANDARD.decode(handle).ok()?).ok()?;
+    let [of, position, receives, id] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    (of == queue).then_some(())?;
+    Some(Receipt {
+        position: position.parse().ok()?,
+        receives: receives.parse().ok()?,
+        id: id.to_owned(),
+    })
+}
