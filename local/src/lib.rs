@@ -16,6 +16,7 @@ pub mod aws;
 pub mod build;
 pub mod gateway;
 pub mod lambda;
+pub mod mapping;
 pub mod meter;
 mod server;
 pub mod sqs;

@@ -43,7 +43,7 @@ use journal::Journal;
 pub use deduplication::WINDOW_MS;
 pub use error::{Code, SqsError};
 pub use message::{Attribute, Attributes, Delivery, Draft, MESSAGE_LIMIT_BYTES, Message};
-pub use operations::Reply;
+pub use operations::{Reply, system_attributes};
 pub use queue::{Change, Counts, Queue, Received, Sent};
 pub use queues::{Entry, Queues};
 pub use receipt::Receipt;
@@ -213,6 +213,18 @@ impl Sqs {
             Ok(errors.collect())
         });
         deleted.unwrap_or_else(|error| vec![error])
+    }
+
+    /// Makes messages visible again that were received in vain.
+    pub(crate) fn release(&self, queue: &str, handles: &[String]) {
+        let released: Result<(), SqsError> = self.with(|queues, now_ms| {
+            handles
+                .iter()
+                .try_for_each(|handle| queues.change_visibility(queue, handle, 0, now_ms))
+        });
+        if let Err(error) = released {
+            tracing::debug!(%error, "a message stays hidden until its timeout");
+        }
     }
 
     /// The handle that the receiver of this message got.

@@ -8,6 +8,8 @@ mod task;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use messages::system_attributes;
+
 use super::Sqs;
 use super::error::{Code, SqsError};
 use crate::lambda::ACCOUNT_ID;

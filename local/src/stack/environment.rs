@@ -94,6 +94,7 @@ mod tests {
             http_apis: Vec::new(),
             tables: Vec::new(),
             queues: Vec::new(),
+            mappings: Vec::new(),
             outputs: BTreeMap::new(),
             next_steps: None,
         };

@@ -1,7 +1,7 @@
 //! Starts the parts together, and stops them.
 //!
-//! The order of a start: read the template, take the ports, build the functions, open the tables, make the pools, serve the APIs and
-//! the AWS endpoint, and start one process of each function to see that it comes up. What fails early costs nothing: a mistake in
+//! The order of a start: read the template, take the ports, build the functions, open the tables and queues, make the pools, serve the APIs and
+//! the AWS endpoint, start one process of each function to see that it comes up, and only then let messages come from queues. What fails early costs nothing: a mistake in
 //! the template is reported before anything is compiled.
 //!
 //! Invariants:
@@ -28,6 +28,7 @@ use crate::build::{self, Bootstraps, BuildError};
 use crate::gateway::http::{self, HttpServer};
 use crate::gateway::{Faults, Gateway, Limits};
 use crate::lambda::{self, Lambda, REGION, Tuning};
+use crate::mapping::{self, Mappings};
 use crate::meter::Meter;
 use crate::sqs::{self, Clock, Sqs};
 use crate::template::{self, Secrets, TemplateError};
@@ -139,6 +140,7 @@ pub struct Running {
     meter: Meter,
     lambda: Lambda,
     sqs: Sqs,
+    mappings: Option<Mappings>,
     gateway: Gateway,
     http: HttpServer,
     tasks: TaskTracker,
@@ -174,9 +176,13 @@ impl Stack {
         };
         let lambda = Lambda::start_with(config, &options.tuning).map_err(|error| StartError::Functions(vec![error]))?;
         let engines = Engines { lambda, dynamodb, sqs };
-        let running = serve(stack, ports, engines, &options, base);
+        let kill = base.stop.clone();
+        let mut running = serve(stack, ports, engines, &options, base);
         match running.warm().await {
-            Ok(()) => Ok(running),
+            Ok(()) => {
+                running.mappings = Some(running.start_mappings(&kill));
+                Ok(running)
+            }
             Err(error) => {
                 running.stop().await;
                 Err(error)
@@ -261,6 +267,7 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
         meter: base.meter,
         lambda,
         sqs,
+        mappings: None,
         gateway,
         http,
         tasks: base.tasks,
@@ -285,14 +292,28 @@ impl Running {
         &self.sqs
     }
 
-    /// Stops everything and waits until no process is left.
+    /// Stops everything and waits until no process is left. Batches of queues that functions work on end before anything else,
+    /// as what they call is still there then; each may take as long as its function may.
     pub async fn stop(self) {
+        if let Some(mappings) = &self.mappings {
+            mappings.stop().await;
+        }
         self.gateway.stop().await;
         self.http.stop().await;
         self.lambda.stop().await;
         drop(self.stop);
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    fn start_mappings(&self, kill: &CancellationToken) -> Mappings {
+        let services = mapping::Services {
+            sqs: self.sqs.clone(),
+            lambda: self.lambda.clone(),
+            meter: self.meter.clone(),
+            region: REGION.to_owned(),
+        };
+        Mappings::start(&self.stack.mappings, &self.stack.functions, &services, kill)
     }
 
     /// Starts a process of each function. One that dies at its start would otherwise be found by its first caller.

@@ -56,8 +56,12 @@ fn read_events(function: &Resource, apis: &mut Vec<HttpApi>, scope: &Scope, prob
         let event = events.below(name);
         match event.required("Type").as_deref() {
             Some("HttpApi") => read_event(&function.id, &event, apis),
-            Some(other) => event.report("Type", format!("the event type {other} is not supported; HttpApi is")),
-            None => {}
+            // Read by `mappings`.
+            Some("SQS") | None => {}
+            Some(other) => event.report(
+                "Type",
+                format!("the event type {other} is not supported; HttpApi and SQS are"),
+            ),
         }
     }
 }

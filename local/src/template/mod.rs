@@ -16,6 +16,7 @@ mod functions;
 mod globals;
 mod http_api;
 mod intrinsics;
+mod mappings;
 pub mod model;
 mod parameters;
 mod properties;
@@ -119,15 +120,18 @@ fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, 
         Kind::SimpleTable => tables::read_simple(resource, &scope, &problems),
         _ => None,
     });
+    let functions: BTreeMap<String, model::Function> = of_kind(Kind::Function)
+        .filter_map(|resource| functions::read(resource, directory, &scope, &problems))
+        .map(|function| (function.logical_id.clone(), function))
+        .collect();
+    let queues = queues::read(&resources, &scope, &problems);
     let stack = Stack {
-        functions: of_kind(Kind::Function)
-            .filter_map(|resource| functions::read(resource, directory, &scope, &problems))
-            .map(|function| (function.logical_id.clone(), function))
-            .collect(),
         websocket_apis: websocket_api::read(&resources, &scope, &problems),
         http_apis: http_api::read(&resources, &scope, &problems),
         tables: tables.collect(),
-        queues: queues::read(&resources, &scope, &problems),
+        mappings: mappings::read(&resources, &functions, &queues, &scope, &problems),
+        functions,
+        queues,
         outputs: outputs(document, &scope, &problems),
         next_steps: document["Metadata"]["Local"]["NextSteps"].as_str().map(str::to_owned),
     };

@@ -15,6 +15,8 @@ pub struct Stack {
     pub tables: Vec<Table>,
     /// SQS queues, in the order of the template.
     pub queues: Vec<Queue>,
+    /// Event source mappings of queues, in the order of the template.
+    pub mappings: Vec<Mapping>,
     /// `Outputs`, resolved as AWS would: their URLs are those of AWS, not of this machine.
     pub outputs: BTreeMap<String, String>,
     /// `Metadata.Local.NextSteps`: what to tell whoever started the stack, with `${WebSocketUrl}`, `${HttpUrl}` and
@@ -127,4 +129,31 @@ pub struct Queue {
     pub name: String,
     /// Its attributes, as `CreateQueue` takes them.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// One event source mapping of a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    /// Key under `Resources`; for an event of a function, the one that SAM makes.
+    pub logical_id: String,
+    /// Name of the queue.
+    pub queue: String,
+    /// ARN of the queue.
+    pub queue_arn: String,
+    /// Whether the queue is FIFO.
+    pub is_fifo: bool,
+    /// Logical id of the function.
+    pub function: String,
+    /// Messages in a batch at most.
+    pub batch_size: usize,
+    /// How long a batch is gathered, in seconds.
+    pub window_s: u32,
+    /// How long received messages stay hidden, in seconds, where that is not what the queue says.
+    pub visibility_override_s: Option<u32>,
+    /// Batches at once at most: `ScalingConfig.MaximumConcurrency`.
+    pub maximum_concurrency: Option<u32>,
+    /// Whether the function's answer names the messages that failed: `ReportBatchItemFailures`.
+    pub reports_failures: bool,
+    /// Whether it runs.
+    pub enabled: bool,
 }

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Table,
     /// `AWS::SQS::Queue`.
     Queue,
+    /// `AWS::Lambda::EventSourceMapping`.
+    Mapping,
     /// `AWS::ApiGatewayV2::Api`.
     Api,
     /// `AWS::ApiGatewayV2::Stage`.
@@ -51,12 +53,13 @@ pub(super) enum Kind {
 }
 
 /// The types that are run, as the documentation lists them.
-pub(super) const SUPPORTED: [(&str, Kind); 11] = [
+pub(super) const SUPPORTED: [(&str, Kind); 12] = [
     ("AWS::Serverless::Function", Kind::Function),
     ("AWS::Serverless::HttpApi", Kind::HttpApi),
     ("AWS::Serverless::SimpleTable", Kind::SimpleTable),
     ("AWS::DynamoDB::Table", Kind::Table),
     ("AWS::SQS::Queue", Kind::Queue),
+    ("AWS::Lambda::EventSourceMapping", Kind::Mapping),
     ("AWS::ApiGatewayV2::Api", Kind::Api),
     ("AWS::ApiGatewayV2::Stage", Kind::Stage),
     ("AWS::ApiGatewayV2::Route", Kind::Route),
@@ -105,9 +108,6 @@ impl Kind {
 
 /// Why a type is refused.
 pub(super) fn refusal(type_name: &str) -> String {
-    if type_name == "AWS::Lambda::EventSourceMapping" {
-        return format!("{type_name} is not supported yet");
-    }
     let supported: Vec<&str> = SUPPORTED.iter().map(|(name, _)| *name).collect();
     format!("{type_name} is not supported; supported are {}", supported.join(", "))
 }

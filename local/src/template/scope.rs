@@ -136,7 +136,7 @@ impl Scope {
             Kind::Stage => "StageName",
             Kind::Queue => "QueueName",
             Kind::Api | Kind::HttpApi => return Ok(physical_id(&resource.id, 10)),
-            Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
+            Kind::Mapping | Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
                 return Ok(physical_id(&resource.id, 7));
             }
             Kind::PassedOver | Kind::Refused => return Ok(self.made_up_name(&resource.id)),

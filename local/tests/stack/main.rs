@@ -1,5 +1,7 @@
 //! Whole stacks, from a template to a client and back.
 
+mod queues;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -315,7 +315,7 @@ impl ReceiveMessage {
 }
 
 /// The attributes that SQS gives a message, in the order of Lambda's events.
-pub(crate) fn system_attributes(message: &Message) -> Map<String, Value> {
+pub fn system_attributes(message: &Message) -> Map<String, Value> {
     let first_ms = message.delivery.first_ms.unwrap_or(message.sent_ms);
     let sequence_number = message.deduplication_id.is_some().then(|| message.sequence_number());
     let attributes = [
