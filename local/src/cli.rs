@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "template.yaml")]
     template: PathBuf,
 
-    /// Keep tables and made-up secrets here; without it they are gone when the stack stops.
+    /// Keep tables, queues and made-up secrets here; without it they are gone when the stack stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
     http_port: u16,
 
-    /// Port of the AWS endpoint (DynamoDB, @connections, meter); 0 takes any free one.
+    /// Port of the AWS endpoint (DynamoDB, SQS, @connections, meter); 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     aws_port: u16,
 
@@ -96,7 +96,7 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Runs a stack until Ctrl-C or SIGTERM.
+/// Runs a stack until Ctrl-C or SIGTERM, which stop it; a second one does so without waiting for what runs.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.start_logging()?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for Ctrl-C")?;
@@ -122,7 +122,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     tracing::info!("stopping");
-    running.stop().await;
+    tokio::select! {
+        () = running.stop() => {}
+        _ = interrupt.recv() => tracing::warn!("stopping at once"),
+        _ = terminate.recv() => tracing::warn!("stopping at once"),
+    }
     Ok(())
 }
 

@@ -5,7 +5,8 @@
 //! - [`template`] reads `template.yaml` into a [`template::Stack`]: what is to run, with every intrinsic resolved
 //! - [`build`] compiles the functions' `bootstrap` binaries
 //! - [`lambda`] runs those binaries through the Lambda Runtime API, a pool of processes per function
-//! - [`aws`] is the endpoint that SDKs talk to: DynamoDB and `@connections`, signed requests only
+//! - [`aws`] is the endpoint that SDKs talk to: DynamoDB, SQS and `@connections`, signed requests only
+//! - [`sqs`] holds queues, and [`mapping`] invokes functions with what is in them
 //! - [`gateway`] is API Gateway: WebSocket APIs and HTTP APIs
 //! - [`meter`] counts what all of it did, and what that would cost
 //! - [`stack`] starts these parts together, and stops them

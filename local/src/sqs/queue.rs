@@ -16,15 +16,18 @@
 //!
 //! Every receive looks through the queue from its front, which suits queues of up to some ten thousand messages.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod changes;
+mod order;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::deduplication::{Sighting, Window};
 use super::error::{Code, SqsError};
 use super::message::{Delivery, Draft, Message, sequence_number};
 use super::receipt::Receipt;
 use super::settings::{Per, Settings};
+
+pub use changes::Change;
 
 /// Longest time that a message stays hidden after a receive, in seconds.
 pub(super) const VISIBILITY_LIMIT_S: u32 = 43_200;
@@ -36,23 +39,6 @@ const IN_FLIGHT_LIMIT: usize = 120_000;
 /// How many messages from the front a receive of a FIFO queue looks through for a group that is free, and how many may be in
 /// flight: the older figure. Raised to 120,000 by now, as is said.
 const FIFO_LIMIT: usize = 20_000;
-
-/// Something that happened to a queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// It was made, or set anew.
-    Set(Box<Settings>),
-    /// A message came.
-    Added(Box<Message>),
-    /// A message was received, or hidden for longer or shorter.
-    Delivered(u64, Delivery),
-    /// A message is gone, for whatever reason.
-    Removed(u64),
-    /// A deduplication id was used.
-    Seen(Sighting),
-    /// No position below this one is ever used again.
-    Reached(u64),
-}
 
 /// The answer to a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -321,61 +307,6 @@ impl Queue {
         times.filter(|time| *time > now_ms).min()
     }
 
-    /// What happened since this was asked last.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Changes that make an equal queue of an empty one.
-    pub fn snapshot(&self) -> Vec<Change> {
-        let set = Change::Set(Box::new(self.settings.clone()));
-        let messages = self
-            .messages
-            .values()
-            .map(|message| Change::Added(Box::new(message.clone())));
-        let seen = self.window.iter().cloned().map(Change::Seen);
-        let reached = Change::Reached(self.next_position);
-        std::iter::once(set)
-            .chain(messages)
-            .chain(seen)
-            .chain([reached])
-            .collect()
-    }
-
-    /// Lets happen what is known to have happened.
-    pub fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Set(settings) => self.settings = (**settings).clone(),
-            Change::Added(message) => {
-                self.next_position = self.next_position.max(message.position + 1);
-                self.by_age.insert((message.sent_ms, message.position));
-                if message.delivery.receives > 0 {
-                    self.received.insert(message.position);
-                }
-                self.messages.insert(message.position, (**message).clone());
-            }
-            Change::Delivered(position, delivery) => {
-                if let Some(message) = self.messages.get_mut(position) {
-                    message.delivery = *delivery;
-                    self.received.insert(*position);
-                }
-            }
-            Change::Removed(position) => {
-                if let Some(message) = self.messages.remove(position) {
-                    self.by_age.remove(&(message.sent_ms, *position));
-                    self.received.remove(position);
-                }
-            }
-            Change::Seen(sighting) => self.window.add(sighting.clone()),
-            Change::Reached(position) => self.next_position = self.next_position.max(*position),
-        }
-    }
-
-    fn commit(&mut self, change: Change) {
-        self.apply(&change);
-        self.changes.push(change);
-    }
-
     /// Removes messages that are older than the retention period.
     fn expire(&mut self, now_ms: u64) {
         while let Some((sent_ms, position)) = self.by_age.first().copied() {
@@ -415,33 +346,6 @@ impl Queue {
         }
     }
 
-    /// Positions to deliver and to give up.
-    fn pick(&self, max: usize, limit: Option<u32>, now_ms: u64) -> (Vec<u64>, Vec<u64>) {
-        let (mut delivered, mut given_up) = (Vec::new(), Vec::new());
-        let mut blocked: HashSet<&str> = self
-            .in_flight(now_ms)
-            .filter_map(|message| self.order_of(message))
-            .collect();
-        let window = if self.settings.is_fifo { FIFO_LIMIT } else { usize::MAX };
-        for message in self.messages.values().take(window) {
-            if delivered.len() == max {
-                break;
-            }
-            let order = self.order_of(message);
-            if order.is_some_and(|group| blocked.contains(group)) {
-                continue;
-            }
-            if self.available_ms(message) > now_ms {
-                blocked.extend(order);
-            } else if limit.is_some_and(|limit| message.delivery.receives >= limit) {
-                given_up.push(message.position);
-            } else {
-                delivered.push(message.position);
-            }
-        }
-        (delivered, given_up)
-    }
-
     fn deliver(&mut self, position: u64, visibility_s: u32, now_ms: u64) -> Option<Message> {
         let delivery = self.messages.get(&position)?.delivery;
         let delivery = Delivery {
@@ -458,25 +362,6 @@ impl Queue {
         self.messages
             .get(&receipt.position)
             .filter(|message| message.id == receipt.id)
-    }
-
-    fn in_flight(&self, now_ms: u64) -> impl Iterator<Item = &Message> {
-        let received = self.received.iter().filter_map(|position| self.messages.get(position));
-        received.filter(move |message| message.delivery.available_ms > now_ms)
-    }
-
-    /// The group whose order the message has to keep.
-    fn order_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
-        message.group.as_deref().filter(|_| self.settings.is_fifo)
-    }
-
-    /// From when on the message can be received. A new delay of a FIFO queue is one also for messages that are in it already.
-    fn available_ms(&self, message: &Message) -> u64 {
-        if self.settings.is_fifo && message.delivery.receives == 0 && message.source_arn.is_none() {
-            message.sent_ms + seconds(self.settings.delay_s)
-        } else {
-            message.delivery.available_ms
-        }
     }
 
     fn redrive_limit(&self) -> Option<u32> {
@@ -496,5 +381,4 @@ fn seconds(seconds: u32) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

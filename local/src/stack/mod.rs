@@ -41,7 +41,7 @@ pub struct Options {
     pub template: PathBuf,
     /// Values for its parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Where tables and made-up secrets are kept; in memory where there is none.
+    /// Where tables, queues and made-up secrets are kept; in memory where there is none.
     pub data_dir: Option<PathBuf>,
     /// Port of the WebSocket APIs; 0 is any.
     pub websocket_port: u16,
