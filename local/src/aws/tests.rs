@@ -230,3 +230,46 @@ async fn the_meter_is_read_and_reset_over_http() {
     );
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn queues_answer_in_json_with_both_names_of_an_error_and_are_metered() {
+    let stack = Running::start().await;
+    let sqs = |path: &str, operation: &str, body: Value| {
+        let request = stack
+            .post(path)
+            .header("x-amz-target", format!("AmazonSQS.{operation}"));
+        request.body(body.to_string())
+    };
+    let create = json!({"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true"}});
+    let answer = sent(sign(sqs("/", "CreateQueue", create), "sqs")).await;
+    let url = json!({"QueueUrl": "http://sqs/000000000000/q.fifo"});
+    assert_eq!(answer, (Status::OK, url.clone()));
+    let receive = sign(sqs("/000000000000/q.fifo", "ReceiveMessage", url), "sqs");
+    assert_eq!(sent(receive).await, (Status::OK, json!({})));
+    let gone = json!({"QueueUrl": "http://sqs/000000000000/gone"});
+    let refused = sign(sqs("/", "PurgeQueue", gone.clone()), "sqs").send().await.unwrap();
+    assert_eq!(refused.status(), Status::BAD_REQUEST);
+    let name = "AWS.SimpleQueueService.NonExistentQueue;Sender";
+    assert_eq!(refused.headers()["x-amzn-query-error"], name);
+    assert_eq!(refused.headers()["content-type"], "application/x-amz-json-1.0");
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["__type"], "com.amazonaws.sqs#QueueDoesNotExist");
+    let unsigned = sqs("/", "PurgeQueue", gone).send().await.unwrap();
+    assert_eq!(
+        unsigned.headers()["x-amzn-query-error"],
+        "MissingAuthenticationToken;Sender"
+    );
+    let reading = stack.meter.read();
+    let row = reading.aws_total(|row| row.service == "sqs" && row.caller == "Work");
+    assert_eq!((row.requests, row.client_errors), (3, 1));
+    assert_eq!((reading.queues.fifo_requests, reading.queues.standard_requests), (1, 2));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn the_query_protocol_of_older_sdks_is_refused() {
+    let stack = Running::start().await;
+    let request = stack.post("/").body("Action=ListQueues&Version=2012-11-05");
+    assert_eq!(sent(sign(request, "sqs")).await.0, Status::NOT_IMPLEMENTED);
+    stack.stop().await;
+}

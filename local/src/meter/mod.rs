@@ -211,6 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn each_64_kb_of_a_payload_is_a_request_to_a_queue() {
+        let meter = Meter::default();
+        for (is_fifo, payload_bytes) in [(false, 0), (false, 64 * 1024 + 1), (true, 64 * 1024)] {
+            meter.queue_call(&QueueCall { is_fifo, payload_bytes });
+        }
+        let reading = meter.read();
+        assert_eq!((reading.queues.standard_requests, reading.queues.fifo_requests), (3, 1));
+        assert!((reading.cost_usd - (3.0 * 0.4 + 0.5) / 1e6).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_reset_shows_the_old_counts_and_begins_anew() {
         let meter = Meter::default();
         meter.http_request(1);
