@@ -187,12 +187,12 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn function(code_uri: &Path) -> BTreeMap<String, Function> {
+    fn function(code_uri: &Path, binary: &str) -> BTreeMap<String, Function> {
         let function = Function {
             logical_id: "Work".to_owned(),
             name: "local-Work".to_owned(),
             code_uri: code_uri.to_owned(),
-            binary: "worker".to_owned(),
+            binary: binary.to_owned(),
             memory_mb: 128,
             timeout_s: 3,
             reserved_concurrency: None,
@@ -201,9 +201,10 @@ mod tests {
         BTreeMap::from([("Work".to_owned(), function)])
     }
 
-    fn package(main: &str) -> tempfile::TempDir {
+    /// Each test has a name of its own: two packages of one name are one to cargo where `CARGO_TARGET_DIR` is set.
+    fn package(name: &str, main: &str) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
-        let manifest = "[package]\nname = \"worker\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+        let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
         fs::write(directory.path().join("Cargo.toml"), manifest).unwrap();
         fs::create_dir(directory.path().join("src")).unwrap();
         fs::write(directory.path().join("src/main.rs"), main).unwrap();
@@ -212,8 +213,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_binary_is_built_and_found() {
-        let package = package("fn main() {}");
-        let built = bootstraps(&function(package.path()), &Bootstraps::default())
+        let package = package("worker", "fn main() {}");
+        let built = bootstraps(&function(package.path(), "worker"), &Bootstraps::default())
             .await
             .unwrap();
         assert!(built["Work"].is_file());
@@ -221,19 +222,19 @@ mod tests {
 
     #[tokio::test]
     async fn code_that_does_not_compile_is_an_error() {
-        let package = package("fn main() { nonsense }");
-        let error = bootstraps(&function(package.path()), &Bootstraps::default())
+        let package = package("broken", "fn main() { nonsense }");
+        let error = bootstraps(&function(package.path(), "broken"), &Bootstraps::default())
             .await
             .unwrap_err();
         assert!(
-            error.to_string().starts_with("cargo could not build worker in "),
+            error.to_string().starts_with("cargo could not build broken in "),
             "{error}"
         );
     }
 
     #[tokio::test]
     async fn a_code_uri_that_leads_nowhere_is_an_error() {
-        let error = bootstraps(&function(Path::new("/nowhere")), &Bootstraps::default())
+        let error = bootstraps(&function(Path::new("/nowhere"), "worker"), &Bootstraps::default())
             .await
             .unwrap_err();
         assert_eq!(error.to_string(), "Work: CodeUri /nowhere is not a directory");
@@ -243,7 +244,9 @@ mod tests {
     async fn given_binaries_are_found_by_logical_id_or_by_name() {
         let given = tempfile::tempdir().unwrap();
         let source = Bootstraps::Given(given.path().to_owned());
-        let error = bootstraps(&function(given.path()), &source).await.unwrap_err();
+        let error = bootstraps(&function(given.path(), "worker"), &source)
+            .await
+            .unwrap_err();
         assert!(
             error
                 .to_string()
@@ -253,7 +256,7 @@ mod tests {
         for name in ["worker", "Work"] {
             fs::create_dir(given.path().join(name)).unwrap();
             fs::write(given.path().join(name).join("bootstrap"), "").unwrap();
-            let found = bootstraps(&function(given.path()), &source).await.unwrap();
+            let found = bootstraps(&function(given.path(), "worker"), &source).await.unwrap();
             assert!(found["Work"].ends_with(Path::new(name).join("bootstrap")));
         }
     }
