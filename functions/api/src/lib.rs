@@ -46,7 +46,7 @@ pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response
         event: &event,
         now_ms,
     };
-    Ok(route(&request).await.unwrap_or_else(|error| error.into_response()))
+    Ok(route(&request).await.unwrap_or_else(ApiError::into_response))
 }
 
 async fn route(request: &Request<'_>) -> Result<Response, ApiError> {

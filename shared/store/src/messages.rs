@@ -51,12 +51,11 @@ impl HistoryRange {
         } else {
             self.end_seq.min(page.max_seq)
         };
-        match (self.descending, page.has_more) {
-            (true, true) => page.cursor,
-            (true, false) => 0,
-            // Ascending, the page may also end before a seq that is still being written.
-            (false, _) if page.cursor < end => page.cursor + 1,
-            (false, _) => 0,
+        match self.descending {
+            true if page.has_more => page.cursor,
+            // Ascending, a page may also end before a seq that is still being written.
+            false if page.cursor < end => page.cursor + 1,
+            _ => 0,
         }
     }
 }

@@ -72,48 +72,28 @@ impl Store {
         };
         let mut inbox = timeline::key(&TimelineId::inbox(user), timelines::HEAD);
         inbox.insert(timelines::COUNTER.to_owned(), number(0));
-        let phone = self.put_new(
+        let phone = put_new(
             &self.directory,
             attr::PK,
             phone_key(&profile.phone_number, attr::ACCOUNT),
             &account,
         )?;
-        let profile = self.put_new(&self.directory, attr::PK, user_key(user, attr::PROFILE), profile)?;
-        let inbox = self.put_new(&self.timelines, timelines::TIMELINE, inbox, &Nothing {})?;
+        let profile = put_new(&self.directory, attr::PK, user_key(user, attr::PROFILE), profile)?;
+        let inbox = put_new(&self.timelines, timelines::TIMELINE, inbox, &Nothing {})?;
         let result = self
             .db
             .transact_write_items()
             .set_transact_items(Some(vec![phone, profile, inbox]))
             .send()
             .await;
-        let error = match result {
-            Ok(_) => return Ok(NewAccount::Made),
-            Err(error) => error,
+        let Err(error) = result else {
+            return Ok(NewAccount::Made);
         };
         match failed_conditions(error.as_service_error()).as_slice() {
             [true, ..] => Ok(NewAccount::PhoneTaken),
             [false, rest @ ..] if rest.contains(&true) => Ok(NewAccount::IdTaken),
             _ => Err(StoreError::call("TransactWriteItems (account)")(error)),
         }
-    }
-
-    fn put_new(
-        &self,
-        table: &str,
-        key_name: &str,
-        key: Item,
-        more: &impl Serialize,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let mut item: Item = serde_dynamo::to_item(more).map_err(|error| corrupt("directory", error.to_string()))?;
-        item.extend(key);
-        let put = Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#key)")
-            .expression_attribute_names("#key", key_name)
-            .build()
-            .map_err(|error| corrupt("directory", error.to_string()))?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// The account behind a phone number. One read unit.
@@ -145,6 +125,20 @@ impl Store {
         let read = |item| serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()));
         output.item.map(read).transpose()
     }
+}
+
+/// A put on the condition that nothing stands there.
+fn put_new(table: &str, key_name: &str, key: Item, more: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(more).map_err(|error| corrupt("directory", error.to_string()))?;
+    item.extend(key);
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(#key)")
+        .expression_attribute_names("#key", key_name)
+        .build()
+        .map_err(|error| corrupt("directory", error.to_string()))?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 /// An inbox's head begins without anything beside its counter.

@@ -8,6 +8,7 @@ use crate::head::CONNECTION_MAX_AGE_S;
 use crate::ids::UserId;
 use crate::item::{Item, corrupt, number};
 use crate::schema::directory as attr;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +44,7 @@ impl Store {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(false)
             }
