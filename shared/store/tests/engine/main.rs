@@ -1,5 +1,7 @@
 //! The store against a real `DynamoDB` engine, embedded: no twin of our own stands in for it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod devices;
 mod directory;
 mod harness;

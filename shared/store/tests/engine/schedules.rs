@@ -88,9 +88,9 @@ async fn send_one(engine: &Engine, client_id: u64, tries: &[(i64, bool)], reader
         answers
     };
     let [own, other] = readers;
-    let (answers, _, _) = tokio::join!(doomed, own.steps(&store), other.steps(&store));
+    let (answers, (), ()) = tokio::join!(doomed, own.steps(&store), other.steps(&store));
     let mut answers: Vec<Answer> = answers.into_iter().map(|sent| (sent.own_seq, sent.message)).collect();
-    let (sent, _, _, _) = tokio::join!(send(&store, &out), own.steps(&store), other.steps(&store), log(&store));
+    let (sent, (), (), _) = tokio::join!(send(&store, &out), own.steps(&store), other.steps(&store), log(&store));
     let sent = sent.unwrap();
     answers.push((sent.own_seq, sent.message));
     answers
