@@ -174,3 +174,16 @@ async fn questions_fail_without_a_connection_and_when_it_ends() {
     disconnected(&mut events).await;
     assert!(matches!(client.heartbeat().await, Err(RequestError::NotConnected)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_written_as_json_where_that_is_chosen() {
+    let (mut peer, mut options) = peer();
+    options.encoding = wigwag_protocol::Encoding::Json;
+    let (client, _events) = Client::start(options);
+    let mut link = peer.accept().await;
+    assert!(link.text().await.starts_with('{'));
+    let sending = send(&client, "hello");
+    let (id, up) = link.message().await;
+    link.accept(id, &up, 1).await;
+    sending.await.unwrap().unwrap();
+}

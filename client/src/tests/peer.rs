@@ -131,16 +131,19 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The next request, which must come within ten minutes of paused time.
-    pub(super) async fn request(&mut self) -> InputFrame {
+    /// The next frame, which must come within ten minutes of paused time.
+    pub(super) async fn text(&mut self) -> String {
         loop {
-            let frame = timeout(Duration::from_mins(10), self.socket.next())
-                .await
-                .expect("a request");
-            if let Frame::Text(text) = frame.expect("not the end").expect("a frame") {
-                return InputFrame::decode(&text).unwrap();
+            let frame = timeout(Duration::from_mins(10), self.socket.next()).await;
+            if let Frame::Text(text) = frame.expect("a request").expect("not the end").expect("a frame") {
+                return text.to_string();
             }
         }
+    }
+
+    /// The next request.
+    pub(super) async fn request(&mut self) -> InputFrame {
+        InputFrame::decode(&self.text().await).unwrap()
     }
 
     /// The next request, which must be a message. Its id, and what it is.

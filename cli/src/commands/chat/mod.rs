@@ -17,13 +17,25 @@ use crate::signals;
 use serde_json::json;
 use std::sync::Arc;
 use talk::Talk;
+use wigwag_client::Code;
 
 pub(crate) async fn run(context: &mut Context, args: Chat) -> Result<(), Failure> {
     let ready = tokio::select! {
         ready = prepare(context, &args) => ready?,
         () = signals::interrupted() => return Ok(()),
     };
-    ready.run(context, args.stay).await
+    let generated = ready.is_made_up();
+    let outcome = ready.run(context, args.stay).await;
+    match outcome {
+        Err(Failure::Refused { code, message }) if generated && code == Some(Code::TOKEN_INVALID) => {
+            let advice = "if it was restarted without its data, start this chat again: it registers anew";
+            Err(Failure::Refused {
+                code,
+                message: format!("{}\n{advice}", message.lines().next().unwrap_or_default()),
+            })
+        }
+        outcome => outcome,
+    }
 }
 
 /// Everything up to being connected.

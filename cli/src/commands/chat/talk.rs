@@ -67,6 +67,11 @@ impl Talk {
         }
     }
 
+    /// Whether the account was made up by `chat`, and can be again.
+    pub(super) fn is_made_up(&self) -> bool {
+        self.held.get().generated
+    }
+
     /// Talks until interrupted, or until the input has ended and everything is answered (with `stay`: until interrupted).
     pub(super) async fn run(mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
         let outcome = tokio::select! {
