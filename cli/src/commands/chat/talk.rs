@@ -12,11 +12,17 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 use wigwag_client::{Client, Event, Events, Message, Receipt, SendError, Session};
 
 /// Lines that may wait for their acknowledgement; below the client's own queue, so that taking one never waits.
 const MOST_UNANSWERED: usize = 200;
+
+/// What came while away is printed before the first line is sent, unless that takes longer than this.
+const CATCH_UP_FIRST: Duration = Duration::from_secs(2);
 
 /// A line and what became of it.
 type Fate = (String, Result<Receipt, SendError>);
@@ -90,11 +96,14 @@ impl Talk {
 
     async fn talk(&mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
         let mut lines = lines::read();
+        let mut patience = pin!(sleep(CATCH_UP_FIRST));
+        let mut patient = true;
         loop {
             if self.is_done() && !stay {
                 return Ok(());
             }
-            let may_read = !self.input_ended && self.unanswered.len() < MOST_UNANSWERED;
+            let waits = patient && !self.caught_up;
+            let may_read = !waits && !self.input_ended && self.unanswered.len() < MOST_UNANSWERED;
             tokio::select! {
                 Some(fate) = self.unanswered.next() => self.report(context, fate)?,
                 event = self.events.next() => match event {
@@ -102,6 +111,7 @@ impl Talk {
                     None => return Ok(()),
                 },
                 input = lines.recv(), if may_read => self.input(context, input).await?,
+                () = &mut patience, if waits => patient = false,
             }
         }
     }
