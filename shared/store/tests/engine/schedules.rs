@@ -11,7 +11,7 @@ use wigwag_protocol::pb::Message;
 use wigwag_store::messages::HistoryRange;
 use wigwag_store::{Store, UserId};
 
-const MESSAGES: u64 = 4;
+const MESSAGES: usize = 4;
 
 /// How often a message is tried, and where each try dies: after so many calls, with or without the last answer.
 type Tries = Vec<Vec<(i64, bool)>>;
@@ -154,7 +154,7 @@ fn whatever_crashes_an_acknowledged_message_stands_once_and_in_order() {
         .build()
         .unwrap();
     let attempt = (0_i64..12, proptest::bool::ANY);
-    let tries = proptest::collection::vec(proptest::collection::vec(attempt, 0..4), MESSAGES as usize);
+    let tries = proptest::collection::vec(proptest::collection::vec(attempt, 0..4), MESSAGES);
     let mut runner = TestRunner::new(Config {
         cases: 20,
         failure_persistence: None,
