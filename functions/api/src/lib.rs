@@ -15,7 +15,7 @@ use failure::ApiError;
 use request::Request;
 use serde::Serialize;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Error, TokenKeys, clients, config};
+use wigwag_edge::{ConfigError, Error, TokenKeys, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
 
@@ -29,10 +29,9 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::store(&sdk)?,
+            store: clients::store()?,
             keys: TokenKeys::from_env()?,
             token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
         })

@@ -6,7 +6,7 @@
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, Pusher, clients, config};
+use wigwag_edge::{Caller, ConfigError, Error, Pusher, clients, config};
 use wigwag_protocol::Encoding;
 use wigwag_protocol::encoding::Offer;
 use wigwag_store::Store;
@@ -22,11 +22,10 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::timelines(&sdk)?,
-            pusher: clients::pusher(&sdk)?,
+            store: clients::timelines()?,
+            pusher: clients::pusher()?,
             policy: config::connection_policy()?,
         })
     }

@@ -15,7 +15,7 @@ mod sync;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use reply::Reply;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, Pusher, TokenKeys, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, Pusher, TokenKeys, clients, config, connection};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
@@ -36,16 +36,15 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         let login_keys = if config::allow_login_frame()? {
             Some(TokenKeys::from_env()?)
         } else {
             None
         };
         Ok(Self {
-            store: clients::store(&sdk)?,
-            pusher: clients::pusher(&sdk)?,
+            store: clients::store()?,
+            pusher: clients::pusher()?,
             policy: config::connection_policy()?,
             messages_from: config::messages_from()?,
             login_keys,

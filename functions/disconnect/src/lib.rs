@@ -5,7 +5,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, clients, config, connection};
 use wigwag_store::{DeviceKey, Store, StoreError};
 
 /// What the function keeps between events.
@@ -17,10 +17,9 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::store(&sdk)?,
+            store: clients::store()?,
             allow_login_frame: config::allow_login_frame()?,
         })
     }

@@ -4,7 +4,6 @@
 //! sender nothing but a log line, and the time it may take is bounded. The SDK's own retries are off: its backoff on 429
 //! would hold the function for seconds.
 
-use aws_config::SdkConfig;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_apigatewaymanagement::error::SdkError;
@@ -74,14 +73,11 @@ pub struct Pusher {
 
 impl Pusher {
     /// A pusher with the endpoint and credentials of `config`.
-    pub fn new(config: &SdkConfig) -> Self {
-        let config = Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            );
+    pub fn new(config: Builder) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
         Self {
             client: Client::from_conf(config.build()),
         }

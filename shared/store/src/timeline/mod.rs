@@ -22,9 +22,10 @@ use crate::{Store, head::Head};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use std::time::Duration;
 
-/// How long a writer may take from reservation to put before a reader may give its seq up. Longer than the longest
-/// timeout of a function that writes (`template.yaml`, 10 s); a test holds the two together.
-pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a writer may take from reservation to put before a reader may give its seq up: twice the timeout of the
+/// functions (`template.yaml`, 5 s), and a test holds the two together. It is also how long a receiver can wait for what
+/// stands behind a message whose function died, so it is no longer than that.
+pub const LEASE: Duration = Duration::from_secs(10);
 
 /// Largest message that an inbox entry carries itself: with its keys the item stays within one write unit (1 KB).
 /// Larger ones stand in the log alone, and the entry names that place.
