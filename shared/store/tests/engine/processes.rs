@@ -316,9 +316,9 @@ impl World {
         self.judge();
     }
 
-    /// Gives a call its turn. Attempts get two of three turns.
+    /// Gives a call its turn. Attempts get three of four turns.
     fn grant(&mut self, fate: Fate) {
-        let for_readers = self.rng.random_ratio(1, 3);
+        let for_readers = self.rng.random_ratio(1, 4);
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
             .filter(|&place| matches!(waiting[place], Name::Read { .. }) == for_readers)

@@ -245,7 +245,7 @@ fn request(call: &Call) -> String {
         Some(key) if key.get("t").is_some() => format!("{} {}", text(&key["t"]["S"]), text(&key["n"]["N"])),
         Some(key) => format!("{} {}", text(&key["pk"]["S"]), text(&key["sk"]["S"])),
         None => match &body["ExpressionAttributeValues"] {
-            Value::Null => body["RequestItems"].to_string(),
+            Value::Null => batch(&body),
             values => format!("{} from {}", text(&values[":t"]["S"]), text(&values[":first"]["N"])),
         },
     };
@@ -255,6 +255,14 @@ fn request(call: &Call) -> String {
         (None, _) => " (seal)".to_owned(),
     };
     format!("{} {place}{what}", call.operation)
+}
+
+/// The keys of a `BatchGetItem`.
+fn batch(body: &Value) -> String {
+    let keys = body["RequestItems"]["timelines"]["Keys"].as_array();
+    let key = |key: &Value| format!("{} {}", key["t"]["S"], key["n"]["N"]).replace('"', "");
+    let keys: Vec<String> = keys.into_iter().flatten().map(key).collect();
+    keys.join(", ")
 }
 
 /// An answer as a line of the trace shows it.

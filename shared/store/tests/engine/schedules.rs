@@ -11,7 +11,7 @@ use crate::processes::World;
 use crate::scheduler::Scheduler;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Seeds that found a violation once.
 const REGRESSIONS: &[u64] = &[];
