@@ -29,7 +29,7 @@ async fn connected(store: &Store) -> Vec<String> {
 
 #[tokio::test]
 async fn a_newer_connection_of_a_device_replaces_the_older_one() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     assert!(
@@ -53,7 +53,7 @@ async fn a_newer_connection_of_a_device_replaces_the_older_one() {
 
 #[tokio::test]
 async fn under_the_platform_policy_one_connection_of_a_platform_is_left() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Platform).await;
@@ -72,7 +72,7 @@ async fn under_the_platform_policy_one_connection_of_a_platform_is_left() {
 
 #[tokio::test]
 async fn a_late_disconnect_does_not_remove_the_newer_connection() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Device).await;
@@ -85,7 +85,7 @@ async fn a_late_disconnect_does_not_remove_the_newer_connection() {
 
 #[tokio::test]
 async fn an_unknown_user_cannot_connect() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let result = engine
         .store()
         .connect(9, &phone(), &connection("a=", 1), ConnectionPolicy::Device, NOW)
@@ -96,7 +96,7 @@ async fn an_unknown_user_cannot_connect() {
 
 #[tokio::test]
 async fn places_are_bounded_and_freed_by_who_is_away_longest() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();
@@ -137,7 +137,7 @@ async fn places_are_bounded_and_freed_by_who_is_away_longest() {
 
 #[tokio::test]
 async fn a_position_only_advances_and_never_beyond_the_end() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();

@@ -3,7 +3,7 @@ use wigwag_store::directory::{ATTEMPTS_PER_WINDOW, Attempt, Befriended, NewAccou
 
 #[tokio::test]
 async fn a_phone_number_and_an_id_belong_to_one_account() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     let profile = |phone: &str| Profile {
@@ -30,7 +30,7 @@ async fn a_phone_number_and_an_id_belong_to_one_account() {
 
 #[tokio::test]
 async fn friendship_has_two_sides_and_a_block_prevents_it() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     for user in 1..=3 {
         engine.user(user).await;
     }
@@ -59,7 +59,7 @@ async fn friendship_has_two_sides_and_a_block_prevents_it() {
 
 #[tokio::test]
 async fn friends_come_in_pages_in_the_order_of_their_ids() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     engine.user(1).await;
     let ids: Vec<u64> = (2..=130).collect();
@@ -75,7 +75,7 @@ async fn friends_come_in_pages_in_the_order_of_their_ids() {
 
 #[tokio::test]
 async fn guesses_side_by_side_do_not_pass_the_limit_together() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     assert_eq!(store.count_attempt("+1", NOW).await.unwrap(), Attempt::Allowed);
     let mut tasks = tokio::task::JoinSet::new();
@@ -106,7 +106,7 @@ async fn guesses_side_by_side_do_not_pass_the_limit_together() {
 
 #[tokio::test]
 async fn a_connection_signs_in_once() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     let who = |user_id| SignedIn {
         user_id,

@@ -4,7 +4,11 @@
 
 mod devices;
 mod directory;
+mod guarantees;
 mod harness;
+mod in_process;
+mod processes;
+mod scheduler;
 mod schedules;
 mod send;
 mod timeline;

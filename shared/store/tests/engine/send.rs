@@ -5,7 +5,7 @@ use wigwag_store::send::{MessagesFrom, Outgoing, Refusal, SendError};
 use wigwag_store::{Store, UserId};
 
 async fn engine() -> Engine {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     engine
