@@ -27,10 +27,16 @@ impl From<Code> for ApiError {
 impl From<StoreError> for ApiError {
     /// The log learns what broke; the client, that trying again can help.
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
+        let cause = &error as &dyn std::error::Error;
         match error {
-            StoreError::Throttled { .. } => Code::BUSY.into(),
-            _ => Code::INTERNAL.into(),
+            StoreError::Throttled { .. } => {
+                tracing::warn!(error = cause, "a request met too many others");
+                Code::BUSY.into()
+            }
+            _ => {
+                tracing::error!(error = cause, "a request failed");
+                Code::INTERNAL.into()
+            }
         }
     }
 }

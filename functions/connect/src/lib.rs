@@ -31,7 +31,8 @@ impl State {
     }
 }
 
-/// Answers with the status of the handshake: 200, or 403 where the user is unknown, or 409 where no place is left.
+/// Answers with the status of the handshake: 200, or 403 where the user is unknown, 409 where no place is left, 503 where the
+/// device has opened a newer connection meanwhile.
 pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
     let offered = event
         .headers
@@ -45,6 +46,7 @@ pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response
             Attached::Yes { .. } => {}
             Attached::NoSuchUser => return Ok(Response::status(403)),
             Attached::TooManyDevices => return Ok(Response::status(409)),
+            Attached::Superseded => return Ok(Response::status(503)),
         }
     }
     Ok(accepted(encoding))

@@ -90,12 +90,8 @@ impl Call<'_> {
             Ok(frame) => frame,
             Err(error) => {
                 tracing::info!(%error, "refused a frame");
-                return Ok(OutputFrame::refusal(
-                    error.cmd,
-                    error.request_id,
-                    error.code,
-                    Payload::None,
-                ));
+                let cmd = reply::answer_type(error.cmd);
+                return Ok(OutputFrame::refusal(cmd, error.request_id, error.code, Payload::None));
             }
         };
         let cmd = frame.request.cmd();
@@ -109,8 +105,7 @@ impl Call<'_> {
     async fn run(&self, request: Request) -> Result<Reply, Error> {
         let caller = self.caller().await?;
         match (request, caller) {
-            (Request::Login(login), None) => login::login(self, &login).await,
-            (Request::Login(_), Some(_)) => Ok(Reply::refused(CmdType::Ack, Code::ALREADY_SIGNED_IN)),
+            (Request::Login(login), caller) => login::login(self, caller.as_ref(), &login).await,
             (request, None) => Ok(Reply::refused(reply::answer_type(request.cmd()), Code::NOT_SIGNED_IN)),
             (Request::Heartbeat(_), Some(caller)) => heartbeat::heartbeat(self, &caller).await,
             (Request::Message(up), Some(caller)) => message::message(self, &caller, up).await,

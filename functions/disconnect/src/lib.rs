@@ -35,7 +35,10 @@ pub async fn handle(state: &State, event: Event, _now_ms: i64) -> Result<Respons
         None => None,
     };
     if let Some(caller) = caller {
-        state.store.disconnect(caller.user, &caller.device, id).await?;
+        state
+            .store
+            .disconnect(caller.user, &caller.device, context.connected_at, id)
+            .await?;
     }
     Ok(Response::status(200))
 }

@@ -1,5 +1,5 @@
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{Friends, Me, Profile};
 use wigwag_store::directory::ATTEMPTS_PER_WINDOW;
@@ -227,25 +227,29 @@ async fn friends_are_made_listed_blocked_and_unmade() -> Result<()> {
     .await?;
     let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
     let mut a = world.device(&ada).await?;
-    assert_eq!(a.say(bob.user_id, 1, "hi").await?.code, Code::NOT_FRIENDS.number());
-    let _: serde_json::Value = world
-        .post("/friend/add", Some(&ada.token), &json!({ "friend_id": bob.user_id }))
-        .await?;
+    let friend = |id: u64| json!({ "friend_id": id });
+    let user = |id: u64| json!({ "user_id": id });
+    let post = async |path: &str, by: &Account, body: Value| world.post::<Value>(path, Some(&by.token), &body).await;
+    post("/friend/add", &ada, friend(bob.user_id)).await?;
+    assert_eq!(
+        a.say(bob.user_id, 1, "hi").await?.code,
+        Code::NOT_FRIENDS.number(),
+        "bob has not said so"
+    );
+    post("/friend/add", &bob, friend(ada.user_id)).await?;
     let friends: Friends = world.get("/friend/list", Some(&bob.token)).await?;
     assert_eq!((friends.friend_ids, friends.next), (vec![ada.user_id], None));
     a.tell(bob.user_id, 1, "hi").await?;
-    let _: serde_json::Value = world
-        .post("/block/add", Some(&bob.token), &json!({ "user_id": ada.user_id }))
-        .await?;
+    post("/block/add", &bob, user(ada.user_id)).await?;
     assert_eq!(a.say(bob.user_id, 2, "hi").await?.code, Code::BLOCKED.number());
-    let _: serde_json::Value = world
-        .post("/block/remove", Some(&bob.token), &json!({ "user_id": ada.user_id }))
-        .await?;
+    post("/block/remove", &bob, user(ada.user_id)).await?;
     a.tell(bob.user_id, 2, "hi again").await?;
-    let _: serde_json::Value = world
-        .post("/friend/remove", Some(&bob.token), &json!({ "friend_id": ada.user_id }))
-        .await?;
+    post("/friend/remove", &bob, friend(ada.user_id)).await?;
     assert_eq!(a.say(bob.user_id, 3, "hi").await?.code, Code::NOT_FRIENDS.number());
+    let beyond = world
+        .send("GET", "/friend/list?after=99999999999999998", Some(&bob.token), None)
+        .await?;
+    assert_eq!(beyond.status(), 400);
     world.stop().await;
     Ok(())
 }

@@ -16,7 +16,7 @@ async fn every_bad_frame_is_refused_with_its_code_and_nothing_is_lost() -> Resul
         ("aGVsbG8gd29ybGQ=", Code::MALFORMED_FRAME),
         ("{", Code::MALFORMED_FRAME),
         ("{\"type\":\"SYNC\",\"data\":[]}", Code::MALFORMED_FRAME),
-        ("{\"type\":\"DANCE\"}", Code::MALFORMED_FRAME),
+        ("{\"type\":\"DANCE\"}", Code::UNKNOWN_COMMAND),
         ("{\"type\":77}", Code::UNKNOWN_COMMAND),
         ("{\"type\":\"KICK\"}", Code::UNKNOWN_COMMAND),
         ("CGM=", Code::UNKNOWN_COMMAND),

@@ -120,7 +120,8 @@ async fn under_the_platform_policy_another_device_of_the_platform_is_replaced_to
     Ok(())
 }
 
-/// A `$disconnect` that never comes leaves a row behind. The next push finds that the connection is gone, and removes it.
+/// A `$disconnect` that never comes leaves a row behind. Pushes to it fail, and nobody minds; it falls to the first push after a
+/// minute (until then 410 may mean that the connection is still opening), or to the device's next connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_never_disconnected_costs_nobody_a_message() -> Result<()> {
     let world = World::with(|options| options.faults.drop_disconnect = 1.0).await?;
@@ -133,11 +134,7 @@ async fn a_connection_that_was_never_disconnected_costs_nobody_a_message() -> Re
         .meter()
         .await?
         .aws_total(|row| row.operation == "PostToConnection");
-    assert_eq!(
-        (pushes.requests, pushes.client_errors),
-        (1, 1),
-        "the second message knows that nobody is there"
-    );
+    assert_eq!((pushes.requests, pushes.client_errors), (2, 2));
     let mut b = world.device(&bob).await?;
     assert_eq!(b.sync(0, 0).await?.messages.len(), 2);
     a.tell(bob.user_id, 3, "3").await?;

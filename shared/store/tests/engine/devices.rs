@@ -9,7 +9,7 @@ fn connection(id: &str, platform: u8) -> Connection {
         id: id.to_owned(),
         platform,
         protobuf: false,
-        connected_at_s: NOW / 1000,
+        connected_at_ms: NOW,
     }
 }
 
@@ -77,9 +77,9 @@ async fn a_late_disconnect_does_not_remove_the_newer_connection() {
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Device).await;
     connect(&store, &phone(), "b=", ConnectionPolicy::Device).await;
-    assert!(!store.disconnect(1, &phone(), "a=").await.unwrap());
+    assert!(!store.disconnect(1, &phone(), NOW, "a=").await.unwrap());
     assert_eq!(connected(&store).await, ["b="]);
-    assert!(store.disconnect(1, &phone(), "b=").await.unwrap());
+    assert!(store.disconnect(1, &phone(), NOW, "b=").await.unwrap());
     assert!(connected(&store).await.is_empty());
 }
 
@@ -115,7 +115,7 @@ async fn places_are_bounded_and_freed_by_who_is_away_longest() {
     let more = DeviceKey::of(1, "one more");
     let connect_more = async |now_ms| {
         let more_connection = Connection {
-            connected_at_s: now_ms / 1000,
+            connected_at_ms: now_ms,
             ..connection("more=", 1)
         };
         store
@@ -152,4 +152,55 @@ async fn a_position_only_advances_and_never_beyond_the_end() {
     );
     let head = store.head(&TimelineId::inbox(1), true).await.unwrap().unwrap();
     assert_eq!(head.devices[&phone()].position, Some(2));
+}
+
+/// A dial that was given up: its `$connect` comes through after that of the next one.
+#[tokio::test]
+async fn a_connection_that_was_opened_earlier_does_not_replace_one_that_was_opened_later() {
+    let engine = Engine::start();
+    engine.user(1).await;
+    let store = engine.store();
+    connect(&store, &phone(), "later=", ConnectionPolicy::Device).await;
+    let earlier = Connection {
+        connected_at_ms: NOW - 1,
+        ..connection("earlier=", 1)
+    };
+    let result = store
+        .connect(1, &phone(), &earlier, ConnectionPolicy::Device, NOW)
+        .await
+        .unwrap();
+    assert_eq!(result, Connected::Superseded);
+    assert_eq!(connected(&store).await, ["later="]);
+}
+
+/// Without its numbering a repeat could not be told from a new message, so the sessions of devices that made place are over.
+#[tokio::test]
+async fn a_device_that_made_place_cannot_repeat_a_message_as_a_new_one() {
+    let engine = Engine::start();
+    engine.user(1).await;
+    engine.user(2).await;
+    let store = engine.store();
+    send(&store, &outgoing(1, "was this answered?")).await.unwrap();
+    let idle_ms = i64::try_from(KEEP_IDLE.as_millis()).unwrap() + 1;
+    for n in 0..DEVICES_PER_USER {
+        let connection = Connection {
+            connected_at_ms: NOW + idle_ms,
+            ..connection(&format!("{n}="), 1)
+        };
+        let device = DeviceKey::of(1, &n.to_string());
+        let result = store
+            .connect(1, &device, &connection, ConnectionPolicy::Device, NOW + idle_ms)
+            .await
+            .unwrap();
+        assert!(matches!(result, Connected::Yes { .. }), "{result:?}");
+    }
+    match send(&store, &outgoing(1, "was this answered?")).await {
+        Err(wigwag_store::send::SendError::Refused(refusal)) => {
+            assert_eq!(
+                (refusal.code, refusal.session),
+                (wigwag_protocol::Code::SESSION_PASSED, Some(10))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
 }

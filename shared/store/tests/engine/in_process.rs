@@ -121,13 +121,13 @@ impl HttpClient for Wire {
     }
 }
 
-/// The SDK's waits between two attempts are over at once, its timeouts never come.
+/// The SDK's waits between two attempts (two seconds at most) are over at once, its timeouts never come.
 #[derive(Debug)]
 pub(crate) struct NoTime;
 
 impl AsyncSleep for NoTime {
     fn sleep(&self, duration: Duration) -> Sleep {
-        if duration < Duration::from_secs(3) {
+        if duration < wigwag_store::ATTEMPT_TIMEOUT {
             Sleep::new(std::future::ready(()))
         } else {
             Sleep::new(std::future::pending())
