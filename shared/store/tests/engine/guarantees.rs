@@ -1,7 +1,8 @@
 //! The guarantees G1-G5 of the design, held against what every reader's cursor has passed, every answer, and the table.
 
 use crate::harness::Engine;
-use crate::processes::{Device, Reader, Timeline, World};
+use crate::processes::{Device, Reader, Timeline};
+use crate::world::World;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use wigwag_protocol::pb::Message;

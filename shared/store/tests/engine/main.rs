@@ -12,3 +12,4 @@ mod scheduler;
 mod schedules;
 mod send;
 mod timeline;
+mod world;

@@ -1,20 +1,41 @@
-//! The model of design and code in one: attempts to send that run side by side, die between any two calls, lose answers and
-//! are repeated, and readers side by side with them. With every other seed readers give up any hole at any moment, so that
-//! no lease protects anybody; with the others nobody does, so that writers fill holes behind cursors. After it the
-//! [guarantees](crate::guarantees) are checked.
+//! The model of design and code in one (`model/one_to_one.py` is the design's): attempts to send that run side by side, die
+//! between any two calls, lose answers and are repeated, and readers side by side with them. With every other seed readers
+//! give up any hole at any moment, so that no lease protects anybody; with the others nobody does until the end, so that
+//! writers fill holes behind cursors. After it the [guarantees](crate::guarantees) are checked.
 //!
-//! `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that are new on every run, `WIGWAG_SCHEDULES` how many there are.
+//! Forty-five schedules are run, in about ten seconds on two cores. `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that
+//! are new on every run, `WIGWAG_SCHEDULES` how many there are. Nothing but its seed makes a schedule, so a failure names
+//! its seed, and shows the run with the fewest messages that still fails.
+//!
+//! A check that cannot fail is worthless. These bugs were planted in the store, one at a time, and taken out again, with
+//! seeds 0..20 and 1000..1080:
+//!
+//! | Bug | Schedules of 100 that find it |
+//! |---|---|
+//! | `pass_holes`: a page's cursor goes to its last row | 83 |
+//! | `ack_before_log`: the answer comes after the claim, with nothing put | 100 |
+//! | `ack_despite_lost_log`: a log entry that could not be put is passed over | 2 |
+//! | `ack_before_inbox`: the same with the receiver's entry | 6 |
+//! | `no_plan`: a repeat uses the seqs that it reserved itself | 99 |
+//! | `drop_repeats`: a repeat is refused | 100 |
+//! | `unfinished_repeats`: a repeat is answered from the plan, with nothing put | 71 |
+//! | `no_cas`: a swap replaces whatever plan stands | 9 |
+//! | `stale_swap`: a swap that another attempt won is tried until it is won | 4 |
+//! | `no_seal_check`: an entry replaces a seal | 27 |
+//! | `seal_over_entry`: a seal replaces an entry | 33 |
+//! | `inbox_first`: the inboxes are written before the log | 39 |
+//! | `own_time`: a repeat stamps the message with its own time | 98 |
 
 use crate::guarantees::violations;
 use crate::harness::Engine;
-use crate::processes::World;
 use crate::scheduler::Scheduler;
+use crate::world::World;
+use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Seeds that found a violation once.
-const REGRESSIONS: &[u64] = &[];
+/// Seeds that are always run: those that found a violation once. These found planted bugs that few others find.
+const REGRESSIONS: &[u64] = &[1004, 1006, 1014, 1028, 1058];
 /// Seeds that are the same on every run.
 const FIXED: std::ops::Range<u64> = 0..20;
 /// How many new ones.
@@ -60,7 +81,8 @@ fn broken(seeds: &[u64]) -> Vec<u64> {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if !run(seed, MESSAGES).1.is_empty() {
+                    let holds = catch_unwind(|| run(seed, MESSAGES).1.is_empty());
+                    if !holds.unwrap_or(false) {
                         broken.lock().unwrap().push(seed);
                     }
                 }
@@ -78,21 +100,19 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn whatever_crashes_an_acknowledged_message_stands_once_and_in_order() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or(now.as_secs() << 20);
+    let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
     println!("new seeds: {new:?}");
     let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
-    let started = Instant::now();
     let broken = broken(&seeds);
-    println!("{} schedules in {:?}", seeds.len(), started.elapsed());
-    assert!(
-        broken.is_empty(),
-        "{} of {} schedules break something: {broken:?}\n{}",
+    println!(
+        "{} of {} schedules break something: {broken:?}",
         broken.len(),
-        seeds.len(),
-        report(broken[0])
+        seeds.len()
     );
+    if let Some(&seed) = broken.first() {
+        panic!("{}", report(seed));
+    }
 }
 
 #[test]
