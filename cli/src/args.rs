@@ -211,9 +211,9 @@ pub(crate) struct Who {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FriendCommand {
-    /// Become friends, on both sides
+    /// Count someone as a friend; they say for themselves whether you are theirs
     Add(Who),
-    /// End a friendship, on both sides
+    /// Count someone as a friend no more
     Remove(Who),
     /// List friends
     List,

@@ -132,15 +132,15 @@ impl Api {
         self.get(&format!("user/{user_id}"), &[]).await
     }
 
-    /// Makes both users friends.
+    /// Counts another user as a friend. Whether this user is a friend of theirs is theirs to say.
     ///
     /// # Errors
-    /// `USER_NOT_FOUND`, `RELATION_TO_SELF`.
+    /// `USER_NOT_FOUND`, `BLOCKED`, `RELATION_TO_SELF`.
     pub async fn friend_add(&self, friend_id: u64) -> Result<(), ApiError> {
         self.post("friend/add", &Friend { friend_id }).await.map(no_content)
     }
 
-    /// Ends a friendship, on both sides.
+    /// Counts another user as a friend no more.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -159,7 +159,7 @@ impl Api {
     /// Takes no more messages from a user.
     ///
     /// # Errors
-    /// `USER_NOT_FOUND`, `RELATION_TO_SELF`.
+    /// `RELATION_TO_SELF`.
     pub async fn block_add(&self, user_id: u64) -> Result<(), ApiError> {
         self.post("block/add", &Block { user_id }).await.map(no_content)
     }

@@ -24,9 +24,9 @@
 //! - `CLIENT_ID_REUSED` (the number holds another message): that one was reported as refused on a repeat, but had been accepted
 //!   before. Ours was not, so it takes the next number.
 //!
-//! What remains is a server that drops a device's record while a message of it is unanswered. It would stand twice if it was
-//! accepted and (a) has number 1, which to a server without a record is the beginning of a session, or (b) its writer died between
-//! the log and the own inbox, so that there is no copy to be found.
+//! What remains is a server that drops a device's record while a message of it is unanswered whose writer died between the log and
+//! the own inbox, so that there is no copy to be found: it would stand twice. A server must refuse the sessions of a dropped record
+//! (`SESSION_PASSED`), or number 1 of such a session would look like a new beginning; ours does.
 //!
 //! An answer counts only for the numbering that it was given to: a late one for an earlier message that had the same number
 //! is ignored.

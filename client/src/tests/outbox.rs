@@ -293,7 +293,7 @@ proptest! {
                     if matches!(outbox.caught_up(NOW + n as u64), Step::Accepted(..)) { break; }
                     continue;
                 };
-                // The first number of a session is the one case that cannot be told from new (see the module).
+                // This simulated server keeps no floor, so the first number of a session is left out (see the module).
                 if arriving == *lost && *forget && frame.client_id > 1 {
                     server.record = None;
                 }
