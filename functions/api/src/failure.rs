@@ -28,16 +28,12 @@ impl From<StoreError> for ApiError {
     /// The log learns what broke; the client, that trying again can help.
     fn from(error: StoreError) -> Self {
         let cause = &error as &dyn std::error::Error;
-        match error {
-            StoreError::Throttled { .. } => {
-                tracing::warn!(error = cause, "a request met too many others");
-                Code::BUSY.into()
-            }
-            _ => {
-                tracing::error!(error = cause, "a request failed");
-                Code::INTERNAL.into()
-            }
+        if matches!(error, StoreError::Throttled { .. }) {
+            tracing::warn!(error = cause, "a request met too many others");
+            return Code::BUSY.into();
         }
+        tracing::error!(error = cause, "a request failed");
+        Code::INTERNAL.into()
     }
 }
 

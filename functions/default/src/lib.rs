@@ -19,9 +19,9 @@ use wigwag_edge::{Caller, ConfigError, Error, Pusher, TokenKeys, clients, config
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
+use wigwag_store::Store;
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::send::MessagesFrom;
-use wigwag_store::{DeviceKey, Store, StoreError};
 
 /// What the function keeps between events.
 #[derive(Debug)]
@@ -122,17 +122,7 @@ impl Call<'_> {
         if caller.is_some() || self.state.login_keys.is_none() {
             return Ok(caller);
         }
-        Ok(signed_in(&self.state.store, connection::id(context)?).await?)
+        let who = self.state.store.signed_in(connection::id(context)?).await?;
+        Ok(who.as_ref().and_then(Caller::from_signed_in))
     }
-}
-
-async fn signed_in(store: &Store, connection_id: &str) -> Result<Option<Caller>, StoreError> {
-    let who = store.signed_in(connection_id).await?;
-    Ok(who.and_then(|who| {
-        Some(Caller {
-            user: who.user_id,
-            device: DeviceKey::from_key(&who.device)?,
-            platform: who.platform,
-        })
-    }))
 }

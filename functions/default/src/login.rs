@@ -7,7 +7,6 @@ use wigwag_edge::{Caller, Error, TokenError};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, LoginMsg};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::StoreError;
-use wigwag_store::directory::SignedIn;
 use wigwag_store::head::Connection;
 
 /// Answered with an ACK that names the user's highest seq. The frame's encoding becomes that of pushes. The same device may
@@ -54,11 +53,7 @@ pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &Logi
 /// Notes who signed in. `false`: somebody else did meanwhile, and this device is detached again.
 async fn sign_in(call: &Call<'_>, claimed: &Caller, connection: &Connection) -> Result<bool, StoreError> {
     let store = &call.state.store;
-    let who = SignedIn {
-        user_id: claimed.user,
-        device: claimed.device.as_str().to_owned(),
-        platform: claimed.platform,
-    };
+    let who = claimed.to_signed_in();
     let is_first = store
         .sign_in(&connection.id, &who, connection.connected_at_ms / 1000)
         .await?;

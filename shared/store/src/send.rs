@@ -395,12 +395,11 @@ impl Store {
         loop {
             let seq = numbering.seq(place);
             match self.put(&timeline, seq, &out.entry(place, &numbering, now_ms)).await? {
-                Put::Stands => return Ok(Placed { numbering, head }),
                 Put::Differs(there) if matches!(place, Place::Log) && !out.is_in(&there) => {
                     return Err(Refusal::from(Code::CLIENT_ID_REUSED).into());
                 }
-                // The log has this message, so this place has it too, written by another version perhaps.
-                Put::Differs(_) => return Ok(Placed { numbering, head }),
+                // What differs otherwise was written by another version, perhaps: the log has this message.
+                Put::Stands | Put::Differs(_) => return Ok(Placed { numbering, head }),
                 Put::Sealed => {}
             }
             let reserved = self

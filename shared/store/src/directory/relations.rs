@@ -165,6 +165,7 @@ impl Store {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error itself")]
 fn unbuilt(error: BuildError) -> StoreError {
     corrupt("directory", error.to_string())
 }
