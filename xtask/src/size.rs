@@ -3,9 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
 use wigwag_local::build::{Bootstraps, bootstraps};
+use wigwag_local::lambda::{Config, Lambda};
+use wigwag_local::meter::Meter;
 use wigwag_local::template;
-use wigwag_tests::World;
 
 /// Most that a bootstrap may take, in bytes.
 const LIMIT_BYTES: u64 = 6 * 1024 * 1024;
@@ -24,46 +27,23 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let stack = template::load(&wigwag_tests::template(), &template::Options::default())?;
     let binaries = bootstraps(&stack.functions, &Bootstraps::Build { release: true }).await?;
-    let mut inits: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let mut memory: BTreeMap<&str, u64> = BTreeMap::new();
-    for start in 0..arguments.starts {
-        eprintln!("start {} of {}", start + 1, arguments.starts);
-        let reading = one_of_each().await?;
-        for function in stack.functions.keys() {
-            let row = reading
-                .functions
-                .get(function)
-                .with_context(|| format!("{function} was not invoked"))?;
-            inits.entry(function).or_default().push(row.init_ms.median);
-            let peak = memory.entry(function).or_default();
-            *peak = (*peak).max(row.peak_memory_bytes);
-        }
-    }
     if !arguments.json {
-        println!("| function | bytes | start to first `/next`, ms: min / median / max | peak memory, MB |");
-        println!("|---|---|---|---|");
+        println!("| function | bytes | process start to first `/next`, ms: min / median / max |");
+        println!("|---|---|---|");
     }
     let mut over = Vec::new();
     for (function, path) in &binaries {
         let bytes = std::fs::metadata(path)
             .with_context(|| format!("read the size of {}", path.display()))?
             .len();
-        let times = inits
-            .get_mut(function.as_str())
-            .map(|times| spread(times))
-            .unwrap_or_default();
-        let peak = memory.get(function.as_str()).copied().unwrap_or(0);
+        let [min, median, max] = spread(starts(&stack, function, path, arguments.starts).await?);
         if arguments.json {
             println!(
                 "{}",
-                json!({ "function": function, "bytes": bytes, "init_ms": times, "peak_memory_bytes": peak })
+                json!({ "function": function, "bytes": bytes, "init_ms": [min, median, max] })
             );
         } else {
-            let [min, median, max] = times;
-            println!(
-                "| {function} | {bytes} | {min:.1} / {median:.1} / {max:.1} | {} |",
-                peak.div_ceil(1 << 20)
-            );
+            println!("| {function} | {bytes} | {min:.1} / {median:.1} / {max:.1} |");
         }
         if bytes > LIMIT_BYTES {
             over.push(function.as_str());
@@ -73,32 +53,39 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Starts a stack whose functions are all started anew, and invokes each of them.
-async fn one_of_each() -> Result<wigwag_local::meter::Reading> {
-    let world = World::with(|options| options.bootstraps = Bootstraps::Build { release: true }).await?;
-    let account = world.account("one").await?;
-    let mut device = world.device(&account).await?;
-    device.heartbeat().await?;
-    device.leave().await?;
-    let reading = loop {
-        let reading = world.meter().await?;
-        if reading
-            .functions
-            .get("DisconnectFunction")
-            .is_some_and(|row| row.invocations > 0)
-        {
-            break reading;
-        }
-        tokio::task::yield_now().await;
-    };
-    world.stop().await;
-    Ok(reading)
+/// Starts a function's process so many times, each time until it asks for its first event; answers with the times in ms.
+async fn starts(stack: &template::Stack, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<f64>> {
+    let mut all = Vec::new();
+    for _ in 0..times {
+        let lambda = Lambda::start(Config {
+            functions: stack.functions.clone(),
+            bootstraps: stack
+                .functions
+                .keys()
+                .map(|id| (id.clone(), bootstrap.to_owned()))
+                .collect(),
+            environment: BTreeMap::from([(function.to_owned(), credentials())]),
+            meter: Meter::default(),
+        })?;
+        let begun = Instant::now();
+        lambda.warm(function).await?;
+        all.push(begun.elapsed().as_secs_f64() * 1000.0);
+        lambda.stop().await;
+    }
+    Ok(all)
+}
+
+/// What an SDK wants to find before it is built. Nothing is called.
+fn credentials() -> BTreeMap<String, String> {
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .map(|name| (name.to_owned(), "unused".to_owned()))
+        .into()
 }
 
 /// Least, middle and most.
-fn spread(times: &mut [f64]) -> [f64; 3] {
+fn spread(mut times: Vec<f64>) -> [f64; 3] {
     times.sort_by(f64::total_cmp);
-    match times {
+    match times.as_slice() {
         [] => [0.0; 3],
         times => [times[0], times[times.len() / 2], times[times.len() - 1]],
     }

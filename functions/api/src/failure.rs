@@ -27,11 +27,13 @@ impl From<Code> for ApiError {
 impl From<StoreError> for ApiError {
     /// The log learns what broke; the client, that trying again can help.
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
-        match error {
-            StoreError::Throttled { .. } => Code::BUSY.into(),
-            _ => Code::INTERNAL.into(),
+        let cause = &error as &dyn std::error::Error;
+        if matches!(error, StoreError::Throttled { .. }) {
+            tracing::warn!(error = cause, "a request met too many others");
+            return Code::BUSY.into();
         }
+        tracing::error!(error = cause, "a request failed");
+        Code::INTERNAL.into()
     }
 }
 

@@ -15,7 +15,7 @@ use failure::ApiError;
 use request::Request;
 use serde::Serialize;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Error, TokenKeys, clients, config};
+use wigwag_edge::{ConfigError, Error, TokenKeys, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
 
@@ -29,10 +29,9 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::store(&sdk)?,
+            store: clients::store()?,
             keys: TokenKeys::from_env()?,
             token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
         })
@@ -46,7 +45,7 @@ pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response
         event: &event,
         now_ms,
     };
-    Ok(route(&request).await.unwrap_or_else(|error| error.into_response()))
+    Ok(route(&request).await.unwrap_or_else(ApiError::into_response))
 }
 
 async fn route(request: &Request<'_>) -> Result<Response, ApiError> {

@@ -4,10 +4,12 @@ use crate::failure::ApiError;
 use crate::request::{Request, user_id};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{Block, Done, Friend, Friends};
+use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_store::UserId;
 use wigwag_store::directory::Befriended;
 
-/// `POST /friend/add`. Both are friends at once, unless the other has blocked the caller.
+/// `POST /friend/add`. The other becomes a friend of the caller, unless they have blocked the caller. Whether the caller is a
+/// friend of theirs is theirs to say.
 pub(crate) async fn add_friend(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller()?.user;
     let Friend { friend_id } = request.body()?;
@@ -19,7 +21,7 @@ pub(crate) async fn add_friend(request: &Request<'_>) -> Result<Done, ApiError> 
     }
 }
 
-/// `POST /friend/remove`. Neither is the other's friend after it; done already where they were not.
+/// `POST /friend/remove`. Done already where the other was not a friend.
 pub(crate) async fn remove_friend(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller()?.user;
     let Friend { friend_id } = request.body()?;
@@ -34,7 +36,11 @@ pub(crate) async fn remove_friend(request: &Request<'_>) -> Result<Done, ApiErro
 /// `GET /friend/list?after=`.
 pub(crate) async fn friends(request: &Request<'_>) -> Result<Friends, ApiError> {
     let caller = request.caller()?.user;
-    let page = request.state.store.friends(caller, request.query("after", 0)?).await?;
+    let after = request.query("after", 0)?;
+    if after > MAX_INTEGER {
+        return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
+    }
+    let page = request.state.store.friends(caller, after).await?;
     Ok(Friends {
         friend_ids: page.ids,
         next: page.next,

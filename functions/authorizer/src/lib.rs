@@ -95,6 +95,7 @@ mod tests {
         state(false).keys.issue(&claims, 0).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
     fn event(query: Value, subprotocols: &str) -> Event {
         serde_json::from_value(json!({
             "type": "REQUEST", "methodArn": "arn:x/$connect", "headers": { "Sec-WebSocket-Protocol": subprotocols },

@@ -1,12 +1,12 @@
 //! Starts the authorizer.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use wigwag_authorizer::{State, handle};
-use wigwag_edge::clock;
+use wigwag_edge::{clock, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init()?;
     let state = State::from_env()?;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {

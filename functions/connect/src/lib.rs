@@ -6,7 +6,7 @@
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, Pusher, clients, config};
+use wigwag_edge::{Caller, ConfigError, Error, Pusher, clients, config};
 use wigwag_protocol::Encoding;
 use wigwag_protocol::encoding::Offer;
 use wigwag_store::Store;
@@ -22,17 +22,17 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::timelines(&sdk)?,
-            pusher: clients::pusher(&sdk)?,
+            store: clients::timelines()?,
+            pusher: clients::pusher()?,
             policy: config::connection_policy()?,
         })
     }
 }
 
-/// Answers with the status of the handshake: 200, or 403 where the user is unknown, or 409 where no place is left.
+/// Answers with the status of the handshake: 200, or 403 where the user is unknown, 409 where no place is left, 503 where the
+/// device has opened a newer connection meanwhile.
 pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
     let offered = event
         .headers
@@ -46,6 +46,7 @@ pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response
             Attached::Yes { .. } => {}
             Attached::NoSuchUser => return Ok(Response::status(403)),
             Attached::TooManyDevices => return Ok(Response::status(409)),
+            Attached::Superseded => return Ok(Response::status(503)),
         }
     }
     Ok(accepted(encoding))

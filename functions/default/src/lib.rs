@@ -15,13 +15,13 @@ mod sync;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use reply::Reply;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, Pusher, TokenKeys, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, Pusher, TokenKeys, clients, config, connection};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
+use wigwag_store::Store;
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::send::MessagesFrom;
-use wigwag_store::{DeviceKey, Store, StoreError};
 
 /// What the function keeps between events.
 #[derive(Debug)]
@@ -36,16 +36,15 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         let login_keys = if config::allow_login_frame()? {
             Some(TokenKeys::from_env()?)
         } else {
             None
         };
         Ok(Self {
-            store: clients::store(&sdk)?,
-            pusher: clients::pusher(&sdk)?,
+            store: clients::store()?,
+            pusher: clients::pusher()?,
             policy: config::connection_policy()?,
             messages_from: config::messages_from()?,
             login_keys,
@@ -91,12 +90,8 @@ impl Call<'_> {
             Ok(frame) => frame,
             Err(error) => {
                 tracing::info!(%error, "refused a frame");
-                return Ok(OutputFrame::refusal(
-                    error.cmd,
-                    error.request_id,
-                    error.code,
-                    Payload::None,
-                ));
+                let cmd = reply::answer_type(error.cmd);
+                return Ok(OutputFrame::refusal(cmd, error.request_id, error.code, Payload::None));
             }
         };
         let cmd = frame.request.cmd();
@@ -110,8 +105,7 @@ impl Call<'_> {
     async fn run(&self, request: Request) -> Result<Reply, Error> {
         let caller = self.caller().await?;
         match (request, caller) {
-            (Request::Login(login), None) => login::login(self, &login).await,
-            (Request::Login(_), Some(_)) => Ok(Reply::refused(CmdType::Ack, Code::ALREADY_SIGNED_IN)),
+            (Request::Login(login), caller) => login::login(self, caller.as_ref(), &login).await,
             (request, None) => Ok(Reply::refused(reply::answer_type(request.cmd()), Code::NOT_SIGNED_IN)),
             (Request::Heartbeat(_), Some(caller)) => heartbeat::heartbeat(self, &caller).await,
             (Request::Message(up), Some(caller)) => message::message(self, &caller, up).await,
@@ -128,17 +122,7 @@ impl Call<'_> {
         if caller.is_some() || self.state.login_keys.is_none() {
             return Ok(caller);
         }
-        Ok(signed_in(&self.state.store, connection::id(context)?).await?)
+        let who = self.state.store.signed_in(connection::id(context)?).await?;
+        Ok(who.as_ref().and_then(Caller::from_signed_in))
     }
-}
-
-async fn signed_in(store: &Store, connection_id: &str) -> Result<Option<Caller>, StoreError> {
-    let who = store.signed_in(connection_id).await?;
-    Ok(who.and_then(|who| {
-        Some(Caller {
-            user: who.user_id,
-            device: DeviceKey::from_key(&who.device)?,
-            platform: who.platform,
-        })
-    }))
 }

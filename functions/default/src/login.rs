@@ -6,45 +6,67 @@ use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::{Caller, Error, TokenError};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, LoginMsg};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::directory::SignedIn;
+use wigwag_store::StoreError;
+use wigwag_store::head::Connection;
 
-/// Answered with an ACK that names the user's highest seq. The frame's encoding becomes that of pushes.
-pub(crate) async fn login(call: &Call<'_>, login: &LoginMsg) -> Result<Reply, Error> {
+/// Answered with an ACK that names the user's highest seq. The frame's encoding becomes that of pushes. The same device may
+/// say it again, when it missed the answer. The connection is attached first: one that counts as signed in can be pushed to.
+pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &LoginMsg) -> Result<Reply, Error> {
+    let refused = |code| Ok(Reply::refused(CmdType::Ack, code));
     let Some(keys) = &call.state.login_keys else {
-        return Ok(Reply::refused(CmdType::Ack, Code::LOGIN_FRAME_DISABLED));
+        let code = if caller.is_some() {
+            Code::ALREADY_SIGNED_IN
+        } else {
+            Code::LOGIN_FRAME_DISABLED
+        };
+        return refused(code);
     };
     let token = std::str::from_utf8(&login.token).unwrap_or_default();
-    let claims = match keys.verify(token, call.now_ms / 1000) {
-        Ok(claims) => claims,
-        Err(TokenError::Invalid) => return Ok(Reply::refused(CmdType::Ack, Code::TOKEN_INVALID)),
-        Err(TokenError::Expired) => return Ok(Reply::refused(CmdType::Ack, Code::TOKEN_EXPIRED)),
+    let claimed = match keys.verify(token, call.now_ms / 1000) {
+        Ok(claims) => Caller::from(&claims),
+        Err(TokenError::Invalid) => return refused(Code::TOKEN_INVALID),
+        Err(TokenError::Expired) => return refused(Code::TOKEN_EXPIRED),
     };
-    let caller = Caller::from(&claims);
-    let connection = connection::of(&call.event.request_context, caller.platform, call.encoding)?;
-    let who = SignedIn {
-        user_id: caller.user,
-        device: caller.device.as_str().to_owned(),
-        platform: caller.platform,
-    };
-    if !call
-        .state
-        .store
-        .sign_in(&connection.id, &who, connection.connected_at_s)
-        .await?
-    {
-        return Ok(Reply::refused(CmdType::Ack, Code::ALREADY_SIGNED_IN));
+    if caller.is_some_and(|caller| *caller != claimed) {
+        return refused(Code::ALREADY_SIGNED_IN);
     }
     let (store, pusher) = (&call.state.store, &call.state.pusher);
-    match connection::attach(store, pusher, &caller, &connection, call.state.policy, call.now_ms).await? {
-        Attached::Yes { max_seq } => {
-            let ack = AckMsg {
-                r#type: AckType::Login.into(),
-                seq: max_seq,
-                ..AckMsg::default()
-            };
-            Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
-        }
-        Attached::NoSuchUser => Ok(Reply::refused(CmdType::Ack, Code::USER_NOT_FOUND)),
-        Attached::TooManyDevices => Ok(Reply::refused(CmdType::Ack, Code::TOO_MANY_DEVICES)),
+    let connection = connection::of(&call.event.request_context, claimed.platform, call.encoding)?;
+    let max_seq = match connection::attach(store, pusher, &claimed, &connection, call.state.policy, call.now_ms).await?
+    {
+        Attached::Yes { max_seq } => max_seq,
+        Attached::NoSuchUser => return refused(Code::USER_NOT_FOUND),
+        Attached::TooManyDevices => return refused(Code::TOO_MANY_DEVICES),
+        Attached::Superseded => return refused(Code::BUSY),
+    };
+    if caller.is_none() && !sign_in(call, &claimed, &connection).await? {
+        return refused(Code::ALREADY_SIGNED_IN);
     }
+    let ack = AckMsg {
+        r#type: AckType::Login.into(),
+        seq: max_seq,
+        ..AckMsg::default()
+    };
+    Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
+}
+
+/// Notes who signed in. `false`: somebody else did meanwhile, and this device is detached again.
+async fn sign_in(call: &Call<'_>, claimed: &Caller, connection: &Connection) -> Result<bool, StoreError> {
+    let store = &call.state.store;
+    let who = claimed.to_signed_in();
+    let is_first = store
+        .sign_in(&connection.id, &who, connection.connected_at_ms / 1000)
+        .await?;
+    if is_first || store.signed_in(&connection.id).await?.as_ref() == Some(&who) {
+        return Ok(true);
+    }
+    store
+        .disconnect(
+            claimed.user,
+            &claimed.device,
+            connection.connected_at_ms,
+            &connection.id,
+        )
+        .await?;
+    Ok(false)
 }

@@ -22,7 +22,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
         Ok(sent) => {
             call.state
                 .pusher
-                .push(&call.state.store, pushes(caller, &out, &sent, call.now_ms))
+                .push(&call.state.store, pushes(caller, &out, &sent, call.now_ms), call.now_ms)
                 .await;
             Ok(acknowledged(&out, &sent))
         }
@@ -193,7 +193,7 @@ mod tests {
                 id: id.to_owned(),
                 platform: 1,
                 protobuf: false,
-                connected_at_s: 0,
+                connected_at_ms: 0,
             };
             (
                 DeviceKey::of(1, id),

@@ -41,11 +41,13 @@ impl Reply {
     }
 }
 
-/// The type that answers a request: an ACK where there is nothing else to tell.
+/// The type that answers a request: an ACK where there is nothing else to tell. What a client may not send is answered as what
+/// cannot be read, never with a type that comes unasked.
 pub(crate) fn answer_type(request: CmdType) -> CmdType {
     match request {
         CmdType::Login | CmdType::Message | CmdType::Ack => CmdType::Ack,
-        CmdType::Heartbeat | CmdType::Sync | CmdType::Pull | CmdType::Kick | CmdType::Unspecified => request,
+        CmdType::Heartbeat | CmdType::Sync | CmdType::Pull => request,
+        CmdType::Kick | CmdType::Unspecified => CmdType::Unspecified,
     }
 }
 
@@ -55,6 +57,10 @@ pub(crate) fn failed(request: CmdType, error: &(dyn std::error::Error + 'static)
         Some(StoreError::Throttled { .. }) => Code::BUSY,
         _ => Code::INTERNAL,
     };
-    tracing::error!(cmd = request.as_str_name(), error, "a request failed");
+    if code == Code::BUSY {
+        tracing::warn!(cmd = request.as_str_name(), error, "a request met too many others");
+    } else {
+        tracing::error!(cmd = request.as_str_name(), error, "a request failed");
+    }
     Reply::refused(answer_type(request), code)
 }

@@ -5,8 +5,8 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, Error, clients, config, connection};
-use wigwag_store::{DeviceKey, Store, StoreError};
+use wigwag_edge::{Caller, ConfigError, Error, clients, config, connection};
+use wigwag_store::Store;
 
 /// What the function keeps between events.
 #[derive(Debug)]
@@ -17,10 +17,9 @@ pub struct State {
 
 impl State {
     /// From the environment.
-    pub async fn from_env() -> Result<Self, Error> {
-        let sdk = clients::sdk_config().await;
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::store(&sdk)?,
+            store: clients::store()?,
             allow_login_frame: config::allow_login_frame()?,
         })
     }
@@ -32,23 +31,19 @@ pub async fn handle(state: &State, event: Event, _now_ms: i64) -> Result<Respons
     let id = connection::id(context)?;
     let caller = match Caller::from_context(&context.authorizer.fields) {
         Some(caller) => Some(caller),
-        None if state.allow_login_frame => forget_socket(&state.store, id).await?,
+        None if state.allow_login_frame => state
+            .store
+            .forget_socket(id)
+            .await?
+            .as_ref()
+            .and_then(Caller::from_signed_in),
         None => None,
     };
     if let Some(caller) = caller {
-        state.store.disconnect(caller.user, &caller.device, id).await?;
+        state
+            .store
+            .disconnect(caller.user, &caller.device, context.connected_at, id)
+            .await?;
     }
     Ok(Response::status(200))
-}
-
-/// Who had signed in on the connection with a LOGIN frame.
-async fn forget_socket(store: &Store, connection_id: &str) -> Result<Option<Caller>, StoreError> {
-    let who = store.forget_socket(connection_id).await?;
-    Ok(who.and_then(|who| {
-        Some(Caller {
-            user: who.user_id,
-            device: DeviceKey::from_key(&who.device)?,
-            platform: who.platform,
-        })
-    }))
 }

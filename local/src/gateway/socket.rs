@@ -27,6 +27,9 @@ use super::{INTEGRATION_LIMIT, Limits, Shared, event, message};
 /// How long the other side may take to finish the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
+/// The same when the gateway itself stops: whoever stopped it waits.
+const STOP_LIMIT: Duration = Duration::from_millis(100);
+
 /// Largest read at once; small, because there may be thousands of sockets.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
@@ -112,7 +115,12 @@ pub(super) async fn run(
     let (mut sink, mut stream) = stream.split();
     let ending = converse(&shared, &connection, &mut sink, &mut stream, &mut frames).await;
     leave(&shared, &connection);
-    let closing = close(sink, stream, frames, ending.close.clone());
+    let limit = if shared.stop.is_cancelled() {
+        STOP_LIMIT
+    } else {
+        CLOSE_LIMIT
+    };
+    let closing = close(sink, stream, frames, ending.close.clone(), limit);
     tokio::join!(closing, disconnect(&shared, &connection, &ending));
     tracing::debug!(
         connection = connection.id,
@@ -222,10 +230,11 @@ async fn close(
     mut stream: SplitStream<Stream>,
     mut frames: mpsc::Receiver<Utf8Bytes>,
     frame: Option<CloseFrame>,
+    limit: Duration,
 ) {
     frames.close();
     if let Some(frame) = frame {
-        within(async {
+        within(limit, async {
             while let Ok(queued) = frames.try_recv() {
                 sink.feed(Message::Text(queued)).await?;
             }
@@ -233,9 +242,9 @@ async fn close(
         })
         .await;
     }
-    within(async { while let Some(Ok(_)) = stream.next().await {} }).await;
+    within(limit, async { while let Some(Ok(_)) = stream.next().await {} }).await;
     let Ok(stream) = sink.reunite(stream) else { return };
-    within(drain(stream.into_inner())).await;
+    within(limit, drain(stream.into_inner())).await;
 }
 
 /// Ends the connection in a way that lets the client read the close frame: if data came that nobody read, closing the socket
@@ -247,6 +256,6 @@ async fn drain(mut io: TokioIo<Upgraded>) {
     }
 }
 
-async fn within(step: impl Future) {
-    drop(timeout(CLOSE_LIMIT, step).await);
+async fn within(limit: Duration, step: impl Future) {
+    drop(timeout(limit, step).await);
 }

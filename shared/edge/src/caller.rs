@@ -3,6 +3,7 @@
 use crate::token::Claims;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use wigwag_store::directory::SignedIn;
 use wigwag_store::{DeviceKey, UserId};
 
 /// A signed-in device.
@@ -29,6 +30,25 @@ impl Caller {
     /// Reads the context back from an event; `None` where the connection opened without a token.
     pub fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
         Self::read(|name| context.get(name).map(plain))
+    }
+
+    /// What is kept of a caller who signed in with a LOGIN frame.
+    pub fn to_signed_in(&self) -> SignedIn {
+        SignedIn {
+            user_id: self.user,
+            device: self.device.as_str().to_owned(),
+            platform: self.platform,
+        }
+    }
+
+    /// Reads that back.
+    pub fn from_signed_in(who: &SignedIn) -> Option<Self> {
+        let device = DeviceKey::from_key(&who.device)?;
+        Some(Self {
+            user: who.user_id,
+            device,
+            platform: who.platform,
+        })
     }
 
     fn read(value: impl Fn(&str) -> Option<String>) -> Option<Self> {

@@ -1,38 +1,65 @@
 //! Clients of AWS, built once at start.
+//!
+//! In Lambda the region, the credentials and the endpoints stand in the environment, so they are read from there and nowhere
+//! else. `aws-config` would bring the whole chain of credential providers into every binary (docs/adr/0009).
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, required};
 use crate::push::Pusher;
-use crate::required;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use wigwag_store::Store;
 
-/// Region, credentials and endpoints from the environment, as every AWS SDK reads them (`AWS_ENDPOINT_URL*` included).
-pub async fn sdk_config() -> SdkConfig {
-    aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await
-}
-
 /// The store, on the tables that the environment names.
-pub fn store(config: &SdkConfig) -> Result<Store, ConfigError> {
-    let tables = (required("TIMELINES_TABLE")?, required("DIRECTORY_TABLE")?);
+pub fn store() -> Result<Store, ConfigError> {
     Ok(Store::new(
-        aws_sdk_dynamodb::config::Builder::from(config),
-        tables.0,
-        tables.1,
+        dynamodb()?,
+        required("TIMELINES_TABLE")?,
+        required("DIRECTORY_TABLE")?,
     ))
 }
 
 /// The store of a function that uses the timelines alone.
-pub fn timelines(config: &SdkConfig) -> Result<Store, ConfigError> {
-    Ok(Store::new(
-        aws_sdk_dynamodb::config::Builder::from(config),
-        required("TIMELINES_TABLE")?,
-        "",
+pub fn timelines() -> Result<Store, ConfigError> {
+    Ok(Store::new(dynamodb()?, required("TIMELINES_TABLE")?, ""))
+}
+
+/// The way to devices. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, without which there is none to post to.
+pub fn pusher() -> Result<Pusher, ConfigError> {
+    let config = aws_sdk_apigatewaymanagement::Config::builder()
+        .behavior_version(aws_sdk_apigatewaymanagement::config::BehaviorVersion::v2026_01_12())
+        .region(region()?)
+        .credentials_provider(credentials()?)
+        .endpoint_url(required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
+    Ok(Pusher::new(config))
+}
+
+fn dynamodb() -> Result<aws_sdk_dynamodb::config::Builder, ConfigError> {
+    let mut config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(region()?)
+        .credentials_provider(credentials()?);
+    config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
+    Ok(config)
+}
+
+fn region() -> Result<Region, ConfigError> {
+    Ok(Region::new(required("AWS_REGION")?))
+}
+
+/// The credentials of the function's role. Lambda gives each process its own, valid as long as the process lives.
+fn credentials() -> Result<Credentials, ConfigError> {
+    let (key_id, secret) = (required("AWS_ACCESS_KEY_ID")?, required("AWS_SECRET_ACCESS_KEY")?);
+    Ok(Credentials::new(
+        key_id,
+        secret,
+        std::env::var("AWS_SESSION_TOKEN").ok(),
+        None,
+        "environment",
     ))
 }
 
-/// The way to devices. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, which the SDK reads by itself and
-/// without which there is none to post to.
-pub fn pusher(config: &SdkConfig) -> Result<Pusher, ConfigError> {
-    required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?;
-    Ok(Pusher::new(config))
+/// Where a service is, if not where AWS has it: the service's own variable, or the one for all.
+fn endpoint(service: &str) -> Option<String> {
+    std::env::var(service)
+        .or_else(|_| std::env::var("AWS_ENDPOINT_URL"))
+        .ok()
 }

@@ -18,6 +18,8 @@ pub enum Attached {
     },
     /// There is no such user.
     NoSuchUser,
+    /// A newer connection of the device stands already.
+    Superseded,
     /// No place is left for another device.
     TooManyDevices,
 }
@@ -28,7 +30,7 @@ pub fn of(context: &Context, platform: u8, encoding: Encoding) -> Result<Connect
         id: id(context)?.to_owned(),
         platform,
         protobuf: encoding == Encoding::Protobuf,
-        connected_at_s: context.connected_at / 1000,
+        connected_at_ms: context.connected_at,
     })
 }
 
@@ -58,6 +60,7 @@ pub async fn attach(
             Ok(Attached::Yes { max_seq })
         }
         Connected::NoSuchUser => Ok(Attached::NoSuchUser),
+        Connected::Superseded => Ok(Attached::Superseded),
         Connected::TooManyDevices => Ok(Attached::TooManyDevices),
     }
 }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod connection;
 pub mod push;
 pub mod response;
+pub mod telemetry;
 pub mod token;
 
 pub use caller::Caller;

@@ -4,7 +4,6 @@
 //! sender nothing but a log line, and the time it may take is bounded. The SDK's own retries are off: its backoff on 429
 //! would hold the function for seconds.
 
-use aws_config::SdkConfig;
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_apigatewaymanagement::error::SdkError;
@@ -23,6 +22,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Waits after the first and the second 429; after a third the push is given up.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
+
+/// A connection younger than this may still be opening: API Gateway gives `$connect` and the authorizer 29 s each.
+const HANDSHAKE_MS: i64 = 60_000;
 
 /// How a post ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,26 +76,25 @@ pub struct Pusher {
 
 impl Pusher {
     /// A pusher with the endpoint and credentials of `config`.
-    pub fn new(config: &SdkConfig) -> Self {
-        let config = Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
-            );
+    pub fn new(config: Builder) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
         Self {
             client: Client::from_conf(config.build()),
         }
     }
 
     /// Pushes to each target the output that belongs to it, each in its encoding. A connection that is gone leaves its
-    /// user's head, if it is still the one there.
-    pub async fn push(&self, store: &Store, pushes: Vec<(Target, OutputFrame)>) {
+    /// user's head, if it is still the one there. A young one stays: API Gateway answers 410 also before `$connect` has
+    /// returned.
+    pub async fn push(&self, store: &Store, pushes: Vec<(Target, OutputFrame)>, now_ms: i64) {
         stream::iter(pushes)
             .for_each_concurrent(CONCURRENCY, async |(target, output)| {
                 let frame = OutputFrame::encode_batch(std::slice::from_ref(&output), target.encoding());
-                if self.post(&target.connection.id, frame).await == Delivery::Gone {
+                let age_ms = now_ms - target.connection.connected_at_ms;
+                if self.post(&target.connection.id, frame).await == Delivery::Gone && age_ms > HANDSHAKE_MS {
                     self.forget(store, &target).await;
                 }
             })
@@ -102,7 +103,12 @@ impl Pusher {
 
     async fn forget(&self, store: &Store, target: &Target) {
         if let Err(error) = store
-            .disconnect(target.user, &target.device, &target.connection.id)
+            .disconnect(
+                target.user,
+                &target.device,
+                target.connection.connected_at_ms,
+                &target.connection.id,
+            )
             .await
         {
             tracing::warn!(connection.id = target.connection.id, %error, "could not remove a connection that is gone");

@@ -64,7 +64,10 @@ impl Key {
             .chain_update(secret.as_bytes())
             .finalize();
         Self {
-            id: digest[..4].iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: format!(
+                "{:08x}",
+                u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+            ),
             signs: EncodingKey::from_secret(secret.as_bytes()),
             verifies: DecodingKey::from_secret(secret.as_bytes()),
         }

@@ -97,7 +97,7 @@ pub struct Profile {
     pub nickname: String,
 }
 
-/// `POST /friend/add` and `POST /friend/remove`. Both sides become, or cease to be, friends.
+/// `POST /friend/add` and `POST /friend/remove`: whom the signed-in user counts as a friend. Each side says so for itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Friend {
     /// The other user.

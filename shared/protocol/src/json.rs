@@ -13,7 +13,7 @@ enum NameOrNumber {
 }
 
 macro_rules! enum_codec {
-    ($module:ident, $type:ty, $prefix:literal) => {
+    ($module:ident, $type:ty, $prefix:literal, $unknown:expr) => {
         pub(crate) mod $module {
             use super::{Deserialize, Deserializer, NameOrNumber, Serialize, Serializer, Unexpected};
             use serde::de::Error as _;
@@ -30,6 +30,7 @@ macro_rules! enum_codec {
                     NameOrNumber::Name(name) => <$type>::from_str_name(&name)
                         .or_else(|| <$type>::from_str_name(&format!("{}{name}", $prefix)))
                         .map(i32::from)
+                        .or($unknown)
                         .ok_or_else(|| {
                             D::Error::invalid_value(Unexpected::Str(&name), &concat!("a name of ", $prefix, "*"))
                         }),
@@ -39,11 +40,13 @@ macro_rules! enum_codec {
     };
 }
 
-enum_codec!(cmd_type, crate::pb::CmdType, "CMD_TYPE_");
-enum_codec!(ack_type, crate::pb::AckType, "ACK_TYPE_");
-enum_codec!(session_type, crate::pb::SessionType, "SESSION_TYPE_");
-enum_codec!(message_type, crate::pb::MessageType, "MESSAGE_TYPE_");
-enum_codec!(kick_reason, crate::pb::KickReason, "KICK_REASON_");
+// A command that nobody knows is a number that nobody knows, so that the rest of its frame is read and the refusal can name the
+// request. An unknown name anywhere else is malformed.
+enum_codec!(cmd_type, crate::pb::CmdType, "CMD_TYPE_", Some(-1));
+enum_codec!(ack_type, crate::pb::AckType, "ACK_TYPE_", None);
+enum_codec!(session_type, crate::pb::SessionType, "SESSION_TYPE_", None);
+enum_codec!(message_type, crate::pb::MessageType, "MESSAGE_TYPE_", None);
+enum_codec!(kick_reason, crate::pb::KickReason, "KICK_REASON_", None);
 
 /// `LoginMsg` in JSON: the token is a string.
 #[derive(Deserialize, Serialize, Default)]

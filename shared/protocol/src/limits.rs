@@ -21,9 +21,9 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// Longest device id in bytes. It is only ever hashed.
 pub const DEVICE_ID_BYTES: usize = 64;
 
-/// Most devices of one user that can hold a place (a connection, a numbering) at once. Eight of them keep the head of
+/// Most devices of one user that can hold a place (a connection, a numbering) at once. Seven of them keep the head of
 /// an inbox under 1 KB, which is one write unit.
-pub const DEVICES_PER_USER: usize = 8;
+pub const DEVICES_PER_USER: usize = 7;
 
 /// Nickname length in characters.
 pub const NICKNAME_CHARS: usize = 64;

@@ -33,6 +33,8 @@ pub enum Connected {
     },
     /// There is no such user.
     NoSuchUser,
+    /// A newer connection of the device stands already: this one was given up before it was finished.
+    Superseded,
     /// Every place is held by a device that is connected, or was active within [`KEEP_IDLE`].
     TooManyDevices,
 }
@@ -56,7 +58,7 @@ pub const KEEP_IDLE: Duration = Duration::from_hours(1);
 impl Store {
     /// Writes a connection into the user's head. One write unit and one request, unless a connection is replaced or a
     /// device has to make place.
-    #[tracing::instrument(name = "store.connect", skip_all, fields(user.id = user, connection.id = connection.id), err)]
+    #[tracing::instrument(name = "store.connect", skip_all, fields(user.id = user, connection.id = connection.id))]
     pub async fn connect(
         &self,
         user: UserId,
@@ -65,14 +67,16 @@ impl Store {
         policy: ConnectionPolicy,
         now_ms: i64,
     ) -> Result<Connected, StoreError> {
-        let Some(before) = self.put_connection(user, device, connection).await? else {
-            return Ok(Connected::NoSuchUser);
+        let before = match self.put_connection(user, device, connection).await? {
+            Ok(before) => before,
+            Err(refused) => return Ok(refused),
         };
         if !before.devices.contains_key(device)
             && before.devices.len() >= DEVICES_PER_USER
             && !self.make_place(user, &before, now_ms).await?
         {
-            self.disconnect(user, device, &connection.id).await?;
+            self.disconnect(user, device, connection.connected_at_ms, &connection.id)
+                .await?;
             return Ok(Connected::TooManyDevices);
         }
         let mut replaced = Vec::new();
@@ -83,7 +87,7 @@ impl Store {
             if other == device {
                 replaced.push(older.clone());
             } else if policy == ConnectionPolicy::Platform && older.platform == connection.platform {
-                self.disconnect(user, other, &older.id).await?;
+                self.disconnect(user, other, older.connected_at_ms, &older.id).await?;
                 replaced.push(older.clone());
             }
         }
@@ -93,55 +97,78 @@ impl Store {
         })
     }
 
-    /// Answers with the head as it was; `None` where there is no such user.
+    /// Answers with the head as it was, or with why the connection was not written. One attempt: a second one would take its
+    /// own connection for the older one.
     async fn put_connection(
         &self,
         user: UserId,
         device: &DeviceKey,
         connection: &Connection,
-    ) -> Result<Option<Head>, StoreError> {
+    ) -> Result<Result<Head, Connected>, StoreError> {
         let result = self
-            .db
+            .once
             .update_item()
             .table_name(&self.timelines)
             .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
             .update_expression("SET #c = :connection")
-            .condition_expression("attribute_exists(#t)")
+            .condition_expression("attribute_exists(#t) AND (attribute_not_exists(#c) OR #c <= :connection)")
             .expression_attribute_names("#t", attr::TIMELINE)
             .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
             .expression_attribute_values(":connection", string(connection.to_string()))
             .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match result {
-            Ok(output) => Head::from_item(&output.attributes.unwrap_or_default()).map(Some),
-            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(None),
-            Err(error) => Err(StoreError::call("UpdateItem (connect)")(error)),
+            Ok(output) => Head::from_item(&output.attributes.unwrap_or_default()).map(Ok),
+            Err(error) => match condition_item(error.as_service_error()) {
+                Some(None) => Ok(Err(Connected::NoSuchUser)),
+                Some(Some(_)) => Ok(Err(Connected::Superseded)),
+                None => Err(StoreError::call("UpdateItem (connect)")(error)),
+            },
         }
     }
 
-    /// Forgets the device that has been away longest. `false`: none may be forgotten.
+    /// Forgets the device that has been away longest, if it is as the head showed it, and raises the floor to its session.
+    /// `false`: none may be forgotten.
     async fn make_place(&self, user: UserId, head: &Head, now_ms: i64) -> Result<bool, StoreError> {
         let Some((device, known)) = longest_away(head, now_ms) else {
             return Ok(false);
         };
         tracing::info!(user.id = user, device = %device, "forgot a device that made place for another");
+        let floor = known
+            .numbering
+            .as_ref()
+            .map_or(0, |numbering| numbering.session)
+            .max(head.session_floor);
+        let (connection, numbering) = (attribute(attr::CONNECTION, device), attribute(attr::NUMBERING, device));
         let mut call = self
-            .db
+            .once
             .update_item()
             .table_name(&self.timelines)
             .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
-            .update_expression("REMOVE #c, #s, #o, #p")
-            .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
-            .expression_attribute_names("#s", attribute(attr::NUMBERING, device))
+            .update_expression("SET #floor = :floor REMOVE #c, #s, #o, #p")
+            .expression_attribute_names("#floor", attr::SESSION_FLOOR)
+            .expression_attribute_names("#c", connection)
+            .expression_attribute_names("#s", numbering)
             .expression_attribute_names("#o", attribute(attr::OWN_SEQ, device))
-            .expression_attribute_names("#p", attribute(attr::POSITION, device));
-        call = match &known.connection {
-            None => call.condition_expression("attribute_not_exists(#c)"),
-            Some(dead) => call
-                .condition_expression("#c = :dead")
-                .expression_attribute_values(":dead", string(dead.to_string())),
-        };
+            .expression_attribute_names("#p", attribute(attr::POSITION, device))
+            .expression_attribute_values(":floor", number(floor));
+        let is_connection = known
+            .connection
+            .as_ref()
+            .map_or("attribute_not_exists(#c)", |_| "#c = :connection");
+        let is_numbering = known
+            .numbering
+            .as_ref()
+            .map_or("attribute_not_exists(#s)", |_| "#s = :numbering");
+        call = call.condition_expression(format!("{is_connection} AND {is_numbering}"));
+        if let Some(connection) = &known.connection {
+            call = call.expression_attribute_values(":connection", string(connection.to_string()));
+        }
+        if let Some(numbering) = &known.numbering {
+            call = call.expression_attribute_values(":numbering", numbering.to_value());
+        }
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
@@ -151,8 +178,14 @@ impl Store {
 
     /// Removes a connection from the user's head, if it is still that one. Answers whether it was. One write unit; may be
     /// repeated.
-    #[tracing::instrument(name = "store.disconnect", skip_all, fields(user.id = user, connection.id = connection_id), err)]
-    pub async fn disconnect(&self, user: UserId, device: &DeviceKey, connection_id: &str) -> Result<bool, StoreError> {
+    #[tracing::instrument(name = "store.disconnect", skip_all, fields(user.id = user, connection.id = connection_id))]
+    pub async fn disconnect(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        connected_at_ms: i64,
+        connection_id: &str,
+    ) -> Result<bool, StoreError> {
         let result = self
             .db
             .update_item()
@@ -161,7 +194,7 @@ impl Store {
             .update_expression("REMOVE #c")
             .condition_expression("begins_with(#c, :id)")
             .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
-            .expression_attribute_values(":id", string(Connection::prefix(connection_id)))
+            .expression_attribute_values(":id", string(Connection::prefix(connected_at_ms, connection_id)))
             .send()
             .await;
         match result {
@@ -172,7 +205,7 @@ impl Store {
     }
 
     /// Notes that a device has everything up to `seq`. Positions only advance. One write unit; may be repeated.
-    #[tracing::instrument(name = "store.position", skip_all, fields(user.id = user, seq), err)]
+    #[tracing::instrument(name = "store.position", skip_all, fields(user.id = user, seq))]
     pub async fn set_position(&self, user: UserId, device: &DeviceKey, seq: u64) -> Result<Positioned, StoreError> {
         let result = self
             .db

@@ -7,8 +7,8 @@ use std::error::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Too many requests: nothing was done.
-    #[error("DynamoDB throttles {operation}")]
+    /// Too many requests, or another one on the same item just now: nothing was done.
+    #[error("{operation} was throttled, or met another request")]
     Throttled {
         /// Name of the call.
         operation: &'static str,
@@ -43,9 +43,13 @@ impl StoreError {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         move |error| match error.code() {
-            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
-                Self::Throttled { operation }
-            }
+            Some(
+                "ProvisionedThroughputExceededException"
+                | "ThrottlingException"
+                | "RequestLimitExceeded"
+                | "TransactionConflictException"
+                | "TransactionInProgressException",
+            ) => Self::Throttled { operation },
             _ => Self::Failed {
                 operation,
                 source: Box::new(error),

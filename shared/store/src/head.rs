@@ -20,6 +20,9 @@ pub struct Head {
     pub reserved_at_ms: i64,
     /// The user's devices. Empty in the head of a log.
     pub devices: BTreeMap<DeviceKey, Device>,
+    /// The latest session of a device that had to make place: without its record, an older session cannot be told from a
+    /// new one, so sessions up to this are refused.
+    pub session_floor: u64,
 }
 
 /// What a head holds of one device.
@@ -42,8 +45,8 @@ pub struct Connection {
     pub platform: u8,
     /// Whether frames to it are base64 protobuf; JSON if not.
     pub protobuf: bool,
-    /// When it was opened, in seconds.
-    pub connected_at_s: i64,
+    /// When it was opened, in ms, as API Gateway says in every event of it.
+    pub connected_at_ms: i64,
 }
 
 /// No connection of API Gateway lives longer than two hours; older ones are left-overs of a lost `$disconnect`.
@@ -52,19 +55,25 @@ pub const CONNECTION_MAX_AGE_S: i64 = 2 * 60 * 60 + 60;
 impl Connection {
     /// Whether it can still be open.
     pub fn is_alive(&self, now_ms: i64) -> bool {
-        now_ms / 1000 - self.connected_at_s <= CONNECTION_MAX_AGE_S
+        (now_ms - self.connected_at_ms) / 1000 <= CONNECTION_MAX_AGE_S
     }
 
-    /// The start of its text form, which no other connection has.
-    pub(crate) fn prefix(id: &str) -> String {
-        format!("{id} ")
+    /// The start of its text form, which no other connection has. It begins with the time in thirteen digits, so that texts
+    /// sort by age.
+    pub(crate) fn prefix(connected_at_ms: i64, id: &str) -> String {
+        format!("{connected_at_ms:013} {id} ")
     }
 }
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let encoding = if self.protobuf { 'p' } else { 'j' };
-        write!(f, "{} {encoding} {} {}", self.id, self.platform, self.connected_at_s)
+        write!(
+            f,
+            "{}{encoding}{}",
+            Self::prefix(self.connected_at_ms, &self.id),
+            self.platform
+        )
     }
 }
 
@@ -72,14 +81,17 @@ impl std::str::FromStr for Connection {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.split(' ');
+        let mut parts = text.splitn(3, ' ');
         let mut next = || parts.next().ok_or("a connection lacks a part");
-        let (id, encoding, platform, connected_at_s) = (next()?, next()?, next()?, next()?);
+        let (connected_at_ms, id, rest) = (next()?, next()?, next()?);
+        let (encoding, platform) = rest.split_at_checked(1).ok_or("a connection lacks a part")?;
         Ok(Self {
             id: id.to_owned(),
             protobuf: encoding == "p",
             platform: platform.parse().map_err(|_| "a connection's platform is no number")?,
-            connected_at_s: connected_at_s.parse().map_err(|_| "a connection's time is no number")?,
+            connected_at_ms: connected_at_ms
+                .parse()
+                .map_err(|_| "a connection's time is no number")?,
         })
     }
 }
@@ -90,6 +102,7 @@ impl Head {
             seq: get_number(item, attr::COUNTER).unwrap_or(0),
             reserved_at_ms: get_number(item, attr::RESERVED_AT).unwrap_or(0),
             devices: BTreeMap::new(),
+            session_floor: get_number(item, attr::SESSION_FLOOR).unwrap_or(0),
         };
         for (name, value) in item {
             head.read_device(item, name, value)?;
@@ -159,7 +172,7 @@ mod tests {
             id: "TXzPWdnOjoECGjA=".to_owned(),
             platform: 11,
             protobuf: true,
-            connected_at_s: 1_800_000_000,
+            connected_at_ms: 1_800_000_000_000,
         }
     }
 
@@ -169,7 +182,7 @@ mod tests {
         assert!(
             connection()
                 .to_string()
-                .starts_with(&Connection::prefix("TXzPWdnOjoECGjA="))
+                .starts_with(&Connection::prefix(1_800_000_000_000, "TXzPWdnOjoECGjA="))
         );
     }
 
@@ -197,6 +210,7 @@ mod tests {
         };
         let mut item = timeline::key(&TimelineId::inbox((1 << 53) - 1), 0);
         item.insert(attr::COUNTER.to_owned(), number(1_u64 << 33));
+        item.insert(attr::SESSION_FLOOR.to_owned(), number(1_800_000_000_000_u64));
         item.insert(attr::RESERVED_AT.to_owned(), number(1_800_000_000_000_u64));
         for device in 0..DEVICES_PER_USER {
             let key = DeviceKey::of(1, &device.to_string());

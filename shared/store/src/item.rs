@@ -8,6 +8,10 @@ use std::collections::HashMap;
 /// An item, as the SDK gives and takes it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "numbers are as cheap to pass as references to them"
+)]
 pub(crate) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

@@ -46,8 +46,12 @@ pub struct Store {
     directory: String,
 }
 
-/// Longest wait for one attempt of one call. Well under the functions' timeout, so that a lost answer is still reported.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for one attempt of one call. With `OPERATION_TIMEOUT` it is within the functions' own timeout (5 s), so that
+/// a lost answer is most often still reported.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// Longest wait for all attempts of one call.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
     /// A store on these tables, with the endpoint and credentials of `config`. A function that uses one table only may
@@ -56,6 +60,7 @@ impl Store {
         let config = config.timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(OPERATION_TIMEOUT)
                 .build(),
         );
         let db = config

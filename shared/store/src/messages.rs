@@ -51,12 +51,11 @@ impl HistoryRange {
         } else {
             self.end_seq.min(page.max_seq)
         };
-        match (self.descending, page.has_more) {
-            (true, true) => page.cursor,
-            (true, false) => 0,
-            // Ascending, the page may also end before a seq that is still being written.
-            (false, _) if page.cursor < end => page.cursor + 1,
-            (false, _) => 0,
+        match self.descending {
+            true if page.has_more => page.cursor,
+            // Ascending, a page may also end before a seq that is still being written.
+            false if page.cursor < end => page.cursor + 1,
+            _ => 0,
         }
     }
 }
@@ -140,6 +139,7 @@ impl Store {
         encoding: Encoding,
         number: impl Fn(u64, &mut pb::Message),
     ) -> Result<Messages, StoreError> {
+        page.keep(at_most(&page.entries));
         let logged = self.logged(&page.entries).await?;
         let mut messages = Vec::with_capacity(page.entries.len());
         for (seq, entry) in &page.entries {
@@ -163,7 +163,7 @@ impl Store {
         let keys: Vec<Item> = entries
             .iter()
             .filter_map(|(_, entry)| match &entry.content {
-                Content::Reference { log, seq } => Some(key(log, *seq)),
+                Content::Reference { log, seq, .. } => Some(key(log, *seq)),
                 Content::Inline(_) => None,
             })
             .collect();
@@ -213,7 +213,7 @@ impl Store {
 fn message(entry: &Entry, logged: &HashMap<(String, u64), Entry>) -> Result<pb::Message, StoreError> {
     let bytes = match &entry.content {
         Content::Inline(bytes) => bytes,
-        Content::Reference { log, seq } => {
+        Content::Reference { log, seq, .. } => {
             match logged.get(&(log.as_str().to_owned(), *seq)).map(|entry| &entry.content) {
                 Some(Content::Inline(bytes)) => bytes,
                 _ => {
@@ -226,6 +226,16 @@ fn message(entry: &Entry, logged: &HashMap<(String, u64), Entry>) -> Result<pb::
         }
     };
     pb::Message::decode(bytes.as_slice()).map_err(|_| corrupt("timelines", "a message cannot be read"))
+}
+
+/// How many of the first entries can fit one frame in any encoding, by the length of their messages alone.
+fn at_most(entries: &[(u64, Entry)]) -> usize {
+    let mut bytes = 0;
+    let fitting = entries.iter().take_while(|(_, entry)| {
+        bytes += entry.content.bytes();
+        bytes <= PAGE_BYTES
+    });
+    fitting.count().max(1)
 }
 
 /// How many of the first messages fit one frame; at least one, which always does.

@@ -63,8 +63,15 @@ pub enum Verdict {
     },
 }
 
-/// Judges a number by the last one of its device.
-pub fn judge(last: Option<&Numbering>, session: u64, client_id: u64, receiver: UserId, digest: [u8; 4]) -> Verdict {
+/// Judges a number by the last one of its device; where there is none, by the floor of its user's head.
+pub fn judge(
+    last: Option<&Numbering>,
+    session_floor: u64,
+    session: u64,
+    client_id: u64,
+    receiver: UserId,
+    digest: [u8; 4],
+) -> Verdict {
     let next_in = |expected| {
         if client_id == expected {
             Verdict::Next
@@ -73,6 +80,7 @@ pub fn judge(last: Option<&Numbering>, session: u64, client_id: u64, receiver: U
         }
     };
     match last {
+        None if session <= session_floor => Verdict::SessionPassed { stored: session_floor },
         None => next_in(1),
         Some(last) if session > last.session => next_in(1),
         Some(last) if session < last.session => Verdict::SessionPassed { stored: last.session },
@@ -93,11 +101,15 @@ pub fn digest(message_type: i32, content: &[u8]) -> [u8; 4] {
 }
 
 impl Plan {
-    const BYTES: usize = 36;
+    const BYTES: usize = 37;
+
+    /// First byte of the plan of a one-to-one message; other kinds of conversation will have others.
+    const PEER: u8 = 1;
 
     /// Fixed-width big-endian fields, so that equal plans have equal bytes: they are compared in conditions.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::BYTES);
+        bytes.push(Self::PEER);
         bytes.extend(self.receiver.to_be_bytes());
         bytes.extend(self.log_seq.to_be_bytes());
         bytes.extend(self.receiver_seq.to_be_bytes());
@@ -107,13 +119,14 @@ impl Plan {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(&[Self::PEER])?;
         let field = |n: usize| Some(u64::from_be_bytes(bytes.get(n * 8..n * 8 + 8)?.try_into().ok()?));
         Some(Self {
             receiver: field(0)?,
             log_seq: field(1)?,
             receiver_seq: field(2)?,
             sent_at_ms: field(3)?.cast_signed(),
-            digest: bytes.get(32..Self::BYTES)?.try_into().ok()?,
+            digest: bytes.get(32..36)?.try_into().ok()?,
         })
     }
 }
@@ -162,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_number_is_judged_by_the_last_one() {
-        let of = |session, client_id| judge(Some(&last()), session, client_id, 2, digest(1, b"hi"));
+        let of = |session, client_id| judge(Some(&last()), 0, session, client_id, 2, digest(1, b"hi"));
         assert_eq!(of(10, 8), Verdict::Next);
         assert_eq!(of(10, 9), Verdict::Ahead { expected: 8 });
         assert_eq!(of(10, 7), Verdict::Repeat(last()));
@@ -170,15 +183,15 @@ mod tests {
         assert_eq!(of(9, 8), Verdict::SessionPassed { stored: 10 });
         assert_eq!(of(11, 1), Verdict::Next);
         assert_eq!(of(11, 2), Verdict::Ahead { expected: 1 });
-        assert_eq!(judge(None, 1, 1, 2, [0; 4]), Verdict::Next);
-        assert_eq!(judge(None, 1, 2, 2, [0; 4]), Verdict::Ahead { expected: 1 });
+        assert_eq!(judge(None, 0, 1, 1, 2, [0; 4]), Verdict::Next);
+        assert_eq!(judge(None, 0, 1, 2, 2, [0; 4]), Verdict::Ahead { expected: 1 });
     }
 
     #[test]
     fn the_same_number_for_another_message_is_no_repeat() {
-        assert_eq!(judge(Some(&last()), 10, 7, 2, digest(1, b"ho")), Verdict::Reused);
-        assert_eq!(judge(Some(&last()), 10, 7, 3, digest(1, b"hi")), Verdict::Reused);
-        assert_eq!(judge(Some(&last()), 10, 7, 2, digest(2, b"hi")), Verdict::Reused);
+        assert_eq!(judge(Some(&last()), 0, 10, 7, 2, digest(1, b"ho")), Verdict::Reused);
+        assert_eq!(judge(Some(&last()), 0, 10, 7, 3, digest(1, b"hi")), Verdict::Reused);
+        assert_eq!(judge(Some(&last()), 0, 10, 7, 2, digest(2, b"hi")), Verdict::Reused);
     }
 
     #[test]

@@ -23,9 +23,13 @@ pub mod timelines {
     pub const LOG: &str = "l";
     /// Entry, N: its seq there.
     pub const LOG_SEQ: &str = "q";
+    /// Entry, N: its length there, in bytes.
+    pub const BYTES: &str = "b";
     /// Seal, BOOL: nobody may write here any more.
     pub const SEAL: &str = "x";
 
+    /// Inbox head, N: the latest session of a device that had to make place.
+    pub const SESSION_FLOOR: &str = "f";
     /// Inbox head, S, one per device, followed by the device's key: its connection.
     pub const CONNECTION: char = 'C';
     /// Inbox head, M, one per device: the numbering of its messages and the plan of the last one.

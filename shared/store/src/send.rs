@@ -62,7 +62,8 @@ pub struct Sent {
     pub receiver: Head,
 }
 
-/// Why a message is not accepted. Nothing of it was stored, and its number is still to be used.
+/// Why a message is not accepted. This attempt stored nothing of it, and its number is still to be used. (Another attempt at
+/// it that ran at the same time may have been accepted: where a block and a send meet, either order is right.)
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("refused: {code}")]
 pub struct Refusal {
@@ -107,6 +108,13 @@ struct Reserved {
 enum Claim {
     Won(Head),
     Lost(Head),
+}
+
+/// Where a message came to stand in one place, and the head of that timeline, where it had to be reserved again: a device may
+/// have connected meanwhile.
+struct Placed {
+    numbering: Numbering,
+    head: Option<Head>,
 }
 
 /// One of the places a message goes to.
@@ -166,16 +174,27 @@ impl Outgoing {
         }
     }
 
-    fn entry(&self, place: Place, numbering: &Numbering) -> Entry {
+    /// What is put. The attempt's own time stands in for that of the reservation, which came no later.
+    fn entry(&self, place: Place, numbering: &Numbering, now_ms: i64) -> Entry {
         let message = self.message(numbering).encode_to_vec();
         let content = match place {
             Place::Receiver | Place::Own if message.len() > INLINE_BYTES => Content::Reference {
                 log: self.timeline(Place::Log),
                 seq: numbering.plan.log_seq,
+                bytes: message.len(),
             },
             Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
         };
-        Entry::new(&self.key, numbering.plan.sent_at_ms, content)
+        Entry::new(&self.key, now_ms, content)
+    }
+
+    /// Whether an entry of the log says what this message says. The digest in the plan is too short to rely on alone.
+    fn is_in(&self, entry: &Entry) -> bool {
+        match &entry.content {
+            Content::Inline(bytes) => pb::Message::decode(bytes.as_slice())
+                .is_ok_and(|there| there.message_type == self.message_type && there.content == self.content),
+            Content::Reference { .. } => false,
+        }
     }
 
     fn digest(&self) -> [u8; 4] {
@@ -187,7 +206,14 @@ impl Outgoing {
             .devices
             .get(&self.key.device)
             .and_then(|device| device.numbering.as_ref());
-        judge(last, self.key.session, self.key.client_id, self.receiver, self.digest())
+        judge(
+            last,
+            sender.session_floor,
+            self.key.session,
+            self.key.client_id,
+            self.receiver,
+            self.digest(),
+        )
     }
 }
 
@@ -216,37 +242,31 @@ impl Store {
         }
     }
 
-    /// Step 1. Where a part of it fails, the rest is given up.
+    /// Step 1. A log comes to be with the first message that has a receiver. Where a part fails, the rest is given up.
     async fn prepare(&self, out: &Outgoing, now_ms: i64) -> Result<(Reserved, Relation), SendError> {
         let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
-        let (log, receiver, relation) = tokio::join!(
-            self.reserve(&log, 1, Missing::Create, now_ms),
+        let (mut logged, receiver, relation) = tokio::join!(
+            self.reserve(&log, 1, Missing::Refuse, now_ms),
             self.reserve(&inbox, 1, Missing::Refuse, now_ms),
             self.relation(out.receiver, out.key.sender),
         );
-        let taken = (
-            log.as_ref().ok().and_then(Option::as_ref),
-            receiver.as_ref().ok().and_then(Option::as_ref),
-        );
-        if let ((Some(log), Some(receiver)), Ok(relation)) = (taken, &relation) {
-            return Ok((
-                Reserved {
-                    log_seq: log.seq,
-                    receiver: receiver.clone(),
-                },
-                *relation,
-            ));
+        if matches!((&logged, &receiver), (Ok(None), Ok(Some(_)))) {
+            logged = self.reserve(&log, 1, Missing::Create, now_ms).await;
         }
-        self.give_up(out, taken.0.map(|head| head.seq), taken.1.map(|head| head.seq), now_ms)
-            .await;
-        log?;
-        receiver?.ok_or(Refusal::from(Code::USER_NOT_FOUND))?;
-        relation?;
-        Err(StoreError::Corrupt {
-            table: "timelines",
-            detail: "a log was not made".to_owned(),
+        match (logged, receiver, relation) {
+            (Ok(Some(log)), Ok(Some(receiver)), Ok(relation)) => {
+                let log_seq = log.seq;
+                Ok((Reserved { log_seq, receiver }, relation))
+            }
+            (logged, receiver, relation) => {
+                let taken = |head: &Result<Option<Head>, _>| head.as_ref().ok()?.as_ref().map(|head| head.seq);
+                self.give_up(out, taken(&logged), taken(&receiver), now_ms).await;
+                relation?;
+                logged?;
+                receiver?;
+                Err(Refusal::from(Code::USER_NOT_FOUND).into())
+            }
         }
-        .into())
     }
 
     /// Step 2.
@@ -265,7 +285,10 @@ impl Store {
             own_seq: 0,
         };
         let is_next = match out.key.client_id {
-            1 => "attribute_exists(#t) AND (attribute_not_exists(#s) OR #s.#session < :session)",
+            1 => {
+                "attribute_exists(#t) AND (#s.#session < :session \
+                 OR (attribute_not_exists(#s) AND (attribute_not_exists(#floor) OR #floor < :session)))"
+            }
             _ => "attribute_exists(#t) AND #s.#session = :session AND #s.#client_id = :previous",
         };
         let mut call = self
@@ -287,7 +310,9 @@ impl Store {
             .expression_attribute_values(":now", number(now_ms))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if out.key.client_id > 1 {
+        if out.key.client_id == 1 {
+            call = call.expression_attribute_names("#floor", attr::SESSION_FLOOR);
+        } else {
             call = call
                 .expression_attribute_names("#client_id", attr::CLIENT_ID)
                 .expression_attribute_values(":previous", number(out.key.client_id - 1));
@@ -348,46 +373,45 @@ impl Store {
         receiver: Head,
         now_ms: i64,
     ) -> Result<Sent, SendError> {
-        let logged = self.place(out, Place::Log, numbering, now_ms).await?;
+        let logged = self.place(out, Place::Log, numbering, now_ms).await?.numbering;
         let (theirs, own) = tokio::join!(
             self.place(out, Place::Receiver, logged.clone(), now_ms),
             self.place(out, Place::Own, logged.clone(), now_ms),
         );
-        let (receiver_seq, own_seq) = (theirs?.plan.receiver_seq, own?.own_seq);
+        let (theirs, own) = (theirs?, own?);
         Ok(Sent {
             message: out.message(&logged),
-            own_seq,
-            receiver_seq,
-            sender,
-            receiver,
+            own_seq: own.numbering.own_seq,
+            receiver_seq: theirs.numbering.plan.receiver_seq,
+            sender: own.head.unwrap_or(sender),
+            receiver: theirs.head.unwrap_or(receiver),
         })
     }
 
     /// Puts the message into one place. Where its seq was sealed, it takes another, which all attempts agree on.
-    async fn place(
-        &self,
-        out: &Outgoing,
-        place: Place,
-        planned: Numbering,
-        now_ms: i64,
-    ) -> Result<Numbering, SendError> {
+    async fn place(&self, out: &Outgoing, place: Place, planned: Numbering, now_ms: i64) -> Result<Placed, SendError> {
         let timeline = out.timeline(place);
-        let mut numbering = planned;
+        let (mut numbering, mut head) = (planned, None);
         loop {
             let seq = numbering.seq(place);
-            if self.put(&timeline, seq, &out.entry(place, &numbering)).await? == Put::Stands {
-                return Ok(numbering);
+            match self.put(&timeline, seq, &out.entry(place, &numbering, now_ms)).await? {
+                Put::Differs(there) if matches!(place, Place::Log) && !out.is_in(&there) => {
+                    return Err(Refusal::from(Code::CLIENT_ID_REUSED).into());
+                }
+                // What differs otherwise was written by another version, perhaps: the log has this message.
+                Put::Stands | Put::Differs(_) => return Ok(Placed { numbering, head }),
+                Put::Sealed => {}
             }
-            let again = self
+            let reserved = self
                 .reserve(&timeline, 1, Missing::Refuse, now_ms)
                 .await?
-                .ok_or_else(no_inbox)?
-                .seq;
+                .ok_or_else(no_inbox)?;
+            let again = reserved.seq;
             let stands = self.swap(out, place, numbering, again).await;
             if !matches!(&stands, Ok(stands) if stands.seq(place) == again) {
                 self.give_up_one(&timeline, again, now_ms).await;
             }
-            numbering = stands?;
+            (numbering, head) = (stands?, Some(reserved));
         }
     }
 

@@ -1,9 +1,9 @@
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{Friends, Me, Profile};
 use wigwag_store::directory::ATTEMPTS_PER_WINDOW;
-use wigwag_tests::World;
+use wigwag_tests::{Account, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_is_made_once_and_shows_its_number_to_nobody_else() -> Result<()> {
@@ -31,10 +31,10 @@ async fn an_account_is_made_once_and_shows_its_number_to_nobody_else() -> Result
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_bad_request_is_refused_with_its_code_and_a_fitting_status() -> Result<()> {
-    let world = World::start().await?;
-    let ada = world.account("ada").await?;
+/// Path, token, body, and the status and code of the refusal.
+type BadRequest<'a> = (&'static str, Option<&'a str>, String, u16, Code);
+
+fn bad_requests(caller: &Account) -> Vec<BadRequest<'_>> {
     let register = |phone: &str, nickname: &str, password: &str| {
         json!({ "phone_number": phone, "nickname": nickname, "password": password }).to_string()
     };
@@ -42,9 +42,8 @@ async fn every_bad_request_is_refused_with_its_code_and_a_fitting_status() -> Re
         json!({ "phone_number": "+15550009999", "password": "x", "platform": platform, "device_id": device })
             .to_string()
     };
-    let token = Some(ada.token.as_str());
     let friend = |id: u64| json!({ "friend_id": id }).to_string();
-    let cases = [
+    vec![
         (
             "/register",
             None,
@@ -110,10 +109,35 @@ async fn every_bad_request_is_refused_with_its_code_and_a_fitting_status() -> Re
         ("/login", None, login(7, &"d".repeat(65)), 400, Code::DEVICE_ID_INVALID),
         ("/friend/add", None, friend(5), 401, Code::NOT_SIGNED_IN),
         ("/friend/add", Some("nonsense"), friend(5), 401, Code::TOKEN_INVALID),
-        ("/friend/add", token, friend(5), 404, Code::USER_NOT_FOUND),
-        ("/friend/add", token, friend(0), 400, Code::INVALID_FIELD),
-        ("/friend/add", token, friend(ada.user_id), 400, Code::RELATION_TO_SELF),
-    ];
+        (
+            "/friend/add",
+            Some(caller.token.as_str()),
+            friend(5),
+            404,
+            Code::USER_NOT_FOUND,
+        ),
+        (
+            "/friend/add",
+            Some(caller.token.as_str()),
+            friend(0),
+            400,
+            Code::INVALID_FIELD,
+        ),
+        (
+            "/friend/add",
+            Some(caller.token.as_str()),
+            friend(caller.user_id),
+            400,
+            Code::RELATION_TO_SELF,
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_request_is_refused_with_its_code_and_a_fitting_status() -> Result<()> {
+    let world = World::start().await?;
+    let ada = world.account("ada").await?;
+    let cases = bad_requests(&ada);
     for (path, token, body, status, code) in cases {
         let (got, failure) = world.refused(path, token, &body).await?;
         let shown = &body[..body.len().min(60)];
@@ -125,6 +149,7 @@ async fn every_bad_request_is_refused_with_its_code_and_a_fitting_status() -> Re
         assert!(failure.message.starts_with(code.name()));
     }
     assert_eq!(world.send("GET", "/nowhere", None, None).await?.status(), 404);
+    let token = Some(ada.token.as_str());
     let bad_range = world
         .send("GET", "/history/5?begin_seq=3&end_seq=2", token, None)
         .await?;
@@ -202,25 +227,29 @@ async fn friends_are_made_listed_blocked_and_unmade() -> Result<()> {
     .await?;
     let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
     let mut a = world.device(&ada).await?;
-    assert_eq!(a.say(bob.user_id, 1, "hi").await?.code, Code::NOT_FRIENDS.number());
-    let _: serde_json::Value = world
-        .post("/friend/add", Some(&ada.token), &json!({ "friend_id": bob.user_id }))
-        .await?;
+    let friend = |id: u64| json!({ "friend_id": id });
+    let user = |id: u64| json!({ "user_id": id });
+    let post = async |path: &str, by: &Account, body: Value| world.post::<Value>(path, Some(&by.token), &body).await;
+    post("/friend/add", &ada, friend(bob.user_id)).await?;
+    assert_eq!(
+        a.say(bob.user_id, 1, "hi").await?.code,
+        Code::NOT_FRIENDS.number(),
+        "bob has not said so"
+    );
+    post("/friend/add", &bob, friend(ada.user_id)).await?;
     let friends: Friends = world.get("/friend/list", Some(&bob.token)).await?;
     assert_eq!((friends.friend_ids, friends.next), (vec![ada.user_id], None));
     a.tell(bob.user_id, 1, "hi").await?;
-    let _: serde_json::Value = world
-        .post("/block/add", Some(&bob.token), &json!({ "user_id": ada.user_id }))
-        .await?;
+    post("/block/add", &bob, user(ada.user_id)).await?;
     assert_eq!(a.say(bob.user_id, 2, "hi").await?.code, Code::BLOCKED.number());
-    let _: serde_json::Value = world
-        .post("/block/remove", Some(&bob.token), &json!({ "user_id": ada.user_id }))
-        .await?;
+    post("/block/remove", &bob, user(ada.user_id)).await?;
     a.tell(bob.user_id, 2, "hi again").await?;
-    let _: serde_json::Value = world
-        .post("/friend/remove", Some(&bob.token), &json!({ "friend_id": ada.user_id }))
-        .await?;
+    post("/friend/remove", &bob, friend(ada.user_id)).await?;
     assert_eq!(a.say(bob.user_id, 3, "hi").await?.code, Code::NOT_FRIENDS.number());
+    let beyond = world
+        .send("GET", "/friend/list?after=99999999999999998", Some(&bob.token), None)
+        .await?;
+    assert_eq!(beyond.status(), 400);
     world.stop().await;
     Ok(())
 }

@@ -16,7 +16,7 @@ async fn every_bad_frame_is_refused_with_its_code_and_nothing_is_lost() -> Resul
         ("aGVsbG8gd29ybGQ=", Code::MALFORMED_FRAME),
         ("{", Code::MALFORMED_FRAME),
         ("{\"type\":\"SYNC\",\"data\":[]}", Code::MALFORMED_FRAME),
-        ("{\"type\":\"DANCE\"}", Code::MALFORMED_FRAME),
+        ("{\"type\":\"DANCE\"}", Code::UNKNOWN_COMMAND),
         ("{\"type\":77}", Code::UNKNOWN_COMMAND),
         ("{\"type\":\"KICK\"}", Code::UNKNOWN_COMMAND),
         ("CGM=", Code::UNKNOWN_COMMAND),
@@ -33,41 +33,27 @@ async fn every_bad_frame_is_refused_with_its_code_and_nothing_is_lost() -> Resul
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_bad_message_is_refused_with_its_code_and_its_number_stays_free() -> Result<()> {
-    let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
-    world
-        .post::<serde_json::Value>(
-            "/block/add",
-            Some(&eve.token),
-            &serde_json::json!({ "user_id": ada.user_id }),
-        )
-        .await?;
-    let mut a = world.device(&ada).await?;
+/// Messages that must be refused, each with the code of its refusal.
+fn bad_messages(sender: u64, receiver: u64, blocks_sender: u64) -> Vec<(Code, Message)> {
     let good = Message {
         session_type: 1,
-        receiver_id: bob.user_id,
+        receiver_id: receiver,
         message_type: 1,
         content: b"hi".to_vec(),
         ..Message::default()
     };
-    let cases = [
+    vec![
         (
             Code::SENDER_MISMATCH,
             Message {
-                sender_id: bob.user_id,
+                sender_id: receiver,
                 ..good.clone()
             },
         ),
         (
             Code::SEND_TO_SELF,
             Message {
-                receiver_id: ada.user_id,
+                receiver_id: sender,
                 ..good.clone()
             },
         ),
@@ -81,7 +67,7 @@ async fn every_bad_message_is_refused_with_its_code_and_its_number_stays_free() 
         (
             Code::BLOCKED,
             Message {
-                receiver_id: eve.user_id,
+                receiver_id: blocks_sender,
                 ..good.clone()
             },
         ),
@@ -120,7 +106,26 @@ async fn every_bad_message_is_refused_with_its_code_and_its_number_stays_free() 
                 ..good.clone()
             },
         ),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_message_is_refused_with_its_code_and_its_number_stays_free() -> Result<()> {
+    let world = World::start().await?;
+    let (ada, bob, eve) = (
+        world.account("ada").await?,
+        world.account("bob").await?,
+        world.account("eve").await?,
+    );
+    world
+        .post::<serde_json::Value>(
+            "/block/add",
+            Some(&eve.token),
+            &serde_json::json!({ "user_id": ada.user_id }),
+        )
+        .await?;
+    let mut a = world.device(&ada).await?;
+    let cases = bad_messages(ada.user_id, bob.user_id, eve.user_id);
     for (code, msg) in cases {
         let output = a
             .ask(Request::Message(UpMsg {

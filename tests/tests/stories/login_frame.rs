@@ -33,6 +33,10 @@ async fn where_it_is_allowed_a_connection_signs_in_with_a_frame() -> Result<()> 
         other => panic!("{other:?}"),
     }
     assert_eq!(a.refused(login(&bob.token)).await?.0, Code::ALREADY_SIGNED_IN);
+    assert!(
+        a.ask(login(&ada.token)).await?.is_ok(),
+        "again is fine, its answer may have been lost"
+    );
     a.tell(bob.user_id, 1, "hello").await?;
     world.device(&bob).await?.tell(ada.user_id, 1, "hi").await?;
     assert_eq!(a.pushed().await?.seq, 2);
@@ -45,11 +49,12 @@ async fn where_it_is_allowed_a_connection_signs_in_with_a_frame() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_it_is_not_allowed_a_login_frame_is_refused() -> Result<()> {
+async fn where_it_is_not_allowed_no_connection_opens_without_a_token() -> Result<()> {
     let world = World::start().await?;
-    let ada = world.account("ada").await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    assert_eq!(Dial::new(&world.stack.websocket_url).refused().await?, 401);
     let mut a = world.device(&ada).await?;
-    assert_eq!(a.refused(login(&ada.token)).await?.0, Code::ALREADY_SIGNED_IN);
+    assert_eq!(a.refused(login(&bob.token)).await?.0, Code::ALREADY_SIGNED_IN);
     world.stop().await;
     Ok(())
 }

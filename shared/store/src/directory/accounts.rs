@@ -7,6 +7,7 @@ use crate::ids::{TimelineId, UserId};
 use crate::item::{Item, corrupt, number};
 use crate::schema::{directory as attr, timelines};
 use crate::timeline;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ pub enum NewAccount {
 
 impl Store {
     /// Makes an account with its profile and its inbox, all or none. Six write units.
-    #[tracing::instrument(name = "store.account.create", skip_all, fields(user.id = user), err)]
+    #[tracing::instrument(name = "store.account.create", skip_all, fields(user.id = user))]
     pub async fn create_account(
         &self,
         user: UserId,
@@ -72,59 +73,38 @@ impl Store {
         };
         let mut inbox = timeline::key(&TimelineId::inbox(user), timelines::HEAD);
         inbox.insert(timelines::COUNTER.to_owned(), number(0));
-        let phone = self.put_new(
+        let phone = put_new(
             &self.directory,
             attr::PK,
             phone_key(&profile.phone_number, attr::ACCOUNT),
             &account,
         )?;
-        let profile = self.put_new(&self.directory, attr::PK, user_key(user, attr::PROFILE), profile)?;
-        let inbox = self.put_new(&self.timelines, timelines::TIMELINE, inbox, &Nothing {})?;
+        let profile = put_new(&self.directory, attr::PK, user_key(user, attr::PROFILE), profile)?;
+        let inbox = put_new(&self.timelines, timelines::TIMELINE, inbox, &Nothing {})?;
         let result = self
             .db
             .transact_write_items()
             .set_transact_items(Some(vec![phone, profile, inbox]))
             .send()
             .await;
-        let error = match result {
-            Ok(_) => return Ok(NewAccount::Made),
-            Err(error) => error,
+        let Err(error) = result else {
+            return Ok(NewAccount::Made);
         };
-        match failed_conditions(error.as_service_error()).as_slice() {
+        match failed_conditions(error, "TransactWriteItems (account)")?.as_slice() {
             [true, ..] => Ok(NewAccount::PhoneTaken),
-            [false, rest @ ..] if rest.contains(&true) => Ok(NewAccount::IdTaken),
-            _ => Err(StoreError::call("TransactWriteItems (account)")(error)),
+            _ => Ok(NewAccount::IdTaken),
         }
     }
 
-    fn put_new(
-        &self,
-        table: &str,
-        key_name: &str,
-        key: Item,
-        more: &impl Serialize,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let mut item: Item = serde_dynamo::to_item(more).map_err(|error| corrupt("directory", error.to_string()))?;
-        item.extend(key);
-        let put = Put::builder()
-            .table_name(table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#key)")
-            .expression_attribute_names("#key", key_name)
-            .build()
-            .map_err(|error| corrupt("directory", error.to_string()))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
     /// The account behind a phone number. One read unit.
-    #[tracing::instrument(name = "store.account.get", skip_all, err)]
+    #[tracing::instrument(name = "store.account.get", skip_all)]
     pub async fn account(&self, phone_number: &str) -> Result<Option<Account>, StoreError> {
         self.get(phone_key(phone_number, attr::ACCOUNT), "GetItem (account)")
             .await
     }
 
     /// What is known of a user. One read unit.
-    #[tracing::instrument(name = "store.profile.get", skip_all, fields(user.id = user), err)]
+    #[tracing::instrument(name = "store.profile.get", skip_all, fields(user.id = user))]
     pub async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         self.get(user_key(user, attr::PROFILE), "GetItem (profile)").await
     }
@@ -147,18 +127,52 @@ impl Store {
     }
 }
 
+/// A put on the condition that nothing stands there.
+fn put_new(table: &str, key_name: &str, key: Item, more: &impl Serialize) -> Result<TransactWriteItem, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(more).map_err(|error| corrupt("directory", error.to_string()))?;
+    item.extend(key);
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(#key)")
+        .expression_attribute_names("#key", key_name)
+        .build()
+        .map_err(|error| corrupt("directory", error.to_string()))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
 /// An inbox's head begins without anything beside its counter.
 #[derive(Serialize)]
 struct Nothing {}
 
-/// For each part of a cancelled transaction, whether its condition failed. Empty where it failed for another reason.
-pub(super) fn failed_conditions(error: Option<&TransactWriteItemsError>) -> Vec<bool> {
-    match error {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
-            .collect(),
-        _ => Vec::new(),
+/// For each part of a cancelled transaction, whether its condition failed.
+///
+/// # Errors
+/// Where it was not conditions that cancelled it, but another request at the same time, or something else.
+pub(super) fn failed_conditions(
+    error: SdkError<TransactWriteItemsError>,
+    operation: &'static str,
+) -> Result<Vec<bool>, StoreError> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Err(StoreError::call(operation)(error));
+    };
+    let codes: Vec<_> = cancelled
+        .cancellation_reasons()
+        .iter()
+        .map(|reason| reason.code().unwrap_or("None"))
+        .collect();
+    if codes.contains(&"ConditionalCheckFailed") {
+        Ok(codes.into_iter().map(|code| code == "ConditionalCheckFailed").collect())
+    } else if codes.iter().any(|code| {
+        [
+            "TransactionConflict",
+            "ThrottlingError",
+            "ProvisionedThroughputExceeded",
+        ]
+        .contains(code)
+    }) {
+        Err(StoreError::Throttled { operation })
+    } else {
+        Err(StoreError::call(operation)(error))
     }
 }

@@ -28,8 +28,21 @@ pub enum Attempt {
 
 impl Store {
     /// Counts an attempt. One write unit, two where a window begins.
-    #[tracing::instrument(name = "store.attempt.count", skip_all, err)]
+    #[tracing::instrument(name = "store.attempt.count", skip_all)]
     pub async fn count_attempt(&self, phone_number: &str, now_ms: i64) -> Result<Attempt, StoreError> {
+        match self.count_in_window(phone_number, now_ms).await? {
+            Some(attempt) => Ok(attempt),
+            None if self.begin_window(phone_number, now_ms).await? => Ok(Attempt::Allowed),
+            // Another attempt began the window just now.
+            None => Ok(self
+                .count_in_window(phone_number, now_ms)
+                .await?
+                .unwrap_or(Attempt::RefusedUntil(now_ms))),
+        }
+    }
+
+    /// `None`: no window is open.
+    async fn count_in_window(&self, phone_number: &str, now_ms: i64) -> Result<Option<Attempt>, StoreError> {
         let result = self
             .once
             .update_item()
@@ -46,18 +59,17 @@ impl Store {
             .send()
             .await;
         let Err(error) = result else {
-            return Ok(Attempt::Allowed);
+            return Ok(Some(Attempt::Allowed));
         };
         let Some(there) = condition_item(error.as_service_error()) else {
             return Err(StoreError::call("UpdateItem (attempt)")(error));
         };
-        match there.and_then(|item| get_number::<i64>(&item, attr::WINDOW_ENDS)) {
-            Some(ends) if ends > now_ms => Ok(Attempt::RefusedUntil(ends)),
-            _ => self.begin_window(phone_number, now_ms).await,
-        }
+        let ends = there.and_then(|item| get_number::<i64>(&item, attr::WINDOW_ENDS));
+        Ok(ends.filter(|ends| *ends > now_ms).map(Attempt::RefusedUntil))
     }
 
-    async fn begin_window(&self, phone_number: &str, now_ms: i64) -> Result<Attempt, StoreError> {
+    /// Answers whether it was this attempt that began it.
+    async fn begin_window(&self, phone_number: &str, now_ms: i64) -> Result<bool, StoreError> {
         let ends_ms = now_ms + i64::try_from(WINDOW.as_millis()).unwrap_or(i64::MAX);
         let result = self
             .once
@@ -76,17 +88,14 @@ impl Store {
             .send()
             .await;
         match result {
-            Ok(_) => Ok(Attempt::Allowed),
-            // Another attempt began the window just now: come back when it has counted.
-            Err(error) if condition_item(error.as_service_error()).is_some() => {
-                Ok(Attempt::RefusedUntil(now_ms + 1000))
-            }
+            Ok(_) => Ok(true),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
             Err(error) => Err(StoreError::call("UpdateItem (attempt)")(error)),
         }
     }
 
     /// Forgets the attempts after one succeeded. One write unit; may be repeated.
-    #[tracing::instrument(name = "store.attempt.forget", skip_all, err)]
+    #[tracing::instrument(name = "store.attempt.forget", skip_all)]
     pub async fn forget_attempts(&self, phone_number: &str) -> Result<(), StoreError> {
         let key = phone_key(phone_number, attr::ATTEMPTS);
         let call = self.db.delete_item().table_name(&self.directory).set_key(Some(key));

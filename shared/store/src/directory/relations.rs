@@ -1,4 +1,5 @@
-//! What one user is to another. A row under a user says what the other is to that user: a friend, blocked, or both.
+//! What one user is to another. A row under a user says what the other is to that user, and that user alone writes it: a friend,
+//! blocked, or both. Two users are friends to each other when each has added the other.
 
 use super::accounts::failed_conditions;
 use super::user_key;
@@ -7,6 +8,8 @@ use crate::error::StoreError;
 use crate::ids::UserId;
 use crate::item::{Item, corrupt, get_string, string};
 use crate::schema::{directory as attr, id_key};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::builders::ConditionCheckBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +17,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Relation {
-    /// Both agreed to be friends.
+    /// The user has added the other as a friend.
     pub friend: bool,
     /// The user takes no messages from the other.
     pub blocked: bool,
 }
 
-/// How making friends ended.
+/// How adding a friend ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Befriended {
-    /// They are friends, or were already.
+    /// The other is a friend of the user, or was already.
     Yes,
     /// There is no such user.
     NoSuchUser,
@@ -45,7 +48,7 @@ const FRIENDS_PER_PAGE: i32 = 100;
 
 impl Store {
     /// What `other` is to `user`. One read unit.
-    #[tracing::instrument(name = "store.relation.get", skip_all, fields(user.id = user), err)]
+    #[tracing::instrument(name = "store.relation.get", skip_all, fields(user.id = user))]
     pub async fn relation(&self, user: UserId, other: UserId) -> Result<Relation, StoreError> {
         Ok(self
             .get(relation_key(user, other), "GetItem (relation)")
@@ -53,20 +56,34 @@ impl Store {
             .unwrap_or_default())
     }
 
-    /// Makes two users friends, on both sides or on none. Six write units; may be repeated.
-    #[tracing::instrument(name = "store.relation.befriend", skip_all, fields(user.id = user), err)]
+    /// Adds `other` as a friend of `user`, unless that one has blocked the user. Six write units; may be repeated.
+    #[tracing::instrument(name = "store.relation.befriend", skip_all, fields(user.id = user))]
     pub async fn befriend(&self, user: UserId, other: UserId) -> Result<Befriended, StoreError> {
-        let exists = ConditionCheck::builder()
+        let exists = self
+            .check(user_key(other, attr::PROFILE))
+            .condition_expression("attribute_exists(#pk)");
+        let exists = exists.expression_attribute_names("#pk", attr::PK);
+        let not_blocked = self
+            .check(relation_key(other, user))
+            .condition_expression("attribute_not_exists(#blocked) OR #blocked = :no")
+            .expression_attribute_names("#blocked", attr::BLOCKED)
+            .expression_attribute_values(":no", AttributeValue::Bool(false));
+        let add = Update::builder()
             .table_name(&self.directory)
-            .set_key(Some(user_key(other, attr::PROFILE)))
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", attr::PK)
-            .build()
-            .map_err(|error| corrupt("directory", error.to_string()))?;
+            .set_key(Some(relation_key(user, other)))
+            .update_expression("SET #friend = :yes")
+            .expression_attribute_names("#friend", attr::FRIEND)
+            .expression_attribute_values(":yes", AttributeValue::Bool(true));
         let parts = vec![
-            TransactWriteItem::builder().condition_check(exists).build(),
-            self.set_friend(other, user, true, true)?,
-            self.set_friend(user, other, true, false)?,
+            TransactWriteItem::builder()
+                .condition_check(exists.build().map_err(unbuilt)?)
+                .build(),
+            TransactWriteItem::builder()
+                .condition_check(not_blocked.build().map_err(unbuilt)?)
+                .build(),
+            TransactWriteItem::builder()
+                .update(add.build().map_err(unbuilt)?)
+                .build(),
         ];
         let Err(error) = self
             .db
@@ -77,70 +94,44 @@ impl Store {
         else {
             return Ok(Befriended::Yes);
         };
-        match failed_conditions(error.as_service_error()).as_slice() {
+        match failed_conditions(error, "TransactWriteItems (friend)")?.as_slice() {
             [true, ..] => Ok(Befriended::NoSuchUser),
-            [false, true, ..] => Ok(Befriended::Blocked),
-            _ => Err(StoreError::call("TransactWriteItems (friends)")(error)),
+            _ => Ok(Befriended::Blocked),
         }
     }
 
-    /// Ends a friendship on both sides. Four write units; may be repeated.
-    #[tracing::instrument(name = "store.relation.unfriend", skip_all, fields(user.id = user), err)]
+    fn check(&self, key: Item) -> ConditionCheckBuilder {
+        ConditionCheck::builder().table_name(&self.directory).set_key(Some(key))
+    }
+
+    /// Removes `other` from the friends of `user`. One write unit; may be repeated.
+    #[tracing::instrument(name = "store.relation.unfriend", skip_all, fields(user.id = user))]
     pub async fn unfriend(&self, user: UserId, other: UserId) -> Result<(), StoreError> {
-        let parts = vec![
-            self.set_friend(user, other, false, false)?,
-            self.set_friend(other, user, false, false)?,
-        ];
-        let call = self.db.transact_write_items().set_transact_items(Some(parts));
-        call.send()
-            .await
-            .map_err(StoreError::call("TransactWriteItems (friends)"))?;
-        Ok(())
-    }
-
-    fn set_friend(
-        &self,
-        user: UserId,
-        other: UserId,
-        friend: bool,
-        unless_blocked: bool,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let mut update = Update::builder()
-            .table_name(&self.directory)
-            .set_key(Some(relation_key(user, other)))
-            .update_expression("SET #friend = :friend")
-            .expression_attribute_names("#friend", attr::FRIEND)
-            .expression_attribute_values(":friend", AttributeValue::Bool(friend));
-        if unless_blocked {
-            update = update
-                .condition_expression("attribute_not_exists(#blocked) OR #blocked = :no")
-                .expression_attribute_names("#blocked", attr::BLOCKED)
-                .expression_attribute_values(":no", AttributeValue::Bool(false));
-        }
-        let update = update
-            .build()
-            .map_err(|error| corrupt("directory", error.to_string()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        self.set_relation(user, other, attr::FRIEND, false).await
     }
 
     /// Sets whether `user` takes messages from `other`. One write unit; may be repeated.
-    #[tracing::instrument(name = "store.relation.block", skip_all, fields(user.id = user), err)]
+    #[tracing::instrument(name = "store.relation.block", skip_all, fields(user.id = user))]
     pub async fn set_blocked(&self, user: UserId, other: UserId, blocked: bool) -> Result<(), StoreError> {
+        self.set_relation(user, other, attr::BLOCKED, blocked).await
+    }
+
+    async fn set_relation(&self, user: UserId, other: UserId, name: &str, value: bool) -> Result<(), StoreError> {
         self.db
             .update_item()
             .table_name(&self.directory)
             .set_key(Some(relation_key(user, other)))
-            .update_expression("SET #blocked = :blocked")
-            .expression_attribute_names("#blocked", attr::BLOCKED)
-            .expression_attribute_values(":blocked", AttributeValue::Bool(blocked))
+            .update_expression("SET #name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", AttributeValue::Bool(value))
             .send()
             .await
-            .map_err(StoreError::call("UpdateItem (block)"))?;
+            .map_err(StoreError::call("UpdateItem (relation)"))?;
         Ok(())
     }
 
     /// A page of a user's friends, after an id. At most one read unit per forty relations.
-    #[tracing::instrument(name = "store.relation.friends", skip_all, fields(user.id = user), err)]
+    #[tracing::instrument(name = "store.relation.friends", skip_all, fields(user.id = user))]
     pub async fn friends(&self, user: UserId, after: UserId) -> Result<Friends, StoreError> {
         let output = self
             .db
@@ -172,6 +163,11 @@ impl Store {
         }
         Ok(Friends { ids, next })
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err passes the error itself")]
+fn unbuilt(error: BuildError) -> StoreError {
+    corrupt("directory", error.to_string())
 }
 
 fn relation_key(user: UserId, other: UserId) -> Item {

@@ -8,6 +8,7 @@ use crate::head::CONNECTION_MAX_AGE_S;
 use crate::ids::UserId;
 use crate::item::{Item, corrupt, number};
 use crate::schema::directory as attr;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct SignedIn {
 
 impl Store {
     /// Notes who signed in on a connection, unless somebody did. Answers whether it was noted. One write unit.
-    #[tracing::instrument(name = "store.socket.sign_in", skip_all, fields(connection.id = connection_id), err)]
+    #[tracing::instrument(name = "store.socket.sign_in", skip_all, fields(connection.id = connection_id))]
     pub async fn sign_in(&self, connection_id: &str, who: &SignedIn, connected_at_s: i64) -> Result<bool, StoreError> {
         let mut item: Item = serde_dynamo::to_item(who).map_err(|error| corrupt("directory", error.to_string()))?;
         item.extend(socket_key(connection_id));
@@ -43,7 +44,7 @@ impl Store {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
             {
                 Ok(false)
             }
@@ -52,13 +53,13 @@ impl Store {
     }
 
     /// Who signed in on a connection. One read unit.
-    #[tracing::instrument(name = "store.socket.get", skip_all, fields(connection.id = connection_id), err)]
+    #[tracing::instrument(name = "store.socket.get", skip_all, fields(connection.id = connection_id))]
     pub async fn signed_in(&self, connection_id: &str) -> Result<Option<SignedIn>, StoreError> {
         self.get(socket_key(connection_id), "GetItem (signed in)").await
     }
 
     /// Forgets a connection, and answers who was signed in on it. One write unit; may be repeated.
-    #[tracing::instrument(name = "store.socket.forget", skip_all, fields(connection.id = connection_id), err)]
+    #[tracing::instrument(name = "store.socket.forget", skip_all, fields(connection.id = connection_id))]
     pub async fn forget_socket(&self, connection_id: &str) -> Result<Option<SignedIn>, StoreError> {
         let output = self
             .db

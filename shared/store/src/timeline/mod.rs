@@ -22,9 +22,10 @@ use crate::{Store, head::Head};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use std::time::Duration;
 
-/// How long a writer may take from reservation to put before a reader may give its seq up. Longer than the longest
-/// timeout of a function that writes (`template.yaml`, 10 s); a test holds the two together.
-pub const LEASE: Duration = Duration::from_secs(20);
+/// How long a writer may take from reservation to put before a reader may give its seq up: twice the timeout of the
+/// functions (`template.yaml`, 5 s), and a test holds the two together. It is also how long a receiver can wait for what
+/// stands behind a message whose function died, so it is no longer than that.
+pub const LEASE: Duration = Duration::from_secs(10);
 
 /// Largest message that an inbox entry carries itself: with its keys the item stays within one write unit (1 KB).
 /// Larger ones stand in the log alone, and the entry names that place.
@@ -41,7 +42,19 @@ pub enum Content {
         log: TimelineId,
         /// The seq in it.
         seq: u64,
+        /// Bytes of the encoded message there, so that a page can be cut before it is fetched.
+        bytes: usize,
     },
+}
+
+impl Content {
+    /// Bytes of the encoded message.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Inline(message) => message.len(),
+            Self::Reference { bytes, .. } => *bytes,
+        }
+    }
 }
 
 /// An entry of a timeline.
@@ -89,10 +102,12 @@ impl Slot {
 }
 
 /// How a put ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
     /// The entry stands at its seq, written now or by an earlier attempt.
     Stands,
+    /// An entry of the same message stands there that says something else.
+    Differs(Entry),
     /// A seal stands there: the seq is lost, reserve again.
     Sealed,
 }
@@ -113,7 +128,7 @@ const VACANT: &str = "attribute_not_exists(#t)";
 impl Store {
     /// Takes the next `n` seqs of a timeline, and answers with its head as it stands after that: the seqs are the last
     /// `n` up to [`Head::seq`]. `None`: there is no such timeline, and none was to be made. One write unit, one attempt.
-    #[tracing::instrument(name = "store.timeline.reserve", skip_all, fields(timeline = %timeline), err)]
+    #[tracing::instrument(name = "store.timeline.reserve", skip_all, fields(timeline = %timeline))]
     pub async fn reserve(
         &self,
         timeline: &TimelineId,
@@ -145,18 +160,19 @@ impl Store {
     }
 
     /// Writes an entry at a reserved seq, unless something stands there. One write unit per KB; may be repeated.
-    #[tracing::instrument(name = "store.timeline.put", skip_all, fields(timeline = %timeline, seq), err)]
+    #[tracing::instrument(name = "store.timeline.put", skip_all, fields(timeline = %timeline, seq))]
     pub async fn put(&self, timeline: &TimelineId, seq: u64, entry: &Entry) -> Result<Put, StoreError> {
         match self.put_if_vacant(entry_item(timeline, seq, entry)).await? {
             None => Ok(Put::Stands),
             Some(Slot::Seal { .. }) => Ok(Put::Sealed),
-            Some(Slot::Entry(there)) if there.key == entry.key => Ok(Put::Stands),
+            Some(Slot::Entry(there)) if there.key == entry.key && there.content == entry.content => Ok(Put::Stands),
+            Some(Slot::Entry(there)) if there.key == entry.key => Ok(Put::Differs(there)),
             Some(Slot::Entry(_)) => Err(corrupt("timelines", format!("two writers at {timeline} {seq}"))),
         }
     }
 
     /// Gives a reserved seq up: nobody will write there. Answers with the entry that stands there, if a writer was faster.
-    #[tracing::instrument(name = "store.timeline.seal", skip_all, fields(timeline = %timeline, seq), err)]
+    #[tracing::instrument(name = "store.timeline.seal", skip_all, fields(timeline = %timeline, seq))]
     pub async fn seal(&self, timeline: &TimelineId, seq: u64, now_ms: i64) -> Result<Option<Entry>, StoreError> {
         let mut item = key(timeline, seq);
         item.insert(attr::SEAL.to_owned(), AttributeValue::Bool(true));
@@ -224,9 +240,10 @@ fn entry_item(timeline: &TimelineId, seq: u64, entry: &Entry) -> Item {
         Content::Inline(message) => {
             item.insert(attr::MESSAGE.to_owned(), bytes(message.clone()));
         }
-        Content::Reference { log, seq } => {
+        Content::Reference { log, seq, bytes } => {
             item.insert(attr::LOG.to_owned(), string(log.as_str()));
             item.insert(attr::LOG_SEQ.to_owned(), number(*seq));
+            item.insert(attr::BYTES.to_owned(), number(*bytes));
         }
     }
     item
@@ -243,10 +260,8 @@ pub(crate) fn slot_from_item(item: &Item) -> Result<Slot, StoreError> {
     let inline = get_bytes(item, attr::MESSAGE).map(|message| Content::Inline(message.to_vec()));
     let reference = || {
         let log = TimelineId::from_key(get_string(item, attr::LOG)?);
-        Some(Content::Reference {
-            log,
-            seq: get_number(item, attr::LOG_SEQ)?,
-        })
+        let (seq, bytes) = (get_number(item, attr::LOG_SEQ)?, get_number(item, attr::BYTES)?);
+        Some(Content::Reference { log, seq, bytes })
     };
     let content = inline
         .or_else(reference)
@@ -290,6 +305,7 @@ mod tests {
             Content::Reference {
                 log: TimelineId::peer(1, 2),
                 seq: 9,
+                bytes: 1000,
             },
         ] {
             let entry = Entry::new(&key, 5, content);

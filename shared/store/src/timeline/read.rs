@@ -65,7 +65,7 @@ struct Rows {
 impl Store {
     /// Reads the entries of a range, strongly consistent, with a cursor that passes no hole. Read units: one for the
     /// head and one per 4 KB of rows; two requests, and one per hole that it seals. `None`: there is no such timeline.
-    #[tracing::instrument(name = "store.timeline.read", skip_all, fields(timeline = %timeline), err)]
+    #[tracing::instrument(name = "store.timeline.read", skip_all, fields(timeline = %timeline))]
     pub async fn read(&self, timeline: &TimelineId, range: Range, now_ms: i64) -> Result<Option<Page>, StoreError> {
         let (head, rows) = tokio::join!(self.head(timeline, true), self.rows(timeline, range, true));
         let Some(head) = head? else { return Ok(None) };
@@ -87,7 +87,7 @@ impl Store {
 
     /// Reads the newest entries of a range, newest first, without a cursor: what is still being written is left out.
     /// The page's cursor is where to go on: the next `through`. Costs as [`read`](Self::read).
-    #[tracing::instrument(name = "store.timeline.read_back", skip_all, fields(timeline = %timeline), err)]
+    #[tracing::instrument(name = "store.timeline.read_back", skip_all, fields(timeline = %timeline))]
     pub async fn read_back(&self, timeline: &TimelineId, range: Range) -> Result<Option<Page>, StoreError> {
         let (head, rows) = tokio::join!(self.head(timeline, true), self.rows(timeline, range, false));
         let Some(head) = head? else { return Ok(None) };
@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// The head of a timeline; `None` where there is none. One read unit if consistent, half of one if not.
-    #[tracing::instrument(name = "store.timeline.head", skip_all, fields(timeline = %timeline), err)]
+    #[tracing::instrument(name = "store.timeline.head", skip_all, fields(timeline = %timeline))]
     pub async fn head(&self, timeline: &TimelineId, consistent: bool) -> Result<Option<Head>, StoreError> {
         let output = self
             .db

@@ -9,7 +9,7 @@ fn connection(id: &str, platform: u8) -> Connection {
         id: id.to_owned(),
         platform,
         protobuf: false,
-        connected_at_s: NOW / 1000,
+        connected_at_ms: NOW,
     }
 }
 
@@ -29,7 +29,7 @@ async fn connected(store: &Store) -> Vec<String> {
 
 #[tokio::test]
 async fn a_newer_connection_of_a_device_replaces_the_older_one() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     assert!(
@@ -53,7 +53,7 @@ async fn a_newer_connection_of_a_device_replaces_the_older_one() {
 
 #[tokio::test]
 async fn under_the_platform_policy_one_connection_of_a_platform_is_left() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Platform).await;
@@ -72,20 +72,20 @@ async fn under_the_platform_policy_one_connection_of_a_platform_is_left() {
 
 #[tokio::test]
 async fn a_late_disconnect_does_not_remove_the_newer_connection() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Device).await;
     connect(&store, &phone(), "b=", ConnectionPolicy::Device).await;
-    assert!(!store.disconnect(1, &phone(), "a=").await.unwrap());
+    assert!(!store.disconnect(1, &phone(), NOW, "a=").await.unwrap());
     assert_eq!(connected(&store).await, ["b="]);
-    assert!(store.disconnect(1, &phone(), "b=").await.unwrap());
+    assert!(store.disconnect(1, &phone(), NOW, "b=").await.unwrap());
     assert!(connected(&store).await.is_empty());
 }
 
 #[tokio::test]
 async fn an_unknown_user_cannot_connect() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let result = engine
         .store()
         .connect(9, &phone(), &connection("a=", 1), ConnectionPolicy::Device, NOW)
@@ -96,7 +96,7 @@ async fn an_unknown_user_cannot_connect() {
 
 #[tokio::test]
 async fn places_are_bounded_and_freed_by_who_is_away_longest() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();
@@ -115,7 +115,7 @@ async fn places_are_bounded_and_freed_by_who_is_away_longest() {
     let more = DeviceKey::of(1, "one more");
     let connect_more = async |now_ms| {
         let more_connection = Connection {
-            connected_at_s: now_ms / 1000,
+            connected_at_ms: now_ms,
             ..connection("more=", 1)
         };
         store
@@ -137,7 +137,7 @@ async fn places_are_bounded_and_freed_by_who_is_away_longest() {
 
 #[tokio::test]
 async fn a_position_only_advances_and_never_beyond_the_end() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();
@@ -152,4 +152,55 @@ async fn a_position_only_advances_and_never_beyond_the_end() {
     );
     let head = store.head(&TimelineId::inbox(1), true).await.unwrap().unwrap();
     assert_eq!(head.devices[&phone()].position, Some(2));
+}
+
+/// A dial that was given up: its `$connect` comes through after that of the next one.
+#[tokio::test]
+async fn a_connection_that_was_opened_earlier_does_not_replace_one_that_was_opened_later() {
+    let engine = Engine::start();
+    engine.user(1).await;
+    let store = engine.store();
+    connect(&store, &phone(), "later=", ConnectionPolicy::Device).await;
+    let earlier = Connection {
+        connected_at_ms: NOW - 1,
+        ..connection("earlier=", 1)
+    };
+    let result = store
+        .connect(1, &phone(), &earlier, ConnectionPolicy::Device, NOW)
+        .await
+        .unwrap();
+    assert_eq!(result, Connected::Superseded);
+    assert_eq!(connected(&store).await, ["later="]);
+}
+
+/// Without its numbering a repeat could not be told from a new message, so the sessions of devices that made place are over.
+#[tokio::test]
+async fn a_device_that_made_place_cannot_repeat_a_message_as_a_new_one() {
+    let engine = Engine::start();
+    engine.user(1).await;
+    engine.user(2).await;
+    let store = engine.store();
+    send(&store, &outgoing(1, "was this answered?")).await.unwrap();
+    let idle_ms = i64::try_from(KEEP_IDLE.as_millis()).unwrap() + 1;
+    for n in 0..DEVICES_PER_USER {
+        let connection = Connection {
+            connected_at_ms: NOW + idle_ms,
+            ..connection(&format!("{n}="), 1)
+        };
+        let device = DeviceKey::of(1, &n.to_string());
+        let result = store
+            .connect(1, &device, &connection, ConnectionPolicy::Device, NOW + idle_ms)
+            .await
+            .unwrap();
+        assert!(matches!(result, Connected::Yes { .. }), "{result:?}");
+    }
+    match send(&store, &outgoing(1, "was this answered?")).await {
+        Err(wigwag_store::send::SendError::Refused(refusal)) => {
+            assert_eq!(
+                (refusal.code, refusal.session),
+                (wigwag_protocol::Code::SESSION_PASSED, Some(10))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
 }

@@ -1,11 +1,10 @@
 //! An engine in this process, with the tables that `template.yaml` describes, and stores that can crash.
 
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Builder, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
-    interceptors::BeforeDeserializationInterceptorContextRef, interceptors::BeforeTransmitInterceptorContextRef,
-};
-use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use crate::in_process::{Call, NoTime, Reply, Wire};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use dynoxide::Database;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use wigwag_store::directory::Profile;
@@ -18,81 +17,90 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 /// After every lease has ended.
 pub(crate) const LATER: i64 = NOW + 60_000;
 
+#[derive(Clone)]
 pub(crate) struct Engine {
-    endpoint: String,
+    database: Database,
 }
 
 impl Engine {
-    pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let database = dynoxide::Database::memory().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let engine = Self { endpoint };
-        engine
-            .create_table(
-                "timelines",
-                ("t", ScalarAttributeType::S),
-                ("n", ScalarAttributeType::N),
-            )
-            .await;
-        engine
-            .create_table(
-                "directory",
-                ("pk", ScalarAttributeType::S),
-                ("sk", ScalarAttributeType::S),
-            )
-            .await;
-        engine
-    }
-
-    fn config(&self) -> Builder {
-        aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-    }
-
-    async fn create_table(&self, name: &str, hash: (&str, ScalarAttributeType), range: (&str, ScalarAttributeType)) {
-        let attribute = |(name, kind): (&str, ScalarAttributeType)| {
-            AttributeDefinition::builder()
-                .attribute_name(name)
-                .attribute_type(kind)
-                .build()
-                .unwrap()
+    pub(crate) fn start() -> Self {
+        let engine = Self {
+            database: Database::memory().unwrap(),
         };
-        let key = |name, kind| {
-            KeySchemaElement::builder()
-                .attribute_name(name)
-                .key_type(kind)
-                .build()
-                .unwrap()
-        };
-        aws_sdk_dynamodb::Client::from_conf(self.config().build())
-            .create_table()
-            .table_name(name)
-            .billing_mode(BillingMode::PayPerRequest)
-            .key_schema(key(hash.0, KeyType::Hash))
-            .key_schema(key(range.0, KeyType::Range))
-            .attribute_definitions(attribute(hash))
-            .attribute_definitions(attribute(range))
-            .send()
-            .await
-            .unwrap();
+        engine.create_table("timelines", ("t", "S"), ("n", "N"));
+        engine.create_table("directory", ("pk", "S"), ("sk", "S"));
+        engine
     }
 
+    fn create_table(&self, name: &str, hash: (&str, &str), range: (&str, &str)) {
+        self.call(
+            "CreateTable",
+            &json!({
+                "TableName": name,
+                "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": [
+                    { "AttributeName": hash.0, "KeyType": "HASH" },
+                    { "AttributeName": range.0, "KeyType": "RANGE" },
+                ],
+                "AttributeDefinitions": [
+                    { "AttributeName": hash.0, "AttributeType": hash.1 },
+                    { "AttributeName": range.0, "AttributeType": range.1 },
+                ],
+            }),
+        );
+    }
+
+    /// Every item of a table, as JSON.
+    pub(crate) fn items(&self, table: &str) -> Vec<Value> {
+        let answer = self.call("Scan", &json!({ "TableName": table }));
+        answer["Items"].as_array().unwrap().clone()
+    }
+
+    fn call(&self, operation: &str, request: &Value) -> Value {
+        let call = Call {
+            operation: operation.to_owned(),
+            body: request.to_string(),
+        };
+        let reply = self.run(&call);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    /// Lets a call take effect.
+    pub(crate) fn run(&self, call: &Call) -> Reply {
+        call.run(&self.database)
+    }
+
+    /// A store whose calls take effect one by one; those of concurrent tasks take turns.
     pub(crate) fn store(&self) -> Store {
-        Store::new(self.config(), "timelines", "directory")
+        let engine = self.clone();
+        let wire = Wire::new(move |call| {
+            let engine = engine.clone();
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                Ok(engine.run(&call))
+            })
+        });
+        store_over(config(wire))
     }
 
     /// A store whose process dies after so many calls. Its last one takes effect and loses its answer, or is never sent.
     pub(crate) fn store_that_dies_after(&self, calls: i64, answer_lost: bool) -> Store {
-        let death = Death {
-            left: Arc::new(AtomicI64::new(calls)),
-            answer_lost,
-        };
-        Store::new(self.config().interceptor(death), "timelines", "directory")
+        let engine = self.clone();
+        let left = Arc::new(AtomicI64::new(calls));
+        let wire = Wire::new(move |call| {
+            let (engine, left) = (engine.clone(), left.clone());
+            Box::pin(async move {
+                let before = left.fetch_sub(1, Ordering::SeqCst);
+                if before < 1 || (before == 1 && !answer_lost) {
+                    return Err(dead());
+                }
+                tokio::task::yield_now().await;
+                let reply = engine.run(&call);
+                (left.load(Ordering::SeqCst) > 0).then_some(reply).ok_or_else(dead)
+            })
+        });
+        store_over(config(wire))
     }
 
     pub(crate) async fn user(&self, id: UserId) {
@@ -105,44 +113,23 @@ impl Engine {
     }
 }
 
-/// Ends a process: after its time no call is sent, or the answer of the last one is lost.
-#[derive(Debug)]
-struct Death {
-    left: Arc<AtomicI64>,
-    answer_lost: bool,
+/// Settings of a client whose calls are carried by `wire`.
+pub(crate) fn config(wire: Wire) -> Builder {
+    aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .allow_no_auth()
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .sleep_impl(NoTime)
+        .http_client(wire)
 }
 
-impl Intercept for Death {
-    fn name(&self) -> &'static str {
-        "Death"
-    }
+pub(crate) fn store_over(config: Builder) -> Store {
+    Store::new(config, "timelines", "directory")
+}
 
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let left = self.left.fetch_sub(1, Ordering::SeqCst);
-        if left > 1 || (left == 1 && self.answer_lost) {
-            Ok(())
-        } else {
-            Err("the process is dead".into())
-        }
-    }
-
-    fn read_before_deserialization(
-        &self,
-        _: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if self.left.load(Ordering::SeqCst) > 0 {
-            Ok(())
-        } else {
-            Err("the process is dead".into())
-        }
-    }
+fn dead() -> ConnectorError {
+    ConnectorError::user("the process is dead".into())
 }
 
 pub(crate) fn phone() -> DeviceKey {

@@ -1,8 +1,15 @@
 //! The store against a real `DynamoDB` engine, embedded: no twin of our own stands in for it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 mod devices;
 mod directory;
+mod guarantees;
 mod harness;
+mod in_process;
+mod processes;
+mod scheduler;
 mod schedules;
 mod send;
 mod timeline;
+mod world;

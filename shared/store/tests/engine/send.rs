@@ -5,7 +5,7 @@ use wigwag_store::send::{MessagesFrom, Outgoing, Refusal, SendError};
 use wigwag_store::{Store, UserId};
 
 async fn engine() -> Engine {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     engine.user(1).await;
     engine.user(2).await;
     engine
@@ -135,6 +135,12 @@ async fn an_unknown_receiver_is_refused_and_does_not_use_the_number() {
         ..outgoing(1, "hi")
     };
     assert_eq!(refused(send(&store, &nobody).await).code, Code::USER_NOT_FOUND);
+    let log = wigwag_store::TimelineId::peer(1, 99);
+    assert_eq!(
+        store.head(&log, true).await.unwrap(),
+        None,
+        "no log comes to be without a receiver"
+    );
     send(&store, &outgoing(1, "hi")).await.unwrap();
 }
 
@@ -154,6 +160,12 @@ async fn who_is_blocked_or_no_friend_is_refused_but_a_repeat_keeps_its_answer() 
     let out = outgoing(2, "hello");
     assert_eq!(refused(as_friends(&out).await).code, Code::NOT_FRIENDS);
     store.befriend(1, 2).await.unwrap();
+    assert_eq!(
+        refused(as_friends(&out).await).code,
+        Code::NOT_FRIENDS,
+        "the receiver has not said so"
+    );
+    store.befriend(2, 1).await.unwrap();
     as_friends(&out).await.unwrap();
     assert_eq!(inbox(&store, 2).await.0.len(), 2);
 }
@@ -192,7 +204,7 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced_by_another()
     let store = engine.store();
     // The sender dies after its claim, with nothing put. The readers give its three seqs up.
     assert!(
-        send(&engine.store_that_dies_after(4, true), &outgoing(1, "hi"))
+        send(&engine.store_that_dies_after(5, true), &outgoing(1, "hi"))
             .await
             .is_err()
     );
@@ -236,7 +248,7 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced_by_another()
 #[tokio::test]
 async fn wherever_a_sender_dies_the_repeat_finishes_its_message() {
     for answer_lost in [false, true] {
-        for calls in 0..8 {
+        for calls in 0..9 {
             let engine = engine().await;
             let store = engine.store();
             let dead = engine.store_that_dies_after(calls, answer_lost);
@@ -271,7 +283,7 @@ async fn the_heads_bring_the_devices_along() {
         id: "abc=".to_owned(),
         platform: 1,
         protobuf: true,
-        connected_at_s: NOW / 1000,
+        connected_at_ms: NOW,
     };
     store
         .connect(
@@ -291,4 +303,29 @@ async fn the_heads_bring_the_devices_along() {
             .collect::<Vec<_>>(),
         ["abc="]
     );
+}
+
+/// The plan keeps four bytes of digest. Two texts that share them are no repeat of each other all the same.
+#[tokio::test]
+async fn another_content_with_the_same_digest_is_not_taken_for_a_repeat() {
+    let engine = engine().await;
+    let store = engine.store();
+    let (one, other) = texts_with_one_digest();
+    send(&store, &outgoing(1, &one)).await.unwrap();
+    assert_eq!(
+        refused(send(&store, &outgoing(1, &other)).await).code,
+        Code::CLIENT_ID_REUSED
+    );
+    assert_eq!(inbox(&store, 2).await.0, [(1, one)]);
+}
+
+fn texts_with_one_digest() -> (String, String) {
+    let mut seen = std::collections::HashMap::new();
+    for n in 0_u32.. {
+        let digest = wigwag_store::numbering::digest(1, n.to_string().as_bytes());
+        if let Some(earlier) = seen.insert(digest, n) {
+            return (earlier.to_string(), n.to_string());
+        }
+    }
+    unreachable!("four bytes repeat themselves sooner")
 }

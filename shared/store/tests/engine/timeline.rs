@@ -50,7 +50,7 @@ async fn read(store: &Store, now_ms: i64) -> (Vec<u64>, u64, u64) {
 
 #[tokio::test]
 async fn concurrent_reservations_share_no_seq_and_leave_none_out() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..32 {
@@ -64,7 +64,7 @@ async fn concurrent_reservations_share_no_seq_and_leave_none_out() {
 
 #[tokio::test]
 async fn a_reservation_makes_a_log_and_no_inbox() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let inbox = TimelineId::inbox(9);
     assert_eq!(
         engine.store().reserve(&inbox, 1, Missing::Refuse, NOW).await.unwrap(),
@@ -75,7 +75,7 @@ async fn a_reservation_makes_a_log_and_no_inbox() {
 
 #[tokio::test]
 async fn a_repeated_put_stands_and_a_sealed_seq_is_lost() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     let seq = reserve(&store).await;
     assert_eq!(store.put(&log(), seq, &entry(1, NOW)).await.unwrap(), Put::Stands);
@@ -93,7 +93,7 @@ async fn a_repeated_put_stands_and_a_sealed_seq_is_lost() {
 
 #[tokio::test]
 async fn the_cursor_waits_before_a_hole_and_passes_it_once_it_is_filled() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     for _ in 0..3 {
         reserve(&store).await;
@@ -107,7 +107,7 @@ async fn the_cursor_waits_before_a_hole_and_passes_it_once_it_is_filled() {
 
 #[tokio::test]
 async fn a_hole_is_sealed_after_its_lease_and_its_late_writer_is_told() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     for _ in 0..3 {
         reserve(&store).await;
@@ -121,7 +121,7 @@ async fn a_hole_is_sealed_after_its_lease_and_its_late_writer_is_told() {
 
 #[tokio::test]
 async fn seals_alone_do_not_hold_the_cursor_for_ever() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     for seq in 1..=40 {
         assert_eq!(reserve(&store).await, seq);
@@ -149,7 +149,7 @@ async fn seals_alone_do_not_hold_the_cursor_for_ever() {
 
 #[tokio::test]
 async fn pages_follow_each_other_without_a_gap_in_both_directions() {
-    let engine = Engine::start().await;
+    let engine = Engine::start();
     let store = engine.store();
     for seq in 1..=25 {
         reserve(&store).await;

@@ -1,0 +1,152 @@
+//! Somebody to chat as: the profile's account, or one that is made up.
+
+use crate::Context;
+use crate::account::{Credentials, log_in, new_device_id, random_text, register, urls};
+use crate::exit::Failure;
+use crate::profile::{Held, Profile};
+use anyhow::Context as _;
+use serde_json::json;
+use wigwag_client::http::LoggedIn;
+use wigwag_client::{Api, ApiError, Code, Url};
+
+/// Numbers that are tried before giving up.
+const TRIES: u32 = 5;
+
+/// A profile whose token the server accepts.
+pub(super) async fn prepare(context: &mut Context, name: &str, nickname: &str) -> Result<(Held, Url), Failure> {
+    let claim = context.profiles.claim(name)?;
+    let known = context.profiles.read(name)?;
+    let (url, ws_url) = urls(&context.args, known.as_ref())?;
+    let api = Api::new(url.clone());
+    let Some(profile) = known else {
+        let held = claim.hold(blank(url, ws_url.clone(), nickname));
+        make(context, &api, &held, name).await?;
+        return Ok((held, ws_url));
+    };
+    let held = claim.hold(profile);
+    if let Err(error) = sign_in(&api, &held).await? {
+        let generated = held.get().generated;
+        match error.code() {
+            Some(Code::WRONG_CREDENTIALS) if generated => make_anew(context, &api, &held, name).await?,
+            _ => return Err(error.into()),
+        }
+    }
+    Ok((held, ws_url))
+}
+
+/// Sees to it that the profile's token is accepted. The inner error is the server's.
+async fn sign_in(api: &Api, held: &Held) -> Result<Result<(), ApiError>, Failure> {
+    let profile = held.get();
+    let refused = match api.with_token(&profile.token).me().await {
+        Ok(_) => return Ok(Ok(())),
+        Err(error) if is_about_the_token(&error) => error,
+        Err(error) => return Ok(Err(error)),
+    };
+    let Some(credentials) = profile.credentials() else {
+        return Ok(Err(refused));
+    };
+    match log_in(api, &credentials).await {
+        Ok(logged_in) => held.update(|profile| profile.take_over(logged_in)).map(Ok),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// Whether a new token could help. `USER_NOT_FOUND`: the token outlived a server that keeps its accounts in memory.
+fn is_about_the_token(error: &ApiError) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            Code::TOKEN_INVALID
+                | Code::TOKEN_EXPIRED
+                | Code::TOKEN_ELSEWHERE
+                | Code::NOT_SIGNED_IN
+                | Code::USER_NOT_FOUND
+        )
+    )
+}
+
+/// The server does not know the account that was made up: it keeps its data in memory and was restarted.
+async fn make_anew(context: &mut Context, api: &Api, held: &Held, name: &str) -> Result<(), Failure> {
+    let before = held.get();
+    let lost = before.session.is_some_and(|session| session.pending.is_some());
+    let data = json!({ "profile": name, "unanswered_message_lost": lost });
+    let line = format!("(the server does not know {name} any more, so it was started anew; registering again)");
+    context.printer.note("account_lost", &data, &line)?;
+    if lost {
+        context.printer.note(
+            "failed",
+            &json!({}),
+            "(a message that was left unanswered is lost with it)",
+        )?;
+    }
+    make(context, api, held, name).await
+}
+
+/// Registers the profile's made-up account, under another number if somebody has it.
+async fn make(context: &mut Context, api: &Api, held: &Held, name: &str) -> Result<(), Failure> {
+    let nickname = held.get().nickname;
+    let mut credentials = held.get().credentials().context("the profile has no password")?;
+    for _ in 0..TRIES {
+        match register_and_log_in(api, &credentials, &nickname).await {
+            Ok(logged_in) => {
+                let user_id = logged_in.user_id;
+                held.update(|profile| {
+                    profile.phone_number = credentials.phone_number;
+                    // Whoever it was before, nothing of its inbox and numbering remains.
+                    (profile.cursor, profile.session) = (0, None);
+                    profile.take_over(logged_in);
+                })?;
+                let data = json!({ "profile": name, "user_id": user_id });
+                let line = format!("(registered {name} as user {user_id})");
+                return context.printer.note("registered", &data, &line);
+            }
+            Err(error) if error.code() == Some(Code::PHONE_NUMBER_TAKEN) => {
+                credentials.phone_number = random_phone_number();
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(anyhow::anyhow!("no free phone number was found").into())
+}
+
+async fn register_and_log_in(api: &Api, credentials: &Credentials, nickname: &str) -> Result<LoggedIn, ApiError> {
+    register(api, credentials, nickname).await?;
+    log_in(api, credentials).await
+}
+
+fn blank(url: Url, ws_url: Url, nickname: &str) -> Profile {
+    Profile {
+        url,
+        ws_url,
+        user_id: 0,
+        nickname: nickname.to_owned(),
+        phone_number: random_phone_number(),
+        password: Some(random_text(24)),
+        generated: true,
+        device_id: new_device_id(),
+        token: String::new(),
+        expires_at_ms: 0,
+        cursor: 0,
+        session: None,
+    }
+}
+
+/// In the range that North America keeps for fiction, with more digits than a real number has there.
+fn random_phone_number() -> String {
+    format!("+1555{:010}", rand::random_range(0..10_000_000_000_u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_up_number_is_one_that_the_server_takes() {
+        let number = random_phone_number();
+        let digits = number.strip_prefix("+1555").unwrap();
+        assert!(
+            digits.len() == 10 && digits.chars().all(|c| c.is_ascii_digit()),
+            "{number}"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Somebody to chat with: waited for while it does not exist.
+
+use crate::Context;
+use crate::exit::Failure;
+use crate::output::plain;
+use crate::profile::Profile;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
+use wigwag_client::{Api, Code};
+
+/// Between looking for someone who is not there yet.
+const POLL: Duration = Duration::from_millis(500);
+
+/// The other one.
+#[derive(Debug, Clone)]
+pub(super) struct Partner {
+    pub(super) user_id: u64,
+    /// What to call them: as given by `--with`, or the nickname.
+    pub(super) name: String,
+}
+
+/// Finds whom `with` names. A user id must exist; a local profile may come to exist.
+pub(super) async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, Failure> {
+    if let Ok(user_id) = with.parse() {
+        let name = api.user(user_id).await?.nickname;
+        return Ok(Partner { user_id, name });
+    }
+    let mut told = false;
+    loop {
+        if let Some(user_id) = look(context, api, me, with).await? {
+            return Ok(Partner {
+                user_id,
+                name: with.to_owned(),
+            });
+        }
+        if !told {
+            tell(context, with)?;
+            told = true;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// The user id of a local profile, if both it and its account exist.
+async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<Option<u64>, Failure> {
+    let Some(profile) = context.profiles.read(with)? else {
+        return Ok(None);
+    };
+    if plain(&profile.url) != plain(&me.url) {
+        return Err(Failure::usage(format!(
+            "{with} is on {}, not on {}",
+            plain(&profile.url),
+            plain(&me.url)
+        )));
+    }
+    match api.user(profile.user_id).await {
+        Ok(_) => Ok(Some(profile.user_id)),
+        Err(error) if error.code() == Some(Code::USER_NOT_FOUND) => Ok(None),
+        // Reached, but busy: it is asked again anyway.
+        Err(error) if error.is_retryable() && error.code().is_some() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tell(context: &mut Context, with: &str) -> Result<(), Failure> {
+    let command = format!(
+        "cargo run -p wigwag -- chat --as {with} --with {}",
+        context.args.profile
+    );
+    let data = json!({ "for": with, "command": command });
+    let line = format!("waiting for {with}: in another terminal run  {command}");
+    context.printer.note("waiting", &data, &line)
+}

@@ -1,0 +1,278 @@
+//! The conversation itself: lines out, messages in, and what becomes of each.
+
+use super::lines::{self, Input};
+use super::partner::Partner;
+use crate::Context;
+use crate::exit::Failure;
+use crate::link;
+use crate::peer::Names;
+use crate::profile::Held;
+use crate::signals;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+use wigwag_client::{Client, Event, Events, Message, Receipt, SendError, Session};
+
+/// Lines that may wait for their acknowledgement; below the client's own queue, so that taking one never waits.
+const MOST_UNANSWERED: usize = 200;
+
+/// What came while away is printed before the first line is sent, unless that takes longer than this.
+const CATCH_UP_FIRST: Duration = Duration::from_secs(2);
+
+/// A line and what became of it.
+type Fate = (String, Result<Receipt, SendError>);
+
+/// A chat that is connected.
+pub(super) struct Talk {
+    held: Arc<Held>,
+    client: Client,
+    events: Events,
+    names: Names,
+    partner: Partner,
+    own: OwnMessages,
+    unanswered: FuturesUnordered<BoxFuture<'static, Fate>>,
+    /// The message that the last process left unanswered.
+    pending: Option<Message>,
+    /// Whether what came while away has been printed.
+    caught_up: bool,
+    input_ended: bool,
+    /// The highest seq that a message of this process has in the own inbox.
+    last_own_seq: u64,
+    /// Messages that were reported as not sent.
+    failed: u64,
+}
+
+impl Talk {
+    pub(super) fn new(
+        held: Arc<Held>,
+        client: Client,
+        events: Events,
+        names: Names,
+        partner: Partner,
+        begun: Option<Session>,
+    ) -> Self {
+        let session = begun.clone().unwrap_or_else(|| client.session());
+        Self {
+            held,
+            client,
+            events,
+            names,
+            partner,
+            own: OwnMessages::since(&session),
+            unanswered: FuturesUnordered::new(),
+            pending: begun.and_then(|session| session.pending),
+            caught_up: false,
+            input_ended: false,
+            last_own_seq: 0,
+            failed: 0,
+        }
+    }
+
+    /// Whether the account was made up by `chat`, and can be again.
+    pub(super) fn is_made_up(&self) -> bool {
+        self.held.get().generated
+    }
+
+    /// Talks until interrupted, or until the input has ended and everything is answered (with `stay`: until interrupted).
+    pub(super) async fn run(mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
+        let outcome = tokio::select! {
+            outcome = self.talk(context, stay) => outcome,
+            () = signals::interrupted() => Ok(()),
+        };
+        let client = self.client.clone();
+        // Neither waits for the other: closing answers what `settle` reads.
+        let ((), settled) = tokio::join!(client.close(), self.settle(context));
+        outcome.and(settled)?;
+        match self.failed {
+            0 => Ok(()),
+            failed => Err(anyhow::anyhow!("{failed} of the messages could not be sent").into()),
+        }
+    }
+
+    async fn talk(&mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
+        let mut lines = lines::read();
+        let mut patience = pin!(sleep(CATCH_UP_FIRST));
+        let mut patient = true;
+        loop {
+            if self.is_done() && !stay {
+                return Ok(());
+            }
+            let waits = patient && !self.caught_up;
+            let may_read = !waits && !self.input_ended && self.unanswered.len() < MOST_UNANSWERED;
+            tokio::select! {
+                Some(fate) = self.unanswered.next() => self.report(context, fate)?,
+                event = self.events.next() => match event {
+                    Some(event) => self.event(context, event).await?,
+                    None => return Ok(()),
+                },
+                input = lines.recv(), if may_read => self.input(context, input).await?,
+                () = &mut patience, if waits => patient = false,
+            }
+        }
+    }
+
+    /// Whether the input has ended, all of it is settled, and the cursor has passed what was sent: otherwise the next chat
+    /// would print it once more.
+    fn is_done(&self) -> bool {
+        self.input_ended && self.unanswered.is_empty() && self.caught_up && self.held.cursor() >= self.last_own_seq
+    }
+
+    async fn input(&mut self, context: &mut Context, input: Option<Input>) -> Result<(), Failure> {
+        match input {
+            Some(Input::Line(line)) if line.trim().is_empty() => Ok(()),
+            Some(Input::Line(line)) => self.send(context, line).await,
+            Some(Input::Broken(error)) => {
+                self.input_ended = true;
+                let line = format!("(cannot read any further: {error})");
+                context.printer.note("input_failed", &json!({ "error": error }), &line)
+            }
+            None => {
+                self.input_ended = true;
+                Ok(())
+            }
+        }
+    }
+
+    async fn send(&mut self, context: &mut Context, line: String) -> Result<(), Failure> {
+        context.printer.typed(&line)?;
+        match self.client.enqueue(self.partner.user_id, line.as_str()).await {
+            Ok(sending) => self.unanswered.push(Box::pin(async move { (line, sending.await) })),
+            Err(error) => self.report(context, (line, Err(error)))?,
+        }
+        Ok(())
+    }
+
+    /// Tells what became of a line. Nothing is dropped silently.
+    fn report(&mut self, context: &mut Context, (text, result): Fate) -> Result<(), Failure> {
+        let error = match result {
+            Ok(receipt) => {
+                self.last_own_seq = self.last_own_seq.max(receipt.seq);
+                return context.printer.sent(&text, &receipt);
+            }
+            Err(error) => error,
+        };
+        self.failed += 1;
+        let kept = matches!(error, SendError::Stopped { transmitted: true });
+        let code = error.code().map(wigwag_client::Code::name);
+        let data = json!({ "text": text, "error": error.to_string(), "code": code, "kept": kept });
+        let line = if kept {
+            format!("(not answered yet, and repeated next time: {text})")
+        } else {
+            format!("(not sent: {text}: {error})")
+        };
+        context.printer.note("failed", &data, &line)
+    }
+
+    async fn event(&mut self, context: &mut Context, event: Event) -> Result<(), Failure> {
+        self.own.note(&self.client.session());
+        match event {
+            Event::Message(message) => {
+                self.message(context, &message).await?;
+                self.held.advance(message.seq)
+            }
+            Event::CaughtUp { cursor } => {
+                self.caught_up = true;
+                self.held.advance(cursor)?;
+                link::tell(context, Event::CaughtUp { cursor })
+            }
+            Event::PendingSettled(result) => {
+                let text = self
+                    .pending
+                    .take()
+                    .map(|message| String::from_utf8_lossy(&message.content).into_owned());
+                self.report(context, (text.unwrap_or_default(), result))
+            }
+            event => link::tell(context, event),
+        }
+    }
+
+    /// Prints a message; a line of this process was printed when it was acknowledged.
+    async fn message(&mut self, context: &mut Context, message: &Message) -> Result<(), Failure> {
+        if message.sender_id != self.held.user_id() {
+            let from = self.names.of(message.sender_id).await;
+            return context.printer.message(message, &from, false);
+        }
+        if self.own.contains(message) {
+            return Ok(());
+        }
+        let from = if message.receiver_id == self.partner.user_id {
+            "you".to_owned()
+        } else {
+            format!("you to {}", self.names.of(message.receiver_id).await)
+        };
+        context.printer.message(message, &from, true)
+    }
+
+    /// After the end: what is still unanswered is reported as it is settled, and what has arrived is printed.
+    async fn settle(&mut self, context: &mut Context) -> Result<(), Failure> {
+        while let Some(fate) = self.unanswered.next().await {
+            self.report(context, fate)?;
+        }
+        while let Some(event) = self.events.next().await {
+            if !matches!(event, Event::Stopped(_)) {
+                self.event(context, event).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which own messages of the inbox are this process's, and so were printed already.
+#[derive(Debug)]
+struct OwnMessages {
+    /// Session, and first number in it, that this process began with.
+    begun: (u64, u64),
+    /// The session it numbers in now.
+    current: u64,
+}
+
+impl OwnMessages {
+    fn since(session: &Session) -> Self {
+        Self {
+            begun: (session.id, session.next_client_id),
+            current: session.id,
+        }
+    }
+
+    fn note(&mut self, session: &Session) {
+        self.current = session.id;
+    }
+
+    fn contains(&self, message: &Message) -> bool {
+        let (id, first) = self.begun;
+        if message.session == id {
+            return message.client_id >= first;
+        }
+        message.session == self.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_this_process_sends_is_taken_for_printed() {
+        let session = |id, next_client_id| Session {
+            id,
+            next_client_id,
+            pending: None,
+        };
+        let message = |session, client_id| Message {
+            session,
+            client_id,
+            ..Message::default()
+        };
+        let mut own = OwnMessages::since(&session(10, 5));
+        assert!(own.contains(&message(10, 5)) && own.contains(&message(10, 6)));
+        assert!(!own.contains(&message(10, 4)), "of an earlier process");
+        assert!(!own.contains(&message(11, 9)), "of another device");
+        own.note(&session(20, 1));
+        assert!(own.contains(&message(20, 1)) && own.contains(&message(10, 7)));
+    }
+}

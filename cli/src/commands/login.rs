@@ -1,0 +1,80 @@
+//! `wigwag login`: a new token for a profile, which is made if there is none.
+
+use crate::Context;
+use crate::account::{self, Credentials, log_in, new_device_id};
+use crate::args::Login;
+use crate::exit::Failure;
+use crate::profile::Profile;
+use serde_json::json;
+use wigwag_client::Api;
+
+/// Keeps the device id, the cursor and the numbering of a profile that is of the same account.
+pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failure> {
+    let name = context.args.profile.clone();
+    let claim = context.profiles.claim(&name)?;
+    let known = context.profiles.read(&name)?;
+    let (url, ws_url) = account::urls(&context.args, known.as_ref())?;
+    let phone_number = phone_number(&name, &args, known.as_ref())?;
+    let device_id = known
+        .as_ref()
+        .map_or_else(new_device_id, |profile| profile.device_id.clone());
+    let kept = known.as_ref().and_then(|profile| profile.password.clone());
+    let password = match kept.clone().filter(|_| args.password.password.is_none()) {
+        Some(password) => password,
+        None => args.password.get()?,
+    };
+    let credentials = Credentials {
+        phone_number,
+        password,
+        device_id,
+    };
+    let api = Api::new(url.clone());
+    let logged_in = log_in(&api, &credentials).await?;
+    let me = api.with_token(&logged_in.token).me().await?;
+    let keep = args.password.save_password || kept.is_some();
+    let blank = Profile {
+        url,
+        ws_url: ws_url.clone(),
+        user_id: logged_in.user_id,
+        nickname: String::new(),
+        phone_number: credentials.phone_number,
+        password: None,
+        generated: false,
+        device_id: credentials.device_id,
+        token: String::new(),
+        expires_at_ms: 0,
+        cursor: 0,
+        session: None,
+    };
+    let data = json!({ "user_id": logged_in.user_id, "profile": name, "expires_at_ms": logged_in.expires_at_ms });
+    let line = format!(
+        "logged in as {} (user {}), profile {name}",
+        me.nickname, logged_in.user_id
+    );
+    claim.hold(known.unwrap_or(blank)).update(|profile| {
+        profile.ws_url = ws_url;
+        profile.nickname = me.nickname;
+        profile.password = keep.then_some(credentials.password);
+        profile.take_over(logged_in);
+    })?;
+    context.printer.print("logged_in", &data, &line)
+}
+
+/// The number that was given, or the profile's; never another than that.
+fn phone_number(name: &str, args: &Login, known: Option<&Profile>) -> Result<String, Failure> {
+    match (&args.phone_number, known) {
+        (Some(given), Some(profile))
+            if given.trim_start_matches('+') != profile.phone_number.trim_start_matches('+') =>
+        {
+            Err(Failure::usage(format!(
+                "the profile {name} is of another account (user {}); choose another name with --as",
+                profile.user_id
+            )))
+        }
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(profile)) => Ok(profile.phone_number.clone()),
+        (None, None) => Err(Failure::usage(format!(
+            "there is no profile {name} yet: say which account with --phone-number"
+        ))),
+    }
+}

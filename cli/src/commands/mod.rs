@@ -1,0 +1,28 @@
+//! One file per command.
+
+pub(crate) mod block;
+pub(crate) mod chat;
+pub(crate) mod friend;
+pub(crate) mod history;
+pub(crate) mod login;
+pub(crate) mod me;
+pub(crate) mod profiles;
+pub(crate) mod register;
+pub(crate) mod send;
+pub(crate) mod sync;
+pub(crate) mod tail;
+
+use crate::Context;
+use crate::account;
+use crate::exit::Failure;
+use crate::profile::Held;
+use std::sync::Arc;
+use wigwag_client::{Api, Url};
+
+/// The profile that the command acts as, and the API on its behalf.
+async fn signed_in(context: &Context) -> Result<(Arc<Held>, Api, Url), Failure> {
+    let held = Arc::new(context.profiles.take(&context.args.profile)?);
+    let (_, ws_url) = account::urls(&context.args, Some(&held.get()))?;
+    let api = account::signed_in(&held).await?;
+    Ok((held, api, ws_url))
+}

@@ -1,0 +1,27 @@
+//! `wigwag profiles`: who can be acted as. Never shows tokens or passwords.
+
+use crate::Context;
+use crate::exit::Failure;
+use crate::output::plain;
+use serde_json::json;
+
+pub(crate) fn run(context: &mut Context) -> Result<(), Failure> {
+    for (name, profile) in context.profiles.list()? {
+        let pending = profile
+            .session
+            .as_ref()
+            .is_some_and(|session| session.pending.is_some());
+        let data = json!({
+            "profile": name,
+            "user_id": profile.user_id,
+            "nickname": profile.nickname,
+            "url": plain(&profile.url),
+            "cursor": profile.cursor,
+            "unanswered": pending,
+        });
+        let mark = if pending { ", one message unanswered" } else { "" };
+        let line = format!("{name}: user {} on {}{mark}", profile.user_id, plain(&profile.url));
+        context.printer.print("profile", &data, &line)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `wigwag register`: opens an account, logs in, and keeps both as a profile.
+
+use crate::Context;
+use crate::account::{self, Credentials, log_in, new_device_id};
+use crate::args::Register;
+use crate::exit::Failure;
+use crate::profile::Profile;
+use serde_json::json;
+use wigwag_client::Api;
+
+/// Refuses to overwrite a profile, whose account could be lost with it.
+pub(crate) async fn run(context: &mut Context, args: Register) -> Result<(), Failure> {
+    let name = context.args.profile.clone();
+    let claim = context.profiles.claim(&name)?;
+    if let Some(profile) = context.profiles.read(&name)? {
+        return Err(Failure::usage(format!(
+            "the profile {name} is in use for user {}; choose another name with --as",
+            profile.user_id
+        )));
+    }
+    let (url, ws_url) = account::urls(&context.args, None)?;
+    let api = Api::new(url.clone());
+    let credentials = Credentials {
+        phone_number: args.phone_number,
+        password: args.password.get()?,
+        device_id: new_device_id(),
+    };
+    account::register(&api, &credentials, &args.nickname).await?;
+    let logged_in = log_in(&api, &credentials).await?;
+    let held = claim.hold(Profile {
+        url,
+        ws_url,
+        user_id: logged_in.user_id,
+        nickname: args.nickname,
+        phone_number: credentials.phone_number,
+        password: args.password.save_password.then_some(credentials.password),
+        generated: false,
+        device_id: credentials.device_id,
+        token: String::new(),
+        expires_at_ms: 0,
+        cursor: 0,
+        session: None,
+    });
+    let data = json!({ "user_id": logged_in.user_id, "profile": name, "expires_at_ms": logged_in.expires_at_ms });
+    let line = format!("registered as user {}, kept as profile {name}", logged_in.user_id);
+    held.update(|profile| profile.take_over(logged_in))?;
+    context.printer.print("registered", &data, &line)
+}

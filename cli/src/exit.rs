@@ -1,0 +1,188 @@
+//! How a command fails, what is said about it, and the exit code.
+
+use std::fmt::Display;
+use std::io;
+use wigwag_client::{ApiError, Code, ConnectError, SendError, StopReason};
+
+/// It worked.
+pub(crate) const OK: i32 = 0;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line cannot be meant like that.
+    #[error("{0}")]
+    Usage(String),
+    /// The server said no.
+    #[error("{message}")]
+    Refused {
+        /// The server's code, where it gave one.
+        code: Option<Code>,
+        /// What it said, and what to do.
+        message: String,
+    },
+    /// No answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Whoever reads our output has stopped.
+    #[error("standard output is closed")]
+    Unheard,
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// See `wigwag --help`.
+    pub(crate) fn exit_code(&self) -> i32 {
+        match self {
+            Self::Unheard => OK,
+            Self::Other(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Refused { .. } => 3,
+            Self::Unreachable(_) => 4,
+            Self::Interrupted => 130,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// The server was not reached at `url`.
+    pub(crate) fn unreachable(url: &str, cause: impl Display) -> Self {
+        Self::Unreachable(format!("cannot reach {url}: is `cargo local` running? ({cause})"))
+    }
+
+    /// A refusal in words, with what to do about it where that is known.
+    pub(crate) fn refused(code: Option<Code>, message: impl Display) -> Self {
+        let message = match code.and_then(advice) {
+            Some(advice) => format!("{message}\n{advice}"),
+            None => message.to_string(),
+        };
+        Self::Refused { code, message }
+    }
+}
+
+/// What to do about a refusal, in terms of this command.
+fn advice(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::TOKEN_INVALID | Code::TOKEN_EXPIRED | Code::TOKEN_ELSEWHERE | Code::NOT_SIGNED_IN => {
+            "log in again: wigwag login --as NAME"
+        }
+        Code::WRONG_CREDENTIALS => "check the number and the password; an account is made with: wigwag register",
+        Code::PHONE_NUMBER_TAKEN => "log in to it: wigwag login --as NAME --phone-number …",
+        Code::USER_NOT_FOUND => "check the user id; local profiles are listed by: wigwag profiles",
+        Code::NOT_FRIENDS => "become friends first: wigwag friend add ID",
+        _ => return None,
+    })
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        match &error {
+            ApiError::Unreachable { url, source } => Self::unreachable(url, innermost(source)),
+            ApiError::Refused(failure) => {
+                Self::refused(error.code(), format!("the server refused: {}", failure.message))
+            }
+            other => Self::Other(anyhow::anyhow!("{other}; is this the HTTP API of Wigwag?")),
+        }
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Refused { .. } => Self::refused(error.code(), format!("not sent: {error}")),
+            SendError::ContentEmpty | SendError::ContentTooLarge { .. } => Self::Usage(format!("not sent: {error}")),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<StopReason> for Failure {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::SignIn(message) => Self::refused(
+                Some(Code::TOKEN_INVALID),
+                format!("the server does not accept the log-in: {message}"),
+            ),
+            StopReason::CursorBeyondEnd { .. } => Self::refused(
+                Some(Code::CURSOR_BEYOND_END),
+                format!("{reason}\nto begin anew: wigwag tail --as NAME --from 0"),
+            ),
+            StopReason::Handshake { .. } | StopReason::Refused { .. } => Self::refused(None, reason),
+            StopReason::Options(message) => Self::Usage(message),
+            other => Self::Other(anyhow::anyhow!("{other}")),
+        }
+    }
+}
+
+impl Failure {
+    /// Of a first connection to `ws_url`.
+    pub(crate) fn connecting(ws_url: &str, error: ConnectError) -> Self {
+        match error {
+            ConnectError::Final(reason) => reason.into(),
+            other => Self::unreachable(ws_url, other),
+        }
+    }
+
+    /// Of writing to standard output.
+    pub(crate) fn printing(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unheard,
+            _ => Self::Other(anyhow::Error::new(error).context("cannot write to standard output")),
+        }
+    }
+}
+
+/// The cause at the bottom: "connection refused" rather than "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_client::http;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let failure = Failure::from(ApiError::Refused(http::Failure {
+            code: Code::WRONG_CREDENTIALS.number(),
+            message: "WRONG_CREDENTIALS: phone number or password is wrong".to_owned(),
+            retryable: false,
+            retry_after_s: None,
+        }));
+        let text = failure.to_string();
+        assert!(
+            text.contains("WRONG_CREDENTIALS") && text.contains("wigwag register"),
+            "{text}"
+        );
+        assert_eq!(failure.exit_code(), 3);
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_code() {
+        let code = |failure: Failure| failure.exit_code();
+        assert_eq!(code(anyhow::anyhow!("x").into()), 1);
+        assert_eq!(code(SendError::ContentEmpty.into()), 2);
+        assert_eq!(code(StopReason::SignIn("no".to_owned()).into()), 3);
+        assert_eq!(
+            code(Failure::connecting(
+                "ws://x",
+                ConnectError::Unreachable("no".to_owned())
+            )),
+            4
+        );
+        assert_eq!(code(Failure::Interrupted), 130);
+        assert_eq!(code(Failure::printing(io::ErrorKind::BrokenPipe.into())), 0);
+    }
+}

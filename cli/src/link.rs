@@ -1,0 +1,64 @@
+//! Connecting as a profile.
+
+use crate::Context;
+use crate::account::token_source;
+use crate::exit::Failure;
+use crate::output::plain;
+use crate::profile::Held;
+use serde_json::json;
+use std::sync::Arc;
+use wigwag_client::{Client, ConnectOptions, Event, Events, SessionStore, Start, Url};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Sending and receiving, the latter after this seq.
+    Both(u64),
+    /// Sending alone: the inbox and the profile's cursor stay as they are.
+    SendOnly,
+}
+
+/// Connects as a profile. Its numbering, and with it a message that an earlier process left unanswered, is taken up.
+pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) -> Result<(Client, Events), Failure> {
+    let profile = held.get();
+    let mut options = ConnectOptions::new(ws_url.clone(), profile.user_id, token_source(held));
+    options.session = profile.session;
+    options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
+    options.receive = matches!(purpose, Purpose::Both(_));
+    options.start = Start::After(match purpose {
+        Purpose::Both(cursor) => cursor,
+        Purpose::SendOnly => profile.cursor,
+    });
+    Client::connect(options)
+        .await
+        .map_err(|error| Failure::connecting(plain(ws_url), error))
+}
+
+/// Tells about the connection what is worth telling. Answers with the failure where the client has stopped.
+pub(crate) fn tell(context: &mut Context, event: Event) -> Result<(), Failure> {
+    let printer = &mut context.printer;
+    match event {
+        Event::Connected if printer.is_json() => printer.note("connected", &json!({}), ""),
+        Event::Disconnected { reason, retry_in } => {
+            let data = json!({ "reason": reason.to_string(), "retry_in_ms": retry_in.as_millis() });
+            let line = format!("({reason}; trying again in {:.1} s)", retry_in.as_secs_f64());
+            printer.note("disconnected", &data, &line)
+        }
+        Event::PendingSettled(Ok(receipt)) => {
+            let line = "(a message that was left unanswered last time is sent)";
+            printer.note("sent", &receipt, line)
+        }
+        Event::PendingSettled(Err(error)) => {
+            let data = json!({ "error": error.to_string() });
+            let line = format!("(a message that was left unanswered last time: {error})");
+            printer.note("failed", &data, &line)
+        }
+        Event::CaughtUp { cursor } if printer.is_json() => printer.note("caught_up", &json!({ "cursor": cursor }), ""),
+        Event::Kicked { reason } => {
+            let data = json!({ "reason": reason.as_str_name() });
+            printer.note("kicked", &data, "(another connection of this device took over)")
+        }
+        Event::Stopped(reason) => Err(reason.into()),
+        _ => Ok(()),
+    }
+}

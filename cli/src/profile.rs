@@ -1,0 +1,349 @@
+//! Profiles: who this device is, and how far it has read and written. One file each, `<dir>/<name>.json`, for its owner's eyes
+//! only; written whole to a second file and renamed, so that it is never half there. A lock beside it keeps two processes
+//! from numbering messages as the same device.
+
+use crate::exit::Failure;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use wigwag_client::{Session, SessionStore, Url};
+
+/// Longest name of a profile.
+const NAME_CHARS: usize = 64;
+
+/// What is known of one device of one account.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// The HTTP API that the account is on.
+    pub(crate) url: Url,
+    /// Its WebSocket API.
+    pub(crate) ws_url: Url,
+    pub(crate) user_id: u64,
+    pub(crate) nickname: String,
+    pub(crate) phone_number: String,
+    /// Kept where the user wants that, and where it was made up by `chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<String>,
+    /// Whether number and password were made up: then the account may be made anew if the server has lost it.
+    #[serde(default)]
+    pub(crate) generated: bool,
+    pub(crate) device_id: String,
+    pub(crate) token: String,
+    pub(crate) expires_at_ms: i64,
+    /// Everything up to this seq of the inbox was printed.
+    #[serde(default)]
+    pub(crate) cursor: u64,
+    /// The numbering of messages, and the one that is not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<Session>,
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("user_id", &self.user_id)
+            .field("cursor", &self.cursor)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The directory of profiles.
+#[derive(Debug, Clone)]
+pub(crate) struct Profiles {
+    dir: PathBuf,
+}
+
+impl Profiles {
+    /// At `dir`, or where the platform keeps such things. Made on first use.
+    pub(crate) fn open(dir: Option<PathBuf>) -> Result<Self, Failure> {
+        let dir = match dir {
+            Some(dir) => dir,
+            None => default_dir().ok_or_else(|| Failure::usage("no home directory: set WIGWAG_HOME"))?,
+        };
+        Ok(Self { dir })
+    }
+
+    /// Reads a profile without locking it; `None` where there is none.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Profile>, Failure> {
+        let path = self.path(name)?;
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(anyhow::Error::new(error)
+                    .context(format!("cannot read {}", path.display()))
+                    .into());
+            }
+        };
+        let profile = serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        Ok(Some(profile))
+    }
+
+    /// Takes a name for this process; the profile need not exist.
+    pub(crate) fn claim(&self, name: &str) -> Result<Claim, Failure> {
+        let path = self.path(name)?;
+        self.make_dir()
+            .with_context(|| format!("cannot make {}", self.dir.display()))?;
+        let lock = private_file(&path.with_extension("lock"))
+            .with_context(|| format!("cannot open the lock of profile {name}"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Claim { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Failure::Other(anyhow::anyhow!(
+                "another wigwag is using the profile {name}; stop it, or choose another with --as"
+            ))),
+            Err(TryLockError::Error(error)) => Err(anyhow::Error::new(error).context("cannot lock the profile").into()),
+        }
+    }
+
+    /// Takes an existing profile.
+    pub(crate) fn take(&self, name: &str) -> Result<Held, Failure> {
+        let missing = || {
+            Failure::usage(format!(
+                "there is no profile {name}; make one with: wigwag register, wigwag login or wigwag chat --as {name}"
+            ))
+        };
+        // Looked for first, so that a mistyped name leaves no lock behind.
+        self.read(name)?.ok_or_else(missing)?;
+        let claim = self.claim(name)?;
+        let profile = self.read(name)?.ok_or_else(missing)?;
+        Ok(claim.hold(profile))
+    }
+
+    /// Every profile, by name. What cannot be read is left out.
+    pub(crate) fn list(&self) -> Result<Vec<(String, Profile)>, Failure> {
+        let entries = match fs::read_dir(&self.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(anyhow::Error::new(error).context("cannot list the profiles").into()),
+        };
+        let mut profiles: Vec<_> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|file| file.strip_suffix(".json").map(str::to_owned))
+            .filter_map(|name| Some((name.clone(), self.read(&name).ok()??)))
+            .collect();
+        profiles.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(profiles)
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Failure> {
+        if is_name(name) {
+            return Ok(self.dir.join(format!("{name}.json")));
+        }
+        Err(Failure::usage(format!(
+            "{name:?} cannot name a profile: letters, digits, - and _, not digits alone, at most {NAME_CHARS}"
+        )))
+    }
+
+    fn make_dir(&self) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.dir)
+    }
+}
+
+/// A name that belongs to this process until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Puts a profile under the name; nothing is written before the first change.
+    pub(crate) fn hold(self, profile: Profile) -> Held {
+        Held {
+            claim: self,
+            profile: Mutex::new(profile),
+        }
+    }
+}
+
+/// A profile that belongs to this process.
+#[derive(Debug)]
+pub(crate) struct Held {
+    claim: Claim,
+    profile: Mutex<Profile>,
+}
+
+impl Held {
+    /// As it is now.
+    pub(crate) fn get(&self) -> Profile {
+        self.lock().clone()
+    }
+
+    /// Everything up to this seq of the inbox was printed.
+    pub(crate) fn cursor(&self) -> u64 {
+        self.lock().cursor
+    }
+
+    /// The account that it is of.
+    pub(crate) fn user_id(&self) -> u64 {
+        self.lock().user_id
+    }
+
+    /// Changes and writes it. `durable` survives a power cut, and takes longer.
+    fn write(&self, durable: bool, change: impl FnOnce(&mut Profile)) -> io::Result<()> {
+        let mut profile = self.lock();
+        change(&mut profile);
+        replace(&self.claim.path, &serde_json::to_vec_pretty(&*profile)?, durable)
+    }
+
+    /// Changes and writes it durably.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Profile)) -> Result<(), Failure> {
+        let written = self.write(true, change);
+        Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
+    }
+
+    /// Everything up to `cursor` was printed. A repeated print after a power cut is no harm, so this is quick.
+    pub(crate) fn advance(&self, cursor: u64) -> Result<(), Failure> {
+        if self.cursor() >= cursor {
+            return Ok(());
+        }
+        self.set_cursor(cursor)
+    }
+
+    /// The same, also backwards: the server has no more than this.
+    pub(crate) fn set_cursor(&self, cursor: u64) -> Result<(), Failure> {
+        if self.cursor() == cursor {
+            return Ok(());
+        }
+        let written = self.write(false, |profile| profile.cursor = cursor);
+        Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Profile> {
+        self.profile.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionStore for Held {
+    fn save(&self, session: &Session) -> io::Result<()> {
+        self.write(true, |profile| profile.session = Some(session.clone()))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    (1..=NAME_CHARS).contains(&name.len()) && name.chars().all(allowed) && !name.chars().all(|c| c.is_ascii_digit())
+}
+
+fn default_dir() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let config = set("XDG_CONFIG_HOME")
+        .or_else(|| set("HOME").map(|home| home.join(".config")))
+        .or_else(|| set("APPDATA"))?;
+    Some(config.join("wigwag"))
+}
+
+/// Opens a file that only its owner can read.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Replaces a file as a whole.
+fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+    let beside = path.with_extension("tmp");
+    let mut file = private_file(&beside)?;
+    file.write_all(bytes)?;
+    if durable {
+        file.sync_all()?;
+    }
+    fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn profile() -> Profile {
+        Profile {
+            url: "http://127.0.0.1:3000".parse().unwrap(),
+            ws_url: "ws://127.0.0.1:3001/prod".parse().unwrap(),
+            user_id: 7,
+            nickname: "Alice".to_owned(),
+            phone_number: "+15550000001".to_owned(),
+            password: Some("secret-password".to_owned()),
+            generated: true,
+            device_id: "device".to_owned(),
+            token: "secret-token".to_owned(),
+            expires_at_ms: 0,
+            cursor: 5,
+            session: None,
+        }
+    }
+
+    fn profiles() -> (tempfile::TempDir, Profiles) {
+        let dir = tempfile::tempdir().unwrap();
+        let profiles = Profiles::open(Some(dir.path().join("wigwag"))).unwrap();
+        (dir, profiles)
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let (_dir, profiles) = profiles();
+        assert!(profiles.read("alice").unwrap().is_none());
+        let held = profiles.claim("alice").unwrap().hold(profile());
+        held.advance(9).unwrap();
+        held.advance(8).unwrap();
+        let session = Session {
+            id: 1,
+            next_client_id: 2,
+            pending: None,
+        };
+        held.save(&session).unwrap();
+        let read = profiles.read("alice").unwrap().unwrap();
+        assert_eq!((read.cursor, read.session), (9, Some(session)));
+        assert_eq!(profiles.list().unwrap().len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_profile_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (_dir, profiles) = profiles();
+        profiles.claim("alice").unwrap().hold(profile()).advance(9).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&profiles.path("alice").unwrap()), 0o600);
+        assert_eq!(mode(&profiles.dir), 0o700);
+    }
+
+    #[test]
+    fn two_processes_cannot_be_the_same_device() {
+        let (_dir, profiles) = profiles();
+        let claim = profiles.claim("alice").unwrap();
+        assert!(profiles.claim("alice").is_err());
+        assert!(profiles.claim("bob").is_ok());
+        drop(claim);
+        assert!(profiles.claim("alice").is_ok());
+    }
+
+    #[test]
+    fn a_name_is_neither_a_path_nor_an_id() {
+        for name in ["", "..", "a/b", "a.b", "12345", "ü", &"x".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
+        for name in ["alice", "a1", "1a", "my-phone_2"] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert!(!format!("{:?}", profile()).contains("secret"));
+    }
+}

@@ -1,0 +1,280 @@
+//! The HTTP API: accounts, relations, history.
+
+use crate::handle::Range;
+use crate::token::TokenError;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::time::Duration;
+use url::Url;
+use wigwag_protocol::Code;
+use wigwag_protocol::http::{
+    Block, Done, Failure, Friend, Friends, History, LoggedIn, Login, Me, Profile, Register, Registered,
+};
+
+/// How long a call may take: a cold start and a password hash fit in easily.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The server was not reached, or did not answer in time.
+    #[error("cannot reach {url}")]
+    Unreachable {
+        /// The API's base URL.
+        url: String,
+        /// Why.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server said no.
+    #[error("{} ({})", .0.message, .0.code)]
+    Refused(Failure),
+    /// An answer that is not of this API: something else is at that URL, or in between.
+    #[error("unexpected answer with status {status}")]
+    Unexpected {
+        /// HTTP status.
+        status: u16,
+    },
+}
+
+impl ApiError {
+    /// The server's code, where it refused with one that is known here.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused(failure) => Code::from_number(failure.code),
+            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
+        }
+    }
+
+    /// Whether the same call can succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(failure) => failure.retryable,
+            Self::Unexpected { status } => *status == 429 || *status >= 500,
+        }
+    }
+}
+
+impl From<ApiError> for TokenError {
+    fn from(error: ApiError) -> Self {
+        if error.is_retryable() {
+            Self::Unavailable(error.into())
+        } else {
+            Self::Refused(error.into())
+        }
+    }
+}
+
+/// Calls the HTTP API. Cheap to clone. Calls are made once; whether to repeat one is the caller's decision
+/// ([`ApiError::is_retryable`]). All but [`Api::register`] and [`Api::login`] need a token.
+#[derive(Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+}
+
+impl Api {
+    /// An API at `base`, `https://….amazonaws.com` or `http://127.0.0.1:3000`.
+    ///
+    /// # Panics
+    /// When TLS cannot be set up, as [`reqwest::Client::new`] does.
+    pub fn new(base: Url) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            base,
+            token: None,
+        }
+    }
+
+    /// The same API on behalf of whom the token belongs to.
+    #[must_use]
+    pub fn with_token(&self, token: impl Into<String>) -> Self {
+        Self {
+            token: Some(token.into()),
+            ..self.clone()
+        }
+    }
+
+    /// Opens an account.
+    ///
+    /// # Errors
+    /// `PHONE_NUMBER_TAKEN`, `PASSWORD_WEAK`, `NICKNAME_INVALID`, …
+    pub async fn register(&self, register: &Register) -> Result<Registered, ApiError> {
+        self.post("register", register).await
+    }
+
+    /// Gets a token for one device.
+    ///
+    /// # Errors
+    /// `WRONG_CREDENTIALS`, also for an unknown number; `TOO_MANY_ATTEMPTS`.
+    pub async fn login(&self, login: &Login) -> Result<LoggedIn, ApiError> {
+        self.post("login", login).await
+    }
+
+    /// Who the token belongs to.
+    ///
+    /// # Errors
+    /// `TOKEN_INVALID`, `TOKEN_EXPIRED`: log in again.
+    pub async fn me(&self) -> Result<Me, ApiError> {
+        self.get("me", &[]).await
+    }
+
+    /// What everyone may know of a user.
+    ///
+    /// # Errors
+    /// `USER_NOT_FOUND`.
+    pub async fn user(&self, user_id: u64) -> Result<Profile, ApiError> {
+        self.get(&format!("user/{user_id}"), &[]).await
+    }
+
+    /// Counts another user as a friend. Whether this user is a friend of theirs is theirs to say.
+    ///
+    /// # Errors
+    /// `USER_NOT_FOUND`, `BLOCKED`, `RELATION_TO_SELF`.
+    pub async fn friend_add(&self, friend_id: u64) -> Result<(), ApiError> {
+        self.post("friend/add", &Friend { friend_id }).await.map(no_content)
+    }
+
+    /// Counts another user as a friend no more.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn friend_remove(&self, friend_id: u64) -> Result<(), ApiError> {
+        self.post("friend/remove", &Friend { friend_id }).await.map(no_content)
+    }
+
+    /// A page of the friends' ids above `after`, ascending; 0 is the first page.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn friend_list(&self, after: u64) -> Result<Friends, ApiError> {
+        self.get("friend/list", &[("after", after.to_string())]).await
+    }
+
+    /// Takes no more messages from a user.
+    ///
+    /// # Errors
+    /// `RELATION_TO_SELF`.
+    pub async fn block_add(&self, user_id: u64) -> Result<(), ApiError> {
+        self.post("block/add", &Block { user_id }).await.map(no_content)
+    }
+
+    /// Takes messages from a user again.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn block_remove(&self, user_id: u64) -> Result<(), ApiError> {
+        self.post("block/remove", &Block { user_id }).await.map(no_content)
+    }
+
+    /// A page of the conversation with `peer_id`.
+    ///
+    /// # Errors
+    /// `INVALID_RANGE`.
+    pub async fn history(&self, peer_id: u64, range: Range) -> Result<History, ApiError> {
+        let query = [
+            ("begin_seq", range.begin_seq.to_string()),
+            ("end_seq", range.end_seq.to_string()),
+            ("limit", range.limit.to_string()),
+            ("descending", range.descending.to_string()),
+        ];
+        self.get(&format!("history/{peer_id}"), &query).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ApiError> {
+        self.call(self.request(Method::GET, path).query(query)).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ApiError> {
+        self.call(self.request(Method::POST, path).json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        let request = self.http.request(method, url).timeout(TIMEOUT);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ApiError> {
+        let unreachable = |source: reqwest::Error| ApiError::Unreachable {
+            url: self.base.as_str().trim_end_matches('/').to_owned(),
+            source: source.without_url(),
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(unreachable)?;
+        read(status, &body)
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api")
+            .field("base", &self.base.as_str())
+            .field("token", &self.token.as_ref().map(|_| "***"))
+            .finish_non_exhaustive()
+    }
+}
+
+fn no_content(_: Done) {}
+
+fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, ApiError> {
+    let unexpected = ApiError::Unexpected {
+        status: status.as_u16(),
+    };
+    if status.is_success() {
+        return serde_json::from_slice(body).map_err(|_| unexpected);
+    }
+    match serde_json::from_slice(body) {
+        Ok(failure) => Err(ApiError::Refused(failure)),
+        Err(_) => Err(unexpected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_keeps_its_code_and_whether_to_retry() {
+        let body = br#"{"code":1107,"message":"TOO_MANY_ATTEMPTS: wait","retryable":true,"retry_after_s":30}"#;
+        let error = read::<Me>(StatusCode::TOO_MANY_REQUESTS, body).unwrap_err();
+        assert_eq!(error.code(), Some(Code::TOO_MANY_ATTEMPTS));
+        assert!(error.is_retryable());
+        assert_eq!(error.to_string(), "TOO_MANY_ATTEMPTS: wait (1107)");
+    }
+
+    #[test]
+    fn an_answer_of_something_else_is_named_by_its_status() {
+        let error = read::<Me>(StatusCode::BAD_GATEWAY, b"<html>").unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        let error = read::<Me>(StatusCode::OK, b"<html>").unwrap_err();
+        assert!(!error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn paths_are_appended_to_whatever_base_there_is() {
+        for (base, url) in [
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000/user/7"),
+            ("https://example.org/api/", "https://example.org/api/user/7"),
+        ] {
+            let request = Api::new(Url::parse(base).unwrap()).request(Method::GET, "user/7");
+            assert_eq!(request.build().unwrap().url().as_str(), url);
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_token() {
+        let api = Api::new(Url::parse("http://127.0.0.1:3000").unwrap()).with_token("secret");
+        assert!(!format!("{api:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,187 @@
+//! One connection: its socket, the requests that are open on it, and when what is due.
+
+use crate::error::RequestError;
+use crate::event::DisconnectReason;
+use crate::options::Timing;
+use crate::outbox::Attempt;
+use crate::socket::{FIRST_REQUEST_ID, Socket};
+use futures_util::SinkExt as _;
+use std::collections::HashMap;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message as Frame;
+use wigwag_protocol::{Encoding, InputFrame, OutputFrame, Request};
+
+/// The answer to a question of the app.
+pub(crate) type Answer = oneshot::Sender<Result<OutputFrame, RequestError>>;
+
+/// What a request was for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// A transmission of the message in flight.
+    Message(Attempt),
+    /// SYNC after this seq.
+    Sync { after: u64 },
+    /// Our own heartbeat.
+    Heartbeat,
+    /// A question of the app.
+    App(Answer),
+}
+
+#[derive(Debug)]
+struct Open {
+    asked: Asked,
+    expires: Instant,
+}
+
+/// State that lives as long as one connection.
+pub(super) struct Link {
+    pub(super) socket: Socket,
+    pub(super) opened_at: Instant,
+    encoding: Encoding,
+    open: HashMap<u64, Open>,
+    next_request_id: u64,
+    /// When to replace this connection.
+    pub(super) planned_at: Instant,
+    /// When to send a heartbeat.
+    pub(super) heartbeat_at: Instant,
+    /// When to transmit the message in flight (again).
+    pub(super) message_at: Option<Instant>,
+    /// When to send SYNC (again), in any case.
+    pub(super) sync_at: Option<Instant>,
+    /// When to send SYNC if something is still missing then.
+    pub(super) gap_at: Option<Instant>,
+    /// The latest SYNC that is not answered.
+    pub(super) sync_open: Option<u64>,
+    /// Pages of requests from this id on show everything that the server had when a doubt arose.
+    pub(super) verify_from: u64,
+    /// Failures in a row that name no request, or a SYNC that is to be repeated.
+    pub(super) failures: u32,
+    /// Since when something is awaited and nothing at all has arrived.
+    silent_since: Option<Instant>,
+}
+
+impl Link {
+    /// A connection that was opened just now; `unit` is a random number from 0 to 1.
+    pub(super) fn new(socket: Socket, encoding: Encoding, timing: &Timing, unit: f64) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            opened_at: now,
+            encoding,
+            open: HashMap::new(),
+            next_request_id: FIRST_REQUEST_ID,
+            planned_at: now
+                + timing
+                    .planned_reconnect
+                    .saturating_sub(timing.planned_reconnect_jitter.mul_f64(unit)),
+            heartbeat_at: now + timing.heartbeat,
+            message_at: Some(now),
+            sync_at: None,
+            gap_at: None,
+            sync_open: None,
+            verify_from: 0,
+            failures: 0,
+            silent_since: None,
+        }
+    }
+
+    /// Sends a request whose answer is `asked` for.
+    pub(super) async fn request(
+        &mut self,
+        request: Request,
+        asked: Asked,
+        timing: &Timing,
+    ) -> Result<u64, DisconnectReason> {
+        let request_id = self.next_request_id;
+        self.next_request_id += 1;
+        let now = Instant::now();
+        let expires = now + timing.answer_timeout;
+        self.open.insert(request_id, Open { asked, expires });
+        self.silent_since.get_or_insert(now);
+        let frame = InputFrame { request_id, request }.encode(self.encoding);
+        match timeout(timing.answer_timeout, self.socket.send(Frame::text(frame))).await {
+            Ok(Ok(())) => Ok(request_id),
+            Ok(Err(error)) => Err(DisconnectReason::Lost(error.to_string())),
+            Err(_) => Err(DisconnectReason::Silent),
+        }
+    }
+
+    /// The id that the next request gets.
+    pub(super) fn upcoming_request_id(&self) -> u64 {
+        self.next_request_id
+    }
+
+    /// What the request with this id was for. A transmission stays open, for its answer may come late and still count.
+    pub(super) fn take(&mut self, request_id: u64) -> Option<Asked> {
+        self.open.remove(&request_id).map(|open| open.asked)
+    }
+
+    /// Forgets the transmissions of a message that is settled.
+    pub(super) fn forget_transmissions(&mut self) {
+        self.open.retain(|_, open| !matches!(open.asked, Asked::Message(_)));
+    }
+
+    /// Something arrived.
+    pub(super) fn heard(&mut self) {
+        self.silent_since = None;
+    }
+
+    /// Whether requests are open and nothing has arrived for too long.
+    pub(super) fn is_silent(&self, now: Instant, timing: &Timing) -> bool {
+        self.silent_since.is_some_and(|since| now >= since + timing.silence)
+    }
+
+    /// Gives up questions that waited too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let late: Vec<u64> = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.expires <= now && !matches!(open.asked, Asked::Message(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            if let Some(Asked::App(answer)) = self.take(id) {
+                // The app may have stopped waiting.
+                let _ = answer.send(Err(RequestError::TimedOut));
+            }
+        }
+    }
+
+    /// Fails every question of the app: the connection or the server failed, and nobody knows for which.
+    pub(super) fn interrupt_app(&mut self, why: &str) {
+        for (_, open) in self.open.extract_if(|_, open| matches!(open.asked, Asked::App(_))) {
+            if let Asked::App(answer) = open.asked {
+                let _ = answer.send(Err(RequestError::Interrupted(why.to_owned())));
+            }
+        }
+    }
+
+    /// When the next thing is due.
+    pub(super) fn next_due(&self, timing: &Timing, may_sync: bool) -> Instant {
+        let questions = self
+            .open
+            .values()
+            .filter(|open| !matches!(open.asked, Asked::Message(_)))
+            .map(|open| open.expires);
+        let silence = self.silent_since.map(|since| since + timing.silence);
+        let asking = [self.sync_at, self.gap_at].map(|at| at.filter(|_| may_sync));
+        [self.message_at, silence]
+            .into_iter()
+            .chain(asking)
+            .flatten()
+            .chain(questions)
+            .fold(self.planned_at.min(self.heartbeat_at), Instant::min)
+    }
+
+    /// Plans a SYNC, unless an earlier one is planned.
+    pub(super) fn sync_by(&mut self, at: Instant) {
+        self.sync_at = Some(self.sync_at.map_or(at, |due| due.min(at)));
+    }
+
+    /// Says goodbye, without waiting long for the other side to say so too.
+    pub(super) async fn close(mut self, timing: &Timing) {
+        // Whatever fails here, the socket is closed when it is dropped.
+        let _ = timeout(timing.answer_timeout.min(timing.close_timeout), self.socket.close(None)).await;
+    }
+}

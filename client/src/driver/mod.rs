@@ -1,0 +1,284 @@
+//! The one task that owns the connection and all state.
+//!
+//! Flow: connect (with backoff) → serve until the connection ends → connect again, until something final happens. What is in
+//! flight, the numbering and the cursor live here and outlast connections.
+//!
+//! Invariants: one message in flight; it is saved before it is transmitted; the queue of the handle is read only when
+//! nothing is in flight, so that its bound is the bound; SYNC is the first thing on every connection.
+
+mod link;
+mod outlet;
+mod receive;
+mod serve;
+
+pub(crate) use link::Answer;
+
+use crate::error::{RequestError, SendError, StopReason};
+use crate::event::{DisconnectReason, Event};
+use crate::inbox::Inbox;
+use crate::options::{ConnectOptions, Start};
+use crate::outbox::{Outbox, Receipt, Session};
+use crate::socket::{OpenError, Socket, establish};
+use outlet::Outlet;
+use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+use wigwag_protocol::Request;
+use wigwag_protocol::pb::Message;
+
+/// Most messages kept beyond a hole; SYNC brings what did not fit.
+const AHEAD_LIMIT: usize = 1024;
+
+/// Who waits for the fate of a message.
+pub(crate) type Ticket = oneshot::Sender<Result<Receipt, SendError>>;
+
+/// A message on its way from the handle.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) message: Message,
+    pub(crate) ticket: Ticket,
+}
+
+/// What else the handle asks for.
+#[derive(Debug)]
+pub(crate) enum Control {
+    SyncNow,
+    Ask(Request, Answer),
+    Close,
+}
+
+/// What the handle can look at without asking.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    cursor: AtomicU64,
+    session: Mutex<Session>,
+}
+
+impl Shared {
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The handle's ends of the driver's channels.
+pub(crate) struct Ends {
+    pub(crate) submissions: mpsc::Sender<Submission>,
+    pub(crate) controls: mpsc::Sender<Control>,
+    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+enum Exit {
+    Reconnect(DisconnectReason),
+    Stop(StopReason),
+}
+
+/// Where receiving stands.
+#[derive(Debug)]
+enum Receiving {
+    /// The end of the inbox has to be found first; so many messages before it are wanted.
+    FindEnd(u64),
+    /// Under way.
+    From(Inbox),
+}
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    options: Arc<ConnectOptions>,
+    submissions: mpsc::Receiver<Submission>,
+    controls: mpsc::Receiver<Control>,
+    outlet: Outlet,
+    shared: Arc<Shared>,
+    receiving: Receiving,
+    outbox: Outbox,
+    /// Who waits for the message in flight; nobody for one that came with the session.
+    ticket: Option<Ticket>,
+    /// Whether the numbering has changed since it was saved.
+    unsaved: bool,
+    /// Connection attempts since the last stable connection.
+    attempt: u32,
+    /// Until when what was sent may be answered; set once closing has begun.
+    closing: Option<Instant>,
+}
+
+impl Driver {
+    pub(crate) fn new(options: Arc<ConnectOptions>) -> (Self, Ends) {
+        let (submit, submissions) = mpsc::channel(options.send_queue.max(1));
+        let (control, controls) = mpsc::channel(16);
+        let (emit, events) = mpsc::channel(options.event_queue.max(1));
+        let outbox = Outbox::new(options.user_id, options.session.clone(), wall_clock_ms());
+        let receiving = match options.start {
+            Start::After(cursor) => Receiving::From(Inbox::new(cursor, AHEAD_LIMIT)),
+            Start::Newest(count) => Receiving::FindEnd(count),
+        };
+        let cursor = if let Start::After(cursor) = options.start {
+            cursor
+        } else {
+            0
+        };
+        let shared = Arc::new(Shared {
+            cursor: AtomicU64::new(cursor),
+            session: Mutex::new(outbox.session()),
+        });
+        let driver = Self {
+            options,
+            submissions,
+            controls,
+            outlet: Outlet::new(emit),
+            shared: Arc::clone(&shared),
+            receiving,
+            outbox,
+            ticket: None,
+            unsaved: true,
+            attempt: 0,
+            closing: None,
+        };
+        let ends = Ends {
+            submissions: submit,
+            controls: control,
+            events,
+            shared,
+        };
+        (driver, ends)
+    }
+
+    /// Runs until something final happens. `first` is a connection that is open already.
+    pub(crate) async fn run(mut self, mut first: Option<Socket>) {
+        let reason = loop {
+            let socket = match first.take() {
+                Some(socket) => socket,
+                None => match self.connect().await {
+                    Ok(socket) => socket,
+                    Err(reason) => break reason,
+                },
+            };
+            match self.serve(socket).await {
+                Exit::Stop(reason) => break reason,
+                Exit::Reconnect(reason) => self.pause(reason).await,
+            }
+        };
+        tracing::info!(%reason, "the client stops");
+        self.finish(reason).await;
+    }
+
+    /// Tries until a connection is open.
+    async fn connect(&mut self) -> Result<Socket, StopReason> {
+        loop {
+            // Boxed, for a TLS handshake makes it large.
+            let opening = Box::pin(establish(Arc::clone(&self.options)));
+            match self.meanwhile(opening).await {
+                None => return Err(StopReason::Closed),
+                Some(Ok(socket)) => return Ok(socket),
+                Some(Err(OpenError::SignIn(message))) => return Err(StopReason::SignIn(message)),
+                Some(Err(OpenError::Final(reason))) => return Err(reason),
+                Some(Err(OpenError::Retry(message))) => self.pause(DisconnectReason::Unreachable(message)).await,
+            }
+        }
+    }
+
+    /// Tells the app and waits before the next attempt.
+    async fn pause(&mut self, reason: DisconnectReason) {
+        let retry_in = if reason == DisconnectReason::Planned {
+            Duration::ZERO
+        } else {
+            let wait = self.backoff(self.attempt);
+            self.attempt = self.attempt.saturating_add(1);
+            wait
+        };
+        let retry_in_ms = retry_in.as_millis();
+        tracing::debug!(%reason, retry_in_ms, "disconnected");
+        self.outlet.emit(Event::Disconnected { reason, retry_in });
+        self.meanwhile(sleep(retry_in)).await;
+    }
+
+    /// Runs `work` to its end while the handle and the app are served; `None` when closing leaves nothing to wait for.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            let deadline = self.closing.unwrap_or_else(Instant::now);
+            if self.closing.is_some() && (self.is_flushed() || deadline <= Instant::now()) {
+                return None;
+            }
+            tokio::select! {
+                output = &mut work => return Some(output),
+                control = self.controls.recv(), if self.closing.is_none() => match control {
+                    Some(Control::Ask(_, answer)) => {
+                        // The app may have stopped waiting.
+                        let _ = answer.send(Err(RequestError::NotConnected));
+                    }
+                    Some(Control::SyncNow) => {} // every connection begins with one
+                    Some(Control::Close) | None => self.begin_closing(),
+                },
+                () = self.outlet.relieve(), if self.outlet.is_congested() => {}
+                () = sleep_until(deadline), if self.closing.is_some() => {}
+            }
+        }
+    }
+
+    /// Takes no more messages, and gives those that were taken some time.
+    fn begin_closing(&mut self) {
+        self.submissions.close();
+        self.closing = Some(Instant::now() + self.options.timing.close_timeout);
+    }
+
+    /// Whether every message that was taken is settled.
+    fn is_flushed(&self) -> bool {
+        self.outbox.is_idle() && self.submissions.is_empty()
+    }
+
+    /// Tells everyone who waits that it is over. The channel of controls goes last: that is what `Client::close` awaits.
+    async fn finish(mut self, reason: StopReason) {
+        self.submissions.close();
+        if let Some(ticket) = self.ticket.take() {
+            let transmitted = self.outbox.transmissions() > 0 || self.outbox.is_verifying();
+            let _ = ticket.send(Err(SendError::Stopped { transmitted }));
+        }
+        while let Some(submission) = self.submissions.recv().await {
+            let transmitted = false;
+            let _ = submission.ticket.send(Err(SendError::Stopped { transmitted }));
+        }
+        self.outlet.emit(Event::Stopped(reason));
+        drop(self.controls);
+        self.outlet.finish().await;
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        self.options.timing.backoff.full_jitter(attempt, rand::random())
+    }
+
+    /// Lets the handle see the numbering, and notes that it is to be saved.
+    fn session_changed(&mut self) {
+        self.unsaved = true;
+        let mut shared = self.shared.session.lock().unwrap_or_else(PoisonError::into_inner);
+        *shared = self.outbox.session();
+    }
+
+    /// Saves the numbering if it has changed.
+    async fn save(&mut self) -> io::Result<()> {
+        let Some(store) = self.options.session_store.clone().filter(|_| self.unsaved) else {
+            return Ok(());
+        };
+        let session = self.outbox.session();
+        tokio::task::spawn_blocking(move || store.save(&session))
+            .await
+            .map_err(io::Error::other)??;
+        self.unsaved = false;
+        Ok(())
+    }
+}
+
+/// Now, in ms since 1970: what a new session is called.
+fn wall_clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

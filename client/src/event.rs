@@ -1,0 +1,96 @@
+//! What the connection tells the app.
+
+use crate::error::{SendError, StopReason};
+use crate::outbox::Receipt;
+use futures_util::Stream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use wigwag_protocol::pb::{KickReason, Message};
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Signed in; SYNC follows at once.
+    Connected,
+    /// The connection is gone, or could not be opened; the next attempt comes in `retry_in`.
+    Disconnected {
+        /// Why.
+        reason: DisconnectReason,
+        /// How long until the next attempt.
+        retry_in: Duration,
+    },
+    /// The next message of the inbox: every one once, in ascending seq, own messages included (also those that this
+    /// client sent). When it is dealt with, `message.seq` is the cursor to keep.
+    Message(Message),
+    /// Everything that the server had is handed on. `cursor` may be beyond the last message: the seqs between are seals.
+    CaughtUp {
+        /// The cursor to keep once all messages before this event are dealt with.
+        cursor: u64,
+    },
+    /// The message that [`ConnectOptions::session`](crate::ConnectOptions::session) brought along is settled.
+    PendingSettled(Result<Receipt, SendError>),
+    /// The server closes the connection and asks not to come back.
+    Kicked {
+        /// Why.
+        reason: KickReason,
+    },
+    /// The last event.
+    Stopped(StopReason),
+}
+
+/// Why a connection ended, or did not come about, and another will be tried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// Connections live two hours at most, so this one was replaced in good time.
+    #[error("planned reconnect")]
+    Planned,
+    /// The server closed it.
+    #[error("closed by the server{}", .code.map(|code| format!(" ({code})")).unwrap_or_default())]
+    Closed {
+        /// WebSocket close code, where there was one.
+        code: Option<u16>,
+    },
+    /// The server asked to reconnect.
+    #[error("the server asked to reconnect")]
+    Asked,
+    /// The network failed.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// Requests are open and nothing arrives.
+    #[error("the server has fallen silent")]
+    Silent,
+    /// The server does not know the connection as signed in any more.
+    #[error("the connection is not signed in")]
+    NotSignedIn,
+    /// It could not be opened.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+}
+
+/// The events of one client, in order. Also a [`Stream`]. Dropping it discards what is received from then on.
+#[derive(Debug)]
+pub struct Events(pub(crate) mpsc::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` after [`Event::Stopped`]. Cancelling loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    /// The next event if it is here already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(cx)
+    }
+}

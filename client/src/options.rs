@@ -1,0 +1,157 @@
+//! How to connect: every setting and its default in one place.
+
+use crate::backoff::Backoff;
+use crate::outbox::Session;
+use crate::socket::Dial;
+use crate::token::TokenSource;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+use wigwag_protocol::Encoding;
+
+/// How the token reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SignIn {
+    /// `?token=` in the URL.
+    #[default]
+    Query,
+    /// In the `Sec-WebSocket-Protocol` list.
+    Subprotocol,
+    /// The connection opens without it; a LOGIN frame brings it. Only where the deployment allows it.
+    LoginFrame,
+}
+
+/// Where receiving begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// After this seq of the inbox: the cursor that the app kept, 0 for everything.
+    After(u64),
+    /// With about so many of the newest messages; 0 for only what comes from now on.
+    Newest(u64),
+}
+
+/// Keeps the numbering of messages over the end of a process.
+pub trait SessionStore: Send + Sync {
+    /// Saves durably. Called on a blocking thread before a message is transmitted under a new number, and after it is
+    /// settled. An error before transmitting fails that message with [`SendError::NotSaved`](crate::SendError::NotSaved).
+    fn save(&self, session: &Session) -> io::Result<()>;
+}
+
+/// Times, all with defaults that fit API Gateway: it closes a connection after ten minutes without a frame and after two hours
+/// in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Between heartbeats.
+    pub heartbeat: Duration,
+    /// A connection older than this is replaced by a new one …
+    pub planned_reconnect: Duration,
+    /// … earlier by a random part of this.
+    pub planned_reconnect_jitter: Duration,
+    /// For the handshake, sign-in included.
+    pub connect_timeout: Duration,
+    /// A request without an answer for so long is repeated.
+    pub answer_timeout: Duration,
+    /// A connection on which requests are open and nothing at all arrives for so long is given up.
+    pub silence: Duration,
+    /// Waits before reconnecting and before repeating what was refused for the moment.
+    pub backoff: Backoff,
+    /// A connection that lasted so long starts the waits from the beginning.
+    pub stable_after: Duration,
+    /// A missing push may still be on its way for so long before it is asked for.
+    pub gap_grace: Duration,
+    /// How long [`Client::close`](crate::Client::close) waits for what was sent to be answered.
+    pub close_timeout: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_mins(4),
+            planned_reconnect: Duration::from_mins(110),
+            planned_reconnect_jitter: Duration::from_mins(20),
+            connect_timeout: Duration::from_secs(15),
+            answer_timeout: Duration::from_secs(10),
+            silence: Duration::from_secs(25),
+            backoff: Backoff {
+                base: Duration::from_millis(250),
+                cap: Duration::from_secs(30),
+            },
+            stable_after: Duration::from_mins(1),
+            gap_grace: Duration::from_millis(100),
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Everything that [`Client::connect`](crate::Client::connect) needs to know.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ConnectOptions {
+    /// The WebSocket URL with its stage, without a token: `wss://….amazonaws.com/prod`.
+    pub url: Url,
+    /// Who signs in.
+    pub user_id: u64,
+    /// With what.
+    pub token: TokenSource,
+    /// How the token travels.
+    pub sign_in: SignIn,
+    /// How frames are written.
+    pub encoding: Encoding,
+    /// Where receiving begins.
+    pub start: Start,
+    /// Whether messages are received at all. Without, there is no SYNC and no [`Event::Message`](crate::Event::Message), and
+    /// [`Client::cursor`](crate::Client::cursor) is not to be kept: for processes that only send.
+    pub receive: bool,
+    /// The numbering to go on with; a new one without. Its pending message is sent first.
+    pub session: Option<Session>,
+    /// Keeps the numbering; without, a message that is unanswered when the process ends may be lost or, if the app sends it
+    /// again, doubled.
+    pub session_store: Option<Arc<dyn SessionStore>>,
+    /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
+    pub send_queue: usize,
+    /// Events that may wait to be read. When it is full, receiving pauses: nothing is lost, SYNC brings it later.
+    pub event_queue: usize,
+    /// Times.
+    pub timing: Timing,
+    /// How the byte stream under the WebSocket is opened; tests put a scripted peer here.
+    pub(crate) dial: Dial,
+}
+
+impl ConnectOptions {
+    /// Defaults: token in the query, protobuf, everything from the start of the inbox, a new session.
+    pub fn new(url: Url, user_id: u64, token: TokenSource) -> Self {
+        Self {
+            url,
+            user_id,
+            token,
+            sign_in: SignIn::default(),
+            encoding: Encoding::Protobuf,
+            start: Start::After(0),
+            receive: true,
+            session: None,
+            session_store: None,
+            send_queue: 256,
+            event_queue: 1024,
+            timing: Timing::default(),
+            dial: crate::socket::dial_tcp(),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("host", &self.url.host_str())
+            .field("user_id", &self.user_id)
+            .field("token", &self.token)
+            .field("sign_in", &self.sign_in)
+            .field("encoding", &self.encoding)
+            .field("start", &self.start)
+            .field("receive", &self.receive)
+            .finish_non_exhaustive()
+    }
+}

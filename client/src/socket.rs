@@ -1,0 +1,312 @@
+//! Opening a WebSocket and signing in, and what a failure to do so means.
+//!
+//! Flow of [`establish`]: get a token → TCP, TLS, handshake → LOGIN frame where that is how to sign in. A refused token is
+//! replaced by a fresh one once; refused again, or with no other token to be had, it is final.
+
+use crate::error::{BoxError, StopReason, code_name};
+use crate::incoming::Incoming;
+use crate::options::{ConnectOptions, SignIn};
+use crate::token::{TokenError, TokenRequest};
+use futures_util::future::BoxFuture;
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::sync::Arc;
+use std::{fmt, io};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Response, StatusCode};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message as Frame};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use url::Url;
+use wigwag_protocol::encoding::SUBPROTOCOL_TOKEN_PREFIX;
+use wigwag_protocol::http::Failure;
+use wigwag_protocol::pb::LoginMsg;
+use wigwag_protocol::{Code, InputFrame, OutputFrame, Request};
+
+/// API Gateway sends frames of 32 KB, and messages of 128 KB at most.
+const MESSAGE_BYTES: usize = 128 * 1024;
+
+/// The request id of the LOGIN frame; it is the first on its connection.
+const LOGIN_REQUEST_ID: u64 = 1;
+
+/// The first request id that is free after signing in.
+pub(crate) const FIRST_REQUEST_ID: u64 = LOGIN_REQUEST_ID + 1;
+
+/// A stream of bytes in both directions.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+pub(crate) type BoxStream = Box<dyn Stream>;
+
+/// An open, signed-in WebSocket.
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<BoxStream>>;
+
+/// Opens the byte stream to the host of a URL.
+pub(crate) type Dial = Arc<dyn Fn(&Url) -> BoxFuture<'static, io::Result<BoxStream>> + Send + Sync>;
+
+/// Dials by TCP.
+pub(crate) fn dial_tcp() -> Dial {
+    Arc::new(|url| {
+        let host = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned());
+        let port = url.port_or_known_default();
+        Box::pin(async move {
+            let missing = || io::Error::new(io::ErrorKind::InvalidInput, "the URL names no host");
+            let address = (host.ok_or_else(missing)?, port.ok_or_else(missing)?);
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as BoxStream)
+        })
+    })
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// The token was not accepted.
+    SignIn(String),
+    /// Trying again does not help.
+    Final(StopReason),
+    /// Trying again can help.
+    Retry(String),
+}
+
+impl OpenError {
+    fn retry(error: &impl fmt::Display) -> Self {
+        Self::Retry(error.to_string())
+    }
+
+    fn options(error: &impl fmt::Display) -> Self {
+        Self::Final(StopReason::Options(error.to_string()))
+    }
+}
+
+impl From<TokenError> for OpenError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Unavailable(source) => Self::Retry(with_causes(&source)),
+            TokenError::Refused(source) => Self::SignIn(with_causes(&source)),
+        }
+    }
+}
+
+/// Opens a connection and signs in, with a fresh token if the first is refused.
+pub(crate) async fn establish(options: Arc<ConnectOptions>) -> Result<Socket, OpenError> {
+    let current = token(&options, TokenRequest::Current).await?;
+    let refusal = match open_in_time(&options, current.as_deref().unwrap_or_default()).await {
+        Err(OpenError::SignIn(refusal)) => refusal,
+        outcome => return outcome,
+    };
+    let fresh = token(&options, TokenRequest::Fresh).await?;
+    match fresh {
+        Some(fresh) if current.as_ref() != Some(&fresh) => open_in_time(&options, &fresh).await,
+        _ => Err(OpenError::SignIn(refusal)),
+    }
+}
+
+async fn token(options: &ConnectOptions, request: TokenRequest) -> Result<Option<String>, OpenError> {
+    timeout(options.timing.connect_timeout, options.token.get(request))
+        .await
+        .map_err(|_| OpenError::Retry("no token in time".to_owned()))?
+        .map_err(OpenError::from)
+}
+
+async fn open_in_time(options: &ConnectOptions, token: &str) -> Result<Socket, OpenError> {
+    timeout(options.timing.connect_timeout, open(options, token))
+        .await
+        .unwrap_or_else(|_| Err(OpenError::Retry("the handshake was not answered in time".to_owned())))
+}
+
+async fn open(options: &ConnectOptions, token: &str) -> Result<Socket, OpenError> {
+    let handshake = handshake(options, token)?;
+    let stream = (options.dial)(&options.url)
+        .await
+        .map_err(|error| OpenError::retry(&error))?;
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES))
+        .max_frame_size(Some(MESSAGE_BYTES));
+    let (mut socket, _) = client_async_tls_with_config(handshake, stream, Some(config), None)
+        .await
+        .map_err(classify)?;
+    if options.sign_in == SignIn::LoginFrame {
+        log_in(&mut socket, options, token).await?;
+    }
+    Ok(socket)
+}
+
+/// The HTTP request that opens the WebSocket.
+fn handshake(options: &ConnectOptions, token: &str) -> Result<Handshake, OpenError> {
+    let mut url = options.url.clone();
+    let mut protocols = options.encoding.subprotocol().to_owned();
+    match options.sign_in {
+        SignIn::Query => {
+            url.query_pairs_mut().append_pair("token", token);
+        }
+        SignIn::Subprotocol => protocols = format!("{protocols}, {SUBPROTOCOL_TOKEN_PREFIX}{token}"),
+        SignIn::LoginFrame => {}
+    }
+    let mut handshake = url
+        .as_str()
+        .into_client_request()
+        .map_err(|error| OpenError::options(&error))?;
+    let mut protocols = HeaderValue::from_str(&protocols).map_err(|error| OpenError::options(&error))?;
+    protocols.set_sensitive(true);
+    let name = HeaderName::from_static("sec-websocket-protocol");
+    handshake.headers_mut().insert(name, protocols);
+    Ok(handshake)
+}
+
+/// What a failed handshake means.
+fn classify(error: tungstenite::Error) -> OpenError {
+    match error {
+        tungstenite::Error::Http(response) => classify_status(&response),
+        tungstenite::Error::Url(error) => OpenError::options(&error),
+        error => OpenError::Retry(error.to_string()),
+    }
+}
+
+fn classify_status(response: &Response<Option<Vec<u8>>>) -> OpenError {
+    let status = response.status();
+    let message = reason(status, response.body().as_deref().unwrap_or_default());
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => OpenError::SignIn(message),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            OpenError::Retry(message)
+        }
+        status if status.is_server_error() => OpenError::Retry(message),
+        status => OpenError::Final(StopReason::Handshake {
+            status: status.as_u16(),
+            message,
+        }),
+    }
+}
+
+/// The server's own words where the body has them, the status otherwise.
+fn reason(status: StatusCode, body: &[u8]) -> String {
+    match serde_json::from_slice::<Failure>(body) {
+        Ok(failure) => format!("{} ({status})", failure.message),
+        // API Gateway passes on the status alone; this is what the server means by it.
+        Err(_) if status == StatusCode::CONFLICT => Code::TOO_MANY_DEVICES.text().to_owned(),
+        Err(_) => format!("status {status}"),
+    }
+}
+
+/// Signs in by frame. Nothing else arrives before the answer.
+async fn log_in(socket: &mut Socket, options: &ConnectOptions, token: &str) -> Result<(), OpenError> {
+    let login = InputFrame {
+        request_id: LOGIN_REQUEST_ID,
+        request: Request::Login(LoginMsg {
+            token: token.as_bytes().to_vec(),
+        }),
+    };
+    let frame = Frame::text(login.encode(options.encoding));
+    socket.send(frame).await.map_err(|error| OpenError::retry(&error))?;
+    while let Some(frame) = socket.next().await {
+        let Frame::Text(text) = frame.map_err(|error| OpenError::retry(&error))? else {
+            continue;
+        };
+        match Incoming::decode(&text).map_err(|error| OpenError::retry(&error))? {
+            Incoming::Notice(notice) => return Err(OpenError::Retry(notice.message)),
+            Incoming::Batch(outputs) => {
+                if let Some(answer) = outputs.iter().find(|output| output.request_id == LOGIN_REQUEST_ID) {
+                    return judge_login(answer);
+                }
+            }
+        }
+    }
+    Err(OpenError::Retry("closed before the sign-in was answered".to_owned()))
+}
+
+fn judge_login(answer: &OutputFrame) -> Result<(), OpenError> {
+    let message = || format!("{} ({}): {}", code_name(answer.code), answer.code, answer.code_msg);
+    match Code::from_number(answer.code) {
+        Some(Code::OK | Code::ALREADY_SIGNED_IN) => Ok(()),
+        Some(Code::LOGIN_FRAME_DISABLED) => Err(OpenError::Final(StopReason::Options(message()))),
+        _ if answer.retryable => Err(OpenError::Retry(message())),
+        _ => Err(OpenError::SignIn(message())),
+    }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &BoxError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::TokenSource;
+    use wigwag_protocol::Encoding;
+
+    fn options(sign_in: SignIn) -> ConnectOptions {
+        let url = Url::parse("ws://127.0.0.1:1/prod").unwrap();
+        let mut options = ConnectOptions::new(url, 1, TokenSource::fixed("a.b+c"));
+        options.sign_in = sign_in;
+        options
+    }
+
+    #[test]
+    fn the_token_travels_where_it_was_asked_to() {
+        let query = handshake(&options(SignIn::Query), "a.b+c").unwrap();
+        assert_eq!(query.uri().query(), Some("token=a.b%2Bc"));
+        assert_eq!(query.headers()["sec-websocket-protocol"], "wigwag.pb.v1");
+
+        let mut json = options(SignIn::Subprotocol);
+        json.encoding = Encoding::Json;
+        let listed = handshake(&json, "a.b-c").unwrap();
+        assert_eq!(listed.uri().query(), None);
+        assert_eq!(
+            listed.headers()["sec-websocket-protocol"],
+            "wigwag.json.v1, wigwag.token.a.b-c"
+        );
+
+        let later = handshake(&options(SignIn::LoginFrame), "a.b-c").unwrap();
+        assert!(!format!("{later:?}").contains("a.b-c"));
+    }
+
+    #[test]
+    fn a_refused_token_is_told_from_a_busy_server_and_a_wrong_path() {
+        let of = |status: u16| {
+            classify_status(
+                &Response::builder()
+                    .status(status)
+                    .body(Some(b"{}".to_vec()))
+                    .expect("a status and a body"),
+            )
+        };
+        assert!(matches!(
+            (of(401), of(403)),
+            (OpenError::SignIn(_), OpenError::SignIn(_))
+        ));
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert!(matches!(of(status), OpenError::Retry(_)), "{status}");
+        }
+        for status in [301, 400, 404, 410, 426] {
+            assert!(matches!(of(status), OpenError::Final(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_reach_the_app() {
+        let body = br#"{"code":1102,"message":"TOKEN_EXPIRED: log in again","retryable":false}"#;
+        let text = reason(StatusCode::UNAUTHORIZED, body);
+        assert_eq!(text, "TOKEN_EXPIRED: log in again (401 Unauthorized)");
+    }
+
+    #[tokio::test]
+    async fn tls_has_its_crypto_provider() {
+        let mut options = options(SignIn::Query);
+        options.url = Url::parse("wss://127.0.0.1:1/prod").unwrap();
+        options.dial = Arc::new(|_| Box::pin(async { Ok(Box::new(tokio::io::duplex(16).0) as BoxStream) }));
+        // The peer hangs up; without a provider this would panic instead.
+        assert!(matches!(open(&options, "t").await, Err(OpenError::Retry(_))));
+    }
+}

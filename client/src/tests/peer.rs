@@ -1,0 +1,294 @@
+//! The other end of the client's connections: each test reads what the client sends and decides what it hears.
+
+use crate::socket::{BoxStream, Dial};
+use crate::{Client, ConnectOptions, Event, Events, Receipt, SendError, SignIn, TokenSource, Url};
+use futures_util::{SinkExt as _, StreamExt as _};
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Handshake, Response};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+use wigwag_protocol::pb::{AckMsg, AckType, CmdType, HeartbeatMsg, KickMsg, Message, SyncOutputMsg, UpMsg};
+use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
+
+pub(super) const ME: u64 = 1;
+pub(super) const BOB: u64 = 2;
+
+/// Where the client's connections arrive.
+pub(super) struct Peer {
+    dialled: mpsc::UnboundedReceiver<DuplexStream>,
+}
+
+/// Options whose connections arrive at the returned peer.
+pub(super) fn peer() -> (Peer, ConnectOptions) {
+    let (arrive, dialled) = mpsc::unbounded_channel();
+    let dial: Dial = Arc::new(move |_| {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let result = arrive
+            .send(far)
+            .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused));
+        Box::pin(async move { result.map(|()| Box::new(near) as BoxStream) })
+    });
+    let url = Url::parse("ws://peer/prod").unwrap();
+    let mut options = ConnectOptions::new(url, ME, TokenSource::fixed("token"));
+    options.dial = dial;
+    (Peer { dialled }, options)
+}
+
+/// A client that is connected and has found its inbox empty.
+pub(super) async fn connected() -> (Peer, Link, Client, Events) {
+    let (mut peer, options) = peer();
+    let (client, mut events) = Client::start(options);
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    assert!(matches!(next(&mut events).await, Event::Connected));
+    assert!(matches!(next(&mut events).await, Event::CaughtUp { cursor: 0 }));
+    (peer, link, client, events)
+}
+
+/// The next event, which must come within three hours of paused time.
+pub(super) async fn next(events: &mut Events) -> Event {
+    timeout(Duration::from_hours(3), events.next())
+        .await
+        .expect("an event")
+        .expect("not the end")
+}
+
+/// The next event that is neither about connecting nor about having caught up.
+pub(super) async fn next_of_substance(events: &mut Events) -> Event {
+    loop {
+        match next(events).await {
+            Event::Connected | Event::Disconnected { .. } | Event::CaughtUp { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+/// Sends in the background.
+pub(super) fn send(client: &Client, content: &str) -> JoinHandle<Result<Receipt, SendError>> {
+    let (client, content) = (client.clone(), content.to_owned());
+    tokio::spawn(async move { client.send(BOB, content).await })
+}
+
+impl Peer {
+    /// The next connection, in whatever state it is.
+    pub(super) async fn dialled(&mut self) -> DuplexStream {
+        timeout(Duration::from_hours(1), self.dialled.recv())
+            .await
+            .expect("a connection")
+            .expect("a client")
+    }
+
+    /// Whether no connection is waiting.
+    pub(super) fn is_left_alone(&mut self) -> bool {
+        self.dialled.try_recv().is_err()
+    }
+
+    /// Accepts the next connection.
+    pub(super) async fn accept(&mut self) -> Link {
+        self.accept_with_handshake().await.0
+    }
+
+    /// Accepts the next connection and tells with what path it came.
+    pub(super) async fn accept_with_handshake(&mut self) -> (Link, String) {
+        let path = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&path);
+        #[expect(clippy::result_large_err, reason = "the signature of tungstenite's callback")]
+        let callback = move |request: &Handshake, mut response: Response| -> Result<Response, ErrorResponse> {
+            *seen.lock().unwrap() = request.uri().to_string();
+            let name = "sec-websocket-protocol";
+            let offered = request.headers()[name].to_str().unwrap();
+            let first = offered.split(',').next().unwrap().trim().parse().unwrap();
+            response.headers_mut().insert(name, first);
+            Ok(response)
+        };
+        let socket = accept_hdr_async(self.dialled().await, callback)
+            .await
+            .expect("a handshake");
+        let path = path.lock().unwrap().clone();
+        (Link { socket }, path)
+    }
+
+    /// Answers the next handshake with a status.
+    pub(super) async fn refuse(&mut self, status: u16) {
+        let mut stream = self.dialled().await;
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).await.unwrap();
+        assert!(request[..read].ends_with(b"\r\n\r\n"));
+        let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+/// The far end of one connection.
+pub(super) struct Link {
+    socket: WebSocketStream<DuplexStream>,
+}
+
+impl Link {
+    /// The next frame, which must come within ten minutes of paused time.
+    pub(super) async fn text(&mut self) -> String {
+        loop {
+            let frame = timeout(Duration::from_mins(10), self.socket.next()).await;
+            if let Frame::Text(text) = frame.expect("a request").expect("not the end").expect("a frame") {
+                return text.to_string();
+            }
+        }
+    }
+
+    /// The next request.
+    pub(super) async fn request(&mut self) -> InputFrame {
+        InputFrame::decode(&self.text().await).unwrap()
+    }
+
+    /// The next request, which must be a message. Its id, and what it is.
+    pub(super) async fn message(&mut self) -> (u64, UpMsg) {
+        match self.request().await {
+            InputFrame {
+                request_id,
+                request: Request::Message(up),
+            } => (request_id, up),
+            other => panic!("not a message: {other:?}"),
+        }
+    }
+
+    /// The next request, which must be SYNC. Its id, and after which seq.
+    pub(super) async fn sync(&mut self) -> (u64, u64) {
+        match self.request().await {
+            InputFrame {
+                request_id,
+                request: Request::Sync(sync),
+            } => (request_id, sync.seq),
+            other => panic!("not a SYNC: {other:?}"),
+        }
+    }
+
+    /// Expects SYNC, which finds nothing beyond `cursor`.
+    pub(super) async fn sync_is_empty(&mut self, cursor: u64) {
+        let (id, after) = self.sync().await;
+        assert_eq!(after, cursor);
+        self.page(id, &[], cursor, cursor).await;
+    }
+
+    /// Expects a heartbeat and answers it.
+    pub(super) async fn heartbeat(&mut self, max_seq: u64) {
+        let InputFrame {
+            request_id,
+            request: Request::Heartbeat(_),
+        } = self.request().await
+        else {
+            panic!("not a heartbeat");
+        };
+        let pulse = HeartbeatMsg {
+            max_seq,
+            server_time: 0,
+        };
+        self.say(OutputFrame::new(
+            CmdType::Heartbeat,
+            request_id,
+            Payload::Heartbeat(pulse),
+        ))
+        .await;
+    }
+
+    /// Answers SYNC.
+    pub(super) async fn page(&mut self, id: u64, seqs: &[u64], cursor: u64, max_seq: u64) {
+        let page = SyncOutputMsg {
+            messages: seqs.iter().map(|seq| incoming(*seq)).collect(),
+            has_more: false,
+            cursor,
+            max_seq,
+        };
+        self.say(OutputFrame::new(CmdType::Sync, id, Payload::Sync(page))).await;
+    }
+
+    /// Accepts a message under this seq of the sender's inbox.
+    pub(super) async fn accept(&mut self, id: u64, up: &UpMsg, seq: u64) {
+        let ack = AckMsg {
+            r#type: AckType::Up.into(),
+            client_id: up.client_id,
+            session: up.session,
+            seq,
+            conversation_seq: seq,
+            ..AckMsg::default()
+        };
+        self.say(OutputFrame::new(CmdType::Ack, id, Payload::Ack(ack))).await;
+    }
+
+    pub(super) async fn refuse(&mut self, id: u64, code: Code) {
+        self.say(OutputFrame::refusal(CmdType::Ack, id, code, Payload::None))
+            .await;
+    }
+
+    pub(super) async fn push(&mut self, seq: u64) {
+        self.say(OutputFrame::push(incoming(seq))).await;
+    }
+
+    pub(super) async fn kick(&mut self, reconnect: bool) {
+        let kick = KickMsg { reason: 1, reconnect };
+        self.say(OutputFrame::new(CmdType::Kick, 0, Payload::Kick(kick))).await;
+    }
+
+    pub(super) async fn say(&mut self, output: OutputFrame) {
+        self.raw(&OutputFrame::encode_batch(&[output], Encoding::Protobuf))
+            .await;
+    }
+
+    pub(super) async fn raw(&mut self, text: &str) {
+        self.socket.send(Frame::text(text)).await.unwrap();
+    }
+
+    /// The gateway's own words when a function failed.
+    pub(super) async fn gateway_fails(&mut self) {
+        self.raw(r#"{"message": "Internal server error", "connectionId":"c=", "requestId":"r="}"#)
+            .await;
+    }
+
+    /// Waits until the client has closed.
+    pub(super) async fn ended(mut self) {
+        while let Some(Ok(_)) = timeout(Duration::from_mins(10), self.socket.next())
+            .await
+            .expect("an end")
+        {}
+    }
+}
+
+/// A message from Bob.
+pub(super) fn incoming(seq: u64) -> Message {
+    Message {
+        sender_id: BOB,
+        receiver_id: ME,
+        content: format!("message {seq}").into_bytes(),
+        seq,
+        ..Message::default()
+    }
+}
+
+/// How long something took, in paused time.
+pub(super) async fn time<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let begin = Instant::now();
+    let output = work.await;
+    (output, begin.elapsed())
+}
+
+/// Reads the LOGIN frame and returns its id and token.
+pub(super) async fn login(link: &mut Link) -> (u64, String) {
+    match link.request().await {
+        InputFrame {
+            request_id,
+            request: Request::Login(login),
+        } => (request_id, String::from_utf8(login.token).unwrap()),
+        other => panic!("not a LOGIN: {other:?}"),
+    }
+}
+
+/// Options that sign in by frame.
+pub(super) fn by_frame(mut options: ConnectOptions) -> ConnectOptions {
+    options.sign_in = SignIn::LoginFrame;
+    options
+}

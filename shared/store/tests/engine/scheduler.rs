@@ -1,0 +1,296 @@
+//! Runs processes one call at a time. Each call to `DynamoDB` first waits for its turn; between two turns every process
+//! runs until it waits again. There is no thread, no socket and no clock, so who gets its turns in which order is all
+//! that happens, and whoever draws that order from a seed has the same run again.
+//!
+//! A call can fail the way a network fails: its answer is lost, and it takes effect before that, long after, or never.
+//! The same holds for the calls of a process that is killed.
+
+use crate::harness::{Engine, config, store_over};
+use crate::in_process::{Call, Carried, Reply, Wire};
+use aws_sdk_dynamodb::config::IdentityCache;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngExt as _};
+use serde_json::Value;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use tokio::sync::oneshot;
+use wigwag_store::Store;
+
+/// What becomes of a call that gets its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It takes effect and is answered.
+    Done,
+    /// It takes no effect, and the caller is told so.
+    Throttled,
+    /// The caller waits in vain.
+    Lost(Effect),
+}
+
+/// When a call whose answer is lost takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Now,
+    /// When it gets another turn.
+    Late,
+    Never,
+}
+
+impl Effect {
+    pub(crate) fn any(rng: &mut StdRng) -> Self {
+        [Self::Now, Self::Late, Self::Never][rng.random_range(0..3)]
+    }
+}
+
+/// Processes of kind `P` that end with an `O`.
+pub(crate) struct Scheduler<P, O> {
+    engine: Engine,
+    desk: Arc<Mutex<Desk<P>>>,
+    processes: Vec<Process<P, O>>,
+    ended: Vec<(P, O)>,
+    trace: Vec<String>,
+}
+
+/// Where calls wait for their turn.
+struct Desk<P> {
+    /// The process that runs.
+    running: Option<P>,
+    waiting: Vec<Waiting<P>>,
+}
+
+struct Waiting<P> {
+    caller: P,
+    call: Call,
+    /// `None`: nobody waits for the answer any more.
+    answer: Option<oneshot::Sender<Result<Reply, ConnectorError>>>,
+}
+
+struct Process<P, O> {
+    name: P,
+    future: Pin<Box<dyn Future<Output = O>>>,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
+    pub(crate) fn new(engine: Engine) -> Self {
+        let desk = Desk {
+            running: None,
+            waiting: Vec::new(),
+        };
+        Self {
+            engine,
+            desk: Arc::new(Mutex::new(desk)),
+            processes: Vec::new(),
+            ended: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    /// The store for this scheduler's processes.
+    pub(crate) fn store(&self) -> Store {
+        let desk = self.desk.clone();
+        let wire = Wire::new(move |call| wait_for_turn(&desk, call));
+        let config = config(wire)
+            .identity_cache(IdentityCache::no_cache())
+            // The SDK's budget for retries is shared by all clients of a partition; a run must not depend on others.
+            .retry_partition(RetryPartition::new(format!("{:p}", Arc::as_ptr(&self.desk))));
+        store_over(config)
+    }
+
+    /// Starts a process, and runs it until it waits for a turn.
+    pub(crate) fn start(&mut self, name: P, future: impl Future<Output = O> + 'static) {
+        self.note(&format_args!("{name} starts"));
+        self.processes.push(Process {
+            name,
+            future: Box::pin(future),
+            woken: Arc::new(Woken(AtomicBool::new(true))),
+        });
+        self.run();
+    }
+
+    pub(crate) fn is_running(&self, name: P) -> bool {
+        self.processes.iter().any(|process| process.name == name)
+    }
+
+    pub(crate) fn running(&self) -> Vec<P> {
+        self.processes.iter().map(|process| process.name).collect()
+    }
+
+    /// Those that have ended since the last time.
+    pub(crate) fn take_ended(&mut self) -> Vec<(P, O)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Who waits for a turn, once for each call, also of processes that were killed.
+    pub(crate) fn waiting(&self) -> Vec<P> {
+        let desk = self.desk.lock().unwrap();
+        desk.waiting.iter().map(|waiting| waiting.caller).collect()
+    }
+
+    /// Gives the call at this place in [`waiting`](Self::waiting) its turn.
+    pub(crate) fn grant(&mut self, place: usize, fate: Fate) {
+        let mut waiting = self.desk.lock().unwrap().waiting.remove(place);
+        let reply = match fate {
+            Fate::Done | Fate::Lost(Effect::Now) => Some(self.engine.run(&waiting.call)),
+            Fate::Throttled => Some(Reply::throttled()),
+            Fate::Lost(Effect::Late | Effect::Never) => None,
+        };
+        let outcome = reply.as_ref().map_or_else(String::new, |reply| outcome(&reply.body));
+        let unheard = if waiting.answer.is_none() { " (unheard)" } else { "" };
+        let fate_note = if fate == Fate::Done {
+            String::new()
+        } else {
+            format!(" [{fate:?}]")
+        };
+        let line = format!(
+            "{}: {}{fate_note}{unheard}{outcome}",
+            waiting.caller,
+            request(&waiting.call)
+        );
+        self.note(&line);
+        if let Some(answer) = waiting.answer.take() {
+            let result = match (fate, reply) {
+                (Fate::Done | Fate::Throttled, Some(reply)) => Ok(reply),
+                _ => Err(ConnectorError::timeout("the answer is lost".into())),
+            };
+            // A process that was killed hears nothing.
+            let _ = answer.send(result);
+        }
+        if fate == Fate::Lost(Effect::Late) {
+            self.desk.lock().unwrap().waiting.push(waiting);
+        }
+        self.run();
+    }
+
+    /// Kills a process. Of its calls on the way, some are still to take effect.
+    pub(crate) fn kill(&mut self, name: P, rng: &mut StdRng) {
+        self.note(&format_args!("{name} is killed"));
+        self.processes.retain(|process| process.name != name);
+        self.desk.lock().unwrap().waiting.retain_mut(|waiting| {
+            let is_its_own = waiting.caller == name && waiting.answer.is_some();
+            if is_its_own {
+                waiting.answer = None;
+            }
+            !is_its_own || rng.next_u32().is_multiple_of(2)
+        });
+    }
+
+    pub(crate) fn note(&mut self, line: &dyn fmt::Display) {
+        self.trace.push(format!("{:4} {line}", self.trace.len() + 1));
+    }
+
+    pub(crate) fn into_trace(self) -> Vec<String> {
+        self.trace
+    }
+
+    /// Runs every process until it waits for a turn, or has ended.
+    fn run(&mut self) {
+        let mut place = 0;
+        while let Some(process) = self.processes.get_mut(place) {
+            self.desk.lock().unwrap().running = Some(process.name);
+            match process.run() {
+                Poll::Ready(output) => {
+                    let process = self.processes.remove(place);
+                    self.ended.push((process.name, output));
+                }
+                Poll::Pending => place += 1,
+            }
+        }
+    }
+}
+
+impl<P, O> Process<P, O> {
+    fn run(&mut self) -> Poll<O> {
+        let waker = Waker::from(self.woken.clone());
+        while self.woken.0.swap(false, Ordering::SeqCst) {
+            if let Poll::Ready(output) = self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+fn wait_for_turn<P: Copy>(desk: &Mutex<Desk<P>>, call: Call) -> Carried {
+    let (answer, answered) = oneshot::channel();
+    let mut desk = desk.lock().unwrap();
+    let caller = desk.running.unwrap();
+    desk.waiting.push(Waiting {
+        caller,
+        call,
+        answer: Some(answer),
+    });
+    Box::pin(async move { answered.await.unwrap() })
+}
+
+/// A call as a line of the trace shows it.
+fn request(call: &Call) -> String {
+    let body: Value = serde_json::from_str(&call.body).unwrap();
+    let key = ["Key", "Item"].iter().find_map(|name| body.get(name));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let place = match key {
+        Some(key) if key.get("t").is_some() => format!("{} {}", text(&key["t"]["S"]), text(&key["n"]["N"])),
+        Some(key) => format!("{} {}", text(&key["pk"]["S"]), text(&key["sk"]["S"])),
+        None => match &body["ExpressionAttributeValues"] {
+            Value::Null => batch(&body),
+            values => format!("{} from {}", text(&values[":t"]["S"]), text(&values[":first"]["N"])),
+        },
+    };
+    let what = match (body["UpdateExpression"].as_str(), &body["Item"]["x"]) {
+        (Some(update), _) => format!(" ({update})"),
+        (None, Value::Null) => String::new(),
+        (None, _) => " (seal)".to_owned(),
+    };
+    format!("{} {place}{what}", call.operation)
+}
+
+/// The keys of a `BatchGetItem`.
+fn batch(body: &Value) -> String {
+    let keys = body["RequestItems"]["timelines"]["Keys"].as_array();
+    let key = |key: &Value| format!("{} {}", key["t"]["S"], key["n"]["N"]).replace('"', "");
+    let keys: Vec<String> = keys.into_iter().flatten().map(key).collect();
+    keys.join(", ")
+}
+
+/// An answer as a line of the trace shows it.
+fn outcome(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap();
+    let slot = |item: &Value| {
+        if item.get("x").is_some() {
+            "seal".to_owned()
+        } else if item.get("k").is_some() {
+            "entry".to_owned()
+        } else {
+            format!("head at {}", item["c"]["N"].as_str().unwrap_or("0"))
+        }
+    };
+    if let Some(error) = body["__type"].as_str() {
+        let error = error.rsplit('#').next().unwrap_or_default();
+        let there = body
+            .get("Item")
+            .map_or_else(String::new, |item| format!(", there is: {}", slot(item)));
+        return format!(" -> {error}{there}");
+    }
+    if let Some(items) = body["Items"].as_array() {
+        let rows: Vec<String> = items
+            .iter()
+            .map(|item| format!("{} {}", item["n"]["N"].as_str().unwrap_or_default(), slot(item)))
+            .collect();
+        return format!(" -> [{}]", rows.join(", "));
+    }
+    let item = ["Attributes", "Item"].iter().find_map(|name| body.get(name));
+    item.map_or_else(String::new, |item| format!(" -> {}", slot(item)))
+}

@@ -1,0 +1,164 @@
+//! The SDK against the real functions, on a gateway that is as unkind as AWS may be.
+
+use anyhow::{Context as _, Result, bail};
+use std::time::Duration;
+use wigwag_client::{Client, ConnectOptions, Encoding, Event, Events, SignIn, TokenSource};
+use wigwag_tests::{Account, World};
+
+fn options(world: &World, account: &Account) -> Result<ConnectOptions> {
+    Ok(ConnectOptions::new(
+        world.stack.websocket_url.parse()?,
+        account.user_id,
+        TokenSource::fixed(&account.token),
+    ))
+}
+
+/// What a client hands on, until it has so many messages: seq, sender and text of each.
+async fn received(events: &mut Events, count: usize) -> Result<Vec<(u64, u64, String)>> {
+    let mut got = Vec::new();
+    while got.len() < count {
+        let event = tokio::time::timeout(Duration::from_mins(1), events.next())
+            .await
+            .context("wait for an event")?;
+        match event.context("the events ended")? {
+            Event::Message(message) => {
+                let text = String::from_utf8_lossy(&message.content).into_owned();
+                got.push((message.seq, message.sender_id, text));
+            }
+            Event::Stopped(reason) => bail!("stopped: {reason}"),
+            _ => {}
+        }
+    }
+    Ok(got)
+}
+
+fn from(sender: u64, got: &[(u64, u64, String)]) -> Vec<&str> {
+    got.iter()
+        .filter(|(_, by, _)| *by == sender)
+        .map(|(_, _, text)| text.as_str())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_sign_in_works_in_either_encoding() -> Result<()> {
+    let world = World::with(|options| {
+        options
+            .parameters
+            .insert("AllowLoginFrame".to_owned(), "true".to_owned());
+    })
+    .await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let mut sent = 0;
+    for sign_in in [SignIn::Query, SignIn::Subprotocol, SignIn::LoginFrame] {
+        for encoding in [Encoding::Protobuf, Encoding::Json] {
+            let mut options = options(&world, &ada)?;
+            (options.sign_in, options.encoding) = (sign_in, encoding);
+            let (client, mut events) = Client::connect(options).await?;
+            let receipt = client.send(bob.user_id, format!("{sign_in:?} {encoding:?}")).await?;
+            sent += 1;
+            assert_eq!(receipt.conversation_seq, sent as u64);
+            assert_eq!(received(&mut events, sent).await?.len(), sent);
+            client.close().await;
+        }
+    }
+    world.stop().await;
+    Ok(())
+}
+
+/// Sockets live for a second, frames overtake each other, every second `$disconnect` is lost. Both sides end with the same
+/// list, each message once and in the order it was sent, and so does a device that comes only then.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_sockets_and_frames_out_of_order_cost_no_message() -> Result<()> {
+    const MESSAGES: usize = 60;
+    let world = World::with(|options| {
+        options.limits.lifetime = Duration::from_secs(1);
+        options.faults.seed = 7;
+        options.faults.drop_disconnect = 0.5;
+        options.faults.delay_frame = Duration::from_millis(20);
+    })
+    .await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let talk = async |from: &Account, to: &Account| -> Result<Vec<(u64, u64, String)>> {
+        let (client, mut events) = Client::connect(options(&world, from)?).await?;
+        let sending = async {
+            for n in 0..MESSAGES {
+                client.send(to.user_id, n.to_string()).await?;
+            }
+            anyhow::Ok(())
+        };
+        let (sent, got) = tokio::join!(sending, received(&mut events, 2 * MESSAGES));
+        sent?;
+        client.close().await;
+        got
+    };
+    let (a, b) = tokio::join!(talk(&ada, &bob), talk(&bob, &ada));
+    let late = world.another_device(&ada, "late").await?;
+    let (client, mut events) = Client::connect(options(&world, &late)?).await?;
+    let c = received(&mut events, 2 * MESSAGES).await?;
+    client.close().await;
+    let wanted: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    for got in [&a?, &b?, &c] {
+        assert!(got.is_sorted_by(|one, next| one.0 < next.0), "each seq once, ascending");
+        assert_eq!(from(ada.user_id, got), wanted);
+        assert_eq!(from(bob.user_id, got), wanted);
+    }
+    world.stop().await;
+    Ok(())
+}
+
+/// The functions' processes are killed under the clients again and again, in the middle of whatever they do. On Linux, where
+/// `/proc` tells which processes those are.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_functions_cost_no_message() -> Result<()> {
+    const MESSAGES: usize = 25;
+    let world = World::start().await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let mut quick = options(&world, &ada)?;
+    quick.timing.answer_timeout = Duration::from_secs(1);
+    let (sender, _sent) = Client::connect(quick).await?;
+    let (receiver, mut events) = Client::connect(options(&world, &bob)?).await?;
+    let killer = tokio::spawn(kill_now_and_then("default"));
+    for n in 0..MESSAGES {
+        sender.send(bob.user_id, n.to_string()).await?;
+    }
+    killer.abort();
+    let got = received(&mut events, MESSAGES).await?;
+    assert!(got.is_sorted_by(|one, next| one.0 < next.0));
+    assert_eq!(
+        from(ada.user_id, &got),
+        (0..MESSAGES).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+    let failed = world.meter().await?.functions["DefaultFunction"].errors;
+    assert!(failed > 0, "no invocation was hit, so this showed nothing");
+    sender.close().await;
+    receiver.close().await;
+    world.stop().await;
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+/// Kills this test process's own children of that name, a little later each time.
+async fn kill_now_and_then(binary: &str) {
+    for round in 0_u64.. {
+        tokio::time::sleep(Duration::from_millis(150 + round % 7 * 31)).await;
+        for child in children(binary) {
+            // It may have ended by itself meanwhile.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+/// Process ids of this process's children of that name, as the fields of `/proc/<pid>/stat` tell: pid (name) state parent.
+fn children(name: &str) -> Vec<i32> {
+    let me = std::process::id().to_string();
+    let is_child = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(' ').nth(stat.matches(' ').count().saturating_sub(3));
+        stat.contains(&format!("({name})")) && parent == Some(me.as_str())
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_child).collect()
+}
