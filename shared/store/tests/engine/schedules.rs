@@ -3,7 +3,7 @@
 //! give up any hole at any moment, so that no lease protects anybody; with the others nobody does until the end, so that
 //! writers fill holes behind cursors. After it the [guarantees](crate::guarantees) are checked.
 //!
-//! Forty-five schedules are run, in about ten seconds on two cores. `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that
+//! Forty-six schedules are run, in about ten seconds on two cores. `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that
 //! are new on every run, `WIGWAG_SCHEDULES` how many there are. Nothing but its seed makes a schedule, so a failure names
 //! its seed, and shows the run with the fewest messages that still fails.
 //!
@@ -34,8 +34,9 @@ use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Seeds that are always run: those that found a violation once. These found planted bugs that few others find.
-const REGRESSIONS: &[u64] = &[1004, 1006, 1014, 1028, 1058];
+/// Seeds that are always run. The first found a hole that a reader did not give up while the seals of others were young; the
+/// rest found planted bugs that few others find.
+const REGRESSIONS: &[u64] = &[100_326, 1004, 1006, 1014, 1028, 1058];
 /// Seeds that are the same on every run.
 const FIXED: std::ops::Range<u64> = 0..20;
 /// How many new ones.
