@@ -77,7 +77,7 @@ impl Store {
         } else {
             range.through.unwrap_or(max_seq).min(max_seq)
         };
-        let newest = (!rows.cut).then_some((head.seq, head.reserved_at_ms));
+        let newest = (head.seq, head.reserved_at_ms);
         let dead = dead_holes(&rows.slots, range.after, end, newest, now_ms);
         for (seq, slot) in self.seal_all(timeline, &dead, now_ms).await? {
             rows.slots.insert(seq, slot);
@@ -168,8 +168,9 @@ impl Store {
 }
 
 /// Holes between `after` and `end` that belong to writers that died: something after them was reserved more than a lease
-/// ago. `newest` is the head's seq and when it was reserved; it stands in for that where all rows are known.
-fn dead_holes(slots: &BTreeMap<u64, Slot>, after: u64, end: u64, newest: Option<(u64, i64)>, now_ms: i64) -> Vec<u64> {
+/// ago. A row tells when that was at the latest, and so does `newest`, the head's seq and when it was reserved: the rows of a
+/// page may all be seals that were put just now.
+fn dead_holes(slots: &BTreeMap<u64, Slot>, after: u64, end: u64, newest: (u64, i64), now_ms: i64) -> Vec<u64> {
     let lease_ms = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
     let is_old = |at_ms: i64| now_ms.saturating_sub(at_ms) > lease_ms;
     let old_row = slots
@@ -177,7 +178,8 @@ fn dead_holes(slots: &BTreeMap<u64, Slot>, after: u64, end: u64, newest: Option<
         .rev()
         .find(|(_, slot)| is_old(slot.reserved_by_ms()))
         .map(|(seq, _)| *seq);
-    let old_newest = newest.filter(|(_, at_ms)| is_old(*at_ms)).map(|(seq, _)| seq + 1);
+    let (newest, reserved_at_ms) = newest;
+    let old_newest = is_old(reserved_at_ms).then_some(newest + 1);
     let bound = old_newest.max(old_row).unwrap_or(0).min(end + 1);
     (after + 1..bound)
         .filter(|seq| !slots.contains_key(seq))
@@ -236,19 +238,24 @@ mod tests {
     #[test]
     fn a_hole_before_an_old_row_is_dead_and_one_before_a_young_row_is_not() {
         assert_eq!(
-            dead_holes(&slots(&[(1, OLD), (3, OLD), (5, NOW)]), 0, 5, None, NOW),
+            dead_holes(&slots(&[(1, OLD), (3, OLD), (5, NOW)]), 0, 5, (9, NOW), NOW),
             [2]
         );
         assert_eq!(
-            dead_holes(&slots(&[(1, OLD), (5, NOW)]), 0, 5, Some((5, NOW)), NOW),
+            dead_holes(&slots(&[(1, OLD), (5, NOW)]), 0, 5, (5, NOW), NOW),
             [0_u64; 0]
         );
     }
 
     #[test]
     fn holes_at_the_end_are_dead_when_the_last_reservation_is_old() {
-        assert_eq!(dead_holes(&slots(&[(1, OLD)]), 0, 3, Some((3, OLD)), NOW), [2, 3]);
-        assert_eq!(dead_holes(&slots(&[(1, OLD)]), 0, 3, None, NOW), [0_u64; 0]);
+        assert_eq!(dead_holes(&slots(&[(1, OLD)]), 0, 3, (3, OLD), NOW), [2, 3]);
+        assert_eq!(dead_holes(&slots(&[(1, OLD)]), 0, 3, (3, NOW), NOW), [0_u64; 0]);
+    }
+
+    #[test]
+    fn young_seals_protect_no_hole_when_the_last_reservation_is_old() {
+        assert_eq!(dead_holes(&slots(&[(2, NOW), (4, NOW)]), 0, 4, (9, OLD), NOW), [1, 3]);
     }
 
     #[test]
@@ -295,7 +302,7 @@ mod tests {
             let rows: BTreeMap<u64, Slot> =
                 present.iter().filter(|(seq, _)| **seq > after).map(|(&seq, &sealed_at_ms)| (seq, Slot::Seal { sealed_at_ms })).collect();
             let end = rows.keys().next_back().copied().unwrap_or(after);
-            for hole in dead_holes(&rows, after, end, None, NOW) {
+            for hole in dead_holes(&rows, after, end, (end, NOW), NOW) {
                 prop_assert!(!rows.contains_key(&hole) && rows.range(hole..).any(|(_, slot)| slot.reserved_by_ms() == OLD));
             }
             let page = page(Rows { slots: rows.clone(), cut }, after, end);

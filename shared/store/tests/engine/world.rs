@@ -250,7 +250,7 @@ impl World {
 
     /// Reads to the end of a timeline, and gives up every hole on the way.
     fn catch_up(&mut self, reader: usize) {
-        for _ in 0..1_000 {
+        for _ in 0..100 {
             let before = self.readers[reader].cursor;
             self.read(reader, 3, LATER);
             self.run_out(|_| true);
