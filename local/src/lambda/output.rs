@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// How many lines an error message shows at most.
 const KEPT_LINES: usize = 20;
@@ -62,8 +63,15 @@ impl Tail {
     }
 }
 
-/// Forwards what comes from `stream` until it ends.
-pub(super) async fn forward(stream: impl AsyncRead + Unpin, function: String, output: Output, tail: Tail) {
+/// Forwards what comes from `stream` until it ends. Once the pools stop, nothing is forwarded any more: every process then says
+/// that it has lost its Runtime API, which is no news.
+pub(super) async fn forward(
+    stream: impl AsyncRead + Unpin,
+    function: String,
+    output: Output,
+    tail: Tail,
+    stop: CancellationToken,
+) {
     let mut reader = BufReader::new(stream);
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
@@ -72,10 +80,12 @@ pub(super) async fn forward(stream: impl AsyncRead + Unpin, function: String, ou
             .to_owned();
         bytes.clear();
         tail.push(text.clone());
-        output.write(Line {
-            function: function.clone(),
-            text,
-        });
+        if !stop.is_cancelled() {
+            output.write(Line {
+                function: function.clone(),
+                text,
+            });
+        }
     }
 }
 

@@ -69,15 +69,15 @@ impl Specification {
     /// Forwards what the process prints; the tasks end with the output.
     pub(super) fn forward_output(&self, child: &mut Child, tail: &Tail) -> Vec<JoinHandle<()>> {
         let name = &self.function.logical_id;
-        let forward = |tail: &Tail| (name.clone(), self.output.clone(), tail.clone());
+        let forward = |tail: &Tail| (name.clone(), self.output.clone(), tail.clone(), self.stop.clone());
         let mut forwarding = Vec::with_capacity(2);
         if let Some(stdout) = child.stdout.take() {
-            let (name, output, tail) = forward(tail);
-            forwarding.push(self.tasks.spawn(output::forward(stdout, name, output, tail)));
+            let (name, output, tail, stop) = forward(tail);
+            forwarding.push(self.tasks.spawn(output::forward(stdout, name, output, tail, stop)));
         }
         if let Some(stderr) = child.stderr.take() {
-            let (name, output, tail) = forward(tail);
-            forwarding.push(self.tasks.spawn(output::forward(stderr, name, output, tail)));
+            let (name, output, tail, stop) = forward(tail);
+            forwarding.push(self.tasks.spawn(output::forward(stderr, name, output, tail, stop)));
         }
         forwarding
     }
