@@ -1,6 +1,7 @@
 //! Reading and writing attribute values.
 
 use crate::error::StoreError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
@@ -41,6 +42,18 @@ pub(crate) fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreEr
     StoreError::Corrupt {
         table,
         detail: detail.into(),
+    }
+}
+
+/// The item that made a condition fail. `None`: the call failed for another reason.
+#[expect(
+    clippy::option_option,
+    reason = "no such failure, a failure without an item, a failure with its item"
+)]
+pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<Item>> {
+    match error {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item().cloned()),
+        _ => None,
     }
 }
 

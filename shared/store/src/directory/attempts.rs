@@ -5,9 +5,8 @@
 use super::phone_key;
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{get_number, number};
+use crate::item::{condition_item, get_number, number};
 use crate::schema::directory as attr;
-use crate::send::condition_item;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::time::Duration;
 

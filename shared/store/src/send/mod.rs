@@ -11,17 +11,21 @@
 //!
 //! Six write units for a message of up to 1 KB, one read unit, four round trips.
 
+mod outgoing;
+mod place;
+
+pub use outgoing::Outgoing;
+
 use crate::error::StoreError;
 use crate::head::{Head, attribute};
-use crate::ids::{MessageKey, TimelineId, UserId};
-use crate::item::{Item, number};
-use crate::numbering::{Numbering, Plan, Verdict, digest, judge};
+use crate::ids::TimelineId;
+use crate::item::{condition_item, number};
+use crate::numbering::{Numbering, Plan, Verdict};
 use crate::schema::timelines as attr;
-use crate::timeline::{self, Content, Entry, INLINE_BYTES, Missing, Put};
+use crate::timeline::{self, Missing};
 use crate::{Store, directory::Relation};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use prost::Message as _;
+use outgoing::Place;
 use wigwag_protocol::Code;
 use wigwag_protocol::pb;
 
@@ -32,19 +36,6 @@ pub enum MessagesFrom {
     Anyone,
     /// Friends alone.
     Friends,
-}
-
-/// A message that a device wants to send. Its form has been checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
-    /// Who sends it, as which number.
-    pub key: MessageKey,
-    /// To whom.
-    pub receiver: UserId,
-    /// Kind of content, as on the wire.
-    pub message_type: i32,
-    /// The content.
-    pub content: Vec<u8>,
 }
 
 /// A message that is durable in the log and in both inboxes.
@@ -108,113 +99,6 @@ struct Reserved {
 enum Claim {
     Won(Head),
     Lost(Head),
-}
-
-/// Where a message came to stand in one place, and the head of that timeline, where it had to be reserved again: a device may
-/// have connected meanwhile.
-struct Placed {
-    numbering: Numbering,
-    head: Option<Head>,
-}
-
-/// One of the places a message goes to.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Log,
-    Receiver,
-    Own,
-}
-
-impl Numbering {
-    fn seq(&self, place: Place) -> u64 {
-        match place {
-            Place::Log => self.plan.log_seq,
-            Place::Receiver => self.plan.receiver_seq,
-            Place::Own => self.own_seq,
-        }
-    }
-
-    fn with_seq(&self, place: Place, seq: u64) -> Self {
-        let mut changed = self.clone();
-        match place {
-            Place::Log => changed.plan.log_seq = seq,
-            Place::Receiver => changed.plan.receiver_seq = seq,
-            Place::Own => changed.own_seq = seq,
-        }
-        changed
-    }
-
-    fn is_of(&self, key: &MessageKey) -> bool {
-        (self.session, self.client_id) == (key.session, key.client_id)
-    }
-}
-
-impl Outgoing {
-    fn timeline(&self, place: Place) -> TimelineId {
-        match place {
-            Place::Log => TimelineId::peer(self.key.sender, self.receiver),
-            Place::Receiver => TimelineId::inbox(self.receiver),
-            Place::Own => TimelineId::inbox(self.key.sender),
-        }
-    }
-
-    /// The message as its plan makes it: the same bytes whichever attempt writes them.
-    fn message(&self, numbering: &Numbering) -> pb::Message {
-        pb::Message {
-            session_type: pb::SessionType::Single.into(),
-            receiver_id: self.receiver,
-            sender_id: self.key.sender,
-            message_type: self.message_type,
-            content: self.content.clone(),
-            seq: 0,
-            send_time: numbering.plan.sent_at_ms,
-            conversation_seq: numbering.plan.log_seq,
-            client_id: self.key.client_id,
-            session: self.key.session,
-        }
-    }
-
-    /// What is put. The attempt's own time stands in for that of the reservation, which came no later.
-    fn entry(&self, place: Place, numbering: &Numbering, now_ms: i64) -> Entry {
-        let message = self.message(numbering).encode_to_vec();
-        let content = match place {
-            Place::Receiver | Place::Own if message.len() > INLINE_BYTES => Content::Reference {
-                log: self.timeline(Place::Log),
-                seq: numbering.plan.log_seq,
-                bytes: message.len(),
-            },
-            Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
-        };
-        Entry::new(&self.key, now_ms, content)
-    }
-
-    /// Whether an entry of the log says what this message says. The digest in the plan is too short to rely on alone.
-    fn is_in(&self, entry: &Entry) -> bool {
-        match &entry.content {
-            Content::Inline(bytes) => pb::Message::decode(bytes.as_slice())
-                .is_ok_and(|there| there.message_type == self.message_type && there.content == self.content),
-            Content::Reference { .. } => false,
-        }
-    }
-
-    fn digest(&self) -> [u8; 4] {
-        digest(self.message_type, &self.content)
-    }
-
-    fn judge(&self, sender: &Head) -> Verdict {
-        let last = sender
-            .devices
-            .get(&self.key.device)
-            .and_then(|device| device.numbering.as_ref());
-        judge(
-            last,
-            sender.session_floor,
-            self.key.session,
-            self.key.client_id,
-            self.receiver,
-            self.digest(),
-        )
-    }
 }
 
 impl Store {
@@ -388,88 +272,6 @@ impl Store {
         })
     }
 
-    /// Puts the message into one place. Where its seq was sealed, it takes another, which all attempts agree on.
-    async fn place(&self, out: &Outgoing, place: Place, planned: Numbering, now_ms: i64) -> Result<Placed, SendError> {
-        let timeline = out.timeline(place);
-        let (mut numbering, mut head) = (planned, None);
-        loop {
-            let seq = numbering.seq(place);
-            match self.put(&timeline, seq, &out.entry(place, &numbering, now_ms)).await? {
-                Put::Differs(there) if matches!(place, Place::Log) && !out.is_in(&there) => {
-                    return Err(Refusal::from(Code::CLIENT_ID_REUSED).into());
-                }
-                // What differs otherwise was written by another version, perhaps: the log has this message.
-                Put::Stands | Put::Differs(_) => return Ok(Placed { numbering, head }),
-                Put::Sealed => {}
-            }
-            let reserved = self
-                .reserve(&timeline, 1, Missing::Refuse, now_ms)
-                .await?
-                .ok_or_else(no_inbox)?;
-            let again = reserved.seq;
-            let stands = self.swap(out, place, numbering, again).await;
-            if !matches!(&stands, Ok(stands) if stands.seq(place) == again) {
-                self.give_up_one(&timeline, again, now_ms).await;
-            }
-            (numbering, head) = (stands?, Some(reserved));
-        }
-    }
-
-    /// Replaces the seq of one place in the plan, unless another attempt did: answers with the numbering that stands.
-    async fn swap(
-        &self,
-        out: &Outgoing,
-        place: Place,
-        mut known: Numbering,
-        again: u64,
-    ) -> Result<Numbering, SendError> {
-        loop {
-            let wanted = known.with_seq(place, again);
-            let Some(there) = self.replace(out, &known, &wanted).await? else {
-                return Ok(wanted);
-            };
-            let stands = there
-                .devices
-                .get(&out.key.device)
-                .and_then(|device| device.numbering.clone());
-            // The device has gone on to its next message, so somebody has answered this one.
-            let stands = stands
-                .filter(|stands| stands.is_of(&out.key))
-                .ok_or(Refusal::from(Code::CLIENT_ID_PASSED))?;
-            if stands.seq(place) != known.seq(place) {
-                return Ok(stands);
-            }
-            known = stands;
-        }
-    }
-
-    /// Compare-and-swap of a device's numbering. `None`: done. `Some`: the head as it stands instead.
-    async fn replace(&self, out: &Outgoing, known: &Numbering, wanted: &Numbering) -> Result<Option<Head>, StoreError> {
-        let result = self
-            .once
-            .update_item()
-            .table_name(&self.timelines)
-            .set_key(Some(timeline::key(&out.timeline(Place::Own), attr::HEAD)))
-            .update_expression("SET #s = :wanted, #o = :wanted_own")
-            .condition_expression("#s = :known AND #o = :known_own")
-            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.key.device))
-            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.key.device))
-            .expression_attribute_values(":known", known.to_value())
-            .expression_attribute_values(":known_own", number(known.own_seq))
-            .expression_attribute_values(":wanted", wanted.to_value())
-            .expression_attribute_values(":wanted_own", number(wanted.own_seq))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(None),
-            Err(error) => match condition_item(error.as_service_error()) {
-                Some(item) => Head::from_item(&item.ok_or_else(no_inbox)?).map(Some),
-                None => Err(StoreError::call("UpdateItem (swap)")(error)),
-            },
-        }
-    }
-
     async fn give_up(&self, out: &Outgoing, log_seq: Option<u64>, receiver_seq: Option<u64>, now_ms: i64) {
         let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
         let seal = async |timeline: &TimelineId, seq: Option<u64>| {
@@ -523,17 +325,5 @@ fn no_inbox() -> StoreError {
     StoreError::Corrupt {
         table: "timelines",
         detail: "a user without an inbox".to_owned(),
-    }
-}
-
-/// The item that made a condition fail. `None`: the call failed for another reason.
-#[expect(
-    clippy::option_option,
-    reason = "no such failure, a failure without an item, a failure with its item"
-)]
-pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<Item>> {
-    match error {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item().cloned()),
-        _ => None,
     }
 }

@@ -1,0 +1,121 @@
+//! A message on its way: what it is, where it goes, and what is written there.
+
+use crate::head::Head;
+use crate::ids::{MessageKey, TimelineId, UserId};
+use crate::numbering::{Numbering, Verdict, digest, judge};
+use crate::timeline::{Content, Entry, INLINE_BYTES};
+use prost::Message as _;
+use wigwag_protocol::pb;
+
+/// A message that a device wants to send. Its form has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// Who sends it, as which number.
+    pub key: MessageKey,
+    /// To whom.
+    pub receiver: UserId,
+    /// Kind of content, as on the wire.
+    pub message_type: i32,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+/// One of the places a message goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Log,
+    Receiver,
+    Own,
+}
+
+impl Numbering {
+    pub(super) fn seq(&self, place: Place) -> u64 {
+        match place {
+            Place::Log => self.plan.log_seq,
+            Place::Receiver => self.plan.receiver_seq,
+            Place::Own => self.own_seq,
+        }
+    }
+
+    pub(super) fn with_seq(&self, place: Place, seq: u64) -> Self {
+        let mut changed = self.clone();
+        match place {
+            Place::Log => changed.plan.log_seq = seq,
+            Place::Receiver => changed.plan.receiver_seq = seq,
+            Place::Own => changed.own_seq = seq,
+        }
+        changed
+    }
+
+    pub(super) fn is_of(&self, key: &MessageKey) -> bool {
+        (self.session, self.client_id) == (key.session, key.client_id)
+    }
+}
+
+impl Outgoing {
+    pub(super) fn timeline(&self, place: Place) -> TimelineId {
+        match place {
+            Place::Log => TimelineId::peer(self.key.sender, self.receiver),
+            Place::Receiver => TimelineId::inbox(self.receiver),
+            Place::Own => TimelineId::inbox(self.key.sender),
+        }
+    }
+
+    /// The message as its plan makes it: the same bytes whichever attempt writes them.
+    pub(super) fn message(&self, numbering: &Numbering) -> pb::Message {
+        pb::Message {
+            session_type: pb::SessionType::Single.into(),
+            receiver_id: self.receiver,
+            sender_id: self.key.sender,
+            message_type: self.message_type,
+            content: self.content.clone(),
+            seq: 0,
+            send_time: numbering.plan.sent_at_ms,
+            conversation_seq: numbering.plan.log_seq,
+            client_id: self.key.client_id,
+            session: self.key.session,
+        }
+    }
+
+    /// What is put. The attempt's own time stands in for that of the reservation, which came no later.
+    pub(super) fn entry(&self, place: Place, numbering: &Numbering, now_ms: i64) -> Entry {
+        let message = self.message(numbering).encode_to_vec();
+        let content = match place {
+            Place::Receiver | Place::Own if message.len() > INLINE_BYTES => Content::Reference {
+                log: self.timeline(Place::Log),
+                seq: numbering.plan.log_seq,
+                bytes: message.len(),
+            },
+            Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
+        };
+        Entry::new(&self.key, now_ms, content)
+    }
+
+    /// Whether an entry of the log says what this message says. The digest in the plan is too short to rely on alone.
+    pub(super) fn is_in(&self, entry: &Entry) -> bool {
+        match &entry.content {
+            Content::Inline(bytes) => pb::Message::decode(bytes.as_slice())
+                .is_ok_and(|there| there.message_type == self.message_type && there.content == self.content),
+            Content::Reference { .. } => false,
+        }
+    }
+
+    pub(super) fn digest(&self) -> [u8; 4] {
+        digest(self.message_type, &self.content)
+    }
+
+    pub(super) fn judge(&self, sender: &Head) -> Verdict {
+        let last = sender
+            .devices
+            .get(&self.key.device)
+            .and_then(|device| device.numbering.as_ref());
+        judge(
+            last,
+            sender.session_floor,
+            self.key.session,
+            self.key.client_id,
+            self.receiver,
+            self.digest(),
+        )
+    }
+}
