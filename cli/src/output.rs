@@ -153,6 +153,7 @@ fn content(message: &Message) -> String {
     let kind = match message.message_type() {
         MessageType::Picture => "picture",
         MessageType::Voice => "voice",
+        MessageType::GroupChange => "group change",
         MessageType::Text | MessageType::Unspecified => {
             return printable(&String::from_utf8_lossy(&message.content));
         }

@@ -14,6 +14,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "PullOutputMsg",
         "AckMsg",
         "KickMsg",
+        "RoomMsg",
+        "GroupChange",
     ] {
         config.type_attribute(
             message,
@@ -24,10 +26,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("PullInputMsg.session_type", "crate::json::session_type"),
         ("AckMsg.type", "crate::json::ack_type"),
         ("KickMsg.reason", "crate::json::kick_reason"),
+        ("GroupChange.type", "crate::json::group_change_type"),
+        ("GroupChange.role", "crate::json::group_role"),
     ] {
         config.field_attribute(field, format!("#[serde(with = \"{codec}\")]"));
     }
-    config.skip_debug(["Message", "LoginMsg", "Input", "Output", "OutputBatch"]);
+    config.skip_debug([
+        "Message",
+        "LoginMsg",
+        "SignalMsg",
+        "GroupChange",
+        "Input",
+        "Output",
+        "OutputBatch",
+    ]);
     config.compile_fds(files)?;
     Ok(())
 }

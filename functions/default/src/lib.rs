@@ -112,6 +112,7 @@ impl Call<'_> {
             (Request::Ack(ack), Some(caller)) => ack::ack(self, &caller, &ack).await,
             (Request::Sync(sync), Some(caller)) => sync::sync(self, &caller, sync).await,
             (Request::Pull(pull), Some(caller)) => pull::pull(self, &caller, pull).await,
+            (Request::Signal(_) | Request::EnterRoom(_) | Request::LeaveRoom(_), Some(_)) => todo!(),
         }
     }
 

@@ -7,24 +7,33 @@ use wigwag_edge::{Caller, Error};
 use wigwag_protocol::limits::{CONTENT_BYTES, MAX_INTEGER};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, MessageType, SessionType, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload};
-use wigwag_store::MessageKey;
-use wigwag_store::send::{Outgoing, Refusal, SendError, Sent};
+use wigwag_store::send::{Draft, Refusal, SendError, Sent};
+use wigwag_store::{MessageKey, UserId};
 
 /// Answered with an ACK once the message is durable in the log and in both inboxes.
 pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Result<Reply, Error> {
     let client_id = up.client_id;
     let connected_at_ms = call.event.request_context.connected_at.unsigned_abs();
-    let out = match outgoing(caller, up, connected_at_ms) {
-        Ok(out) => out,
+    let (draft, receiver) = match draft(caller, up, connected_at_ms) {
+        Ok(checked) => checked,
         Err(code) => return Ok(refused(client_id, &code.into())),
     };
-    match call.state.store.send(&out, call.state.messages_from, call.now_ms).await {
+    match call
+        .state
+        .store
+        .send(&draft, receiver, call.state.messages_from, call.now_ms)
+        .await
+    {
         Ok(sent) => {
             call.state
                 .pusher
-                .push(&call.state.store, pushes(caller, &out, &sent, call.now_ms), call.now_ms)
+                .push(
+                    &call.state.store,
+                    pushes(caller, receiver, &sent, call.now_ms),
+                    call.now_ms,
+                )
                 .await;
-            Ok(acknowledged(&out, &sent))
+            Ok(acknowledged(&draft, &sent))
         }
         Err(SendError::Refused(refusal)) => Ok(refused(client_id, &refusal)),
         Err(SendError::Store(error)) => Err(error.into()),
@@ -33,7 +42,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
 }
 
 /// Checks a message by what it says of itself. A client that names no session numbers within its connection.
-fn outgoing(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<Outgoing, Code> {
+fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, UserId), Code> {
     let message = up.msg.ok_or(Code::INVALID_FIELD)?;
     if message.session_type != i32::from(SessionType::Single) {
         return Err(Code::SESSION_TYPE_UNSUPPORTED);
@@ -44,7 +53,10 @@ fn outgoing(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<Outgoing
     if message.receiver_id == caller.user {
         return Err(Code::SEND_TO_SELF);
     }
-    let known_type = MessageType::try_from(message.message_type).is_ok_and(|kind| kind != MessageType::Unspecified);
+    let known_type = matches!(
+        MessageType::try_from(message.message_type),
+        Ok(MessageType::Text | MessageType::Picture | MessageType::Voice)
+    );
     let in_range = [message.receiver_id, up.client_id]
         .iter()
         .all(|id| (1..=MAX_INTEGER).contains(id));
@@ -57,42 +69,42 @@ fn outgoing(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<Outgoing
         _ => return Err(Code::CONTENT_TOO_LARGE),
     }
     let session = if up.session == 0 { connected_at_ms } else { up.session };
-    Ok(Outgoing {
+    let draft = Draft {
         key: MessageKey {
             sender: caller.user,
             device: caller.device.clone(),
             session,
             client_id: up.client_id,
         },
-        receiver: message.receiver_id,
         message_type: message.message_type,
         content: message.content,
-    })
+    };
+    Ok((draft, message.receiver_id))
 }
 
 /// To the receiver's devices, and to the sender's other ones.
-fn pushes(caller: &Caller, out: &Outgoing, sent: &Sent, now_ms: i64) -> Vec<(Target, OutputFrame)> {
+fn pushes(caller: &Caller, receiver: UserId, sent: &Sent, now_ms: i64) -> Vec<(Target, OutputFrame)> {
     let with_seq = |seq| {
         OutputFrame::push(Message {
             seq,
             ..sent.message.clone()
         })
     };
-    let theirs = Target::all(out.receiver, &sent.receiver, now_ms).map(|target| (target, with_seq(sent.receiver_seq)));
+    let theirs = Target::all(receiver, &sent.receiver, now_ms).map(|target| (target, with_seq(sent.receiver_seq)));
     let own = Target::all(caller.user, &sent.sender, now_ms)
         .filter(|target| target.device != caller.device)
         .map(|target| (target, with_seq(sent.own_seq)));
     theirs.chain(own).collect()
 }
 
-fn acknowledged(out: &Outgoing, sent: &Sent) -> Reply {
+fn acknowledged(draft: &Draft, sent: &Sent) -> Reply {
     let ack = AckMsg {
         r#type: AckType::Up.into(),
-        client_id: out.key.client_id,
+        client_id: draft.key.client_id,
         seq: sent.own_seq,
         conversation_seq: sent.message.conversation_seq,
         send_time: sent.message.send_time,
-        session: out.key.session,
+        session: draft.key.session,
         expected_client_id: 0,
     };
     Reply::ok(CmdType::Ack, Payload::Ack(ack))
@@ -141,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_message_is_checked_by_what_it_says_of_itself() {
-        let of = |change: fn(&mut Message)| outgoing(&caller(), up(change), 9).map(|out| out.key.session);
+        let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, _)| draft.key.session);
         assert_eq!(of(|_| {}), Ok(9));
         assert_eq!(of(|message| message.sender_id = 0), Ok(9));
         assert_eq!(of(|message| message.sender_id = 3), Err(Code::SENDER_MISMATCH));
@@ -149,6 +161,7 @@ mod tests {
         assert_eq!(of(|message| message.receiver_id = 0), Err(Code::INVALID_FIELD));
         assert_eq!(of(|message| message.receiver_id = 1 << 53), Err(Code::INVALID_FIELD));
         assert_eq!(of(|message| message.message_type = 0), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|message| message.message_type = 4), Err(Code::INVALID_FIELD));
         assert_eq!(of(|message| message.message_type = 77), Err(Code::INVALID_FIELD));
         assert_eq!(
             of(|message| message.session_type = 2),
@@ -161,7 +174,7 @@ mod tests {
             Err(Code::CONTENT_TOO_LARGE)
         );
         assert_eq!(
-            outgoing(
+            draft(
                 &caller(),
                 UpMsg {
                     msg: None,
@@ -173,7 +186,7 @@ mod tests {
             Err(Code::INVALID_FIELD)
         );
         assert_eq!(
-            outgoing(
+            draft(
                 &caller(),
                 UpMsg {
                     client_id: 0,
@@ -211,7 +224,7 @@ mod tests {
             devices: [device("other")].into(),
             ..Head::default()
         };
-        let out = outgoing(&caller(), up(|_| {}), 9).unwrap();
+
         let sent = Sent {
             message: Message::default(),
             own_seq: 5,
@@ -219,7 +232,7 @@ mod tests {
             sender,
             receiver,
         };
-        let mut to: Vec<_> = pushes(&caller(), &out, &sent, 0)
+        let mut to: Vec<_> = pushes(&caller(), 2, &sent, 0)
             .into_iter()
             .map(|(target, output)| match output.payload {
                 Payload::Push(push) => (target.connection.id, push.msg.unwrap().seq),

@@ -45,8 +45,8 @@ impl Reply {
 /// cannot be read, never with a type that comes unasked.
 pub(crate) fn answer_type(request: CmdType) -> CmdType {
     match request {
-        CmdType::Login | CmdType::Message | CmdType::Ack => CmdType::Ack,
-        CmdType::Heartbeat | CmdType::Sync | CmdType::Pull => request,
+        CmdType::Login | CmdType::Message | CmdType::Ack | CmdType::Signal => CmdType::Ack,
+        CmdType::Heartbeat | CmdType::Sync | CmdType::Pull | CmdType::EnterRoom | CmdType::LeaveRoom => request,
         CmdType::Kick | CmdType::Unspecified => CmdType::Unspecified,
     }
 }

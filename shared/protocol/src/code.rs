@@ -8,6 +8,7 @@
 //! | 1200-1299 | sending |
 //! | 1300-1399 | reading |
 //! | 1400-1499 | accounts and relations |
+//! | 1500-1599 | groups |
 //! | 1900-1999 | the server |
 
 use std::fmt;
@@ -121,6 +122,19 @@ mod definition {
         /// A kind of conversation that this server does not have.
         SESSION_TYPE_UNSUPPORTED = 1211, final, 400, "this session_type is not supported";
 
+        /// The sender is not in the group, or is there no more. The same for a group that the sender could not know of.
+        NOT_A_MEMBER = 1212, final, 403, "you are not a member of this group";
+        /// No such group.
+        GROUP_NOT_FOUND = 1213, final, 404, "there is no such group";
+        /// The group has come to its end.
+        GROUP_DISSOLVED = 1214, final, 410, "this group was dissolved";
+        /// The member was muted, for a time.
+        MEMBER_MUTED = 1215, final, 403, "you are muted in this group for now";
+        /// Members may not send for now.
+        GROUP_MUTED = 1216, final, 403, "only the owner and admins may send in this group for now";
+        /// A room is talked in by those who are in it.
+        NOT_IN_ROOM = 1217, final, 403, "enter the room first";
+
         /// SYNC after a seq that was never given, ACK of one.
         CURSOR_BEYOND_END = 1300, final, 400, "the cursor is beyond the newest seq; max_seq names that";
         /// PULL from beyond its end.
@@ -138,6 +152,19 @@ mod definition {
         DEVICE_ID_INVALID = 1404, final, 400, "a device_id has 1 to 64 bytes";
         /// Befriending or blocking oneself.
         RELATION_TO_SELF = 1405, final, 400, "this takes another user, not yourself";
+
+        /// The group would have more members than it may.
+        GROUP_FULL = 1500, final, 409, "the group is full; a super group takes more";
+        /// Empty, too long, or with control characters.
+        GROUP_NAME_INVALID = 1501, final, 400, "a group's name has 1 to 64 characters and no control characters";
+        /// What is asked for takes a higher role.
+        ROLE_TOO_LOW = 1502, final, 403, "your role in this group does not allow this";
+        /// A group is not without an owner.
+        OWNER_STAYS = 1503, final, 409, "the owner cannot leave, be removed, muted or demoted; hand the group over first";
+        /// More users than one request may name.
+        TOO_MANY_USERS = 1504, final, 400, "one request names at most 100 users";
+        /// The user that the request names is not in the group.
+        MEMBER_NOT_FOUND = 1505, final, 404, "this user is not a member of the group";
 
         /// Something failed that should not.
         INTERNAL = 1900, retry, 500, "something failed on our side; try again";

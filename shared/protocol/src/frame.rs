@@ -2,10 +2,10 @@
 
 use crate::code::Code;
 use crate::encoding::Encoding;
-use crate::json::{self, JsonLogin};
+use crate::json;
 use crate::pb::{
-    self, AckMsg, CmdType, HeartbeatMsg, KickMsg, LoginMsg, PullInputMsg, PullOutputMsg, PushMsg, SyncInputMsg,
-    SyncOutputMsg, UpMsg,
+    self, AckMsg, CmdType, HeartbeatMsg, KickMsg, LoginMsg, PullInputMsg, PullOutputMsg, PushMsg, RoomMsg, SignalMsg,
+    SyncInputMsg, SyncOutputMsg, UpMsg,
 };
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -28,16 +28,64 @@ pub(crate) fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     BASE64.decode(text)
 }
 
-/// What a device asks for.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "the .proto file documents every message")]
-pub enum Request {
-    Login(LoginMsg),
-    Heartbeat(HeartbeatMsg),
-    Message(UpMsg),
-    Ack(AckMsg),
-    Sync(SyncInputMsg),
-    Pull(PullInputMsg),
+/// The messages that frames carry, each with the type that tells which one it is: an enum of them and both codecs.
+macro_rules! messages {
+    ($(#[$attribute:meta])* $name:ident { $($cmd:ident => $variant:ident($message:ty)),+ $(,)? } and { $($empty:ident)? }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[expect(missing_docs, reason = "the .proto file documents every message")]
+        pub enum $name {
+            $($empty,)?
+            $($variant($message)),+
+        }
+
+        impl $name {
+            /// `None`: no message goes with this type.
+            fn from_protobuf(cmd: CmdType, data: &[u8]) -> Option<Result<Self, prost::DecodeError>> {
+                match cmd {
+                    $(CmdType::$cmd => Some(<$message>::decode(data).map(Self::$variant)),)+
+                    _ => None,
+                }
+            }
+
+            /// `None`: no message goes with this type.
+            fn from_json(cmd: CmdType, data: Value) -> Option<Result<Self, serde_json::Error>> {
+                match cmd {
+                    $(CmdType::$cmd => Some(serde_json::from_value::<$message>(data).map(Self::$variant)),)+
+                    _ => None,
+                }
+            }
+
+            fn to_protobuf(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$empty => Vec::new(),)?
+                    $(Self::$variant(data) => data.encode_to_vec()),+
+                }
+            }
+
+            fn to_json(&self) -> Value {
+                match self {
+                    $(Self::$empty => Value::Null,)?
+                    $(Self::$variant(data) => to_value(data)),+
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    /// What a device asks for.
+    Request {
+        Login => Login(LoginMsg),
+        Heartbeat => Heartbeat(HeartbeatMsg),
+        Message => Message(UpMsg),
+        Ack => Ack(AckMsg),
+        Sync => Sync(SyncInputMsg),
+        Pull => Pull(PullInputMsg),
+        Signal => Signal(SignalMsg),
+        EnterRoom => EnterRoom(RoomMsg),
+        LeaveRoom => LeaveRoom(RoomMsg),
+    } and {}
 }
 
 impl Request {
@@ -50,6 +98,9 @@ impl Request {
             Self::Ack(_) => CmdType::Ack,
             Self::Sync(_) => CmdType::Sync,
             Self::Pull(_) => CmdType::Pull,
+            Self::Signal(_) => CmdType::Signal,
+            Self::EnterRoom(_) => CmdType::EnterRoom,
+            Self::LeaveRoom(_) => CmdType::LeaveRoom,
         }
     }
 }
@@ -63,17 +114,19 @@ pub struct InputFrame {
     pub request: Request,
 }
 
-/// What an [`OutputFrame`] carries; which one follows from its type.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "the .proto file documents every message")]
-pub enum Payload {
-    None,
-    Heartbeat(HeartbeatMsg),
-    Push(PushMsg),
-    Ack(AckMsg),
-    Sync(SyncOutputMsg),
-    Pull(PullOutputMsg),
-    Kick(KickMsg),
+messages! {
+    /// What an [`OutputFrame`] carries; which one follows from its type.
+    Payload {
+        Heartbeat => Heartbeat(HeartbeatMsg),
+        Message => Push(PushMsg),
+        Ack => Ack(AckMsg),
+        Sync => Sync(SyncOutputMsg),
+        Pull => Pull(PullOutputMsg),
+        Kick => Kick(KickMsg),
+        Signal => Signal(SignalMsg),
+        EnterRoom => EnterRoom(RoomMsg),
+        LeaveRoom => LeaveRoom(RoomMsg),
+    } and { None }
 }
 
 /// One item of a frame from the server.
@@ -183,18 +236,9 @@ impl InputFrame {
         let bytes = from_base64(text.trim()).map_err(|_| DecodeError::malformed(none, 0, "not base64"))?;
         let input = pb::Input::decode(bytes.as_slice()).map_err(|_| DecodeError::malformed(none, 0, "not an Input"))?;
         let cmd = CmdType::try_from(input.r#type).map_err(|_| DecodeError::unknown(input.r#type, input.request_id))?;
-        let data = input.data.as_slice();
-        let request = match cmd {
-            CmdType::Login => LoginMsg::decode(data).map(Request::Login),
-            CmdType::Heartbeat => HeartbeatMsg::decode(data).map(Request::Heartbeat),
-            CmdType::Message => UpMsg::decode(data).map(Request::Message),
-            CmdType::Ack => AckMsg::decode(data).map(Request::Ack),
-            CmdType::Sync => SyncInputMsg::decode(data).map(Request::Sync),
-            CmdType::Pull => PullInputMsg::decode(data).map(Request::Pull),
-            CmdType::Unspecified | CmdType::Kick => return Err(DecodeError::unknown(input.r#type, input.request_id)),
-        };
-        let request =
-            request.map_err(|_| DecodeError::malformed(cmd, input.request_id, "data does not fit the type"))?;
+        let request = Request::from_protobuf(cmd, &input.data)
+            .ok_or_else(|| DecodeError::unknown(input.r#type, input.request_id))?
+            .map_err(|_| DecodeError::malformed(cmd, input.request_id, "data does not fit the type"))?;
         Ok(Self {
             request_id: input.request_id,
             request,
@@ -212,17 +256,9 @@ impl InputFrame {
         let cmd = CmdType::try_from(input.cmd).map_err(|_| DecodeError::unknown(input.cmd, input.request_id))?;
         let data = object_or_empty(input.data)
             .ok_or_else(|| DecodeError::malformed(cmd, input.request_id, "data is not an object"))?;
-        let request = match cmd {
-            CmdType::Login => serde_json::from_value(data).map(|login: JsonLogin| Request::Login(login.into())),
-            CmdType::Heartbeat => serde_json::from_value(data).map(Request::Heartbeat),
-            CmdType::Message => serde_json::from_value(data).map(Request::Message),
-            CmdType::Ack => serde_json::from_value(data).map(Request::Ack),
-            CmdType::Sync => serde_json::from_value(data).map(Request::Sync),
-            CmdType::Pull => serde_json::from_value(data).map(Request::Pull),
-            CmdType::Unspecified | CmdType::Kick => return Err(DecodeError::unknown(input.cmd, input.request_id)),
-        };
-        let request =
-            request.map_err(|_| DecodeError::malformed(cmd, input.request_id, "data does not fit the type"))?;
+        let request = Request::from_json(cmd, data)
+            .ok_or_else(|| DecodeError::unknown(input.cmd, input.request_id))?
+            .map_err(|_| DecodeError::malformed(cmd, input.request_id, "data does not fit the type"))?;
         Ok(Self {
             request_id: input.request_id,
             request,
@@ -230,18 +266,10 @@ impl InputFrame {
     }
 
     fn encode_protobuf(&self) -> String {
-        let data = match &self.request {
-            Request::Login(data) => data.encode_to_vec(),
-            Request::Heartbeat(data) => data.encode_to_vec(),
-            Request::Message(data) => data.encode_to_vec(),
-            Request::Ack(data) => data.encode_to_vec(),
-            Request::Sync(data) => data.encode_to_vec(),
-            Request::Pull(data) => data.encode_to_vec(),
-        };
         to_base64(
             &pb::Input {
                 r#type: self.request.cmd().into(),
-                data,
+                data: self.request.to_protobuf(),
                 request_id: self.request_id,
             }
             .encode_to_vec(),
@@ -249,18 +277,10 @@ impl InputFrame {
     }
 
     fn encode_json(&self) -> String {
-        let data = match &self.request {
-            Request::Login(data) => to_value(&JsonLogin::from(data)),
-            Request::Heartbeat(data) => to_value(data),
-            Request::Message(data) => to_value(data),
-            Request::Ack(data) => to_value(data),
-            Request::Sync(data) => to_value(data),
-            Request::Pull(data) => to_value(data),
-        };
         to_text(&JsonInput {
             cmd: self.request.cmd().into(),
             request_id: self.request_id,
-            data,
+            data: self.request.to_json(),
         })
     }
 }
@@ -333,20 +353,11 @@ impl OutputFrame {
     }
 
     fn to_protobuf(&self) -> pb::Output {
-        let data = match &self.payload {
-            Payload::None => Vec::new(),
-            Payload::Heartbeat(data) => data.encode_to_vec(),
-            Payload::Push(data) => data.encode_to_vec(),
-            Payload::Ack(data) => data.encode_to_vec(),
-            Payload::Sync(data) => data.encode_to_vec(),
-            Payload::Pull(data) => data.encode_to_vec(),
-            Payload::Kick(data) => data.encode_to_vec(),
-        };
         pb::Output {
             r#type: self.cmd.into(),
             code: self.code,
             code_msg: self.code_msg.clone(),
-            data,
+            data: self.payload.to_protobuf(),
             request_id: self.request_id,
             retryable: self.retryable,
         }
@@ -357,18 +368,9 @@ impl OutputFrame {
         let output = pb::Output::decode(bytes).map_err(|_| DecodeError::malformed(none, 0, "not an Output"))?;
         let cmd =
             CmdType::try_from(output.r#type).map_err(|_| DecodeError::unknown(output.r#type, output.request_id))?;
-        let data = output.data.as_slice();
-        let payload = match cmd {
-            CmdType::Unspecified | CmdType::Login => Ok(Payload::None),
-            CmdType::Heartbeat => HeartbeatMsg::decode(data).map(Payload::Heartbeat),
-            CmdType::Message => PushMsg::decode(data).map(Payload::Push),
-            CmdType::Ack => AckMsg::decode(data).map(Payload::Ack),
-            CmdType::Sync => SyncOutputMsg::decode(data).map(Payload::Sync),
-            CmdType::Pull => PullOutputMsg::decode(data).map(Payload::Pull),
-            CmdType::Kick => KickMsg::decode(data).map(Payload::Kick),
-        };
-        let payload =
-            payload.map_err(|_| DecodeError::malformed(cmd, output.request_id, "data does not fit the type"))?;
+        let payload = Payload::from_protobuf(cmd, &output.data)
+            .unwrap_or(Ok(Payload::None))
+            .map_err(|_| DecodeError::malformed(cmd, output.request_id, "data does not fit the type"))?;
         Ok(Self {
             cmd,
             code: output.code,
@@ -380,22 +382,13 @@ impl OutputFrame {
     }
 
     fn to_json(&self) -> JsonOutput {
-        let data = match &self.payload {
-            Payload::None => Value::Null,
-            Payload::Heartbeat(data) => to_value(data),
-            Payload::Push(data) => to_value(data),
-            Payload::Ack(data) => to_value(data),
-            Payload::Sync(data) => to_value(data),
-            Payload::Pull(data) => to_value(data),
-            Payload::Kick(data) => to_value(data),
-        };
         JsonOutput {
             cmd: self.cmd.into(),
             code: self.code,
             code_msg: self.code_msg.clone(),
             request_id: self.request_id,
             retryable: self.retryable,
-            data,
+            data: self.payload.to_json(),
         }
     }
 
@@ -403,17 +396,9 @@ impl OutputFrame {
         let cmd = CmdType::try_from(output.cmd).map_err(|_| DecodeError::unknown(output.cmd, output.request_id))?;
         let data = object_or_empty(output.data)
             .ok_or_else(|| DecodeError::malformed(cmd, output.request_id, "data is not an object"))?;
-        let payload = match cmd {
-            CmdType::Unspecified | CmdType::Login => Ok(Payload::None),
-            CmdType::Heartbeat => serde_json::from_value(data).map(Payload::Heartbeat),
-            CmdType::Message => serde_json::from_value(data).map(Payload::Push),
-            CmdType::Ack => serde_json::from_value(data).map(Payload::Ack),
-            CmdType::Sync => serde_json::from_value(data).map(Payload::Sync),
-            CmdType::Pull => serde_json::from_value(data).map(Payload::Pull),
-            CmdType::Kick => serde_json::from_value(data).map(Payload::Kick),
-        };
-        let payload =
-            payload.map_err(|_| DecodeError::malformed(cmd, output.request_id, "data does not fit the type"))?;
+        let payload = Payload::from_json(cmd, data)
+            .unwrap_or(Ok(Payload::None))
+            .map_err(|_| DecodeError::malformed(cmd, output.request_id, "data does not fit the type"))?;
         Ok(Self {
             cmd,
             code: output.code,

@@ -125,7 +125,8 @@ pub struct Block {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Done {}
 
-/// `GET /history/{peer_id}?begin_seq&end_seq&limit&descending`: a page of the conversation with a peer.
+/// `GET /history/{peer_id}` and `GET /group/{group_id}/history`, each with `?begin_seq&end_seq&limit&descending`: a page of
+/// the conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// In the order asked for.
@@ -136,6 +137,191 @@ pub struct History {
     pub next_seq: u64,
     /// The conversation's highest reserved seq.
     pub max_seq: u64,
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads and sends.
+    Member,
+    /// Adds, removes and mutes members, renames and mutes the group.
+    Admin,
+    /// Does all that, names admins, hands over, turns the group into a super group, dissolves it.
+    Owner,
+}
+
+/// `POST /group/create`. The caller is its owner. Answered with [`GroupCreated`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateGroup {
+    /// 1 to 64 characters.
+    pub name: String,
+    /// The members beside the owner, at most 100; more are added later.
+    #[serde(default)]
+    pub user_ids: Vec<u64>,
+    /// Whether it is a super group from the start.
+    #[serde(default)]
+    pub super_group: bool,
+    /// Whether members may read what was sent before they joined.
+    #[serde(default)]
+    pub open_history: bool,
+}
+
+/// A new group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupCreated {
+    /// The group's id from now on.
+    pub group_id: u64,
+}
+
+/// `POST /group/add`, `POST /group/remove`. Answered with [`MembersChanged`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupUsers {
+    /// The group.
+    pub group_id: u64,
+    /// 1 to 100 users.
+    pub user_ids: Vec<u64>,
+}
+
+/// What became of each user of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MembersChanged {
+    /// Added or removed by this request.
+    pub changed: Vec<u64>,
+    /// As asked already: a member, or none.
+    pub unchanged: Vec<u64>,
+}
+
+/// `POST /group/leave`, `POST /group/dissolve`. Done already where it was done before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRef {
+    /// The group.
+    pub group_id: u64,
+}
+
+/// `POST /group/hand_over`: the member becomes the owner, the owner an admin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMemberRef {
+    /// The group.
+    pub group_id: u64,
+    /// The member.
+    pub user_id: u64,
+}
+
+/// `POST /group/role`: makes a member an admin, or a plain member again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetRole {
+    /// The group.
+    pub group_id: u64,
+    /// The member.
+    pub user_id: u64,
+    /// [`Role::Admin`] or [`Role::Member`].
+    pub role: Role,
+}
+
+/// `POST /group/mute_member`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MuteMember {
+    /// The group.
+    pub group_id: u64,
+    /// The member.
+    pub user_id: u64,
+    /// For how long from now; 0 ends it.
+    pub seconds: u64,
+}
+
+/// `POST /group/update`. What is absent stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UpdateGroup {
+    /// The group.
+    pub group_id: u64,
+    /// 1 to 64 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether only the owner and admins may send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted: Option<bool>,
+    /// Whether members may read what was sent before they joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_history: Option<bool>,
+    /// `true` turns the group into a super group, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub super_group: Option<bool>,
+}
+
+/// `GET /group/{group_id}`, for its members and those who were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The group.
+    pub group_id: u64,
+    /// Its name.
+    pub name: String,
+    /// Who owns it.
+    pub owner_id: u64,
+    /// How many are in it.
+    pub members: u32,
+    /// Whether members read its log instead of getting copies.
+    pub super_group: bool,
+    /// Whether only the owner and admins may send.
+    pub muted: bool,
+    /// Whether members may read what was sent before they joined.
+    pub open_history: bool,
+    /// Whether it has come to its end.
+    pub dissolved: bool,
+    /// When it was made, in ms.
+    pub created_at_ms: i64,
+    /// The highest conversation seq that the caller may read.
+    pub max_seq: u64,
+    /// The lowest conversation seq that the caller may read.
+    pub min_seq: u64,
+    /// The caller's role; absent for one who is not in it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Until when the caller is muted, in ms; 0 where they are not.
+    #[serde(default)]
+    pub muted_until_ms: i64,
+}
+
+/// `GET /group/list?after`: the groups that the caller is in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Groups {
+    /// By id, ascending.
+    pub groups: Vec<Group>,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// A member, as other members see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who it is.
+    pub user_id: u64,
+    /// What they may do.
+    pub role: Role,
+    /// Until when they are muted, in ms; 0 where they are not.
+    #[serde(default)]
+    pub muted_until_ms: i64,
+}
+
+/// `GET /group_user/list?group_id&after`: the members, in the order in which they joined.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Members {
+    /// A page of them.
+    pub members: Vec<Member>,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// `GET /room_user/list?room_id&after`: who is in a room right now, one entry per connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RoomUsers {
+    /// A page of users; one with two devices in the room stands there twice.
+    pub user_ids: Vec<u64>,
+    /// Pass as `after` to go on; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Body of every answer that is not a success.

@@ -25,6 +25,21 @@ pub const DEVICE_ID_BYTES: usize = 64;
 /// an inbox under 1 KB, which is one write unit.
 pub const DEVICES_PER_USER: usize = 7;
 
+/// Most members of a group: each message is copied into every inbox.
+pub const GROUP_MEMBERS: u32 = 10_000;
+
+/// Most members of a super group: each message is pushed to everyone online, and copied nowhere.
+pub const SUPER_GROUP_MEMBERS: u32 = 100_000;
+
+/// Most users that one change of a group names: their rows are written within one request.
+pub const CHANGE_USERS: usize = 100;
+
+/// Length of a group's name in characters.
+pub const GROUP_NAME_CHARS: usize = 64;
+
+/// Longest that a member can be muted at once, in seconds: a year.
+pub const MUTE_MAX_S: u64 = 365 * 24 * 60 * 60;
+
 /// Nickname length in characters.
 pub const NICKNAME_CHARS: usize = 64;
 

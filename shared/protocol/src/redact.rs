@@ -1,6 +1,6 @@
 //! `Debug` for messages that carry content or tokens: sizes, never the bytes, so that no log line can show them.
 
-use crate::pb::{Input, LoginMsg, Message, Output, OutputBatch};
+use crate::pb::{GroupChange, Input, LoginMsg, Message, Output, OutputBatch, SignalMsg};
 use std::fmt;
 
 impl fmt::Debug for Message {
@@ -16,6 +16,29 @@ impl fmt::Debug for Message {
             .field("conversation_seq", &self.conversation_seq)
             .field("client_id", &self.client_id)
             .field("session", &self.session)
+            .field("group_change", &self.group_change)
+            .finish()
+    }
+}
+
+impl fmt::Debug for GroupChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupChange")
+            .field("type", &self.r#type)
+            .field("users", &self.user_ids.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SignalMsg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignalMsg")
+            .field("session_type", &self.session_type)
+            .field("receiver_id", &self.receiver_id)
+            .field("sender_id", &self.sender_id)
+            .field("signal_type", &self.signal_type)
+            .field("content", &format_args!("{} bytes", self.content.len()))
+            .field("send_time", &self.send_time)
             .finish()
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::error::StoreError;
 use crate::ids::DeviceKey;
-use crate::item::{Item, corrupt, get_number};
+use crate::item::{Item, corrupt, get_flag, get_number};
 use crate::numbering::Numbering;
 use crate::schema::timelines as attr;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,6 +23,48 @@ pub struct Head {
     /// The latest session of a device that had to make place: without its record, an older session cannot be told from a
     /// new one, so sessions up to this are refused.
     pub session_floor: u64,
+    /// What a group's log says of the group; `None` in every other head.
+    pub group: Option<GroupSettings>,
+}
+
+/// What the head of a group's log holds beside the counter, so that the reservation of a message brings it along.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// Version of the change that made them so.
+    pub version: u64,
+    /// How many shards the members are in; at least 1.
+    pub shards: u32,
+    /// Messages beyond this seq are those of a super group: no inbox holds them.
+    pub super_after: Option<u64>,
+    /// Messages beyond this seq are refused: the group was dissolved.
+    pub dissolved_after: Option<u64>,
+    /// Only the owner and admins may send.
+    pub muted: bool,
+    /// Members may read what was sent before they joined.
+    pub open_history: bool,
+}
+
+impl GroupSettings {
+    /// Whether the message with this conversation seq is one of a super group.
+    pub fn is_super(&self, conversation_seq: u64) -> bool {
+        self.super_after.is_some_and(|after| conversation_seq > after)
+    }
+
+    /// Whether the message with this conversation seq came after the end of the group.
+    pub fn is_dissolved(&self, conversation_seq: u64) -> bool {
+        self.dissolved_after.is_some_and(|after| conversation_seq > after)
+    }
+
+    fn from_item(item: &Item) -> Option<Self> {
+        Some(Self {
+            version: get_number(item, attr::SETTINGS)?,
+            shards: get_number(item, attr::SHARDS).unwrap_or(1),
+            super_after: get_number(item, attr::SUPER_AFTER),
+            dissolved_after: get_number(item, attr::DISSOLVED_AFTER),
+            muted: get_flag(item, attr::MUTED),
+            open_history: get_flag(item, attr::OPEN_HISTORY),
+        })
+    }
 }
 
 /// What a head holds of one device.
@@ -103,6 +145,7 @@ impl Head {
             reserved_at_ms: get_number(item, attr::RESERVED_AT).unwrap_or(0),
             devices: BTreeMap::new(),
             session_floor: get_number(item, attr::SESSION_FLOOR).unwrap_or(0),
+            group: GroupSettings::from_item(item),
         };
         for (name, value) in item {
             head.read_device(item, name, value)?;
@@ -161,7 +204,7 @@ pub(crate) fn attribute(kind: char, device: &DeviceKey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::TimelineId;
+    use crate::ids::{Recipient, TimelineId};
     use crate::item::{number, size, string};
     use crate::numbering::Plan;
     use crate::timeline;
@@ -196,7 +239,7 @@ mod tests {
     #[test]
     fn a_head_with_every_place_taken_costs_one_write_unit() {
         let plan = Plan {
-            receiver: (1 << 53) - 1,
+            to: Recipient::Peer((1 << 53) - 1),
             log_seq: 1 << 33,
             receiver_seq: 1 << 33,
             sent_at_ms: 1_800_000_000_000,

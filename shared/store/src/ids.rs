@@ -6,6 +6,21 @@ use std::fmt;
 /// A user. 1 to 2^53 - 1.
 pub type UserId = u64;
 
+/// A group, or a super group. 1 to 2^53 - 1.
+pub type GroupId = u64;
+
+/// A room. 1 to 2^53 - 1; it comes to be with the first who enters.
+pub type RoomId = u64;
+
+/// To whom a message goes that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Recipient {
+    /// Another user.
+    Peer(UserId),
+    /// A group or a super group.
+    Group(GroupId),
+}
+
 /// A timeline: the log of a conversation, or the inbox of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TimelineId(String);
@@ -19,6 +34,11 @@ impl TimelineId {
     /// The log of the conversation between two users: the same whoever asks.
     pub fn peer(one: UserId, other: UserId) -> Self {
         Self(format!("p{}-{}", one.min(other), one.max(other)))
+    }
+
+    /// The log of a group.
+    pub fn group(group: GroupId) -> Self {
+        Self(format!("g{group}"))
     }
 
     /// As it stands in the key.

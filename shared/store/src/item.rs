@@ -38,6 +38,14 @@ pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     Some(item.get(name)?.as_s().ok()?.as_str())
 }
 
+/// Whether the flag under this name stands there and is set.
+pub(crate) fn get_flag(item: &Item, name: &str) -> bool {
+    item.get(name)
+        .and_then(|value| value.as_bool().ok())
+        .copied()
+        .unwrap_or(false)
+}
+
 pub(crate) fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreError {
     StoreError::Corrupt {
         table,

@@ -9,6 +9,9 @@
 //! - [`devices`]: connections come and go
 //! - [`numbering`]: which message of a device is the next, and the plan of the last one
 //! - [`send`]: a one-to-one message, from reservation to both inboxes
+//! - [`groups`]: who is in a group, and how that changes
+//! - [`fanout`]: the copies of a group's message, and who is pushed it
+//! - [`rooms`]: who is in a room right now
 //! - [`messages`]: pages of messages out of timelines
 //! - [`directory`]: accounts, relations, login attempts, sockets signed in by frame
 //!
@@ -18,17 +21,20 @@
 pub mod devices;
 pub mod directory;
 mod error;
+pub mod fanout;
+pub mod groups;
 pub mod head;
 mod ids;
 mod item;
 pub mod messages;
 pub mod numbering;
+pub mod rooms;
 pub mod schema;
 pub mod send;
 pub mod timeline;
 
 pub use error::StoreError;
-pub use ids::{DeviceKey, MessageKey, TimelineId, UserId};
+pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, UserId};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;

@@ -6,7 +6,7 @@
 //! answer it again.
 
 use crate::error::StoreError;
-use crate::ids::UserId;
+use crate::ids::Recipient;
 use crate::item::{Item, bytes, corrupt, get_bytes, get_number, number};
 use crate::schema::timelines as attr;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -21,7 +21,7 @@ pub struct Numbering {
     pub client_id: u64,
     /// What that message took.
     pub plan: Plan,
-    /// Its seq in the sender's own inbox.
+    /// Its seq in the sender's own inbox; 0 in a super group.
     pub own_seq: u64,
 }
 
@@ -29,10 +29,10 @@ pub struct Numbering {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// To whom it goes.
-    pub receiver: UserId,
+    pub to: Recipient,
     /// Its seq in the log of the conversation.
     pub log_seq: u64,
-    /// Its seq in the receiver's inbox.
+    /// Its seq in the receiver's inbox; 0 in a group, where workers give each member one.
     pub receiver_seq: u64,
     /// When it was first accepted, in ms: its `send_time`, whichever attempt writes it.
     pub sent_at_ms: i64,
@@ -69,7 +69,7 @@ pub fn judge(
     session_floor: u64,
     session: u64,
     client_id: u64,
-    receiver: UserId,
+    to: Recipient,
     digest: [u8; 4],
 ) -> Verdict {
     let next_in = |expected| {
@@ -86,7 +86,7 @@ pub fn judge(
         Some(last) if session < last.session => Verdict::SessionPassed { stored: last.session },
         Some(last) if client_id > last.client_id => next_in(last.client_id + 1),
         Some(last) if client_id < last.client_id => Verdict::Passed,
-        Some(last) if last.plan.receiver == receiver && last.plan.digest == digest => Verdict::Repeat(last.clone()),
+        Some(last) if last.plan.to == to && last.plan.digest == digest => Verdict::Repeat(last.clone()),
         Some(_) => Verdict::Reused,
     }
 }
@@ -103,14 +103,21 @@ pub fn digest(message_type: i32, content: &[u8]) -> [u8; 4] {
 impl Plan {
     const BYTES: usize = 37;
 
-    /// First byte of the plan of a one-to-one message; other kinds of conversation will have others.
+    /// First byte of the plan of a one-to-one message.
     const PEER: u8 = 1;
+
+    /// First byte of the plan of a message to a group.
+    const GROUP: u8 = 2;
 
     /// Fixed-width big-endian fields, so that equal plans have equal bytes: they are compared in conditions.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::BYTES);
-        bytes.push(Self::PEER);
-        bytes.extend(self.receiver.to_be_bytes());
+        let (kind, id) = match self.to {
+            Recipient::Peer(user) => (Self::PEER, user),
+            Recipient::Group(group) => (Self::GROUP, group),
+        };
+        bytes.push(kind);
+        bytes.extend(id.to_be_bytes());
         bytes.extend(self.log_seq.to_be_bytes());
         bytes.extend(self.receiver_seq.to_be_bytes());
         bytes.extend(self.sent_at_ms.to_be_bytes());
@@ -119,10 +126,14 @@ impl Plan {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = bytes.strip_prefix(&[Self::PEER])?;
+        let (kind, bytes) = bytes.split_first()?;
         let field = |n: usize| Some(u64::from_be_bytes(bytes.get(n * 8..n * 8 + 8)?.try_into().ok()?));
         Some(Self {
-            receiver: field(0)?,
+            to: match *kind {
+                Self::PEER => Recipient::Peer(field(0)?),
+                Self::GROUP => Recipient::Group(field(0)?),
+                _ => return None,
+            },
             log_seq: field(1)?,
             receiver_seq: field(2)?,
             sent_at_ms: field(3)?.cast_signed(),
@@ -159,7 +170,7 @@ mod tests {
 
     fn last() -> Numbering {
         let plan = Plan {
-            receiver: 2,
+            to: Recipient::Peer(2),
             log_seq: 3,
             receiver_seq: 4,
             sent_at_ms: 5,
@@ -175,7 +186,16 @@ mod tests {
 
     #[test]
     fn a_number_is_judged_by_the_last_one() {
-        let of = |session, client_id| judge(Some(&last()), 0, session, client_id, 2, digest(1, b"hi"));
+        let of = |session, client_id| {
+            judge(
+                Some(&last()),
+                0,
+                session,
+                client_id,
+                Recipient::Peer(2),
+                digest(1, b"hi"),
+            )
+        };
         assert_eq!(of(10, 8), Verdict::Next);
         assert_eq!(of(10, 9), Verdict::Ahead { expected: 8 });
         assert_eq!(of(10, 7), Verdict::Repeat(last()));
@@ -183,20 +203,29 @@ mod tests {
         assert_eq!(of(9, 8), Verdict::SessionPassed { stored: 10 });
         assert_eq!(of(11, 1), Verdict::Next);
         assert_eq!(of(11, 2), Verdict::Ahead { expected: 1 });
-        assert_eq!(judge(None, 0, 1, 1, 2, [0; 4]), Verdict::Next);
-        assert_eq!(judge(None, 0, 1, 2, 2, [0; 4]), Verdict::Ahead { expected: 1 });
+        assert_eq!(judge(None, 0, 1, 1, Recipient::Peer(2), [0; 4]), Verdict::Next);
+        assert_eq!(
+            judge(None, 0, 1, 2, Recipient::Peer(2), [0; 4]),
+            Verdict::Ahead { expected: 1 }
+        );
     }
 
     #[test]
     fn the_same_number_for_another_message_is_no_repeat() {
-        assert_eq!(judge(Some(&last()), 0, 10, 7, 2, digest(1, b"ho")), Verdict::Reused);
-        assert_eq!(judge(Some(&last()), 0, 10, 7, 3, digest(1, b"hi")), Verdict::Reused);
-        assert_eq!(judge(Some(&last()), 0, 10, 7, 2, digest(2, b"hi")), Verdict::Reused);
+        let of = |to, digest| judge(Some(&last()), 0, 10, 7, to, digest);
+        assert_eq!(of(Recipient::Peer(2), digest(1, b"ho")), Verdict::Reused);
+        assert_eq!(of(Recipient::Peer(3), digest(1, b"hi")), Verdict::Reused);
+        assert_eq!(of(Recipient::Group(2), digest(1, b"hi")), Verdict::Reused);
+        assert_eq!(of(Recipient::Peer(2), digest(2, b"hi")), Verdict::Reused);
     }
 
     #[test]
     fn a_numbering_is_read_as_it_was_written() {
-        let value = last().to_value();
-        assert_eq!(Numbering::from_map(value.as_m().unwrap(), 6).unwrap(), last());
+        for to in [Recipient::Peer(2), Recipient::Group(2)] {
+            let mut last = last();
+            last.plan.to = to;
+            let value = last.to_value();
+            assert_eq!(Numbering::from_map(value.as_m().unwrap(), 6).unwrap(), last);
+        }
     }
 }

@@ -28,6 +28,19 @@ pub mod timelines {
     /// Seal, BOOL: nobody may write here any more.
     pub const SEAL: &str = "x";
 
+    /// Head of a group's log, N: the version of the change that last touched what follows. Only groups have it.
+    pub const SETTINGS: &str = "g";
+    /// Head of a group's log, N: how many shards its members are in.
+    pub const SHARDS: &str = "h";
+    /// Head of a group's log, N: messages beyond this seq are those of a super group.
+    pub const SUPER_AFTER: &str = "u";
+    /// Head of a group's log, N: messages beyond this seq are refused.
+    pub const DISSOLVED_AFTER: &str = "d";
+    /// Head of a group's log, BOOL: only the owner and admins may send.
+    pub const MUTED: &str = "w";
+    /// Head of a group's log, BOOL: members may read what was sent before they joined.
+    pub const OPEN_HISTORY: &str = "o";
+
     /// Inbox head, N: the latest session of a device that had to make place.
     pub const SESSION_FLOOR: &str = "f";
     /// Inbox head, S, one per device, followed by the device's key: its connection.

@@ -14,7 +14,39 @@ fn message(content: &[u8]) -> pb::Message {
         conversation_seq: 4,
         client_id: 5,
         session: 6,
+        group_change: None,
     }
+}
+
+fn group_change() -> pb::Message {
+    pb::Message {
+        session_type: pb::SessionType::Group.into(),
+        message_type: pb::MessageType::GroupChange.into(),
+        group_change: Some(pb::GroupChange {
+            r#type: pb::GroupChangeType::MembersAdded.into(),
+            user_ids: vec![7, 8],
+            name: "n".to_owned(),
+            role: pb::GroupRole::Admin.into(),
+            until: 9,
+            super_group: true,
+        }),
+        ..message(b"")
+    }
+}
+
+fn signal() -> pb::SignalMsg {
+    pb::SignalMsg {
+        session_type: pb::SessionType::Room.into(),
+        receiver_id: 2,
+        sender_id: 1,
+        signal_type: pb::SignalType::Realtime.into(),
+        content: b"\xff".to_vec(),
+        send_time: 1_700_000_000_000,
+    }
+}
+
+fn room() -> RoomMsg {
+    RoomMsg { room_id: 2, left_id: 3 }
 }
 
 /// One of each, with every field set.
@@ -43,6 +75,9 @@ fn inputs() -> Vec<InputFrame> {
             limit: 5,
             descending: true,
         }),
+        Request::Signal(signal()),
+        Request::EnterRoom(room()),
+        Request::LeaveRoom(room()),
     ];
     requests
         .into_iter()
@@ -101,12 +136,19 @@ fn outputs() -> Vec<OutputFrame> {
             }),
         ),
         OutputFrame::refusal(CmdType::Unspecified, 7, Code::MALFORMED_FRAME, Payload::None),
+        OutputFrame::push(group_change()),
+        OutputFrame::new(CmdType::Signal, 0, Payload::Signal(signal())),
+        OutputFrame::new(CmdType::EnterRoom, 8, Payload::EnterRoom(room())),
+        OutputFrame::new(CmdType::LeaveRoom, 9, Payload::LeaveRoom(room())),
     ]
 }
 
 #[test]
 fn every_input_keeps_its_golden_bytes() {
     for encoding in [Encoding::Protobuf, Encoding::Json] {
+        for frame in inputs() {
+            assert_eq!(InputFrame::decode(&frame.encode(encoding)), Ok(frame));
+        }
         let frames: Vec<String> = inputs().iter().map(|frame| frame.encode(encoding)).collect();
         insta::assert_snapshot!(format!("inputs_{encoding:?}"), frames.join("\n"));
     }
@@ -115,6 +157,8 @@ fn every_input_keeps_its_golden_bytes() {
 #[test]
 fn every_output_keeps_its_golden_bytes() {
     for encoding in [Encoding::Protobuf, Encoding::Json] {
+        let batch = OutputFrame::encode_batch(&outputs(), encoding);
+        assert_eq!(OutputFrame::decode_batch(&batch), Ok(outputs()));
         let frames: Vec<String> = outputs()
             .iter()
             .map(|frame| OutputFrame::encode_batch(std::slice::from_ref(frame), encoding))
@@ -232,6 +276,7 @@ fn any_message() -> impl Strategy<Value = pb::Message> {
             conversation_seq: n.3,
             client_id: n.4,
             session: n.5,
+            group_change: None,
         },
     )
 }
@@ -271,7 +316,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_json_is_read_or_refused(cmd in 0..9_i32, key in "(seq|msg|client_id|limit|token)", value in "(-?[0-9]{1,25}|\"[a-z]*\"|\\[\\]|null|\\{\\}|true|1e999)") {
+    fn arbitrary_json_is_read_or_refused(cmd in 0..12_i32, key in "(seq|msg|client_id|limit|token)", value in "(-?[0-9]{1,25}|\"[a-z]*\"|\\[\\]|null|\\{\\}|true|1e999)") {
         let _ = InputFrame::decode(&format!("{{\"type\":{cmd},\"request_id\":1,\"data\":{{\"{key}\":{value}}}}}"));
     }
 }

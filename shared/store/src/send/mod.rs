@@ -11,21 +11,23 @@
 //!
 //! Six write units for a message of up to 1 KB, one read unit, four round trips.
 
+mod group;
 mod outgoing;
 mod place;
 
-pub use outgoing::Outgoing;
+pub use group::SentToGroup;
+pub use outgoing::Draft;
 
 use crate::error::StoreError;
 use crate::head::{Head, attribute};
-use crate::ids::TimelineId;
+use crate::ids::{Recipient, TimelineId, UserId};
 use crate::item::{condition_item, number};
 use crate::numbering::{Numbering, Plan, Verdict};
 use crate::schema::timelines as attr;
 use crate::timeline::{self, Missing};
 use crate::{Store, directory::Relation};
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use outgoing::Place;
+use outgoing::{Outgoing, Place};
 use wigwag_protocol::Code;
 use wigwag_protocol::pb;
 
@@ -104,8 +106,15 @@ enum Claim {
 impl Store {
     /// Sends a one-to-one message, or finishes and answers again one that was sent before. When this returns `Ok`, the
     /// message is durable in the log and in both inboxes.
-    #[tracing::instrument(name = "store.send", skip_all, fields(user.id = out.key.sender, client_id = out.key.client_id))]
-    pub async fn send(&self, out: &Outgoing, from: MessagesFrom, now_ms: i64) -> Result<Sent, SendError> {
+    #[tracing::instrument(name = "store.send", skip_all, fields(user.id = draft.key.sender, client_id = draft.key.client_id))]
+    pub async fn send(
+        &self,
+        draft: &Draft,
+        receiver: UserId,
+        from: MessagesFrom,
+        now_ms: i64,
+    ) -> Result<Sent, SendError> {
+        let out = &Outgoing { draft, receiver };
         let (reserved, relation) = self.prepare(out, now_ms).await?;
         if let Some(code) = refused_by(relation, from) {
             return self.send_refused(out, reserved, code, now_ms).await;
@@ -127,12 +136,12 @@ impl Store {
     }
 
     /// Step 1. A log comes to be with the first message that has a receiver. Where a part fails, the rest is given up.
-    async fn prepare(&self, out: &Outgoing, now_ms: i64) -> Result<(Reserved, Relation), SendError> {
+    async fn prepare(&self, out: &Outgoing<'_>, now_ms: i64) -> Result<(Reserved, Relation), SendError> {
         let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
         let (mut logged, receiver, relation) = tokio::join!(
             self.reserve(&log, 1, Missing::Refuse, now_ms),
             self.reserve(&inbox, 1, Missing::Refuse, now_ms),
-            self.relation(out.receiver, out.key.sender),
+            self.relation(out.receiver, out.draft.key.sender),
         );
         if matches!((&logged, &receiver), (Ok(None), Ok(Some(_)))) {
             logged = self.reserve(&log, 1, Missing::Create, now_ms).await;
@@ -154,21 +163,21 @@ impl Store {
     }
 
     /// Step 2.
-    async fn claim(&self, out: &Outgoing, reserved: &Reserved, now_ms: i64) -> Result<Claim, StoreError> {
+    async fn claim(&self, out: &Outgoing<'_>, reserved: &Reserved, now_ms: i64) -> Result<Claim, StoreError> {
         let plan = Plan {
-            receiver: out.receiver,
+            to: Recipient::Peer(out.receiver),
             log_seq: reserved.log_seq,
             receiver_seq: reserved.receiver.seq,
             sent_at_ms: now_ms,
             digest: out.digest(),
         };
         let numbering = Numbering {
-            session: out.key.session,
-            client_id: out.key.client_id,
+            session: out.draft.key.session,
+            client_id: out.draft.key.client_id,
             plan,
             own_seq: 0,
         };
-        let is_next = match out.key.client_id {
+        let is_next = match out.draft.key.client_id {
             1 => {
                 "attribute_exists(#t) AND (#s.#session < :session \
                  OR (attribute_not_exists(#s) AND (attribute_not_exists(#floor) OR #floor < :session)))"
@@ -183,23 +192,23 @@ impl Store {
             .update_expression("SET #s = :numbering, #o = #counter + :one, #counter = #counter + :one, #at = :now")
             .condition_expression(is_next)
             .expression_attribute_names("#t", attr::TIMELINE)
-            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.key.device))
-            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.key.device))
+            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.draft.key.device))
+            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.draft.key.device))
             .expression_attribute_names("#session", attr::SESSION)
             .expression_attribute_names("#counter", attr::COUNTER)
             .expression_attribute_names("#at", attr::RESERVED_AT)
             .expression_attribute_values(":numbering", numbering.to_value())
-            .expression_attribute_values(":session", number(out.key.session))
+            .expression_attribute_values(":session", number(out.draft.key.session))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":now", number(now_ms))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if out.key.client_id == 1 {
+        if out.draft.key.client_id == 1 {
             call = call.expression_attribute_names("#floor", attr::SESSION_FLOOR);
         } else {
             call = call
                 .expression_attribute_names("#client_id", attr::CLIENT_ID)
-                .expression_attribute_values(":previous", number(out.key.client_id - 1));
+                .expression_attribute_values(":previous", number(out.draft.key.client_id - 1));
         }
         match call.send().await {
             Ok(output) => Ok(Claim::Won(Head::from_item(&output.attributes.unwrap_or_default())?)),
@@ -213,7 +222,7 @@ impl Store {
     /// The number was taken: a repeat is finished, anything else is refused.
     async fn send_again(
         &self,
-        out: &Outgoing,
+        out: &Outgoing<'_>,
         reserved: Reserved,
         sender: Head,
         now_ms: i64,
@@ -226,7 +235,7 @@ impl Store {
             }
             verdict => {
                 give_up.await;
-                Err(refusal(&verdict, out.key.session).map_or_else(|| no_inbox().into(), SendError::Refused))
+                Err(refusal(&verdict, out.draft.key.session).map_or_else(|| no_inbox().into(), SendError::Refused))
             }
         }
     }
@@ -234,7 +243,7 @@ impl Store {
     /// The receiver does not take messages from the sender. One that was accepted before that is still answered as it was.
     async fn send_refused(
         &self,
-        out: &Outgoing,
+        out: &Outgoing<'_>,
         reserved: Reserved,
         code: Code,
         now_ms: i64,
@@ -251,7 +260,7 @@ impl Store {
     /// Steps 3 and 4.
     async fn finish(
         &self,
-        out: &Outgoing,
+        out: &Outgoing<'_>,
         numbering: Numbering,
         sender: Head,
         receiver: Head,
@@ -272,7 +281,7 @@ impl Store {
         })
     }
 
-    async fn give_up(&self, out: &Outgoing, log_seq: Option<u64>, receiver_seq: Option<u64>, now_ms: i64) {
+    async fn give_up(&self, out: &Outgoing<'_>, log_seq: Option<u64>, receiver_seq: Option<u64>, now_ms: i64) {
         let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
         let seal = async |timeline: &TimelineId, seq: Option<u64>| {
             if let Some(seq) = seq {
@@ -316,8 +325,8 @@ fn refusal(verdict: &Verdict, session: u64) -> Option<Refusal> {
     }
 }
 
-fn numbering_of(out: &Outgoing, sender: &Head) -> Result<Numbering, StoreError> {
-    let device = sender.devices.get(&out.key.device);
+fn numbering_of(out: &Outgoing<'_>, sender: &Head) -> Result<Numbering, StoreError> {
+    let device = sender.devices.get(&out.draft.key.device);
     device.and_then(|device| device.numbering.clone()).ok_or_else(no_inbox)
 }
 

@@ -1,7 +1,7 @@
 //! A message on its way: what it is, where it goes, and what is written there.
 
 use crate::head::Head;
-use crate::ids::{MessageKey, TimelineId, UserId};
+use crate::ids::{MessageKey, Recipient, TimelineId, UserId};
 use crate::numbering::{Numbering, Verdict, digest, judge};
 use crate::timeline::{Content, Entry, INLINE_BYTES};
 use prost::Message as _;
@@ -9,15 +9,20 @@ use wigwag_protocol::pb;
 
 /// A message that a device wants to send. Its form has been checked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
+pub struct Draft {
     /// Who sends it, as which number.
     pub key: MessageKey,
-    /// To whom.
-    pub receiver: UserId,
     /// Kind of content, as on the wire.
     pub message_type: i32,
     /// The content.
     pub content: Vec<u8>,
+}
+
+/// A draft on its way to somebody.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) receiver: UserId,
 }
 
 /// One of the places a message goes to.
@@ -52,12 +57,12 @@ impl Numbering {
     }
 }
 
-impl Outgoing {
+impl Outgoing<'_> {
     pub(super) fn timeline(&self, place: Place) -> TimelineId {
         match place {
-            Place::Log => TimelineId::peer(self.key.sender, self.receiver),
+            Place::Log => TimelineId::peer(self.draft.key.sender, self.receiver),
             Place::Receiver => TimelineId::inbox(self.receiver),
-            Place::Own => TimelineId::inbox(self.key.sender),
+            Place::Own => TimelineId::inbox(self.draft.key.sender),
         }
     }
 
@@ -66,14 +71,15 @@ impl Outgoing {
         pb::Message {
             session_type: pb::SessionType::Single.into(),
             receiver_id: self.receiver,
-            sender_id: self.key.sender,
-            message_type: self.message_type,
-            content: self.content.clone(),
+            sender_id: self.draft.key.sender,
+            message_type: self.draft.message_type,
+            content: self.draft.content.clone(),
             seq: 0,
             send_time: numbering.plan.sent_at_ms,
             conversation_seq: numbering.plan.log_seq,
-            client_id: self.key.client_id,
-            session: self.key.session,
+            client_id: self.draft.key.client_id,
+            session: self.draft.key.session,
+            group_change: None,
         }
     }
 
@@ -88,33 +94,34 @@ impl Outgoing {
             },
             Place::Log | Place::Receiver | Place::Own => Content::Inline(message),
         };
-        Entry::new(&self.key, now_ms, content)
+        Entry::new(&self.draft.key, now_ms, content)
     }
 
     /// Whether an entry of the log says what this message says. The digest in the plan is too short to rely on alone.
     pub(super) fn is_in(&self, entry: &Entry) -> bool {
         match &entry.content {
-            Content::Inline(bytes) => pb::Message::decode(bytes.as_slice())
-                .is_ok_and(|there| there.message_type == self.message_type && there.content == self.content),
+            Content::Inline(bytes) => pb::Message::decode(bytes.as_slice()).is_ok_and(|there| {
+                there.message_type == self.draft.message_type && there.content == self.draft.content
+            }),
             Content::Reference { .. } => false,
         }
     }
 
     pub(super) fn digest(&self) -> [u8; 4] {
-        digest(self.message_type, &self.content)
+        digest(self.draft.message_type, &self.draft.content)
     }
 
     pub(super) fn judge(&self, sender: &Head) -> Verdict {
         let last = sender
             .devices
-            .get(&self.key.device)
+            .get(&self.draft.key.device)
             .and_then(|device| device.numbering.as_ref());
         judge(
             last,
             sender.session_floor,
-            self.key.session,
-            self.key.client_id,
-            self.receiver,
+            self.draft.key.session,
+            self.draft.key.client_id,
+            Recipient::Peer(self.receiver),
             self.digest(),
         )
     }

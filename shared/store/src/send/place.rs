@@ -22,7 +22,7 @@ impl Store {
     /// Puts the message into one place. Where its seq was sealed, it takes another, which all attempts agree on.
     pub(super) async fn place(
         &self,
-        out: &Outgoing,
+        out: &Outgoing<'_>,
         place: Place,
         planned: Numbering,
         now_ms: i64,
@@ -55,7 +55,7 @@ impl Store {
     /// Replaces the seq of one place in the plan, unless another attempt did: answers with the numbering that stands.
     async fn swap(
         &self,
-        out: &Outgoing,
+        out: &Outgoing<'_>,
         place: Place,
         mut known: Numbering,
         again: u64,
@@ -67,11 +67,11 @@ impl Store {
             };
             let stands = there
                 .devices
-                .get(&out.key.device)
+                .get(&out.draft.key.device)
                 .and_then(|device| device.numbering.clone());
             // The device has gone on to its next message, so somebody has answered this one.
             let stands = stands
-                .filter(|stands| stands.is_of(&out.key))
+                .filter(|stands| stands.is_of(&out.draft.key))
                 .ok_or(Refusal::from(Code::CLIENT_ID_PASSED))?;
             if stands.seq(place) != known.seq(place) {
                 return Ok(stands);
@@ -81,7 +81,12 @@ impl Store {
     }
 
     /// Compare-and-swap of a device's numbering. `None`: done. `Some`: the head as it stands instead.
-    async fn replace(&self, out: &Outgoing, known: &Numbering, wanted: &Numbering) -> Result<Option<Head>, StoreError> {
+    async fn replace(
+        &self,
+        out: &Outgoing<'_>,
+        known: &Numbering,
+        wanted: &Numbering,
+    ) -> Result<Option<Head>, StoreError> {
         let result = self
             .once
             .update_item()
@@ -89,8 +94,8 @@ impl Store {
             .set_key(Some(timeline::key(&out.timeline(Place::Own), attr::HEAD)))
             .update_expression("SET #s = :wanted, #o = :wanted_own")
             .condition_expression("#s = :known AND #o = :known_own")
-            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.key.device))
-            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.key.device))
+            .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.draft.key.device))
+            .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.draft.key.device))
             .expression_attribute_values(":known", known.to_value())
             .expression_attribute_values(":known_own", number(known.own_seq))
             .expression_attribute_values(":wanted", wanted.to_value())

@@ -1,4 +1,4 @@
-use crate::harness::{Engine, NOW, outgoing, phone, send};
+use crate::harness::{Engine, NOW, draft, phone, send};
 use wigwag_protocol::limits::DEVICES_PER_USER;
 use wigwag_store::devices::{Connected, ConnectionPolicy, KEEP_IDLE, Positioned};
 use wigwag_store::head::Connection;
@@ -100,7 +100,7 @@ async fn places_are_bounded_and_freed_by_who_is_away_longest() {
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();
-    send(&store, &outgoing(1, "the phone takes a place and goes"))
+    send(&store, &draft(1, "the phone takes a place and goes"))
         .await
         .unwrap();
     for n in 1..DEVICES_PER_USER {
@@ -142,7 +142,7 @@ async fn a_position_only_advances_and_never_beyond_the_end() {
     engine.user(2).await;
     let store = engine.store();
     for client_id in 1..=3 {
-        send(&store, &outgoing(client_id, "hi")).await.unwrap();
+        send(&store, &draft(client_id, "hi")).await.unwrap();
     }
     assert_eq!(store.set_position(1, &phone(), 2).await.unwrap(), Positioned::Yes);
     assert_eq!(store.set_position(1, &phone(), 1).await.unwrap(), Positioned::Yes);
@@ -180,7 +180,7 @@ async fn a_device_that_made_place_cannot_repeat_a_message_as_a_new_one() {
     engine.user(1).await;
     engine.user(2).await;
     let store = engine.store();
-    send(&store, &outgoing(1, "was this answered?")).await.unwrap();
+    send(&store, &draft(1, "was this answered?")).await.unwrap();
     let idle_ms = i64::try_from(KEEP_IDLE.as_millis()).unwrap() + 1;
     for n in 0..DEVICES_PER_USER {
         let connection = Connection {
@@ -194,7 +194,7 @@ async fn a_device_that_made_place_cannot_repeat_a_message_as_a_new_one() {
             .unwrap();
         assert!(matches!(result, Connected::Yes { .. }), "{result:?}");
     }
-    match send(&store, &outgoing(1, "was this answered?")).await {
+    match send(&store, &draft(1, "was this answered?")).await {
         Err(wigwag_store::send::SendError::Refused(refusal)) => {
             assert_eq!(
                 (refusal.code, refusal.session),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use wigwag_store::directory::Profile;
-use wigwag_store::send::{MessagesFrom, Outgoing, SendError, Sent};
+use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
 use wigwag_store::{DeviceKey, MessageKey, Store, UserId};
 
 /// Long before any lease ends.
@@ -136,21 +136,20 @@ pub(crate) fn phone() -> DeviceKey {
     DeviceKey::of(1, "phone")
 }
 
-pub(crate) fn outgoing(client_id: u64, content: &str) -> Outgoing {
+pub(crate) fn draft(client_id: u64, content: &str) -> Draft {
     let key = MessageKey {
         sender: 1,
         device: phone(),
         session: 10,
         client_id,
     };
-    Outgoing {
+    Draft {
         key,
-        receiver: 2,
         message_type: 1,
         content: content.as_bytes().to_vec(),
     }
 }
 
-pub(crate) async fn send(store: &Store, out: &Outgoing) -> Result<Sent, SendError> {
-    store.send(out, MessagesFrom::Anyone, NOW).await
+pub(crate) async fn send(store: &Store, draft: &Draft) -> Result<Sent, SendError> {
+    store.send(draft, 2, MessagesFrom::Anyone, NOW).await
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::pb::Message;
 use wigwag_store::messages::HistoryRange;
-use wigwag_store::send::{Outgoing, SendError, Sent};
+use wigwag_store::send::{Draft, SendError, Sent};
 use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
 
 /// What runs.
@@ -64,7 +64,7 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn outgoing(&self, client_id: u64) -> Outgoing {
+    pub(crate) fn draft(&self, client_id: u64) -> Draft {
         let key = MessageKey {
             sender: self.user,
             device: self.key.clone(),
@@ -72,9 +72,8 @@ impl Device {
             client_id,
         };
         let padding = if self.large { 1_000 } else { 0 };
-        Outgoing {
+        Draft {
             key,
-            receiver: self.receiver,
             message_type: 1,
             content: format!("{} {client_id}{:padding$}", self.session, "").into_bytes(),
         }

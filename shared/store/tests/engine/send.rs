@@ -1,7 +1,7 @@
-use crate::harness::{Engine, LATER, NOW, outgoing, phone, send};
+use crate::harness::{Engine, LATER, NOW, draft, phone, send};
 use wigwag_protocol::{Code, Encoding, limits};
 use wigwag_store::messages::HistoryRange;
-use wigwag_store::send::{MessagesFrom, Outgoing, Refusal, SendError};
+use wigwag_store::send::{MessagesFrom, Refusal, SendError};
 use wigwag_store::{Store, UserId};
 
 async fn engine() -> Engine {
@@ -39,7 +39,7 @@ fn refused(result: Result<wigwag_store::send::Sent, SendError>) -> Refusal {
 async fn a_message_stands_in_the_log_and_in_both_inboxes() {
     let engine = engine().await;
     let store = engine.store();
-    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let sent = send(&store, &draft(1, "hi")).await.unwrap();
     assert_eq!(
         (
             sent.own_seq,
@@ -66,9 +66,9 @@ async fn a_message_stands_in_the_log_and_in_both_inboxes() {
 async fn a_repeated_send_gets_the_first_answer() {
     let engine = engine().await;
     let store = engine.store();
-    let first = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let first = send(&store, &draft(1, "hi")).await.unwrap();
     let again = store
-        .send(&outgoing(1, "hi"), MessagesFrom::Anyone, NOW + 5_000)
+        .send(&draft(1, "hi"), 2, MessagesFrom::Anyone, NOW + 5_000)
         .await
         .unwrap();
     assert_eq!(
@@ -83,7 +83,7 @@ async fn numbers_out_of_turn_are_refused_and_leave_nothing() {
     let engine = engine().await;
     let store = engine.store();
     let with = |session, client_id, content| {
-        let mut out = outgoing(client_id, content);
+        let mut out = draft(client_id, content);
         out.key.session = session;
         out
     };
@@ -119,45 +119,42 @@ async fn numbers_out_of_turn_are_refused_and_leave_nothing() {
 async fn devices_number_their_messages_apart() {
     let engine = engine().await;
     let store = engine.store();
-    let mut tablet = outgoing(1, "from the tablet");
+    let mut tablet = draft(1, "from the tablet");
     tablet.key.device = wigwag_store::DeviceKey::of(1, "tablet");
-    assert_eq!(send(&store, &outgoing(1, "from the phone")).await.unwrap().own_seq, 1);
+    assert_eq!(send(&store, &draft(1, "from the phone")).await.unwrap().own_seq, 1);
     assert_eq!(send(&store, &tablet).await.unwrap().own_seq, 2);
-    assert_eq!(send(&store, &outgoing(2, "again")).await.unwrap().own_seq, 3);
+    assert_eq!(send(&store, &draft(2, "again")).await.unwrap().own_seq, 3);
 }
 
 #[tokio::test]
 async fn an_unknown_receiver_is_refused_and_does_not_use_the_number() {
     let engine = engine().await;
     let store = engine.store();
-    let nobody = Outgoing {
-        receiver: 99,
-        ..outgoing(1, "hi")
-    };
-    assert_eq!(refused(send(&store, &nobody).await).code, Code::USER_NOT_FOUND);
+    let to_nobody = store.send(&draft(1, "hi"), 99, MessagesFrom::Anyone, NOW).await;
+    assert_eq!(refused(to_nobody).code, Code::USER_NOT_FOUND);
     let log = wigwag_store::TimelineId::peer(1, 99);
     assert_eq!(
         store.head(&log, true).await.unwrap(),
         None,
         "no log comes to be without a receiver"
     );
-    send(&store, &outgoing(1, "hi")).await.unwrap();
+    send(&store, &draft(1, "hi")).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_is_blocked_or_no_friend_is_refused_but_a_repeat_keeps_its_answer() {
     let engine = engine().await;
     let store = engine.store();
-    let first = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let first = send(&store, &draft(1, "hi")).await.unwrap();
     store.set_blocked(2, 1, true).await.unwrap();
     assert_eq!(
-        refused(send(&store, &outgoing(2, "still there?")).await).code,
+        refused(send(&store, &draft(2, "still there?")).await).code,
         Code::BLOCKED
     );
-    assert_eq!(send(&store, &outgoing(1, "hi")).await.unwrap().message, first.message);
+    assert_eq!(send(&store, &draft(1, "hi")).await.unwrap().message, first.message);
     store.set_blocked(2, 1, false).await.unwrap();
-    let as_friends = async |out| store.send(out, MessagesFrom::Friends, NOW).await;
-    let out = outgoing(2, "hello");
+    let as_friends = async |out| store.send(out, 2, MessagesFrom::Friends, NOW).await;
+    let out = draft(2, "hello");
     assert_eq!(refused(as_friends(&out).await).code, Code::NOT_FRIENDS);
     store.befriend(1, 2).await.unwrap();
     assert_eq!(
@@ -176,7 +173,7 @@ async fn a_large_message_stands_once_in_the_log_and_is_read_through_the_inbox() 
     let store = engine.store();
     let large = "x".repeat(limits::CONTENT_BYTES);
     for client_id in 1..=3 {
-        send(&store, &outgoing(client_id, &large)).await.unwrap();
+        send(&store, &draft(client_id, &large)).await.unwrap();
     }
     let mut after = 0;
     for seq in 1..=3 {
@@ -204,7 +201,7 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced_by_another()
     let store = engine.store();
     // The sender dies after its claim, with nothing put. The readers give its three seqs up.
     assert!(
-        send(&engine.store_that_dies_after(5, true), &outgoing(1, "hi"))
+        send(&engine.store_that_dies_after(5, true), &draft(1, "hi"))
             .await
             .is_err()
     );
@@ -226,8 +223,8 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced_by_another()
             .is_empty()
     );
     // The repeat finds the plan, meets the seals, and takes the next seqs.
-    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
-    let again = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let sent = send(&store, &draft(1, "hi")).await.unwrap();
+    let again = send(&store, &draft(1, "hi")).await.unwrap();
     assert_eq!(
         (sent.own_seq, sent.receiver_seq, &sent.message),
         (again.own_seq, again.receiver_seq, &again.message)
@@ -252,12 +249,12 @@ async fn wherever_a_sender_dies_the_repeat_finishes_its_message() {
             let engine = engine().await;
             let store = engine.store();
             let dead = engine.store_that_dies_after(calls, answer_lost);
-            let first = send(&dead, &outgoing(1, "hi")).await;
-            let again = send(&store, &outgoing(1, "hi")).await.unwrap();
+            let first = send(&dead, &draft(1, "hi")).await;
+            let again = send(&store, &draft(1, "hi")).await.unwrap();
             if let Ok(first) = first {
                 assert_eq!(first.message, again.message);
             }
-            send(&store, &outgoing(2, "ho")).await.unwrap();
+            send(&store, &draft(2, "ho")).await.unwrap();
             for user in [1, 2] {
                 let contents: Vec<_> = inbox(&store, user)
                     .await
@@ -295,7 +292,7 @@ async fn the_heads_bring_the_devices_along() {
         )
         .await
         .unwrap();
-    let sent = send(&store, &outgoing(1, "hi")).await.unwrap();
+    let sent = send(&store, &draft(1, "hi")).await.unwrap();
     assert_eq!(
         sent.receiver
             .connections(NOW)
@@ -311,9 +308,9 @@ async fn another_content_with_the_same_digest_is_not_taken_for_a_repeat() {
     let engine = engine().await;
     let store = engine.store();
     let (one, other) = texts_with_one_digest();
-    send(&store, &outgoing(1, &one)).await.unwrap();
+    send(&store, &draft(1, &one)).await.unwrap();
     assert_eq!(
-        refused(send(&store, &outgoing(1, &other)).await).code,
+        refused(send(&store, &draft(1, &other)).await).code,
         Code::CLIENT_ID_REUSED
     );
     assert_eq!(inbox(&store, 2).await.0, [(1, one)]);

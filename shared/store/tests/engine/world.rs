@@ -145,9 +145,12 @@ impl World {
             client_id: it.begun,
             number: it.tries,
         };
-        let (store, out, now_ms) = (self.store.clone(), it.outgoing(it.begun), NOW + i64::from(it.tries));
+        let (store, draft, receiver) = (self.store.clone(), it.draft(it.begun), it.receiver);
+        let now_ms = NOW + i64::from(it.tries);
         self.scheduler.start(name, async move {
-            End::Attempt(Box::new(store.send(&out, MessagesFrom::Anyone, now_ms).await))
+            End::Attempt(Box::new(
+                store.send(&draft, receiver, MessagesFrom::Anyone, now_ms).await,
+            ))
         });
         self.judge();
         name
