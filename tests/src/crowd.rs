@@ -73,9 +73,7 @@ impl World {
                         phone_number: format!("+1999{user:09}"),
                         created_at_ms: now_ms(),
                     };
-                    store
-                        .create_account(user, &profile, "nobody logs in with this")
-                        .await?;
+                    store.create_account(user, &profile, "nobody logs in with this").await?;
                     anyhow::Ok(user)
                 }
             })

@@ -2,6 +2,7 @@
 //!
 //! A bench of an unoptimised build says nothing, so the chore runs itself again in the `tools` profile.
 
+mod fanout;
 mod one_to_one;
 
 use anyhow::{Context as _, Result, ensure};
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Pairs of users: each sender waits for its acknowledgement before the next message.
     OneToOne(one_to_one::Arguments),
+    /// Groups of several sizes: what a message costs per member, and when the last one has it.
+    Fanout(fanout::Arguments),
 }
 
 pub(crate) async fn run(bench: Bench) -> Result<()> {
@@ -20,6 +23,7 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
     }
     match bench {
         Bench::OneToOne(arguments) => one_to_one::run(&arguments).await,
+        Bench::Fanout(arguments) => fanout::run(&arguments).await,
     }
 }
 
