@@ -234,9 +234,9 @@ fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
 }
 
-/// Everything that the functions and the event source mapping asked AWS for, but for the polls of an empty queue.
+/// Everything that the functions and the event source mapping asked AWS for.
 fn counted(reading: &Reading) -> AwsRow {
-    reading.aws_total(|row| row.caller != "external" && row.operation != "ReceiveMessage")
+    reading.aws_total(|row| row.caller != "external")
 }
 
 /// What one message cost for one member.
