@@ -14,7 +14,7 @@ mod deliver;
 mod task;
 
 pub use deliver::{Delivered, Delivery, Inbound, Span};
-pub use task::{Audience, Logged, RoomContent, Task, TaskError, TaskQueue, tasks_for};
+pub use task::{Audience, Logged, RoomContent, Task, TaskError, TaskQueue, per_shard, tasks_for};
 
 /// Most members of a shard: what one task delivers to. A member's shard is fixed when they join.
 pub const SHARD_MEMBERS: u64 = 500;

@@ -175,13 +175,7 @@ pub fn tasks_for(group: GroupId, settings: &GroupSettings, logged: &Logged, skip
 }
 
 /// One task for each shard, or for each few.
-pub(crate) fn per_shard(
-    group: GroupId,
-    shards: u32,
-    super_group: bool,
-    logged: &Logged,
-    skip: Option<UserId>,
-) -> Vec<Task> {
+pub fn per_shard(group: GroupId, shards: u32, super_group: bool, logged: &Logged, skip: Option<UserId>) -> Vec<Task> {
     let logged = || logged.clone();
     if super_group {
         let starts = (0..shards).step_by(SHARDS_PER_ANNOUNCEMENT as usize);
