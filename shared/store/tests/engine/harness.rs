@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamPr
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use wigwag_store::directory::Profile;
+use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
-use wigwag_store::{DeviceKey, MessageKey, Store, UserId};
+use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
 
 /// Long before any lease ends.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -110,6 +111,24 @@ impl Engine {
             created_at_ms: NOW,
         };
         self.store().create_account(id, &profile, "no hash").await.unwrap();
+    }
+}
+
+/// A queue that keeps what it is given, in order, repeats and all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Collected(Arc<Mutex<Vec<Task>>>);
+
+impl Collected {
+    /// What it was given since the last time.
+    pub(crate) fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl TaskQueue for Collected {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.0.lock().unwrap().extend_from_slice(tasks);
+        Ok(())
     }
 }
 
