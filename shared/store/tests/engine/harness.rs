@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamPr
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use wigwag_store::directory::Profile;
@@ -57,6 +58,11 @@ impl Engine {
         answer["Items"].as_array().unwrap().clone()
     }
 
+    /// Puts an item, as JSON.
+    pub(crate) fn put(&self, table: &str, item: &Value) {
+        self.call("PutItem", &json!({ "TableName": table, "Item": item }));
+    }
+
     fn call(&self, operation: &str, request: &Value) -> Value {
         let call = Call {
             operation: operation.to_owned(),
@@ -83,6 +89,18 @@ impl Engine {
             })
         });
         store_over(config(wire))
+    }
+
+    /// A store whose calls are counted.
+    pub(crate) fn counting_store(&self) -> (Store, Counted) {
+        let (engine, counted) = (self.clone(), Counted::default());
+        let counts = counted.clone();
+        let wire = Wire::new(move |call| {
+            let engine = engine.clone();
+            *counts.0.lock().unwrap().entry(call.operation.clone()).or_default() += 1;
+            Box::pin(async move { Ok(engine.run(&call)) })
+        });
+        (store_over(config(wire)), counted)
     }
 
     /// A store whose process dies after so many calls. Its last one takes effect and loses its answer, or is never sent.
@@ -129,6 +147,17 @@ impl TaskQueue for Collected {
     async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
         self.0.lock().unwrap().extend_from_slice(tasks);
         Ok(())
+    }
+}
+
+/// How many calls there were of each operation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Counted {
+    /// Those since the last time, by name.
+    pub(crate) fn take(&self) -> Vec<(String, usize)> {
+        std::mem::take(&mut *self.0.lock().unwrap()).into_iter().collect()
     }
 }
 
