@@ -4,6 +4,7 @@
 
 mod devices;
 mod directory;
+mod groups;
 mod guarantees;
 mod harness;
 mod in_process;
