@@ -129,7 +129,8 @@ impl Store {
         })
     }
 
-    async fn messages(
+    /// The messages of a page, as many as a frame holds, each given its seq by `number`.
+    pub(crate) async fn messages(
         &self,
         mut page: Page,
         encoding: Encoding,

@@ -5,6 +5,7 @@
 mod deliver;
 mod devices;
 mod directory;
+mod groups;
 mod guarantees;
 mod harness;
 mod in_process;
