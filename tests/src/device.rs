@@ -9,7 +9,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame, protocol::CloseFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use wigwag_protocol::pb::{
-    AckMsg, HeartbeatMsg, Message, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg, SyncInputMsg, SyncOutputMsg, UpMsg,
+    AckMsg, HeartbeatMsg, Message, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg, SyncInputMsg,
+    SyncOutputMsg, UpMsg,
 };
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 
@@ -184,13 +185,7 @@ impl Device {
     }
 
     /// Sends a text message to a user, a group or a room, which must be acknowledged.
-    pub async fn tell_to(
-        &mut self,
-        kind: SessionType,
-        receiver_id: u64,
-        client_id: u64,
-        text: &str,
-    ) -> Result<AckMsg> {
+    pub async fn tell_to(&mut self, kind: SessionType, receiver_id: u64, client_id: u64, text: &str) -> Result<AckMsg> {
         acknowledged(self.say_to(kind, receiver_id, client_id, text).await?)
     }
 

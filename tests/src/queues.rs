@@ -19,7 +19,12 @@ impl World {
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
             .endpoint_url(&self.stack.aws_endpoint_url);
-        let url = self.stack.stack.outputs.get("FanoutQueueUrl").context("no such output")?;
+        let url = self
+            .stack
+            .stack
+            .outputs
+            .get("FanoutQueueUrl")
+            .context("no such output")?;
         Ok(Queue::new(config, url))
     }
 

@@ -132,10 +132,16 @@ async fn a_group_from_its_making_to_its_end() -> Result<()> {
         ),
     ] {
         let messages = inbox(&world, who).await?;
-        assert_eq!((texts(&messages), changes(&messages)), (said.iter().map(|text| (*text).to_owned()).collect(), changed));
+        assert_eq!(
+            (texts(&messages), changes(&messages)),
+            (said.iter().map(|text| (*text).to_owned()).collect(), changed)
+        );
     }
     let seen: Group = world.get(&format!("/group/{group}"), Some(&ada.token)).await?;
-    assert!(seen.dissolved && seen.role.is_none() && seen.owner_id == eve.user_id, "{seen:?}");
+    assert!(
+        seen.dissolved && seen.role.is_none() && seen.owner_id == eve.user_id,
+        "{seen:?}"
+    );
     assert!(world.dead_letters().await?.is_empty());
     world.stop().await;
     Ok(())
@@ -159,7 +165,9 @@ async fn a_device_that_was_away_comes_back_and_has_everything_of_every_group_onc
         let mut device = world.device(who).await?;
         for client_id in 1..=MESSAGES {
             let group = groups[usize::try_from(client_id % 3)?];
-            device.tell_to(GROUP, group, client_id, &format!("{name} {client_id}")).await?;
+            device
+                .tell_to(GROUP, group, client_id, &format!("{name} {client_id}"))
+                .await?;
         }
         Ok(())
     };
@@ -175,7 +183,10 @@ async fn a_device_that_was_away_comes_back_and_has_everything_of_every_group_onc
             .cloned()
             .collect();
         for (who, name) in [(&ada, "ada"), (&eve, "eve")] {
-            let mut by: Vec<&Message> = of_group.iter().filter(|message| message.sender_id == who.user_id).collect();
+            let mut by: Vec<&Message> = of_group
+                .iter()
+                .filter(|message| message.sender_id == who.user_id)
+                .collect();
             by.sort_by_key(|message| message.conversation_seq);
             let said: Vec<String> = texts(&by.into_iter().cloned().collect::<Vec<_>>());
             let wanted: Vec<String> = (1..=MESSAGES)
@@ -263,10 +274,30 @@ async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
         ("/group/remove", &ada, of(&ada), Code::OWNER_STAYS),
         ("/group/leave", &ada, this.clone(), Code::OWNER_STAYS),
         ("/group/dissolve", &bob, this, Code::ROLE_TOO_LOW),
-        ("/group/add", &ada, json!({ "group_id": group, "user_ids": [4321] }), Code::USER_NOT_FOUND),
-        ("/group/add", &ada, json!({ "group_id": group, "user_ids": [] }), Code::INVALID_FIELD),
-        ("/group/add", &ada, json!({ "group_id": group, "user_ids": [1, 1] }), Code::INVALID_FIELD),
-        ("/group/add", &ada, json!({ "group_id": 0, "user_ids": [1] }), Code::INVALID_FIELD),
+        (
+            "/group/add",
+            &ada,
+            json!({ "group_id": group, "user_ids": [4321] }),
+            Code::USER_NOT_FOUND,
+        ),
+        (
+            "/group/add",
+            &ada,
+            json!({ "group_id": group, "user_ids": [] }),
+            Code::INVALID_FIELD,
+        ),
+        (
+            "/group/add",
+            &ada,
+            json!({ "group_id": group, "user_ids": [1, 1] }),
+            Code::INVALID_FIELD,
+        ),
+        (
+            "/group/add",
+            &ada,
+            json!({ "group_id": 0, "user_ids": [1] }),
+            Code::INVALID_FIELD,
+        ),
         (
             "/group/add",
             &ada,
@@ -292,12 +323,37 @@ async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
             Code::INVALID_FIELD,
         ),
         ("/group/update", &ada, json!({ "group_id": group }), Code::INVALID_FIELD),
-        ("/group/update", &ada, json!({ "group_id": group, "name": " " }), Code::GROUP_NAME_INVALID),
-        ("/group/update", &ada, json!({ "group_id": group, "super_group": false }), Code::INVALID_FIELD),
-        ("/group/update", &bob, json!({ "group_id": group, "name": "ours" }), Code::ROLE_TOO_LOW),
+        (
+            "/group/update",
+            &ada,
+            json!({ "group_id": group, "name": " " }),
+            Code::GROUP_NAME_INVALID,
+        ),
+        (
+            "/group/update",
+            &ada,
+            json!({ "group_id": group, "super_group": false }),
+            Code::INVALID_FIELD,
+        ),
+        (
+            "/group/update",
+            &bob,
+            json!({ "group_id": group, "name": "ours" }),
+            Code::ROLE_TOO_LOW,
+        ),
         ("/group/create", &ada, json!({ "name": "" }), Code::GROUP_NAME_INVALID),
-        ("/group/create", &ada, json!({ "name": "g", "user_ids": [ada.user_id] }), Code::INVALID_FIELD),
-        ("/group/create", &ada, json!({ "name": "g", "user_ids": [4321] }), Code::USER_NOT_FOUND),
+        (
+            "/group/create",
+            &ada,
+            json!({ "name": "g", "user_ids": [ada.user_id] }),
+            Code::INVALID_FIELD,
+        ),
+        (
+            "/group/create",
+            &ada,
+            json!({ "name": "g", "user_ids": [4321] }),
+            Code::USER_NOT_FOUND,
+        ),
     ] {
         assert_eq!(world.outcome(path, who, &body).await?, code, "{path} {body}");
     }
@@ -329,7 +385,11 @@ async fn a_group_and_its_members_are_seen_by_its_members() -> Result<()> {
     let members: Members = world
         .get(&format!("/group_user/list?group_id={group}"), Some(&eve.token))
         .await?;
-    let roles: Vec<(u64, Role)> = members.members.iter().map(|member| (member.user_id, member.role)).collect();
+    let roles: Vec<(u64, Role)> = members
+        .members
+        .iter()
+        .map(|member| (member.user_id, member.role))
+        .collect();
     assert_eq!(
         roles,
         [
@@ -374,18 +434,22 @@ async fn two_admins_at_once_are_one_after_the_other() -> Result<()> {
     let ids: Vec<u64> = others.iter().map(|other| other.user_id).collect();
     let body = json!({ "group_id": group, "user_ids": ids });
     for path in ["/group/add", "/group/remove", "/group/add"] {
-        let change = async |who: &Account| -> Result<MembersChanged> { world.post(path, Some(&who.token), &body).await };
+        let change =
+            async |who: &Account| -> Result<MembersChanged> { world.post(path, Some(&who.token), &body).await };
         let (one, other) = tokio::join!(change(&ada), change(&bob));
         let (one, other) = (one?, other?);
-        assert_eq!(one.changed.len() + other.changed.len(), ids.len(), "{path}: {one:?} {other:?}");
+        assert_eq!(
+            one.changed.len() + other.changed.len(),
+            ids.len(),
+            "{path}: {one:?} {other:?}"
+        );
         assert_eq!(one.unchanged.len() + other.unchanged.len(), ids.len());
     }
     let seen: Group = world.get(&format!("/group/{group}"), Some(&ada.token)).await?;
     assert_eq!(seen.members, 5);
     let told = changes(&inbox(&world, &bob).await?);
-    let members = |change: &&GroupChangeType| {
-        matches!(change, GroupChangeType::MembersAdded | GroupChangeType::MembersRemoved)
-    };
+    let members =
+        |change: &&GroupChangeType| matches!(change, GroupChangeType::MembersAdded | GroupChangeType::MembersRemoved);
     assert_eq!(told.iter().filter(members).count(), 3, "{told:?}");
     world.stop().await;
     Ok(())
@@ -407,7 +471,10 @@ async fn a_task_that_cannot_be_read_goes_to_the_dead_letters_and_the_group_goes_
     let dead = world.dead_letters().await?;
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].body, "no task");
-    let reason = dead[0].attributes.get("reason").and_then(|reason| reason.string_value.clone());
+    let reason = dead[0]
+        .attributes
+        .get("reason")
+        .and_then(|reason| reason.string_value.clone());
     assert!(reason.context("no reason")?.contains("cannot be read"));
     world.stop().await;
     Ok(())
@@ -619,7 +686,10 @@ async fn a_group_is_read_in_ranges_by_socket_and_by_http() -> Result<()> {
     let Payload::Pull(page) = b.ask(Request::Pull(pull)).await?.payload else {
         anyhow::bail!("no page")
     };
-    assert_eq!((texts(&page.messages), page.max_seq), (vec!["5".to_owned(), "4".to_owned()], 6));
+    assert_eq!(
+        (texts(&page.messages), page.max_seq),
+        (vec!["5".to_owned(), "4".to_owned()], 6)
+    );
     let path = format!("/group/{group}/history?begin_seq=5");
     let history: wigwag_protocol::http::History = world.get(&path, Some(&bob.token)).await?;
     assert_eq!(texts(&history.messages), ["4", "5"]);

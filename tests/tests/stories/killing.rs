@@ -38,7 +38,10 @@ fn children(name: &str) -> Vec<i32> {
 /// The project's template with a queue that hands out what failed after the shortest time that AWS takes: the worker's timeout.
 pub(crate) fn template_that_tries_again_soon(directory: &Path) -> Result<PathBuf> {
     let template = wigwag_tests::template();
-    let root = template.parent().context("a template has a directory")?.canonicalize()?;
+    let root = template
+        .parent()
+        .context("a template has a directory")?
+        .canonicalize()?;
     let text = std::fs::read_to_string(&template)?;
     let soon = text
         .replace("VisibilityTimeout: 30", "VisibilityTimeout: 5")
