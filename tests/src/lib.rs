@@ -5,6 +5,7 @@
 pub mod budget;
 mod crowd;
 mod device;
+mod queues;
 mod world;
 
 pub use crowd::with_crowd;
