@@ -48,6 +48,7 @@ pub(super) async fn connected() -> (Peer, Link, Client, Events) {
     link.sync_is_empty(0).await;
     assert!(matches!(next(&mut events).await, Event::Connected));
     assert!(matches!(next(&mut events).await, Event::CaughtUp { cursor: 0 }));
+    assert!(matches!(next(&mut events).await, Event::GroupsCaughtUp));
     (peer, link, client, events)
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn next(events: &mut Events) -> Event {
 pub(super) async fn next_of_substance(events: &mut Events) -> Event {
     loop {
         match next(events).await {
-            Event::Connected | Event::Disconnected { .. } | Event::CaughtUp { .. } => {}
+            Event::Connected | Event::Disconnected { .. } | Event::CaughtUp { .. } | Event::GroupsCaughtUp => {}
             event => return event,
         }
     }
