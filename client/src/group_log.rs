@@ -59,12 +59,14 @@ impl GroupLog {
         self.last = Some(seq);
     }
 
-    /// The user has come into the group with `seq`. Old news changes nothing.
-    pub(crate) fn go_on(&mut self, seq: u64) {
-        if self.last.is_some_and(|last| last < seq) {
+    /// The user has come into the group with `seq`. Old news changes nothing; answers whether it did.
+    pub(crate) fn go_on(&mut self, seq: u64) -> bool {
+        let had_gone = self.last.is_some_and(|last| last < seq);
+        if had_gone {
             self.last = None;
             self.series.note(seq);
         }
+        had_gone
     }
 
     /// A message that came unasked. Returns what can be handed on.
@@ -88,7 +90,7 @@ impl GroupLog {
             messages: page.messages,
             settled_to: self.readable(settled_to),
             max_seq: self.readable(page.max_seq),
-            has_more: page.has_more && !self.last.is_some_and(|last| settled_to >= last),
+            has_more: page.has_more && self.last.is_none_or(|last| settled_to < last),
         })
     }
 

@@ -36,6 +36,10 @@ struct Tracked {
     current_at: Option<Instant>,
     /// Whether everything that there was when the connection began is handed on.
     caught_up: bool,
+    /// Since when nothing more can come by the log. The inbox may still be behind with changes that the log has handed on.
+    ended_at: Option<Instant>,
+    /// Whether the inbox has told of the end.
+    end_inboxed: bool,
 }
 
 /// State of receiving in all super groups.
@@ -70,6 +74,8 @@ impl SuperGroups {
             ask_at,
             current_at: None,
             caught_up: false,
+            ended_at: None,
+            end_inboxed: false,
         };
         self.groups.insert(group_id, tracked);
         true
@@ -105,10 +111,14 @@ impl SuperGroups {
             return Inboxed::Plain;
         };
         match turn {
-            Some(Turn::In) => tracked.log.go_on(seq),
+            Some(Turn::In) if tracked.log.go_on(seq) => (tracked.ended_at, tracked.end_inboxed) = (None, false),
+            Some(Turn::In) => {}
             // What has passed it since was read as a member again.
             Some(Turn::Out) if seq < tracked.log.cursor() => {}
-            Some(Turn::Out) => tracked.log.end_at(seq),
+            Some(Turn::Out) => {
+                tracked.log.end_at(seq);
+                tracked.end_inboxed = true;
+            }
             None => tracked.log.note(seq),
         }
         if tracked.log.is_behind() {
@@ -131,7 +141,7 @@ impl SuperGroups {
         } else if tracked.caught_up {
             (tracked.ask_at, tracked.current_at) = (None, Some(now));
         }
-        Some(self.by_log(group_id, ready))
+        Some(self.by_log(group_id, ready, now))
     }
 
     /// A message came unasked and cannot be dealt with now.
@@ -160,12 +170,20 @@ impl SuperGroups {
             tracked.caught_up = true;
             tracked.current_at = Some(now);
         }
-        (self.by_log(group_id, ready), is_current)
+        (self.by_log(group_id, ready, now), is_current)
     }
 
-    /// Whether the user has read all that they may of a group that they have left, or that has ended.
+    /// Whether the user has read all that they may of a group that they have left, and the inbox has told of that.
     pub(crate) fn is_over(&self, group_id: u64) -> bool {
-        self.groups.get(&group_id).is_some_and(|tracked| tracked.log.is_over())
+        let tracked = self.groups.get(&group_id);
+        tracked.is_some_and(|tracked| tracked.end_inboxed && tracked.log.is_over())
+    }
+
+    /// Groups whose log ended so long ago that the inbox must have told all about them.
+    pub(crate) fn over_for(&self, now: Instant, long: Duration) -> Vec<u64> {
+        let is_old = |tracked: &Tracked| tracked.ended_at.is_some_and(|at| now >= at + long);
+        let old = self.groups.iter().filter(|(_, tracked)| is_old(tracked));
+        old.map(|(id, _)| *id).collect()
     }
 
     /// A connection has begun: each group is asked for, for nobody knows what was missed.
@@ -185,7 +203,7 @@ impl SuperGroups {
     pub(crate) fn look_for_lost(&mut self, now: Instant, poll: Duration) {
         for tracked in self.groups.values_mut() {
             let is_current = tracked.current_at.is_some_and(|at| now < at + poll);
-            if !is_current {
+            if !is_current && !tracked.log.is_over() {
                 tracked.ask_at.get_or_insert(now);
             }
         }
@@ -222,13 +240,14 @@ impl SuperGroups {
     }
 
     /// Without what the inbox hands on. Where the last of it ends the group, or this user's time in it, that ends the log.
-    fn by_log(&mut self, group_id: u64, mut ready: Vec<Message>) -> Vec<Message> {
+    fn by_log(&mut self, group_id: u64, mut ready: Vec<Message>, now: Instant) -> Vec<Message> {
         let end = ready.last().filter(|message| {
             let is_dissolved = kind(message) == Some(GroupChangeType::Dissolved);
             is_dissolved || self.turn(message) == Some(Turn::Out)
         });
         if let (Some(seq), Some(tracked)) = (end.map(|m| m.conversation_seq), self.groups.get_mut(&group_id)) {
             tracked.log.end_at(seq);
+            tracked.ended_at = Some(now);
         }
         ready.retain(|message| self.turn(message).is_none());
         ready

@@ -247,11 +247,15 @@ impl Driver {
         Ok(())
     }
 
-    /// With a heartbeat: quiet groups may have lost their last push.
+    /// With a heartbeat: quiet groups may have lost their last push, and groups that have ended are forgotten.
     pub(super) fn look_for_lost_group_messages(&mut self) {
-        if self.options.receive {
-            let poll = self.options.timing.super_group_poll;
-            self.super_groups.look_for_lost(Instant::now(), poll);
+        if !self.options.receive {
+            return;
         }
+        let (now, poll) = (Instant::now(), self.options.timing.super_group_poll);
+        for group_id in self.super_groups.over_for(now, poll) {
+            self.end_group(group_id);
+        }
+        self.super_groups.look_for_lost(now, poll);
     }
 }

@@ -46,7 +46,6 @@ pub(super) struct Verified {
 }
 
 /// State that lives as long as one connection.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a connection")]
 pub(super) struct Link {
     pub(super) socket: Socket,
     pub(super) opened_at: Instant,
