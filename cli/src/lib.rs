@@ -17,6 +17,7 @@ mod output;
 mod peer;
 mod profile;
 mod prompt;
+mod shown;
 mod signals;
 
 pub use args::Cli;
@@ -71,6 +72,9 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Sync(args) => commands::sync::run(context, args).await,
         Command::Me => commands::me::run(context).await,
         Command::History(args) => commands::history::run(context, args).await,
+        Command::Group(command) => commands::group::run(context, command).await,
+        Command::Room(command) => commands::room::run(context, command).await,
+        Command::Signal(args) => commands::signal::run(context, args).await,
         Command::Friend(FriendCommand::Add(who)) => commands::friend::add(context, who).await,
         Command::Friend(FriendCommand::Remove(who)) => commands::friend::remove(context, who).await,
         Command::Friend(FriendCommand::List) => commands::friend::list(context).await,
