@@ -250,7 +250,10 @@ pub struct UpdateGroup {
 }
 
 /// `GET /group/{group_id}`, for its members and those who were.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a group, named on the wire")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a group, named on the wire"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// The group.

@@ -118,7 +118,7 @@ async fn killed_functions_cost_no_message() -> Result<()> {
     quick.timing.answer_timeout = Duration::from_secs(1);
     let (sender, _sent) = Client::connect(quick).await?;
     let (receiver, mut events) = Client::connect(options(&world, &bob)?).await?;
-    let killer = tokio::spawn(kill_now_and_then("default"));
+    let killer = tokio::spawn(crate::killing::kill_now_and_then("default"));
     for n in 0..MESSAGES {
         sender.send(bob.user_id, n.to_string()).await?;
     }
@@ -135,30 +135,4 @@ async fn killed_functions_cost_no_message() -> Result<()> {
     receiver.close().await;
     world.stop().await;
     Ok(())
-}
-
-#[cfg(target_os = "linux")]
-/// Kills this test process's own children of that name, a little later each time.
-async fn kill_now_and_then(binary: &str) {
-    for round in 0_u64.. {
-        tokio::time::sleep(Duration::from_millis(150 + round % 7 * 31)).await;
-        for child in children(binary) {
-            // It may have ended by itself meanwhile.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL);
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-/// Process ids of this process's children of that name, as the fields of `/proc/<pid>/stat` tell: pid (name) state parent.
-fn children(name: &str) -> Vec<i32> {
-    let me = std::process::id().to_string();
-    let is_child = |pid: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat.rsplit(' ').nth(stat.matches(' ').count().saturating_sub(3));
-        stat.contains(&format!("({name})")) && parent == Some(me.as_str())
-    };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(is_child).collect()
 }

@@ -10,11 +10,15 @@
 //!
 //! A task may be carried out any number of times, by several workers at once, in any order: what it leaves behind is the same.
 
+mod announce;
+mod bulk;
 mod deliver;
+mod plan;
 mod task;
 
-pub use deliver::{Delivered, Delivery, Inbound, Span};
-pub use task::{Audience, Logged, RoomContent, Task, TaskError, TaskQueue, tasks_for};
+pub use announce::Span;
+pub use deliver::{Delivered, Delivery, Inbound};
+pub use task::{Audience, Logged, RoomContent, Task, TaskError, TaskQueue, per_shard, tasks_for};
 
 /// Most members of a shard: what one task delivers to. A member's shard is fixed when they join.
 pub const SHARD_MEMBERS: u64 = 500;

@@ -5,11 +5,13 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamPr
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use wigwag_store::directory::Profile;
+use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
-use wigwag_store::{DeviceKey, MessageKey, Store, UserId};
+use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
 
 /// Long before any lease ends.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -56,6 +58,11 @@ impl Engine {
         answer["Items"].as_array().unwrap().clone()
     }
 
+    /// Puts an item, as JSON.
+    pub(crate) fn put(&self, table: &str, item: &Value) {
+        self.call("PutItem", &json!({ "TableName": table, "Item": item }));
+    }
+
     fn call(&self, operation: &str, request: &Value) -> Value {
         let call = Call {
             operation: operation.to_owned(),
@@ -84,6 +91,18 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store whose calls are counted.
+    pub(crate) fn counting_store(&self) -> (Store, Counted) {
+        let (engine, counted) = (self.clone(), Counted::default());
+        let counts = counted.clone();
+        let wire = Wire::new(move |call| {
+            let engine = engine.clone();
+            *counts.0.lock().unwrap().entry(call.operation.clone()).or_default() += 1;
+            Box::pin(async move { Ok(engine.run(&call)) })
+        });
+        (store_over(config(wire)), counted)
+    }
+
     /// A store whose process dies after so many calls. Its last one takes effect and loses its answer, or is never sent.
     pub(crate) fn store_that_dies_after(&self, calls: i64, answer_lost: bool) -> Store {
         let engine = self.clone();
@@ -110,6 +129,35 @@ impl Engine {
             created_at_ms: NOW,
         };
         self.store().create_account(id, &profile, "no hash").await.unwrap();
+    }
+}
+
+/// A queue that keeps what it is given, in order, repeats and all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Collected(Arc<Mutex<Vec<Task>>>);
+
+impl Collected {
+    /// What it was given since the last time.
+    pub(crate) fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl TaskQueue for Collected {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.0.lock().unwrap().extend_from_slice(tasks);
+        Ok(())
+    }
+}
+
+/// How many calls there were of each operation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Counted {
+    /// Those since the last time, by name.
+    pub(crate) fn take(&self) -> Vec<(String, usize)> {
+        std::mem::take(&mut *self.0.lock().unwrap()).into_iter().collect()
     }
 }
 

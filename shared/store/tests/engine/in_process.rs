@@ -53,6 +53,7 @@ impl Call {
             "Query" => answer(body, |request| database.query(request)),
             "Scan" => answer(body, |request| database.scan(request)),
             "BatchGetItem" => answer(body, |request| database.batch_get_item(request)),
+            "BatchExecuteStatement" => answer(body, |request| database.batch_execute_statement(request)),
             "TransactWriteItems" => answer(body, |request| database.transact_write_items(request)),
             other => panic!("the store does not call {other}"),
         };

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod deliver;
 mod devices;
 mod directory;
+mod groups;
 mod guarantees;
 mod harness;
 mod in_process;

@@ -1,0 +1,150 @@
+//! Many users at once. They are made through the store itself, on the stack's own tables: to register a thousand over HTTP is a
+//! thousand password hashes, which is not what is asked about. Their tokens are signed with the key that the stack was given.
+
+use crate::world::{Account, World};
+use anyhow::{Context as _, Result};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use std::time::{SystemTime, UNIX_EPOCH};
+use wigwag_edge::{Claims, TokenKeys};
+use wigwag_local::stack::Options;
+use wigwag_protocol::http::PLATFORM_LINUX;
+use wigwag_protocol::limits::CHANGE_USERS;
+use wigwag_store::directory::Profile;
+use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::groups::{NewGroup, Wanted};
+use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
+
+/// The stack's token key, where a crowd signs its own tokens.
+const TOKEN_KEY: &str = "the key of a stack that has a crowd in it";
+
+/// How long a crowd's tokens are valid, in seconds.
+const TOKEN_TTL_S: i64 = 3600;
+
+/// Accounts that are made at once.
+const AT_ONCE: usize = 16;
+
+/// The device of each user of a crowd.
+const DEVICE: &str = "crowd";
+
+/// Tells a stack the key that [`World::member`] signs with.
+pub fn with_crowd(options: &mut Options) {
+    options.parameters.insert("TokenKey".to_owned(), TOKEN_KEY.to_owned());
+}
+
+/// Takes tasks and drops them: a crowd's group is filled without telling anybody.
+struct Nowhere;
+
+impl TaskQueue for Nowhere {
+    async fn enqueue(&self, _tasks: &[Task]) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl World {
+    /// The store, on the stack's tables.
+    pub fn store(&self) -> Store {
+        let config = self.dynamodb();
+        Store::new(config, self.table("TimelinesTable"), self.table("DirectoryTable"))
+    }
+
+    /// Takes a user's inbox away, as no code of ours does.
+    pub async fn forget_inbox(&self, user: UserId) -> Result<()> {
+        let head = [
+            (
+                schema::timelines::TIMELINE,
+                AttributeValue::S(TimelineId::inbox(user).to_string()),
+            ),
+            (
+                schema::timelines::SEQ,
+                AttributeValue::N(schema::timelines::HEAD.to_string()),
+            ),
+        ];
+        let key = head.map(|(name, value)| (name.to_owned(), value));
+        Client::from_conf(self.dynamodb().build())
+            .delete_item()
+            .table_name(self.table("TimelinesTable"))
+            .set_key(Some(key.into()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    fn dynamodb(&self) -> Builder {
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "crowd"))
+            .endpoint_url(&self.stack.aws_endpoint_url)
+    }
+
+    fn table(&self, logical_id: &str) -> String {
+        let mut tables = self.stack.stack.tables.iter();
+        let table = tables.find(|table| table.logical_id == logical_id);
+        table.map(|table| table.name.clone()).unwrap_or_default()
+    }
+
+    /// Makes `n` users, with ids from `first` on.
+    pub async fn crowd(&self, first: UserId, n: u64) -> Result<Vec<UserId>> {
+        let store = self.store();
+        stream::iter(first..first + n)
+            .map(|user| {
+                let store = store.clone();
+                async move {
+                    let profile = Profile {
+                        nickname: format!("member {user}"),
+                        phone_number: format!("+1999{user:09}"),
+                        created_at_ms: now_ms(),
+                    };
+                    store.create_account(user, &profile, "nobody logs in with this").await?;
+                    anyhow::Ok(user)
+                }
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// A user of a crowd, logged in on a device. The stack was started [`with_crowd`].
+    pub fn member(&self, user_id: UserId) -> Result<Account> {
+        let claims = Claims {
+            user: user_id,
+            device: DeviceKey::of(PLATFORM_LINUX, DEVICE),
+            platform: PLATFORM_LINUX,
+            expires_at_s: now_ms() / 1000 + TOKEN_TTL_S,
+        };
+        let keys = TokenKeys::new(TOKEN_KEY, "").context("the key is too short")?;
+        Ok(Account {
+            user_id,
+            phone_number: String::new(),
+            token: keys.issue(&claims, now_ms() / 1000)?,
+            device_id: DEVICE.to_owned(),
+        })
+    }
+
+    /// Makes a group of these users, the first of whom is its owner. No inbox is told of it.
+    pub async fn group_of(&self, group: GroupId, users: &[UserId], super_group: bool) -> Result<()> {
+        let (store, now_ms) = (self.store(), now_ms());
+        let (owner, others) = users.split_first().context("a group has an owner")?;
+        let mut chunks = others.chunks(CHANGE_USERS);
+        let new = NewGroup {
+            name: "crowd".to_owned(),
+            users: chunks.next().unwrap_or_default().to_vec(),
+            super_group,
+            open_history: false,
+        };
+        store.create_group(&Nowhere, group, *owner, &new, now_ms).await?;
+        for chunk in chunks {
+            let add = Wanted::Add(chunk.to_vec());
+            store.change_group(&Nowhere, group, *owner, &add, now_ms).await?;
+        }
+        Ok(())
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
