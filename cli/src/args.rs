@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Block(BlockCommand),
     /// List the local profiles
     Profiles,
+    /// For operators: show what workers gave up, and send it back to them
+    Redrive(Redrive),
 }
 
 #[derive(Debug, Args)]
@@ -403,6 +405,42 @@ fn seconds(text: &str) -> Result<u64, String> {
     number
         .filter(|seconds| *seconds > 0)
         .ok_or_else(|| "a time is written as 90, 90s, 10m, 2h or 7d".to_owned())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shows the tasks in the dead-letter queue of the fan-out: what each is for, how often it was received and why it lies there.
+Looking takes nothing out: the messages are received, and made visible again at once. Of a message group, which is one
+shard of one group's members, only the first ten can be seen. What messages say is not shown.
+
+With --send-back all of them go back to the queue that the workers read, once the cause is mended; what cannot be read
+comes back here. Until then the tasks wait, for as long as the dead-letter queue keeps them.
+
+Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN alone. From a profile of the
+AWS command line:  eval \"$(aws configure export-credentials --profile NAME --format env)\"
+An endpoint on this machine needs none. They must allow sqs:GetQueueAttributes, GetQueueUrl, ReceiveMessage,
+ChangeMessageVisibility and ListDeadLetterSourceQueues; for --send-back also StartMessageMoveTask, ListMessageMoveTasks,
+DeleteMessage and SendMessage.
+
+Examples:
+  wigwag redrive --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo
+  wigwag redrive --queue-url URL --endpoint-url http://127.0.0.1:4566 --send-back --json")]
+pub(crate) struct Redrive {
+    /// The queue that the workers read, or its dead-letter queue
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: Url,
+    /// Where SQS is [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or the region's]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<Url>,
+    /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the queue's]
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Show at most so many tasks
+    #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Send all of them back to the workers
+    #[arg(long)]
+    pub(crate) send_back: bool,
 }
 
 #[derive(Debug, Args)]

@@ -135,7 +135,7 @@ async fn in_words(names: &mut Names, me: u64, message: &Message, change: &GroupC
 }
 
 /// A length of time, in ms, as people say it: rounded to the largest unit that there is one of.
-fn span(ms: i64) -> String {
+pub(crate) fn span(ms: i64) -> String {
     let seconds = u64::try_from(ms).unwrap_or(0).div_ceil(1000);
     match seconds {
         0..120 => format!("{seconds} s"),

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod profiles;
+pub(crate) mod redrive;
 pub(crate) mod register;
 pub(crate) mod room;
 pub(crate) mod send;
