@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -291,7 +291,7 @@ async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {
         let message = chat.next("message").await?;
         assert_eq!(
             (&message["content"], &message["own"]),
-            (&"hello all".into(), &false.into())
+            (&json!("hello all"), &json!(false))
         );
         assert!(
             message["from"].as_str().is_some_and(|from| from.contains("bob")),
@@ -581,7 +581,7 @@ async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()>
                 &good["conversation_seq"],
                 &good["why"]
             ],
-            [&group.into(), &0.into(), &2.into(), &"the table was away".into()]
+            [&json!(group), &json!(0), &json!(2), &json!("the table was away")]
         );
         let bad = letters
             .iter()
