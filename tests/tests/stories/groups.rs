@@ -319,7 +319,7 @@ async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
         (
             "/group/mute_member",
             &ada,
-            json!({ "group_id": group, "user_id": bob.user_id, "seconds": 1 << 40 }),
+            json!({ "group_id": group, "user_id": bob.user_id, "seconds": 1_u64 << 40 }),
             Code::INVALID_FIELD,
         ),
         ("/group/update", &ada, json!({ "group_id": group }), Code::INVALID_FIELD),
