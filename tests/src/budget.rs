@@ -76,8 +76,11 @@ const BURST: u64 = 10;
 /// The group whose messages are counted.
 const GROUP: u64 = 1;
 
-/// The super group.
+/// The super group: as many members as one announcement is for.
 const SUPER_GROUP: u64 = 2;
+
+/// Its members.
+const SUPER_MEMBERS: u64 = 2 * SHARD_MEMBERS;
 
 /// Measures every operation that has a budget.
 pub async fn measure(world: &World) -> Result<Vec<Row>> {
@@ -99,7 +102,7 @@ pub async fn measure(world: &World) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Messages to a group with one full shard of members, a few of them online. Units and requests are per member, without pushes;
+/// Messages to a group with one full shard of members, and to a super group with two; a few of them are online. Units and requests are per member, without pushes;
 /// pushes are per device that is online.
 async fn groups(world: &World) -> Result<Vec<Row>> {
     let mut accounts = Vec::new();
@@ -107,8 +110,9 @@ async fn groups(world: &World) -> Result<Vec<Row>> {
         accounts.push(world.account(&format!("online {n}")).await?);
     }
     let mut users: Vec<u64> = accounts.iter().map(|account| account.user_id).collect();
-    users.extend(world.crowd(1, SHARD_MEMBERS - ONLINE).await?);
-    world.group_of(GROUP, &users, false).await?;
+    users.extend(world.crowd(1, SUPER_MEMBERS - ONLINE).await?);
+    let shard = usize::try_from(SHARD_MEMBERS)?;
+    world.group_of(GROUP, &users[..shard], false).await?;
     world.group_of(SUPER_GROUP, &users, true).await?;
     let mut devices = Vec::new();
     for account in &accounts {
@@ -158,7 +162,12 @@ async fn alone(
         receiver.pushed().await?;
     }
     world.settled().await?;
-    per_member(world, operation, 1, online, limit).await
+    let members = if group == SUPER_GROUP {
+        SUPER_MEMBERS
+    } else {
+        SHARD_MEMBERS
+    };
+    per_member(world, operation, members, online, limit).await
 }
 
 /// Ten messages that are in the queue before a worker takes the first: that is how they come while it is busy.
@@ -190,7 +199,7 @@ async fn burst(world: &World, sender: u64, receivers: &mut [Device]) -> Result<R
     world.settled().await?;
     let limit = cost(1.2, 0.05, 0.06, 0.1);
     let operation = "group message, per member, in bursts of 10";
-    per_member(world, operation, BURST, ONLINE - 1, limit).await
+    per_member(world, operation, SHARD_MEMBERS * BURST, (ONLINE - 1) * BURST, limit).await
 }
 
 /// Keeps tasks instead of enqueueing them.
@@ -205,17 +214,18 @@ impl TaskQueue for Kept {
     }
 }
 
+/// What was counted, per message and member, and per message and device.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-async fn per_member(world: &World, operation: &'static str, messages: u64, online: u64, limit: Cost) -> Result<Row> {
+async fn per_member(world: &World, operation: &'static str, copies: u64, pushed: u64, limit: Cost) -> Result<Row> {
     let reading = world.meter().await?;
     let is_push = |row: &AwsRow| row.operation == "PostToConnection";
     let (work, pushes) = (reading.aws_total(|row| !is_push(row)), reading.aws_total(is_push));
-    let copies = (SHARD_MEMBERS * messages) as f64;
+    let copies = copies as f64;
     let measured = cost(
         work.write_units / copies,
         work.read_units / copies,
         work.requests as f64 / copies,
-        pushes.requests as f64 / (online * messages) as f64,
+        pushes.requests as f64 / pushed as f64,
     );
     Ok(Row {
         operation,

@@ -153,6 +153,7 @@ impl Worker<'_> {
                 user: occupant.user,
                 device: occupant.device,
                 connection: occupant.connection,
+                room: Some(room),
             };
             if !contents.is_empty() {
                 self.pushes.add(target, contents);
