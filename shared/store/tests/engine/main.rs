@@ -4,6 +4,7 @@
 
 mod devices;
 mod directory;
+mod group_schedules;
 mod groups;
 mod guarantees;
 mod harness;
