@@ -53,7 +53,7 @@ impl Store {
             return Ok(());
         };
         if change.ends_stints() {
-            self.write_rows(group, change, info.version, rows, logged.seq(), now_ms)
+            self.write_rows(group, change, info.version, rows, logged.conversation_seq(), now_ms)
                 .await?;
         }
         let settings = head

@@ -255,7 +255,7 @@ impl Change {
         }
         let mut tasks = tasks_for(group, &settings, &logged, None);
         let users = self.users();
-        if settings.is_super(logged.seq()) && !users.is_empty() {
+        if settings.is_super(logged.conversation_seq()) && !users.is_empty() {
             tasks.push(Task::Deliver {
                 group,
                 audience: Audience::Users(users),

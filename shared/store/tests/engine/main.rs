@@ -5,6 +5,7 @@
 mod deliver;
 mod devices;
 mod directory;
+mod group_send;
 mod groups;
 mod guarantees;
 mod harness;
