@@ -77,7 +77,12 @@ impl Store {
             messages: page.messages,
             next_seq: within.or(beyond).unwrap_or(0),
             max_seq,
-            has_more: page.has_more || (within.is_none() && beyond.is_some()),
+            // A page that ends with the piece may say that the log goes on.
+            has_more: if within.is_some() {
+                page.has_more
+            } else {
+                beyond.is_some()
+            },
         })
     }
 }

@@ -128,6 +128,7 @@ impl World {
             seqs.extend(page.messages.iter().map(|message| message.conversation_seq));
             match (page.has_more, wanted.descending) {
                 (false, _) => return seqs,
+                (true, _) if page.next_seq == 0 => panic!("more, but not where"),
                 (true, true) => wanted.end_seq = page.next_seq,
                 (true, false) => wanted.begin_seq = page.next_seq,
             }

@@ -11,6 +11,7 @@ mod guarantees;
 mod harness;
 mod in_process;
 mod processes;
+mod rooms;
 mod scheduler;
 mod schedules;
 mod send;
