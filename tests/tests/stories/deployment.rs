@@ -119,7 +119,8 @@ async fn use_everything(world: &World) -> Result<()> {
     }
     let _: Value = world.get("/friend/list", Some(&ada.token)).await?;
     let _: Value = world.get("/me", Some(&ada.token)).await?;
-    let first = world.device(&ada).await?;
+    let mut first = world.device(&ada).await?;
+    first.enter(9).await?;
     let mut a = world.device(&ada).await?;
     drop(first);
     let mut b = Dial::new(&world.stack.websocket_url).connect().await?;
@@ -176,14 +177,11 @@ async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): 
     b.enter(7).await?;
     b.leave_room().await?;
     a.tell_to(SessionType::Room, 7, 0, "in the room").await?;
-    let draft = "x".repeat(2000);
-    a.tell_to(SessionType::Group, group, 2, &draft).await?;
-    world.settled().await?;
-    let unreadable = world.fanout_queue()?;
-    unreadable
-        .bury("no task", "nobody", "unreadable", "put here by hand")
-        .await?;
-    // A second delivery of a task looks for its plan.
+    a.tell_to(SessionType::Group, group, 2, "to the group").await?;
+    let queue = world.fanout_queue()?;
+    queue.bury("no task", "nobody", "unreadable", "put here by hand").await?;
+    let group = world.super_group(ada, &[bob]).await?;
+    a.tell_to(SessionType::Group, group, 3, "announced").await?;
     world.settled().await
 }
 

@@ -182,7 +182,7 @@ async fn a_group_begins_with_its_members_and_says_so() {
     let tasks = world.queue.take();
     assert!(matches!(
         tasks.as_slice(),
-        [Task::Deliver { group: GROUP, audience: Audience::Shard(0), logged, skip: None }] if logged.seq() == 1
+        [Task::Deliver { group: GROUP, audience: Audience::Shard(0), logged, skip: None }] if logged.conversation_seq() == 1
     ));
     assert_eq!(said(&tasks[0]).name, "friends");
 }
