@@ -58,7 +58,11 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     }
     world.stop().await;
     for (function, granted) in granted()? {
-        let made = made.remove(&function).unwrap_or_default();
+        let mut made = made.remove(&function).unwrap_or_default();
+        if function == "FanoutFunction" {
+            // Only where time runs out: groups::what_there_is_no_time_for_is_handed_back_at_once.
+            made.insert("sqs:ChangeMessageVisibility".to_owned());
+        }
         assert_eq!(made, granted, "{function}: made, granted");
     }
     Ok(())
@@ -81,6 +85,7 @@ fn actions_of(service: &str, operation: &str) -> &'static [&'static str] {
         // A batch needs the actions of its statements; ours insert and update.
         ("dynamodb", "BatchExecuteStatement") => &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
         ("sqs", "SendMessage" | "SendMessageBatch") => &["sqs:SendMessage"],
+        ("sqs", "ChangeMessageVisibilityBatch") => &["sqs:ChangeMessageVisibility"],
         other => panic!("no function is known to call {other:?}"),
     }
 }
@@ -179,7 +184,9 @@ async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): 
     a.tell_to(SessionType::Room, 7, 0, "in the room").await?;
     a.tell_to(SessionType::Group, group, 2, "to the group").await?;
     let queue = world.fanout_queue()?;
-    queue.bury("no task", "nobody", "unreadable", "put here by hand").await?;
+    queue
+        .bury("no task", "nobody", "unreadable", "put here by hand")
+        .await?;
     let group = world.super_group(ada, &[bob]).await?;
     a.tell_to(SessionType::Group, group, 3, "announced").await?;
     world.settled().await
