@@ -1,6 +1,6 @@
 //! What operations may cost, and what they do cost: counted by the stack's meter, not timed.
 
-use crate::{Account, Device, World};
+use crate::{Account, Device, World, altered_template};
 use anyhow::Result;
 use std::sync::Mutex;
 use wigwag_local::meter::{AwsRow, Reading};
@@ -81,6 +81,15 @@ const SUPER_GROUP: u64 = 2;
 
 /// Its members.
 const SUPER_MEMBERS: u64 = 2 * SHARD_MEMBERS;
+
+/// A stack to measure on. Its workers may take as long as a task is theirs: on a machine that is busy or slow, a full shard with a
+/// full batch would else be cut in two, and what is counted would depend on the time.
+pub async fn world() -> Result<World> {
+    let directory = tempfile::tempdir()?;
+    let changes = [("      MemorySize: 1024", "      Timeout: 30\n      MemorySize: 1024")];
+    let template = altered_template(directory.path(), &changes)?;
+    World::with(|options| options.template = template).await
+}
 
 /// Measures every operation that has a budget.
 pub async fn measure(world: &World) -> Result<Vec<Row>> {
