@@ -33,9 +33,9 @@ const FIXED: std::ops::Range<u64> = 0..24;
 const NEW: u64 = 8;
 
 const GROUP: GroupId = 77;
-const USERS: UserId = 6;
+const USERS: UserId = 4;
 /// Wishes of each actor.
-const WISHES: usize = 4;
+const WISHES: usize = 5;
 /// Attempts at one wish while there are faults.
 const TRIES: u32 = 8;
 
@@ -138,7 +138,7 @@ impl World {
         let (store, collected) = (engine.store(), Collected::default());
         let new = NewGroup {
             name: "group".to_owned(),
-            users: vec![2, 3, 4],
+            users: vec![2, 3],
             super_group: seed.is_multiple_of(5),
             open_history: false,
         };
@@ -191,7 +191,8 @@ impl World {
     fn step(&mut self) {
         match self.rng.random_range(0..100) {
             0..8 => self.attempt(),
-            8 => self.slow = self.scheduler.running().choose(&mut self.rng).copied(),
+            // Whoever has several calls waiting, all the more.
+            8 => self.slow = self.scheduler.waiting().choose(&mut self.rng).copied(),
             _ if self.rng.random_range(0..100) < self.impatience => self.read(),
             _ if self.rng.random_range(0..100) < self.deaths => {
                 if let Some(&name) = self.scheduler.running().choose(&mut self.rng) {
