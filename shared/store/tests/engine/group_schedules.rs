@@ -33,9 +33,9 @@ const FIXED: std::ops::Range<u64> = 0..24;
 const NEW: u64 = 8;
 
 const GROUP: GroupId = 77;
-const USERS: UserId = 6;
+const USERS: UserId = 4;
 /// Wishes of each actor.
-const WISHES: usize = 4;
+const WISHES: usize = 5;
 /// Attempts at one wish while there are faults.
 const TRIES: u32 = 8;
 
@@ -98,8 +98,13 @@ struct World {
     scheduler: Scheduler<Name, End>,
     actors: Vec<Actor>,
     reads: u32,
+    /// An attempt that gets no turn until another one is held up.
+    slow: Option<Name>,
+    /// Steps, in percent, in which a reader gives up every hole.
     impatience: u32,
+    /// Calls that fail, in percent.
     losses: u32,
+    /// Steps in which somebody is killed, in percent.
     deaths: u32,
     /// Changes that were answered as made by whoever asked.
     made: usize,
@@ -133,7 +138,7 @@ impl World {
         let (store, collected) = (engine.store(), Collected::default());
         let new = NewGroup {
             name: "group".to_owned(),
-            users: vec![2, 3, 4],
+            users: vec![2, 3],
             super_group: seed.is_multiple_of(5),
             open_history: false,
         };
@@ -156,11 +161,12 @@ impl World {
             queue: Flaky {
                 queue: collected,
                 calls: std::sync::Arc::default(),
-                every: [0, 3, 5][rng.random_range(0..3)],
+                every: [0, 3, 4][rng.random_range(0..3)],
             },
             scheduler,
             actors,
             reads: 0,
+            slow: None,
             impatience: [0, 2, 6][rng.random_range(0..3)],
             losses: [0, 5, 20][rng.random_range(0..3)],
             deaths: [0, 2, 5][rng.random_range(0..3)],
@@ -183,32 +189,35 @@ impl World {
     }
 
     fn step(&mut self) {
-        let percent = self.rng.random_range(0..100);
-        if percent < 8 {
-            self.attempt();
-        } else if percent < 8 + self.impatience {
-            self.read();
-        } else if percent < 14 + self.deaths {
-            if percent >= 14 {
-                let running = self.scheduler.running();
-                if let Some(&name) = running.choose(&mut self.rng) {
+        match self.rng.random_range(0..100) {
+            0..8 => self.attempt(),
+            // Whoever has several calls waiting, all the more.
+            8 => self.slow = self.scheduler.waiting().choose(&mut self.rng).copied(),
+            _ if self.rng.random_range(0..100) < self.impatience => self.read(),
+            _ if self.rng.random_range(0..100) < self.deaths => {
+                if let Some(&name) = self.scheduler.running().choose(&mut self.rng) {
                     self.scheduler.kill(name, &mut self.rng);
                 }
             }
-        } else {
-            let fate = match self.rng.random_range(0..100) < self.losses {
-                true if self.rng.random_ratio(1, 4) => Fate::Throttled,
-                true => Fate::Lost(Effect::any(&mut self.rng)),
-                false => Fate::Done,
-            };
-            // Most turns go to the one who waits longest; the others are held up.
-            let waiting = self.scheduler.waiting().len();
-            if waiting > 0 {
-                let place = self.rng.random_range(0..waiting);
-                self.scheduler.grant(place, fate);
-            }
+            _ => self.grant(),
         }
         self.judge();
+    }
+
+    /// Gives a call its turn; not to the one that is held up.
+    fn grant(&mut self) {
+        let fate = match self.rng.random_range(0..100) < self.losses {
+            true if self.rng.random_ratio(1, 4) => Fate::Throttled,
+            true => Fate::Lost(Effect::any(&mut self.rng)),
+            false => Fate::Done,
+        };
+        let waiting = self.scheduler.waiting();
+        let places: Vec<usize> = (0..waiting.len())
+            .filter(|&place| Some(waiting[place]) != self.slow)
+            .collect();
+        if let Some(&place) = places.choose(&mut self.rng) {
+            self.scheduler.grant(place, fate);
+        }
     }
 
     /// Starts an actor's wish, or tries it again; up to two attempts of one actor run at once.

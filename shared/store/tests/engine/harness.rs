@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
@@ -120,6 +121,20 @@ impl Engine {
             })
         });
         store_over(config(wire))
+    }
+
+    /// A store whose calls take effect until so many have; each of the others waits for a permit.
+    pub(crate) fn store_held_up_after(&self, calls: usize) -> (Store, Arc<Semaphore>) {
+        let (engine, permits) = (self.clone(), Arc::new(Semaphore::new(calls)));
+        let of_calls = permits.clone();
+        let wire = Wire::new(move |call| {
+            let (engine, permits) = (engine.clone(), of_calls.clone());
+            Box::pin(async move {
+                permits.acquire().await.map_err(|_| dead())?.forget();
+                Ok(engine.run(&call))
+            })
+        });
+        (store_over(config(wire)), permits)
     }
 
     pub(crate) async fn user(&self, id: UserId) {
