@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
@@ -145,6 +146,15 @@ impl Engine {
         };
         self.store().create_account(id, &profile, "no hash").await.unwrap();
     }
+}
+
+/// A deadline that no test reaches.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline is a point of this process's own clock"
+)]
+pub(crate) fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(3600)
 }
 
 /// A queue that keeps what it is given, in order, repeats and all.
