@@ -24,6 +24,8 @@ pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) ->
     let mut options = ConnectOptions::new(ws_url.clone(), profile.user_id, token_source(held));
     options.session = profile.session;
     options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
+    options.super_groups = profile.super_groups;
+    options.http_url = Some(profile.url);
     options.receive = matches!(purpose, Purpose::Both(_));
     options.start = Start::After(match purpose {
         Purpose::Both(cursor) => cursor,
@@ -54,6 +56,15 @@ pub(crate) fn tell(context: &mut Context, event: Event) -> Result<(), Failure> {
             printer.note("failed", &data, &line)
         }
         Event::CaughtUp { cursor } if printer.is_json() => printer.note("caught_up", &json!({ "cursor": cursor }), ""),
+        Event::GroupsCaughtUp if printer.is_json() => printer.note("groups_caught_up", &json!({}), ""),
+        Event::RoomEntered { room_id } => {
+            let line = format!("(in room {room_id} again; what was said meanwhile is gone)");
+            printer.note("room_entered", &json!({ "room_id": room_id }), &line)
+        }
+        Event::RoomLost { room_id, reason } => Err(Failure::refused(
+            None,
+            format!("the server does not let this device back into room {room_id}: {reason}"),
+        )),
         Event::Kicked { reason } => {
             let data = json!({ "reason": reason.as_str_name() });
             printer.note("kicked", &data, "(another connection of this device took over)")

@@ -8,6 +8,7 @@ mod device;
 mod queues;
 mod world;
 
+pub(crate) use crowd::now_ms;
 pub use crowd::with_crowd;
 pub use device::{Device, Dial};
-pub use world::{Account, PASSWORD, World, template};
+pub use world::{Account, PASSWORD, World, altered_template, template};

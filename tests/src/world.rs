@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wigwag_local::meter::Reading;
 use wigwag_local::stack::{Options, Running, Stack};
@@ -17,6 +17,24 @@ use wigwag_protocol::http::{
 /// The project's template.
 pub fn template() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))
+}
+
+/// The project's template with some of its text replaced, in a directory of its own.
+pub fn altered_template(directory: &Path, changes: &[(&str, &str)]) -> Result<PathBuf> {
+    let original = template();
+    let root = original
+        .parent()
+        .context("a template has a directory")?
+        .canonicalize()?;
+    let mut text = std::fs::read_to_string(&original)?;
+    let code = format!("CodeUri: {}", root.display());
+    for (before, after) in changes.iter().chain([&("CodeUri: .", code.as_str())]) {
+        ensure!(text.contains(before), "the template says nothing like {before}");
+        text = text.replace(before, after);
+    }
+    let path = directory.join("template.yaml");
+    std::fs::write(&path, text)?;
+    Ok(path)
 }
 
 /// A stack of its own for each story.

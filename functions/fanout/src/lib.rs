@@ -79,41 +79,65 @@ pub async fn handle(
 ) -> Result<SqsBatchResponse, Error> {
     let lines = line::of(event.records)?;
     let work = stream::iter(&lines).map(|line| work_on(state, line, deadlines.work, now_ms));
-    let outcomes: Vec<_> = work.buffered(CONCURRENCY).collect().await;
-    let mut pushes = Pushes::default();
+    let outcomes: Vec<Outcome> = work.buffered(CONCURRENCY).collect().await;
+    let (mut pushes, mut late) = (Pushes::default(), Vec::new());
     let mut response = SqsBatchResponse::default();
-    for (line, (done, its_pushes)) in lines.iter().zip(outcomes) {
-        pushes.extend(its_pushes);
-        for record in &line.records[done..] {
+    for (line, outcome) in lines.iter().zip(outcomes) {
+        pushes.extend(outcome.pushes);
+        for record in &line.records[outcome.done..] {
             response.add_failure(&record.id);
+            if outcome.is_late {
+                late.push(record.receipt.as_str());
+            }
         }
     }
     let pushes = pushes.into_pushes();
-    state.pusher.push(&state.store, pushes, deadlines.pushes, now_ms).await;
+    let push = state.pusher.push(&state.store, pushes, deadlines.pushes, now_ms);
+    tokio::join!(push, hand_back(state, &late));
     Ok(response)
 }
 
-/// Works on a line until its end, or until a task fails. Answers with how many of its records are done, from the first on.
-async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> (usize, Pushes) {
-    let (mut done, mut pushes) = (0, Pushes::default());
+/// How far a line came.
+struct Outcome {
+    /// How many of its records are done, from the first on.
+    done: usize,
+    /// Whether it was the time that did not suffice.
+    is_late: bool,
+    pushes: Pushes,
+}
+
+/// Works on a line until its end, or until a task fails.
+async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> Outcome {
+    let mut outcome = Outcome {
+        done: 0,
+        is_late: false,
+        pushes: Pushes::default(),
+    };
     for stretch in line.stretches() {
-        let result = work::work_on(state, line, stretch, deadline, now_ms, &mut pushes).await;
-        done += result.done;
-        if result.done < stretch.len() {
-            match result.error {
-                Some(error) => {
-                    tracing::error!(
-                        line = line.ordering,
-                        done,
-                        of = line.records.len(),
-                        error = &*error,
-                        "a task failed"
-                    );
-                }
-                None => tracing::warn!(line = line.ordering, done, of = line.records.len(), "time ran out"),
-            }
-            break;
+        let worked = work::work_on(state, line, stretch, deadline, now_ms, &mut outcome.pushes).await;
+        outcome.done += worked.done;
+        if worked.done == stretch.len() {
+            continue;
         }
+        let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
+        match worked.error {
+            Some(error) => tracing::error!(line = line_id, done, of, error = &*error, "a task failed"),
+            None => {
+                tracing::warn!(line = line_id, done, of, "time ran out");
+                outcome.is_late = true;
+            }
+        }
+        break;
     }
-    (done, pushes)
+    outcome
+}
+
+/// What there was no time for need not wait until the queue counts it as lost, as what failed does. Where this fails, it waits.
+async fn hand_back(state: &State, receipts: &[&str]) {
+    if receipts.is_empty() {
+        return;
+    }
+    if let Err(error) = state.queue.hand_back(receipts).await {
+        tracing::warn!(%error, "could not hand back what there was no time for");
+    }
 }

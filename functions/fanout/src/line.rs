@@ -9,6 +9,8 @@ use wigwag_store::fanout::{Task, TaskError};
 pub(crate) struct Record {
     /// Its id in the queue.
     pub(crate) id: String,
+    /// What the queue knows this receipt of it by.
+    pub(crate) receipt: String,
     /// As it came.
     pub(crate) body: String,
     /// What it asks for.
@@ -77,6 +79,7 @@ pub(crate) fn of(messages: Vec<SqsMessage>) -> Result<Vec<Line>, Error> {
         let body = message.body.unwrap_or_default();
         let record = Record {
             id: message.message_id.ok_or("a record has no messageId")?,
+            receipt: message.receipt_handle.ok_or("a record has no receiptHandle")?,
             task: Task::from_body(&body),
             body,
             redelivered: receives != "1",
@@ -122,6 +125,7 @@ mod tests {
     fn message(id: &str, ordering: &str, receives: &str, body: &str) -> SqsMessage {
         let record = json!({
             "messageId": id,
+            "receiptHandle": format!("receipt of {id}"),
             "body": body,
             "attributes": { "MessageGroupId": ordering, "ApproximateReceiveCount": receives },
         });

@@ -52,6 +52,7 @@ mod tests {
                 protobuf: false,
                 connected_at_ms: 0,
             },
+            room: None,
         }
     }
 

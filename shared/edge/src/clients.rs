@@ -18,11 +18,6 @@ pub fn store() -> Result<Store, ConfigError> {
     ))
 }
 
-/// The store of a function that uses the timelines alone.
-pub fn timelines() -> Result<Store, ConfigError> {
-    Ok(Store::new(dynamodb()?, required("TIMELINES_TABLE")?, ""))
-}
-
 /// The way to devices. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, without which there is none to post to.
 pub fn pusher() -> Result<Pusher, ConfigError> {
     let config = aws_sdk_apigatewaymanagement::Config::builder()

@@ -17,8 +17,9 @@ use lot::{Lot, share};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use wigwag_protocol::{Encoding, OutputFrame};
+use wigwag_store::devices::Disconnected;
 use wigwag_store::head::{Connection, Head};
-use wigwag_store::{DeviceKey, Store, UserId};
+use wigwag_store::{DeviceKey, RoomId, Store, StoreError, UserId};
 
 /// Posts that run at once.
 const CONCURRENCY: usize = 32;
@@ -61,6 +62,8 @@ pub struct Target {
     pub device: DeviceKey,
     /// Where it is.
     pub connection: Connection,
+    /// The room that it was found in, where it was found in one.
+    pub room: Option<RoomId>,
 }
 
 impl Target {
@@ -70,6 +73,7 @@ impl Target {
             user,
             device: device.clone(),
             connection: connection.clone(),
+            room: None,
         })
     }
 
@@ -129,17 +133,25 @@ impl Pusher {
         }
     }
 
+    /// Removes a connection that is gone from the head and from the room that it was found in.
     async fn forget(&self, store: &Store, target: &Target) {
-        if let Err(error) = store
-            .disconnect(
-                target.user,
-                &target.device,
-                target.connection.connected_at_ms,
-                &target.connection.id,
-            )
-            .await
-        {
+        if let Err(error) = Self::try_forget(store, target).await {
             tracing::warn!(connection.id = target.connection.id, %error, "could not remove a connection that is gone");
+        }
+    }
+
+    async fn try_forget(store: &Store, target: &Target) -> Result<(), StoreError> {
+        let Connection {
+            id, connected_at_ms, ..
+        } = &target.connection;
+        let disconnected = store
+            .disconnect(target.user, &target.device, *connected_at_ms, id)
+            .await?;
+        // The head may say nothing of the room: another connection stands there, or its row was left behind.
+        match (disconnected, target.room) {
+            (Disconnected::Yes { room: Some(left) }, Some(found)) if left == found => Ok(()),
+            (_, Some(found)) => store.forget_occupant(found, id).await,
+            (_, None) => Ok(()),
         }
     }
 

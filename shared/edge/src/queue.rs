@@ -4,7 +4,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
 use futures_util::{TryStreamExt as _, stream};
 use std::time::Duration;
 use wigwag_store::StoreError;
@@ -80,6 +82,30 @@ impl Queue {
             .await
             .map_err(failed("SendMessage"))?;
         Ok(())
+    }
+
+    /// Lets messages that were received, at most ten, be received again at once: they were not begun with, and need not wait until
+    /// they count as lost.
+    pub async fn hand_back(&self, receipts: &[&str]) -> Result<(), StoreError> {
+        let entries = receipts.iter().enumerate().map(|(index, receipt)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(*receipt)
+                .visibility_timeout(0)
+                .build()
+                .map_err(failed("ChangeMessageVisibilityBatch"))
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let call = self.client.change_message_visibility_batch().queue_url(&self.url);
+        let output = call.set_entries(Some(entries)).send().await;
+        let output = output.map_err(failed("ChangeMessageVisibilityBatch"))?;
+        match output.failed().first() {
+            None => Ok(()),
+            Some(first) => Err(failed("ChangeMessageVisibilityBatch")(NotTaken {
+                count: output.failed().len(),
+                code: first.code().to_owned(),
+            })),
+        }
     }
 
     /// Sends up to ten tasks; those that the queue did not take are sent again, they alone.

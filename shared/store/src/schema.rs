@@ -124,6 +124,13 @@ pub mod directory {
     /// Member of a shard, N: the change that wrote it.
     pub const ROW_VERSION: &str = "v";
 
+    /// Room, N: whose connection it is.
+    pub const USER_ID: &str = "user_id";
+    /// Room, S: on which device.
+    pub const DEVICE: &str = "device";
+    /// Room, S: the connection, as it stands in the head.
+    pub const CONNECTION: &str = "connection";
+
     /// Relation, BOOL.
     pub const FRIEND: &str = "friend";
     /// Relation, BOOL.

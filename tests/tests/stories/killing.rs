@@ -1,9 +1,7 @@
 //! Killing functions under a story. On Linux, where `/proc` tells which processes those are.
 
-use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Kills this test process's own children of that name, a little later each time.
@@ -33,20 +31,4 @@ fn children(name: &str) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(is_child).collect()
-}
-
-/// The project's template with a queue that hands out what failed after the shortest time that AWS takes: the worker's timeout.
-pub(crate) fn template_that_tries_again_soon(directory: &Path) -> Result<PathBuf> {
-    let template = wigwag_tests::template();
-    let root = template
-        .parent()
-        .context("a template has a directory")?
-        .canonicalize()?;
-    let text = std::fs::read_to_string(&template)?;
-    let soon = text
-        .replace("VisibilityTimeout: 30", "VisibilityTimeout: 5")
-        .replace("CodeUri: .", &format!("CodeUri: {}", root.display()));
-    let path = directory.join("template.yaml");
-    std::fs::write(&path, soon)?;
-    Ok(path)
 }

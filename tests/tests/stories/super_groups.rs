@@ -24,10 +24,17 @@ async fn who_is_online_is_pushed_what_everybody_reads_from_the_log() -> Result<(
         world.device(&bob).await?,
     );
     let group = world.super_group(&ada, &[&bob, &eve]).await?;
-    // It is told of in the inbox, because one who is away must learn that there is something to read.
+    // It is told of in the inbox too, because one who is away must learn that there is something to read.
     for device in [&mut a, &mut t, &mut b] {
-        let told = device.pushed().await?;
-        assert!(told.seq > 0 && told.group_change.is_some_and(|change| change.super_group));
+        let told = [device.pushed().await?, device.pushed().await?];
+        let mut seqs = told.each_ref().map(|message| message.seq);
+        seqs.sort_unstable();
+        assert_eq!(seqs, [0, 1]);
+        assert!(told.iter().all(|message| message.conversation_seq == 1));
+        assert!(
+            told.iter()
+                .all(|message| message.group_change.as_ref().is_some_and(|change| change.super_group))
+        );
     }
     for (client_id, text) in (1..).zip(["one", "two", "three"]) {
         let ack = a.tell_to(GROUP, group, client_id, text).await?;

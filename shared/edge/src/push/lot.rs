@@ -168,6 +168,7 @@ mod tests {
                     protobuf: true,
                     connected_at_ms: 0,
                 },
+                room: None,
             },
             contents: vec![Content::Message {
                 seq,

@@ -21,7 +21,7 @@ use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, INLINE_BYTES, Slot, key, slot_from_item};
 use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 /// A message of a batch.
@@ -125,7 +125,7 @@ impl Store {
     /// Steps 1 to 3: a plan for each message, or an error. A message without a plan then was not delivered to anybody.
     async fn plan_batch(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let redelivered = batch.deliveries.iter().filter(|delivery| delivery.redelivered);
-        let redelivered: HashSet<u64> = redelivered.map(Delivery::conversation_seq).collect();
+        let redelivered: BTreeSet<u64> = redelivered.map(Delivery::conversation_seq).collect();
         batch.plans = self.plans(&batch.place, redelivered.into_iter()).await?;
         if batch.is_planned() || batch.is_late() {
             return Ok(());

@@ -9,7 +9,7 @@ use crate::item::{Item, corrupt, get_string};
 use crate::schema::timelines as attr;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Keys that one `BatchGetItem` takes.
 const KEYS_PER_REQUEST: usize = 100;
@@ -31,9 +31,12 @@ impl Store {
     }
 
     /// The heads of these users' inboxes, eventually consistent: half a read unit each.
-    pub(crate) async fn heads(&self, users: &HashSet<UserId>) -> Result<HashMap<UserId, Head>, StoreError> {
+    pub(crate) async fn heads(&self, users: &BTreeSet<UserId>) -> Result<HashMap<UserId, Head>, StoreError> {
         let of_key: HashMap<TimelineId, UserId> = users.iter().map(|&user| (TimelineId::inbox(user), user)).collect();
-        let keys = of_key.keys().map(|inbox| key(inbox, attr::HEAD)).collect();
+        let keys = users
+            .iter()
+            .map(|&user| key(&TimelineId::inbox(user), attr::HEAD))
+            .collect();
         let mut heads = HashMap::new();
         for item in self.items(&self.timelines, keys, false).await? {
             let inbox = get_string(&item, attr::TIMELINE).map(TimelineId::from_key);

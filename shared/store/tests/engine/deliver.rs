@@ -1,7 +1,7 @@
-use crate::harness::{Engine, LATER, NOW, phone};
+use crate::harness::{Engine, LATER, NOW, deadline, phone};
 use prost::Message as _;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wigwag_protocol::{Encoding, pb};
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::fanout::{Audience, Delivered, Delivery, Inbound, Logged, SHARD_MEMBERS, Span};
@@ -66,8 +66,7 @@ fn again(mut delivery: Delivery) -> Delivery {
 }
 
 async fn deliver(store: &Store, batch: &[Delivery]) -> Delivered {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    store.deliver(GROUP, &Audience::Shard(0), batch, deadline, NOW).await
+    store.deliver(GROUP, &Audience::Shard(0), batch, deadline(), NOW).await
 }
 
 async fn all_done(store: &Store, batch: &[Delivery]) -> Vec<Inbound> {
@@ -130,10 +129,9 @@ async fn chosen_users_get_a_message_whatever_the_shard_says() {
     let engine = group_of(&[1]).await;
     engine.user(2).await;
     let store = engine.store();
-    let deadline = Instant::now() + Duration::from_secs(60);
     for _ in 0..2 {
         let audience = Audience::Users(vec![1, 2]);
-        let delivered = store.deliver(GROUP, &audience, &[message(5)], deadline, NOW).await;
+        let delivered = store.deliver(GROUP, &audience, &[message(5)], deadline(), NOW).await;
         assert_eq!(delivered.done, 1, "{:?}", delivered.error);
     }
     assert_eq!(inbox(&store, 1).await.0, [0_u64; 0]);
@@ -263,7 +261,7 @@ async fn a_member_without_an_inbox_keeps_nobody_waiting() {
 async fn nothing_is_begun_after_the_deadline() {
     let engine = group_of(&[1, 2]).await;
     let store = engine.store();
-    let past = Instant::now();
+    let past = deadline() - Duration::from_secs(3600);
     let late = store
         .deliver(GROUP, &Audience::Shard(0), &[message(1)], past, NOW)
         .await;

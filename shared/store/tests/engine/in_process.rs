@@ -85,6 +85,18 @@ impl Reply {
         }
     }
 
+    /// A success with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self {
+            status: 200,
+            body: "{}".to_owned(),
+        }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status == 200
+    }
+
     fn into_response(self) -> HttpResponse {
         HttpResponse::new(self.status.try_into().unwrap(), SdkBody::from(self.body))
     }

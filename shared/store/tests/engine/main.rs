@@ -5,11 +5,15 @@
 mod deliver;
 mod devices;
 mod directory;
+mod fan_out;
+mod group_schedules;
+mod group_send;
 mod groups;
 mod guarantees;
 mod harness;
 mod in_process;
 mod processes;
+mod rooms;
 mod scheduler;
 mod schedules;
 mod send;
