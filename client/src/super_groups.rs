@@ -105,13 +105,14 @@ impl SuperGroups {
         let turn = self.turn(message);
         let Some(tracked) = self.groups.get_mut(&group_id) else {
             if turn == Some(Turn::In) {
-                self.begin(group_id, seq, Some(now));
-                return Inboxed::Begins { group_id, cursor: seq };
+                let cursor = log_begins_after(message);
+                self.begin(group_id, cursor, Some(now));
+                return Inboxed::Begins { group_id, cursor };
             }
             return Inboxed::Plain;
         };
         match turn {
-            Some(Turn::In) if tracked.log.go_on(seq) => (tracked.ended_at, tracked.end_inboxed) = (None, false),
+            Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => (tracked.ended_at, tracked.end_inboxed) = (None, false),
             Some(Turn::In) => {}
             // What has passed it since was read as a member again.
             Some(Turn::Out) if seq < tracked.log.cursor() => {}
@@ -274,6 +275,15 @@ enum Turn {
     In,
     /// With it, the log ends.
     Out,
+}
+
+/// Where the log begins that a message brings this user into. A group becomes a super group a moment before it is said, and what was
+/// sent in between stands in the log alone.
+fn log_begins_after(message: &Message) -> u64 {
+    match &message.group_change {
+        Some(change) if change.r#type() == GroupChangeType::BecameSuper => change.super_after,
+        _ => message.conversation_seq,
+    }
 }
 
 /// Whether a message is about a change of what is a super group from then on.

@@ -347,7 +347,9 @@ async fn where_the_inbox_tells_of_a_listed_group_after_all_it_begins_there() {
     let mut link = peer.accept().await;
     link.sync_is_empty(0).await;
     let (id, _) = link.sync().await;
-    inbox_page(&mut link, id, vec![change(1, 31, GroupChangeType::BecameSuper)]).await;
+    let mut became = change(1, 31, GroupChangeType::BecameSuper);
+    became.group_change.as_mut().unwrap().super_after = 31;
+    inbox_page(&mut link, id, vec![became]).await;
     assert_eq!(cursor(&mut events).await, 31);
     assert_eq!(link.pull().await.2, 32);
 }

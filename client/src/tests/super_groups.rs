@@ -66,12 +66,16 @@ fn a_group_begins_with_the_change_that_brings_this_user_in() {
 #[test]
 fn a_group_begins_where_it_became_a_super_group() {
     let mut groups = SuperGroups::new(ME, &BTreeMap::new(), 10);
-    let became = change(7, GroupChangeType::BecameSuper, &[]);
+    let mut became = change(7, GroupChangeType::BecameSuper, &[]);
+    became.group_change.as_mut().unwrap().super_after = 5;
     let begins = Inboxed::Begins {
         group_id: GROUP,
-        cursor: 7,
+        cursor: 5,
     };
     assert_eq!(groups.inboxed(&became, now()), begins);
+    // What was sent between that and its telling is in the log alone; the telling is not handed on again.
+    assert_eq!(push(&mut groups, text(6)), Some(vec![6]));
+    assert_eq!(push(&mut groups, became), Some(vec![]));
     assert_eq!(push(&mut groups, text(8)), Some(vec![8]));
 }
 

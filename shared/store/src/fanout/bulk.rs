@@ -96,7 +96,9 @@ impl Store {
         };
         for (&(user, _), settled) in wanted.iter().zip(bulk.settled) {
             match settled {
-                Some(Settled::Done(item)) => match Head::from_item(&item.unwrap_or_default()) {
+                // Without the head nobody knows which seqs were taken, and the member must not go without their copy.
+                Some(Settled::Done(None)) => taken.error = Some(refused("a reservation returns no head")),
+                Some(Settled::Done(Some(item))) => match Head::from_item(&item) {
                     Ok(head) => drop(taken.heads.insert(user, head)),
                     Err(error) => taken.error = Some(error),
                 },

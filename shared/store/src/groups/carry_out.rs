@@ -15,7 +15,7 @@ use super::rows::Rows;
 use crate::Store;
 use crate::error::StoreError;
 use crate::fanout::{Logged, TaskQueue};
-use crate::head::Head;
+use crate::head::GroupSettings;
 use crate::ids::{GroupId, TimelineId};
 use crate::item::{condition_item, corrupt, number};
 use crate::schema::timelines as attr;
@@ -49,16 +49,13 @@ impl Store {
         });
         set?;
         written?;
-        let Some((logged, head)) = self.announce_change(group, info, change, now_ms).await? else {
+        let Some((logged, settings)) = self.announce_change(group, info, change, now_ms).await? else {
             return Ok(());
         };
         if change.ends_stints() {
             self.write_rows(group, change, info.version, rows, logged.conversation_seq(), now_ms)
                 .await?;
         }
-        let settings = head
-            .group
-            .ok_or_else(|| corrupt("timelines", "a group without settings"))?;
         queue.enqueue(&change.tasks(group, settings, logged)).await?;
         self.end_change(group, info.version).await
     }
@@ -116,20 +113,27 @@ impl Store {
         }
     }
 
-    /// Puts the announcement into the log. Answers with it and with the log's head; `None`: the change is finished.
+    /// Puts the announcement into the log. Answers with it and with what the log says of the group; `None`: the change is finished.
     async fn announce_change(
         &self,
         group: GroupId,
         info: &Info,
         change: &Change,
         now_ms: i64,
-    ) -> Result<Option<(Logged, Head)>, StoreError> {
+    ) -> Result<Option<(Logged, GroupSettings)>, StoreError> {
         let log = TimelineId::group(group);
         let no_log = || corrupt("timelines", "a group without a log");
+        let no_settings = || corrupt("timelines", "a group without settings");
         let (mut known, mut head) = (info.change_seq, None);
         loop {
             if let Some(seq) = known {
-                let logged = change.announcement(group, info, seq);
+                // Read no earlier than the seq was reserved, so that it knows every shard.
+                let there = match head.take() {
+                    Some(there) => there,
+                    None => self.head(&log, true).await?.ok_or_else(no_log)?,
+                };
+                let settings = there.group.ok_or_else(no_settings)?;
+                let logged = change.announcement(group, info, &settings, seq);
                 let content = Content::Inline(prost::Message::encode_to_vec(&logged.message));
                 let entry = Entry {
                     key: logged.key.clone(),
@@ -138,13 +142,7 @@ impl Store {
                 };
                 match self.put(&log, seq, &entry).await? {
                     // What differs was written by another version, perhaps: the log has this announcement.
-                    Put::Stands | Put::Differs(_) => {
-                        let head = match head {
-                            Some(head) => head,
-                            None => self.head(&log, true).await?.ok_or_else(no_log)?,
-                        };
-                        return Ok(Some((logged, head)));
-                    }
+                    Put::Stands | Put::Differs(_) => return Ok(Some((logged, settings))),
                     Put::Sealed => {}
                 }
             }

@@ -173,8 +173,9 @@ impl Change {
         Some(after)
     }
 
-    /// What is said of it in the log: the same bytes, whoever writes them. `info` is the group after it.
-    pub(super) fn announcement(&self, group: GroupId, info: &Info, seq: u64) -> Logged {
+    /// What is said of it in the log: the same bytes, whoever writes them. `info` is the group after it, `settings` what its log
+    /// says of it then.
+    pub(super) fn announcement(&self, group: GroupId, info: &Info, settings: &GroupSettings, seq: u64) -> Logged {
         let message = pb::Message {
             session_type: pb::SessionType::Group.into(),
             receiver_id: group,
@@ -186,13 +187,13 @@ impl Change {
             conversation_seq: seq,
             client_id: 0,
             session: info.version,
-            group_change: Some(self.group_change(info)),
+            group_change: Some(self.group_change(info, settings)),
         };
         let key = [group.to_be_bytes(), info.version.to_be_bytes()].concat();
         Logged { key, message }
     }
 
-    fn group_change(&self, info: &Info) -> pb::GroupChange {
+    fn group_change(&self, info: &Info, settings: &GroupSettings) -> pb::GroupChange {
         let mut said = pb::GroupChange {
             super_group: info.super_group,
             ..pb::GroupChange::default()
@@ -238,7 +239,11 @@ impl Change {
             Effect::Muted { muted: false } => GroupChangeType::Unmuted,
             Effect::HistoryOpened { open: true } => GroupChangeType::HistoryOpened,
             Effect::HistoryOpened { open: false } => GroupChangeType::HistoryClosed,
-            Effect::BecameSuper => GroupChangeType::BecameSuper,
+            Effect::BecameSuper => {
+                // Messages may have come between that and this one, and no inbox tells of them.
+                said.super_after = settings.super_after.unwrap_or_default();
+                GroupChangeType::BecameSuper
+            }
             Effect::Dissolved => GroupChangeType::Dissolved,
         };
         said.r#type = kind.into();
