@@ -486,7 +486,9 @@ fn member(told: &Told, user: UserId, membership: Option<Membership>, shard: &[Sh
 
 fn seq_of(task: &Task) -> u64 {
     match task {
-        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => logged.seq(),
+        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => {
+            logged.conversation_seq()
+        }
         Task::Room { .. } => panic!("{task:?}"),
     }
 }

@@ -381,7 +381,9 @@ impl World {
 
 fn seq_of(task: &Task) -> u64 {
     match task {
-        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => logged.seq(),
+        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => {
+            logged.conversation_seq()
+        }
         Task::Room { .. } => panic!("{task:?}"),
     }
 }
