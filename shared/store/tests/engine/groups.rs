@@ -374,7 +374,7 @@ impl World {
             announced.len().to_string(),
             "{what}: {announced:?}"
         );
-        let enqueued: BTreeSet<u64> = self.queue.take().iter().map(|task| seq_of(task)).collect();
+        let enqueued: BTreeSet<u64> = self.queue.take().iter().map(seq_of).collect();
         assert_eq!(enqueued.into_iter().collect::<Vec<_>>(), announced, "{what}");
     }
 }
