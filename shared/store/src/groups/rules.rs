@@ -220,3 +220,203 @@ fn of_many(changed: Changed, effect: Effect) -> Judged {
         Judged::Do(effect, changed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stint;
+    use super::super::rows::Row;
+    use super::*;
+
+    const OWNER: UserId = 1;
+    const ADMIN: UserId = 2;
+    const ADMIN_TOO: UserId = 3;
+    const MEMBER: UserId = 4;
+    const MEMBER_TOO: UserId = 5;
+    const LEFT: UserId = 6;
+    const NOBODY: UserId = 7;
+    const UNKNOWN: UserId = 8;
+    const NOW: i64 = 1000;
+
+    fn info() -> Info {
+        Info {
+            name: "friends".to_owned(),
+            owner: OWNER,
+            members: 5,
+            places: 9,
+            created_at_ms: 0,
+            super_group: false,
+            muted: false,
+            open_history: false,
+            dissolved: false,
+            version: 3,
+            change: None,
+            change_seq: None,
+        }
+    }
+
+    fn rows() -> Rows {
+        let row = |user: UserId, role: Role, left: Option<u64>| {
+            let stint = Stint { joined_after: 0, left };
+            let membership = Membership {
+                group: 9,
+                role,
+                muted_until_ms: if user == MEMBER_TOO { NOW + 1 } else { 0 },
+                stints: vec![stint],
+                place: user,
+            };
+            (user, Row { membership, version: 1 })
+        };
+        Rows::from([
+            row(OWNER, Role::Owner, None),
+            row(ADMIN, Role::Admin, None),
+            row(ADMIN_TOO, Role::Admin, None),
+            row(MEMBER, Role::Member, None),
+            row(MEMBER_TOO, Role::Member, None),
+            row(LEFT, Role::Admin, Some(8)),
+        ])
+    }
+
+    fn judge_in(info: &Info, actor: UserId, wanted: &Wanted) -> Result<Judged, Code> {
+        let facts = Facts {
+            info,
+            actor,
+            rows: &rows(),
+            existing: &(OWNER..=NOBODY).chain(100..=10_100).collect(),
+            log_seq: 20,
+            now_ms: NOW,
+        };
+        facts.judge(wanted)
+    }
+
+    fn judge(actor: UserId, wanted: &Wanted) -> Result<Judged, Code> {
+        judge_in(&info(), actor, wanted)
+    }
+
+    /// "done", "nothing", or the name of the refusal.
+    fn outcome(actor: UserId, wanted: &Wanted) -> &'static str {
+        match judge(actor, wanted) {
+            Ok(Judged::Do(..)) => "done",
+            Ok(Judged::Nothing(_)) => "nothing",
+            Err(code) => code.name(),
+        }
+    }
+
+    #[test]
+    fn who_may_do_what() {
+        const LOW: &str = "ROLE_TOO_LOW";
+        const STAYS: &str = "OWNER_STAYS";
+        let table = [
+            // (wish, by the owner, by an admin, by a plain member)
+            (Wanted::Add(vec![NOBODY]), "done", "done", LOW),
+            (Wanted::Add(vec![LEFT]), "done", "done", LOW),
+            (Wanted::Add(vec![MEMBER]), "nothing", "nothing", LOW),
+            (Wanted::Add(vec![UNKNOWN]), "USER_NOT_FOUND", "USER_NOT_FOUND", LOW),
+            (Wanted::Remove(vec![MEMBER_TOO]), "done", "done", LOW),
+            (Wanted::Remove(vec![ADMIN_TOO]), "done", LOW, LOW),
+            (Wanted::Remove(vec![MEMBER, OWNER]), STAYS, STAYS, LOW),
+            (Wanted::Remove(vec![LEFT, NOBODY, UNKNOWN]), "nothing", "nothing", LOW),
+            (Wanted::Leave, STAYS, "done", "done"),
+            (Wanted::Rename("others".to_owned()), "done", "done", LOW),
+            (Wanted::Rename("friends".to_owned()), "nothing", "nothing", LOW),
+            (Wanted::Role(MEMBER, Role::Admin), "done", LOW, LOW),
+            (Wanted::Role(ADMIN, Role::Member), "done", LOW, LOW),
+            (Wanted::Role(ADMIN, Role::Admin), "nothing", LOW, LOW),
+            (Wanted::Role(MEMBER, Role::Owner), "INVALID_FIELD", LOW, LOW),
+            (Wanted::Role(OWNER, Role::Member), STAYS, LOW, LOW),
+            (Wanted::Role(LEFT, Role::Member), "MEMBER_NOT_FOUND", LOW, LOW),
+            (Wanted::HandOver(MEMBER), "done", LOW, LOW),
+            (Wanted::HandOver(OWNER), "nothing", LOW, LOW),
+            (Wanted::HandOver(NOBODY), "MEMBER_NOT_FOUND", LOW, LOW),
+            (Wanted::MuteMember(MEMBER, NOW + 9), "done", "done", LOW),
+            (Wanted::MuteMember(ADMIN_TOO, NOW + 9), "done", LOW, LOW),
+            (Wanted::MuteMember(OWNER, NOW + 9), STAYS, STAYS, LOW),
+            (
+                Wanted::MuteMember(LEFT, NOW + 9),
+                "MEMBER_NOT_FOUND",
+                "MEMBER_NOT_FOUND",
+                LOW,
+            ),
+            (Wanted::MuteMember(MEMBER, 0), "nothing", "nothing", LOW),
+            (Wanted::MuteMember(MEMBER, NOW), "nothing", "nothing", LOW),
+            (Wanted::MuteMember(MEMBER_TOO, NOW + 1), "nothing", "nothing", LOW),
+            (Wanted::MuteMember(MEMBER_TOO, 0), "done", "done", LOW),
+            (Wanted::Mute(true), "done", "done", LOW),
+            (Wanted::Mute(false), "nothing", "nothing", LOW),
+            (Wanted::OpenHistory(true), "done", LOW, LOW),
+            (Wanted::OpenHistory(false), "nothing", LOW, LOW),
+            (Wanted::BecomeSuper, "done", LOW, LOW),
+            (Wanted::Dissolve, "done", LOW, LOW),
+        ];
+        for (wanted, by_owner, by_admin, by_member) in table {
+            let outcomes = [OWNER, ADMIN, MEMBER].map(|actor| outcome(actor, &wanted));
+            assert_eq!(outcomes, [by_owner, by_admin, by_member], "{wanted:?}");
+            for outsider in [LEFT, NOBODY] {
+                let expected = if wanted == Wanted::Leave {
+                    "nothing"
+                } else {
+                    "NOT_A_MEMBER"
+                };
+                assert_eq!(outcome(outsider, &wanted), expected, "{wanted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_that_was_dissolved_changes_no_more() {
+        let mut info = info();
+        info.dissolved = true;
+        for wanted in [
+            Wanted::Leave,
+            Wanted::Dissolve,
+            Wanted::Mute(false),
+            Wanted::Add(vec![MEMBER]),
+        ] {
+            assert_eq!(judge_in(&info, ADMIN, &wanted), Err(Code::GROUP_DISSOLVED));
+        }
+        assert_eq!(judge_in(&info, OWNER, &Wanted::Dissolve), Ok(nothing()));
+        assert_eq!(judge_in(&info, OWNER, &Wanted::Leave), Err(Code::GROUP_DISSOLVED));
+        assert_eq!(judge_in(&info, NOBODY, &Wanted::Dissolve), Err(Code::NOT_A_MEMBER));
+    }
+
+    #[test]
+    fn a_full_group_takes_nobody_and_a_super_group_takes_more() {
+        let mut info = info();
+        info.members = GROUP_MEMBERS - 2;
+        let add = |users: std::ops::Range<UserId>| Wanted::Add(users.collect());
+        assert!(matches!(judge_in(&info, ADMIN, &add(100..102)), Ok(Judged::Do(..))));
+        assert_eq!(judge_in(&info, ADMIN, &add(100..103)), Err(Code::GROUP_FULL));
+        info.super_group = true;
+        assert!(matches!(judge_in(&info, ADMIN, &add(100..103)), Ok(Judged::Do(..))));
+        info.members = SUPER_GROUP_MEMBERS;
+        assert_eq!(judge_in(&info, ADMIN, &add(100..101)), Err(Code::GROUP_FULL));
+        let already = judge_in(&info, ADMIN, &Wanted::Add(vec![MEMBER]));
+        assert!(
+            matches!(already, Ok(Judged::Nothing(_))),
+            "who is in a full group already is no more"
+        );
+    }
+
+    #[test]
+    fn users_are_counted_once_and_only_those_whom_it_changes_something_for() {
+        let judged = judge(ADMIN, &Wanted::Add(vec![NOBODY, MEMBER, LEFT, NOBODY, MEMBER]));
+        let changed = Changed {
+            changed: vec![NOBODY, LEFT],
+            unchanged: vec![MEMBER],
+        };
+        let effect = Effect::Added {
+            users: vec![NOBODY, LEFT],
+            first_place: 9,
+            joined_after: 20,
+        };
+        assert_eq!(judged, Ok(Judged::Do(effect, changed)));
+        assert_eq!(check_new(OWNER, &[MEMBER, OWNER, MEMBER]), Ok(vec![OWNER, MEMBER]));
+        assert_eq!(
+            check_new(OWNER, &(2..=101).collect::<Vec<_>>()).map(|users| users.len()),
+            Ok(101)
+        );
+        assert_eq!(
+            check_new(OWNER, &(2..=102).collect::<Vec<_>>()),
+            Err(Code::TOO_MANY_USERS)
+        );
+    }
+}

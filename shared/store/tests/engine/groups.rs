@@ -329,12 +329,70 @@ async fn an_open_history_is_read_from_the_start_by_members_alone() {
     assert_eq!(world.reads(3, ALL).await, [2, 3, 4, 5]);
 }
 
-/// A function that dies after its `n`th call, for every `n`: whoever comes next finishes what it began.
-#[tokio::test]
-async fn a_change_that_died_half_way_is_finished_by_the_next_one() {
-    let wishes = [
+/// What there is to see of a group from outside: its name, who is in it as what and muted until when, its settings.
+type Seen = (String, Vec<(UserId, Role, i64)>, [bool; 4]);
+
+impl World {
+    async fn seen(&self) -> Seen {
+        let group = self.store.group(GROUP).await.unwrap().unwrap();
+        let mut members = Vec::new();
+        for user in 1..=9 {
+            let membership = self.store.membership(GROUP, user).await.unwrap();
+            let active = membership.filter(wigwag_store::groups::Membership::is_active);
+            members.extend(active.map(|it| (user, it.role, it.muted_until_ms)));
+        }
+        let settings = group.settings;
+        let (is_super, is_dissolved) = (settings.super_after.is_some(), settings.dissolved_after.is_some());
+        (
+            group.name,
+            members,
+            [settings.muted, settings.open_history, is_super, is_dissolved],
+        )
+    }
+
+    /// Nothing is half-done: the rows agree, each change is announced once, in order, and is in the queue.
+    async fn assert_whole(&self, what: &str) {
+        let (_, members, _) = self.seen().await;
+        let mut rows: Vec<_> = self.store.shard(GROUP, 0).await.unwrap();
+        rows.retain(|row| row.stint.left.is_none());
+        rows.sort_by_key(|row| row.user);
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| (row.user, row.role, row.muted_until_ms))
+            .collect();
+        assert_eq!(rows, members, "{what}");
+        assert_eq!(self.count().await as usize, members.len(), "{what}");
+        let items = self.engine.items("directory");
+        let info = items.iter().find(|item| item["sk"]["S"] == "info").unwrap();
+        assert!(
+            info.get("change").is_none() && info.get("change_seq").is_none(),
+            "{what}"
+        );
+        let announced: Vec<u64> = self.announced().await.iter().map(|(seq, ..)| *seq).collect();
+        assert_eq!(
+            info["version"]["N"],
+            announced.len().to_string(),
+            "{what}: {announced:?}"
+        );
+        let enqueued: BTreeSet<u64> = self.queue.take().iter().map(|task| seq_of(task)).collect();
+        assert_eq!(enqueued.into_iter().collect::<Vec<_>>(), announced, "{what}");
+    }
+}
+
+fn seq_of(task: &Task) -> u64 {
+    match task {
+        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => {
+            logged.conversation_seq()
+        }
+        Task::Room { .. } => panic!("{task:?}"),
+    }
+}
+
+fn wishes() -> [Wanted; 12] {
+    [
         Wanted::Add(vec![4, 5]),
         Wanted::Remove(vec![2, 3]),
+        Wanted::Remove(vec![3]),
         Wanted::Role(2, Role::Admin),
         Wanted::HandOver(2),
         Wanted::MuteMember(2, LATER),
@@ -343,54 +401,266 @@ async fn a_change_that_died_half_way_is_finished_by_the_next_one() {
         Wanted::BecomeSuper,
         Wanted::Rename("others".to_owned()),
         Wanted::Dissolve,
-    ];
-    for wanted in wishes {
-        let mut calls = 0;
-        loop {
-            calls += 1;
-            let world = World::with(&[2, 3]).await;
-            world.queue.take();
-            let dying = world.engine.store_that_dies_after(calls, calls % 2 == 0);
-            let died = dying.change_group(&world.queue, GROUP, OWNER, &wanted, NOW).await;
-            // Whoever comes next: an owner whom the change may have made an admin, or the new one.
-            world.queue.take();
-            let _ = world.change(3, Wanted::Leave).await;
-            finished(&world, &wanted, calls).await;
+        Wanted::Add(vec![2, 3, 4]),
+    ]
+}
+
+/// A function that dies after its `n`th call, for every `n`: whoever comes next finishes what it began, and a repeat makes it
+/// where it had not begun.
+#[tokio::test]
+async fn a_change_that_died_half_way_is_finished_by_the_next_one() {
+    for wanted in wishes() {
+        let world = World::with(&[2, 3]).await;
+        let before = world.seen().await;
+        world.change(OWNER, wanted.clone()).await.unwrap();
+        let after = world.seen().await;
+        assert_ne!(before, after);
+        for answer_lost in [true, false] {
+            for calls in 1.. {
+                let what = format!("{wanted:?} dies after {calls} calls, answer lost: {answer_lost}");
+                let world = World::with(&[2, 3]).await;
+                let dying = world.engine.store_that_dies_after(calls, answer_lost);
+                let died = dying.change_group(&world.queue, GROUP, OWNER, &wanted, NOW).await;
+                assert_eq!(world.change(9, Wanted::Leave).await.unwrap().unchanged, [9], "{what}");
+                world.assert_whole(&what).await;
+                let seen = world.seen().await;
+                assert!(seen == before || seen == after, "{what}: {seen:?}");
+                let _ = world.change(OWNER, wanted.clone()).await;
+                assert_eq!(world.seen().await, after, "{what}");
+                if died.is_ok() {
+                    assert!(calls > 7, "{what}");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_group_whose_maker_died_is_whole_or_is_not() {
+    for answer_lost in [true, false] {
+        for calls in 1.. {
+            let what = format!("dies after {calls} calls, answer lost: {answer_lost}");
+            let world = World::empty(9).await;
+            let dying = world.engine.store_that_dies_after(calls, answer_lost);
+            let died = dying.create_group(&world.queue, GROUP, OWNER, &new(&[2, 3]), NOW).await;
+            match world.change(9, Wanted::Leave).await {
+                Ok(_) => world.assert_whole(&what).await,
+                Err(ChangeError::Refused(Code::GROUP_NOT_FOUND)) => {
+                    assert!(world.announced().await.is_empty(), "{what}");
+                    assert_eq!(world.stints(2).await, [], "{what}");
+                }
+                other => panic!("{what}: {other:?}"),
+            }
             if died.is_ok() {
                 break;
             }
         }
-        assert!(calls > 7, "{wanted:?} takes {calls} calls");
     }
 }
 
-/// The change is as if it had never begun, or as if nobody had died.
-async fn finished(world: &World, wanted: &Wanted, calls: i64) {
-    let announced = world.announced().await;
-    let seqs: BTreeSet<u64> = announced.iter().map(|(seq, ..)| *seq).collect();
-    assert_eq!(seqs.len(), announced.len());
-    let what = format!("{wanted:?} after {calls}: {announced:?}");
-    for (_, kind, _) in &announced {
-        assert_eq!(
-            announced.iter().filter(|(_, other, _)| other == kind).count(),
-            1,
-            "{what}"
-        );
-    }
-    let mut active = Vec::new();
-    for user in 1..=9 {
-        if world.role(user).await.is_some() {
-            active.push(user);
+/// Held up between two calls for as long as others take to make two more changes.
+#[tokio::test]
+async fn a_helper_that_comes_late_changes_nothing() {
+    for wanted in wishes() {
+        for calls in 3..9 {
+            let world = World::with(&[2, 3]).await;
+            let (held_up, go_on) = world.engine.store_held_up_after(calls);
+            let late = tokio::spawn({
+                let (queue, wanted) = (world.queue.clone(), wanted.clone());
+                async move { held_up.change_group(&queue, GROUP, OWNER, &wanted, NOW).await }
+            });
+            // All that it does before it is held up.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            for wanted in [
+                Wanted::Remove(vec![2, 3, 4]),
+                Wanted::Add(vec![2, 4]),
+                Wanted::MuteMember(2, LATER + 1),
+            ] {
+                let _ = world.change(OWNER, wanted).await;
+            }
+            let seen = world.seen().await;
+            go_on.add_permits(1000);
+            late.await.unwrap().unwrap();
+            let what = format!("{wanted:?} is held up after {calls} calls");
+            // It may not have begun, and be made then.
+            if calls > 4 {
+                assert_eq!(world.seen().await, seen, "{what}");
+            }
+            world.assert_whole(&what).await;
         }
     }
-    let mut members = world.members().await;
-    members.sort_unstable();
-    assert_eq!(members, active, "{what}");
-    assert_eq!(world.count().await as usize, active.len(), "{what}");
-    let info = world.engine.items("directory");
-    let info = info.iter().find(|item| item["sk"]["S"] == "info").unwrap();
-    assert!(
-        info.get("change").is_none() && info.get("change_seq").is_none(),
-        "{what}"
+}
+
+#[tokio::test]
+async fn what_a_change_may_not_be_is_refused_and_leaves_nothing() {
+    let world = World::with(&[2, 3]).await;
+    world.change(OWNER, Wanted::Role(2, Role::Admin)).await.unwrap();
+    let before = (world.seen().await, world.announced().await);
+    world.queue.take();
+    let many: Vec<UserId> = (100..201).collect();
+    for (actor, wanted, code) in [
+        (9, Wanted::Add(vec![9]), Code::NOT_A_MEMBER),
+        (3, Wanted::Add(vec![4]), Code::ROLE_TOO_LOW),
+        (2, Wanted::Add(vec![4, 99]), Code::USER_NOT_FOUND),
+        (2, Wanted::Add(many.clone()), Code::TOO_MANY_USERS),
+        (2, Wanted::Remove(many), Code::TOO_MANY_USERS),
+        (2, Wanted::Remove(vec![3, OWNER]), Code::OWNER_STAYS),
+        (OWNER, Wanted::Leave, Code::OWNER_STAYS),
+        (2, Wanted::HandOver(2), Code::ROLE_TOO_LOW),
+        (OWNER, Wanted::HandOver(9), Code::MEMBER_NOT_FOUND),
+        (2, Wanted::Dissolve, Code::ROLE_TOO_LOW),
+    ] {
+        assert_eq!(world.refused(actor, wanted.clone()).await, code, "{wanted:?}");
+    }
+    let unknown = world
+        .store
+        .change_group(&world.queue, 78, OWNER, &Wanted::Leave, NOW)
+        .await;
+    assert!(matches!(unknown, Err(ChangeError::Refused(Code::GROUP_NOT_FOUND))));
+    assert!(world.change(OWNER, Wanted::Add(vec![])).await.unwrap() == Changed::default());
+    assert_eq!((world.seen().await, world.announced().await), before);
+    assert!(world.queue.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_dissolved_group_stays_as_it_is_and_can_be_read() {
+    let world = World::with(&[2]).await;
+    world.change(OWNER, Wanted::Dissolve).await.unwrap();
+    assert_eq!(world.change(OWNER, Wanted::Dissolve).await.unwrap(), Changed::default());
+    for (actor, wanted) in [
+        (2, Wanted::Leave),
+        (OWNER, Wanted::Add(vec![3])),
+        (OWNER, Wanted::Mute(true)),
+    ] {
+        assert_eq!(world.refused(actor, wanted).await, Code::GROUP_DISSOLVED);
+    }
+    let settings = world.store.group(GROUP).await.unwrap().unwrap().settings;
+    assert!(settings.is_dissolved(2) && !settings.is_dissolved(1));
+    assert_eq!(world.reads(2, ALL).await, [1, 2]);
+    world.assert_whole("dissolved").await;
+}
+
+/// The last message that every inbox gets says that no more will come that way; after it, those whom a change is about get it.
+#[tokio::test]
+async fn in_a_super_group_a_change_is_copied_to_those_whom_it_is_about() {
+    let world = World::with(&[2, 3]).await;
+    world.queue.take();
+    world.change(OWNER, Wanted::BecomeSuper).await.unwrap();
+    assert_eq!(
+        world.change(OWNER, Wanted::BecomeSuper).await.unwrap(),
+        Changed::default()
     );
+    let settings = world.store.group(GROUP).await.unwrap().unwrap().settings;
+    assert!(settings.is_super(2) && !settings.is_super(1));
+    let tasks = world.queue.take();
+    assert!(
+        matches!(
+            tasks.as_slice(),
+            [Task::Deliver {
+                audience: Audience::Shard(0),
+                ..
+            }]
+        ),
+        "{tasks:?}"
+    );
+    assert!(said(&tasks[0]).super_group);
+    for (wanted, about) in [
+        (Wanted::Add(vec![4, 5]), vec![4, 5]),
+        (Wanted::Remove(vec![5]), vec![5]),
+        (Wanted::Role(2, Role::Admin), vec![2]),
+        (Wanted::MuteMember(4, LATER), vec![4]),
+        (Wanted::HandOver(2), vec![2, 1]),
+    ] {
+        world.change(OWNER, wanted.clone()).await.unwrap();
+        let tasks = world.queue.take();
+        match tasks.as_slice() {
+            [
+                Task::Announce { shards, .. },
+                Task::Deliver {
+                    audience: Audience::Users(users),
+                    ..
+                },
+            ] => {
+                assert_eq!((shards.clone(), users), (0..1, &about), "{wanted:?}");
+            }
+            other => panic!("{wanted:?}: {other:?}"),
+        }
+    }
+    for wanted in [
+        Wanted::Mute(true),
+        Wanted::Rename("others".to_owned()),
+        Wanted::Dissolve,
+    ] {
+        world.change(2, wanted).await.unwrap();
+        assert!(matches!(world.queue.take().as_slice(), [Task::Announce { .. }]));
+    }
+}
+
+#[tokio::test]
+async fn a_user_sees_the_groups_they_are_in_page_by_page() {
+    let world = World::empty(2).await;
+    for group in 1..=120 {
+        let made = world
+            .store
+            .create_group(&world.queue, group, OWNER, &new(&[2]), NOW)
+            .await;
+        made.unwrap();
+        if group % 3 == 0 {
+            let left = world
+                .store
+                .change_group(&world.queue, group, 2, &Wanted::Leave, NOW)
+                .await;
+            left.unwrap();
+        }
+    }
+    let (mut ids, mut after) = (Vec::new(), Some(0));
+    while let Some(from) = after {
+        let (page, next) = world.store.groups_of(2, from).await.unwrap();
+        assert!(
+            page.iter()
+                .all(|(group, membership)| group.id == membership.group && group.members == 2)
+        );
+        ids.extend(page.iter().map(|(group, _)| group.id));
+        after = next;
+    }
+    assert_eq!(ids, (1..=120).filter(|id| id % 3 != 0).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn members_fill_one_shard_after_the_other() {
+    let users = 640;
+    let world = World::empty(users).await;
+    world.create(&new(&(2..=101).collect::<Vec<_>>())).await.unwrap();
+    for first in (102..=users).step_by(100) {
+        let added = (first..=users.min(first + 99)).collect();
+        world.change(OWNER, Wanted::Add(added)).await.unwrap();
+    }
+    world.queue.take();
+    world.change(OWNER, Wanted::Remove((450..550).collect())).await.unwrap();
+    let shards: Vec<u32> = world
+        .queue
+        .take()
+        .iter()
+        .map(|task| match task {
+            Task::Deliver {
+                audience: Audience::Shard(shard),
+                ..
+            } => *shard,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(shards, [0, 1]);
+    assert_eq!(world.store.shard(GROUP, 0).await.unwrap().len(), 500);
+    assert_eq!(world.store.shard(GROUP, 1).await.unwrap().len(), 140);
+    let (mut members, mut from) = (Vec::new(), Some(0));
+    while let Some(place) = from {
+        let (page, next) = world.store.members_of(GROUP, place).await.unwrap();
+        members.extend(page.iter().map(|member| member.user));
+        from = next;
+    }
+    assert_eq!(members, (1..450).chain(550..=users).collect::<Vec<_>>());
+    assert_eq!(world.count().await, 540);
 }

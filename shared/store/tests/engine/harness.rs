@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
@@ -123,6 +124,20 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store whose calls take effect until so many have; each of the others waits for a permit.
+    pub(crate) fn store_held_up_after(&self, calls: usize) -> (Store, Arc<Semaphore>) {
+        let (engine, permits) = (self.clone(), Arc::new(Semaphore::new(calls)));
+        let of_calls = permits.clone();
+        let wire = Wire::new(move |call| {
+            let (engine, permits) = (engine.clone(), of_calls.clone());
+            Box::pin(async move {
+                permits.acquire().await.map_err(|_| dead())?.forget();
+                Ok(engine.run(&call))
+            })
+        });
+        (store_over(config(wire)), permits)
+    }
+
     pub(crate) async fn user(&self, id: UserId) {
         let profile = Profile {
             nickname: format!("user {id}"),
@@ -133,13 +148,18 @@ impl Engine {
     }
 }
 
-/// A deadline that no test reaches.
+/// The moment at which it is asked.
 #[expect(
     clippy::disallowed_methods,
     reason = "a deadline is a point of this process's own clock"
 )]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
+
+/// A deadline that no test reaches.
 pub(crate) fn deadline() -> Instant {
-    Instant::now() + Duration::from_secs(3600)
+    moment() + Duration::from_hours(1)
 }
 
 /// A queue that keeps what it is given, in order, repeats and all.

@@ -6,6 +6,7 @@ mod deliver;
 mod devices;
 mod directory;
 mod fan_out;
+mod group_schedules;
 mod group_send;
 mod groups;
 mod guarantees;
