@@ -1,13 +1,12 @@
 //! What operations may cost, and what they do cost: counted by the stack's meter, not timed.
 
-use crate::{Account, Device, World, altered_template};
+use crate::{Account, Device, Kept, World, altered_template};
 use anyhow::Result;
-use std::sync::Mutex;
 use wigwag_local::meter::{AwsRow, Reading};
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::fanout::{SHARD_MEMBERS, Task, TaskQueue};
+use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
 use wigwag_store::send::Draft;
-use wigwag_store::{DeviceKey, MessageKey, StoreError};
+use wigwag_store::{DeviceKey, MessageKey};
 
 /// Repetitions of each operation; the counts are divided by it.
 const TIMES: u64 = 20;
@@ -198,7 +197,7 @@ async fn burst(world: &World, sender: u64, receivers: &mut [Device]) -> Result<R
         };
         store.send_to_group(&kept, &draft, GROUP, crate::now_ms()).await?;
     }
-    let tasks = std::mem::take(&mut *kept.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let tasks = kept.take();
     world.fanout_queue()?.enqueue(&tasks).await?;
     for receiver in receivers {
         for _ in 0..BURST {
@@ -211,30 +210,18 @@ async fn burst(world: &World, sender: u64, receivers: &mut [Device]) -> Result<R
     per_member(world, operation, SHARD_MEMBERS * BURST, (ONLINE - 1) * BURST, limit).await
 }
 
-/// Keeps tasks instead of enqueueing them.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Task>>);
-
-impl TaskQueue for Kept {
-    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        kept.extend_from_slice(tasks);
-        Ok(())
-    }
-}
-
 /// What was counted, per message and member, and per message and device.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 async fn per_member(world: &World, operation: &'static str, copies: u64, pushed: u64, limit: Cost) -> Result<Row> {
     let reading = world.meter().await?;
     let is_push = |row: &AwsRow| row.operation == "PostToConnection";
-    let (work, pushes) = (reading.aws_total(|row| !is_push(row)), reading.aws_total(is_push));
+    let (work, posts) = (reading.aws_total(|row| !is_push(row)), reading.aws_total(is_push));
     let copies = copies as f64;
     let measured = cost(
         work.write_units / copies,
         work.read_units / copies,
         work.requests as f64 / copies,
-        pushes.requests as f64 / pushed as f64,
+        posts.requests as f64 / pushed as f64,
     );
     Ok(Row {
         operation,

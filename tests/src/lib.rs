@@ -11,4 +11,5 @@ mod world;
 pub(crate) use crowd::now_ms;
 pub use crowd::with_crowd;
 pub use device::{Device, Dial};
+pub use queues::Kept;
 pub use world::{Account, PASSWORD, World, altered_template, template};

@@ -3,13 +3,38 @@
 use crate::World;
 use anyhow::{Context as _, Result, bail};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wigwag_edge::Queue;
 use wigwag_local::sqs::{Message, Receive};
+use wigwag_store::StoreError;
+use wigwag_store::fanout::{Task, TaskQueue};
 
 /// How long a story waits for the workers. It never waits so long unless it fails: a task that failed once comes again after half
 /// a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Keeps tasks instead of enqueueing them.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Vec<Task>>);
+
+impl Kept {
+    /// Those that have been kept since the last time.
+    pub fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskQueue for Kept {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.tasks().extend_from_slice(tasks);
+        Ok(())
+    }
+}
 
 impl World {
     /// The queue that tasks of the fan-out wait in.

@@ -85,12 +85,12 @@ pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: R
 
 /// Puts something on its way to who is in a room. `false`: this connection is not in it.
 pub(crate) async fn relay(call: &Call<'_>, caller: &Caller, room: RoomId, content: RoomContent) -> Result<bool, Error> {
-    let context = &call.event.request_context;
-    let connection = connection::id(context)?;
+    let event = &call.event.request_context;
+    let connection = connection::id(event)?;
     if !call.state.store.is_in_room(room, connection).await? {
         return Ok(false);
     }
-    let frame = context.request_id.as_deref().ok_or("the event has no id")?;
+    let frame = event.request_id.as_deref().ok_or("the event has no id")?;
     let task = Task::Room {
         room,
         id: frame.to_owned(),

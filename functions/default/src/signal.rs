@@ -77,9 +77,8 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<
 
 /// Checks a signal by what it says of itself.
 fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Code> {
-    let to = match SessionType::try_from(signal.session_type) {
-        Ok(to @ (SessionType::Single | SessionType::Room)) => to,
-        _ => return Err(Code::SESSION_TYPE_UNSUPPORTED),
+    let Ok(to @ (SessionType::Single | SessionType::Room)) = SessionType::try_from(signal.session_type) else {
+        return Err(Code::SESSION_TYPE_UNSUPPORTED);
     };
     if signal.sender_id != 0 && signal.sender_id != caller.user {
         return Err(Code::SENDER_MISMATCH);

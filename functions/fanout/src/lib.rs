@@ -120,12 +120,11 @@ async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> 
             continue;
         }
         let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
-        match worked.error {
-            Some(error) => tracing::error!(line = line_id, done, of, error = &*error, "a task failed"),
-            None => {
-                tracing::warn!(line = line_id, done, of, "time ran out");
-                outcome.is_late = true;
-            }
+        if let Some(error) = worked.error {
+            tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
+        } else {
+            tracing::warn!(line = line_id, done, of, "time ran out");
+            outcome.is_late = true;
         }
         break;
     }

@@ -5,7 +5,8 @@ use aws_sdk_sqs::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+    SendMessageBatchRequestEntry,
 };
 use futures_util::{TryStreamExt as _, stream};
 use std::time::Duration;
@@ -181,7 +182,7 @@ fn not_taken(
             |failed| failed.code().to_owned(),
         ),
     };
-    let is_final = output.failed().iter().any(|failed| failed.sender_fault());
+    let is_final = output.failed().iter().any(BatchResultErrorEntry::sender_fault);
     Some((left, Refused { cause, is_final }))
 }
 
@@ -205,7 +206,7 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchResultEntry};
+    use aws_sdk_sqs::types::SendMessageBatchResultEntry;
     use wigwag_protocol::pb::Message;
     use wigwag_store::fanout::{Audience, Logged};
 

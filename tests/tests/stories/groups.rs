@@ -5,16 +5,14 @@ use crate::killing;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::Duration;
 use wigwag_local::gateway::{Faults, PostFault};
 use wigwag_protocol::http::{Group, Groups, Members, MembersChanged, Role};
-use wigwag_protocol::pb::{GroupChangeType, Message, MessageType, PullInputMsg, SessionType, UpMsg};
+use wigwag_protocol::pb::{GroupChange, GroupChangeType, Message, MessageType, PullInputMsg, SessionType, UpMsg};
 use wigwag_protocol::{Code, Payload, Request};
-use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::Draft;
-use wigwag_store::{DeviceKey, MessageKey, StoreError, TimelineId};
-use wigwag_tests::{Account, Device, World, altered_template};
+use wigwag_store::{DeviceKey, MessageKey, TimelineId};
+use wigwag_tests::{Account, Device, Kept, World, altered_template};
 
 const GROUP: SessionType = SessionType::Group;
 
@@ -30,7 +28,7 @@ pub(crate) fn texts(messages: &[Message]) -> Vec<String> {
 /// What changed, without what was said.
 pub(crate) fn changes(messages: &[Message]) -> Vec<GroupChangeType> {
     let changes = messages.iter().filter_map(|message| message.group_change.as_ref());
-    changes.map(|change| change.r#type()).collect()
+    changes.map(GroupChange::r#type).collect()
 }
 
 /// All that a user has, read by a device that has nothing yet.
@@ -202,28 +200,24 @@ async fn a_device_that_was_away_comes_back_and_has_everything_of_every_group_onc
     Ok(())
 }
 
+/// Says something in a group; answers with what came of it.
+async fn say(device: &mut Device, group: u64, client_id: u64) -> Result<Option<Code>> {
+    let output = device.say_to(GROUP, group, client_id, "hello").await?;
+    Ok(Code::from_number(output.code))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
+async fn to_a_stranger_a_group_is_as_if_there_were_none() -> Result<()> {
     let world = World::start().await?;
     let (ada, bob, eve) = (
         world.account("ada").await?,
         world.account("bob").await?,
         world.account("eve").await?,
     );
-    let (mut a, mut b, mut e) = (
-        world.device(&ada).await?,
-        world.device(&bob).await?,
-        world.device(&eve).await?,
-    );
+    let mut e = world.device(&eve).await?;
     let group = world.group(&ada, &[&bob]).await?;
-    let say = async |device: &mut Device, client_id| -> Result<Option<Code>> {
-        let output = device.say_to(GROUP, group, client_id, "hello").await?;
-        Ok(Code::from_number(output.code))
-    };
-    // To a stranger it is as if there were no group.
-    assert_eq!(say(&mut e, 1).await?, Some(Code::GROUP_NOT_FOUND));
-    let unknown = b.say_to(GROUP, 12345, 1, "hello").await?;
-    assert_eq!(unknown.code, Code::GROUP_NOT_FOUND.number());
+    assert_eq!(say(&mut e, group, 1).await?, Some(Code::GROUP_NOT_FOUND));
+    assert_eq!(say(&mut e, 12345, 1).await?, Some(Code::GROUP_NOT_FOUND));
     for (target_id, code) in [(group, Code::GROUP_NOT_FOUND), (12345, Code::GROUP_NOT_FOUND)] {
         let pull = PullInputMsg {
             session_type: GROUP.into(),
@@ -238,20 +232,40 @@ async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
     assert_eq!(status(&format!("/group/{group}"), &eve).await?, 404);
     assert_eq!(status(&format!("/group/{group}/history"), &eve).await?, 404);
     assert_eq!(status(&format!("/group_user/list?group_id={group}"), &eve).await?, 404);
+    world.stop().await;
+    Ok(())
+}
 
-    // Muted, one and all.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_is_muted_waits_and_uses_the_number_then() -> Result<()> {
+    let world = World::start().await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let (mut a, mut b) = (world.device(&ada).await?, world.device(&bob).await?);
+    let group = world.group(&ada, &[&bob]).await?;
     let mute = |seconds: u64| json!({ "group_id": group, "user_id": bob.user_id, "seconds": seconds });
     assert_eq!(world.outcome("/group/mute_member", &ada, &mute(60)).await?, Code::OK);
-    assert_eq!(say(&mut b, 1).await?, Some(Code::MEMBER_MUTED));
+    assert_eq!(say(&mut b, group, 1).await?, Some(Code::MEMBER_MUTED));
     assert_eq!(world.outcome("/group/mute_member", &ada, &mute(0)).await?, Code::OK);
     let update = |muted: bool| json!({ "group_id": group, "muted": muted });
     assert_eq!(world.outcome("/group/update", &ada, &update(true)).await?, Code::OK);
-    assert_eq!(say(&mut b, 1).await?, Some(Code::GROUP_MUTED));
-    assert_eq!(say(&mut a, 1).await?, Some(Code::OK));
+    assert_eq!(say(&mut b, group, 1).await?, Some(Code::GROUP_MUTED));
+    assert_eq!(say(&mut a, group, 1).await?, Some(Code::OK));
     assert_eq!(world.outcome("/group/update", &ada, &update(false)).await?, Code::OK);
-    assert_eq!(say(&mut b, 1).await?, Some(Code::OK), "its number was still to be used");
+    assert_eq!(
+        say(&mut b, group, 1).await?,
+        Some(Code::OK),
+        "its number was still to be used"
+    );
+    world.stop().await;
+    Ok(())
+}
 
-    // What only the server says.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_server_says_that_a_group_has_changed() -> Result<()> {
+    let world = World::start().await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let mut b = world.device(&bob).await?;
+    let group = world.group(&ada, &[&bob]).await?;
     let forged = Message {
         session_type: GROUP.into(),
         receiver_id: group,
@@ -261,101 +275,120 @@ async fn what_a_group_does_not_allow_is_refused() -> Result<()> {
     };
     let forged = Request::Message(UpMsg {
         msg: Some(forged),
-        client_id: 2,
+        client_id: 1,
         session: 1,
     });
     assert_eq!(b.refused(forged).await?.0, Code::INVALID_FIELD);
+    world.stop().await;
+    Ok(())
+}
 
-    // Who may do what.
+/// Requests that must be refused: path, who asks, body, code.
+fn refused_changes<'a>(
+    group: u64,
+    (ada, bob, eve): (&'a Account, &'a Account, &'a Account),
+) -> Vec<(&'static str, &'a Account, Value, Code)> {
     let of = |who: &Account| json!({ "group_id": group, "user_ids": [who.user_id] });
     let this = json!({ "group_id": group });
-    for (path, who, body, code) in [
-        ("/group/add", &bob, of(&eve), Code::ROLE_TOO_LOW),
-        ("/group/add", &eve, of(&eve), Code::GROUP_NOT_FOUND),
-        ("/group/remove", &ada, of(&ada), Code::OWNER_STAYS),
-        ("/group/leave", &ada, this.clone(), Code::OWNER_STAYS),
-        ("/group/dissolve", &bob, this, Code::ROLE_TOO_LOW),
+    vec![
+        ("/group/add", bob, of(eve), Code::ROLE_TOO_LOW),
+        ("/group/add", eve, of(eve), Code::GROUP_NOT_FOUND),
+        ("/group/remove", ada, of(ada), Code::OWNER_STAYS),
+        ("/group/leave", ada, this.clone(), Code::OWNER_STAYS),
+        ("/group/dissolve", bob, this, Code::ROLE_TOO_LOW),
         (
             "/group/add",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_ids": [4321] }),
             Code::USER_NOT_FOUND,
         ),
         (
             "/group/add",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_ids": [] }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/add",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_ids": [1, 1] }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/add",
-            &ada,
+            ada,
             json!({ "group_id": 0, "user_ids": [1] }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/add",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_ids": (1..=101).collect::<Vec<u64>>() }),
             Code::TOO_MANY_USERS,
         ),
         (
             "/group/role",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_id": eve.user_id, "role": "admin" }),
             Code::MEMBER_NOT_FOUND,
         ),
         (
             "/group/role",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_id": bob.user_id, "role": "owner" }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/mute_member",
-            &ada,
+            ada,
             json!({ "group_id": group, "user_id": bob.user_id, "seconds": 1_u64 << 40 }),
             Code::INVALID_FIELD,
         ),
-        ("/group/update", &ada, json!({ "group_id": group }), Code::INVALID_FIELD),
+        ("/group/update", ada, json!({ "group_id": group }), Code::INVALID_FIELD),
         (
             "/group/update",
-            &ada,
+            ada,
             json!({ "group_id": group, "name": " " }),
             Code::GROUP_NAME_INVALID,
         ),
         (
             "/group/update",
-            &ada,
+            ada,
             json!({ "group_id": group, "super_group": false }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/update",
-            &bob,
+            bob,
             json!({ "group_id": group, "name": "ours" }),
             Code::ROLE_TOO_LOW,
         ),
-        ("/group/create", &ada, json!({ "name": "" }), Code::GROUP_NAME_INVALID),
+        ("/group/create", ada, json!({ "name": "" }), Code::GROUP_NAME_INVALID),
         (
             "/group/create",
-            &ada,
+            ada,
             json!({ "name": "g", "user_ids": [ada.user_id] }),
             Code::INVALID_FIELD,
         ),
         (
             "/group/create",
-            &ada,
+            ada,
             json!({ "name": "g", "user_ids": [4321] }),
             Code::USER_NOT_FOUND,
         ),
-    ] {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_may_not_be_is_refused() -> Result<()> {
+    let world = World::start().await?;
+    let (ada, bob, eve) = (
+        world.account("ada").await?,
+        world.account("bob").await?,
+        world.account("eve").await?,
+    );
+    let group = world.group(&ada, &[&bob]).await?;
+    for (path, who, body, code) in refused_changes(group, (&ada, &bob, &eve)) {
         assert_eq!(world.outcome(path, who, &body).await?, code, "{path} {body}");
     }
     world.stop().await;
@@ -479,23 +512,6 @@ async fn a_task_that_cannot_be_read_goes_to_the_dead_letters_and_the_group_goes_
     assert!(reason.context("no reason")?.contains("cannot be read"));
     world.stop().await;
     Ok(())
-}
-
-/// Keeps tasks instead of enqueueing them.
-#[derive(Default)]
-pub(crate) struct Kept(Mutex<Vec<Task>>);
-
-impl Kept {
-    pub(crate) fn take(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.0.lock().unwrap())
-    }
-}
-
-impl TaskQueue for Kept {
-    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        self.0.lock().unwrap().extend_from_slice(tasks);
-        Ok(())
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,6 @@
-use crate::harness::{Engine, LATER, NOW, deadline, phone};
+use crate::harness::{Engine, LATER, NOW, deadline, moment, phone};
 use prost::Message as _;
 use serde_json::json;
-use std::time::Duration;
 use wigwag_protocol::{Encoding, pb};
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::fanout::{Audience, Delivered, Delivery, Inbound, Logged, SHARD_MEMBERS, Span};
@@ -261,7 +260,7 @@ async fn a_member_without_an_inbox_keeps_nobody_waiting() {
 async fn nothing_is_begun_after_the_deadline() {
     let engine = group_of(&[1, 2]).await;
     let store = engine.store();
-    let past = deadline() - Duration::from_secs(3600);
+    let past = moment();
     let late = store
         .deliver(GROUP, &Audience::Shard(0), &[message(1)], past, NOW)
         .await;

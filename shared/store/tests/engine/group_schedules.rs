@@ -71,7 +71,7 @@ impl TaskQueue for Flaky {
     async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let fails = self.every > 0 && call % self.every == self.every - 1;
-        if !fails || call % 2 == 0 {
+        if !fails || call.is_multiple_of(2) {
             self.queue.enqueue(tasks).await?;
         }
         if fails {
@@ -441,17 +441,17 @@ async fn violations(world: &World, engine: &Engine) -> Vec<String> {
     let shard = store.shard(GROUP, 0).await.unwrap();
     for user in 1..=USERS {
         let membership = store.membership(GROUP, user).await.unwrap();
-        errors.extend(member(&told, user, membership, &shard));
+        errors.extend(member(&told, user, membership.as_ref(), &shard));
     }
     errors
 }
 
 /// What does not agree of one user: the log, the user's row, the shard's rows.
-fn member(told: &Told, user: UserId, membership: Option<Membership>, shard: &[ShardMember]) -> Vec<String> {
+fn member(told: &Told, user: UserId, membership: Option<&Membership>, shard: &[ShardMember]) -> Vec<String> {
     let mut errors = Vec::new();
     let stays = told.stays.get(&user).cloned().unwrap_or_default();
     let rows: Vec<_> = shard.iter().filter(|row| row.user == user).collect();
-    let (stints, role, until) = membership.as_ref().map_or((vec![], Role::Member, 0), |it| {
+    let (stints, role, until) = membership.map_or((vec![], Role::Member, 0), |it| {
         (it.stints.clone(), it.role, it.muted_until_ms)
     });
     let ranges: Vec<_> = rows.iter().map(|row| row.stint).collect();
@@ -486,7 +486,9 @@ fn member(told: &Told, user: UserId, membership: Option<Membership>, shard: &[Sh
 
 fn seq_of(task: &Task) -> u64 {
     match task {
-        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => logged.seq(),
+        Task::Deliver { logged, .. } | Task::Announce { logged, .. } | Task::Dispatch { logged, .. } => {
+            logged.conversation_seq()
+        }
         Task::Room { .. } => panic!("{task:?}"),
     }
 }

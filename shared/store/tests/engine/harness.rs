@@ -148,13 +148,18 @@ impl Engine {
     }
 }
 
-/// A deadline that no test reaches.
+/// The moment at which it is asked.
 #[expect(
     clippy::disallowed_methods,
     reason = "a deadline is a point of this process's own clock"
 )]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
+
+/// A deadline that no test reaches.
 pub(crate) fn deadline() -> Instant {
-    Instant::now() + Duration::from_secs(3600)
+    moment() + Duration::from_hours(1)
 }
 
 /// A queue that keeps what it is given, in order, repeats and all.

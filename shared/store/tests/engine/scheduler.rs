@@ -302,7 +302,7 @@ fn request(call: &Call) -> String {
     if let Some(bodies) = body.as_array() {
         let tasks = bodies
             .iter()
-            .map(|body| Task::from_body(&body.as_str().unwrap()).unwrap().deduplication());
+            .map(|body| Task::from_body(body.as_str().unwrap()).unwrap().deduplication());
         return format!("{} {}", call.operation, tasks.collect::<Vec<_>>().join(", "));
     }
     let key = ["Key", "Item"].iter().find_map(|name| body.get(name));

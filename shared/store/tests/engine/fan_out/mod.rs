@@ -15,7 +15,7 @@ const REGRESSIONS: &[u64] = &[];
 /// Seeds that are the same on every run.
 const FIXED: std::ops::Range<u64> = 0..20;
 /// How many new ones.
-const NEW: u64 = 20;
+const NEW: u64 = 10;
 
 /// Messages of the two devices.
 const MESSAGES: [u64; 2] = [6, 3];
