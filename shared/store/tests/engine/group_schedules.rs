@@ -36,6 +36,8 @@ const GROUP: GroupId = 77;
 const USERS: UserId = 4;
 /// Wishes of each actor.
 const WISHES: usize = 5;
+/// Processes that are held up at once.
+const HELD_UP: usize = 4;
 /// Attempts at one wish while there are faults.
 const TRIES: u32 = 8;
 
@@ -98,8 +100,8 @@ struct World {
     scheduler: Scheduler<Name, End>,
     actors: Vec<Actor>,
     reads: u32,
-    /// An attempt that gets no turn until another one is held up.
-    slow: Option<Name>,
+    /// Those that get no turn for long, most of them until everybody else is done.
+    held_up: Vec<Name>,
     /// Steps, in percent, in which a reader gives up every hole.
     impatience: u32,
     /// Calls that fail, in percent.
@@ -166,7 +168,7 @@ impl World {
             scheduler,
             actors,
             reads: 0,
-            slow: None,
+            held_up: Vec::new(),
             impatience: [0, 2, 6][rng.random_range(0..3)],
             losses: [0, 5, 20][rng.random_range(0..3)],
             deaths: [0, 2, 5][rng.random_range(0..3)],
@@ -192,7 +194,11 @@ impl World {
         match self.rng.random_range(0..100) {
             0..8 => self.attempt(),
             // Whoever has several calls waiting, all the more.
-            8 => self.slow = self.scheduler.waiting().choose(&mut self.rng).copied(),
+            8 if self.held_up.len() < HELD_UP => {
+                let name = self.scheduler.waiting().choose(&mut self.rng).copied();
+                self.held_up.extend(name);
+            }
+            9 if self.rng.random_ratio(1, 4) => self.held_up.clear(),
             _ if self.rng.random_range(0..100) < self.impatience => self.read(),
             _ if self.rng.random_range(0..100) < self.deaths => {
                 if let Some(&name) = self.scheduler.running().choose(&mut self.rng) {
@@ -204,7 +210,7 @@ impl World {
         self.judge();
     }
 
-    /// Gives a call its turn; not to the one that is held up.
+    /// Gives a call its turn; not to those that are held up.
     fn grant(&mut self) {
         let fate = match self.rng.random_range(0..100) < self.losses {
             true if self.rng.random_ratio(1, 4) => Fate::Throttled,
@@ -213,20 +219,20 @@ impl World {
         };
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
-            .filter(|&place| Some(waiting[place]) != self.slow)
+            .filter(|&place| !self.held_up.contains(&waiting[place]))
             .collect();
         if let Some(&place) = places.choose(&mut self.rng) {
             self.scheduler.grant(place, fate);
         }
     }
 
-    /// Starts an actor's wish, or tries it again; up to two attempts of one actor run at once.
+    /// Starts an actor's wish, or tries it again; up to four attempts of one actor run at once.
     fn attempt(&mut self) {
         let actor = self.rng.random_range(0..self.actors.len());
         let running = self.scheduler.running();
         let its_own = |name: &&Name| matches!(name, Name::Attempt { actor: its, .. } if *its == actor);
         let it = &mut self.actors[actor];
-        if it.at == WISHES || running.iter().filter(its_own).count() > 1 {
+        if it.at == WISHES || running.iter().filter(its_own).count() > 3 {
             return;
         }
         it.tries += 1;
@@ -262,12 +268,20 @@ impl World {
     }
 
     fn run_out(&mut self) {
+        self.finish_without(|name, held_up| held_up.contains(&name));
+        self.finish_without(|_, _| false);
+    }
+
+    /// Gives all calls their turns, until none is left but those of whom is held up.
+    fn finish_without(&mut self, is_held_up: impl Fn(Name, &[Name]) -> bool) {
         loop {
-            let waiting = self.scheduler.waiting().len();
-            if waiting == 0 {
+            let waiting = self.scheduler.waiting();
+            let places: Vec<usize> = (0..waiting.len())
+                .filter(|&place| !is_held_up(waiting[place], &self.held_up))
+                .collect();
+            let Some(&place) = places.choose(&mut self.rng) else {
                 return;
-            }
-            let place = self.rng.random_range(0..waiting);
+            };
             self.scheduler.grant(place, Fate::Done);
             self.judge();
         }
