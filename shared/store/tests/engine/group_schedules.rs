@@ -5,11 +5,20 @@
 //! `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that are new on every run, `WIGWAG_SCHEDULES` how many there are.
 //!
 //! A check that cannot fail is worthless. These bugs were planted in the store, one at a time, and taken out again, with
-//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=40` beside the seeds below:
+//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=16` beside the fixed seeds. The guards against writers that come late are found by
+//! `a_helper_that_comes_late_changes_nothing`, which holds them up at the right call; these seeds do not find them.
 //!
-//! | Bug | Of 64 seeds, find it |
+//! | Bug | Of 40 seeds, find it |
 //! |---|---|
-//! TABLE
+//! | `no_lock`: a change is written down whatever the version | 4, and the late helper |
+//! | `facts_first`: what a change is judged by is read before the group's item | 1 |
+//! | `seal_is_fine`: an announcement that met a seal is passed over | 5 |
+//! | `own_left`: a range ends with the seq first agreed on, not with the one that stands | 2 |
+//! | `end_before_queue`: a change is finished before its tasks are in the queue | 9 |
+//! | `queue_failure_passed_over`: tasks that could not be enqueued are forgotten | 5 |
+//! | `no_row_guard`: an older row of a shard replaces a newer one | 0, but the late helper |
+//! | `no_membership_guard`: the same with a user's row | 0, but the late helper |
+//! | `no_settings_guard`: the same with the settings | 0, but the late helper |
 
 use crate::harness::{Collected, Engine, LATER, NOW};
 use crate::scheduler::{Effect, Fate, Scheduler};
@@ -27,6 +36,8 @@ use wigwag_store::groups::{ChangeError, Changed, Membership, NewGroup, ShardMemb
 use wigwag_store::timeline::{Content, Range};
 use wigwag_store::{GroupId, Store, StoreError, TimelineId, UserId};
 
+/// Seeds that are always run: those that found planted bugs that few others find.
+const REGRESSIONS: &[u64] = &[1003, 1012];
 /// Seeds that are the same on every run.
 const FIXED: std::ops::Range<u64> = 0..24;
 /// Seeds that are new on every run.
@@ -524,7 +535,7 @@ fn whoever_changes_a_group_at_once_and_dies_it_is_what_its_log_says() {
     let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
     println!("new seeds: {new:?}");
-    let seeds: Vec<u64> = FIXED.chain(new).collect();
+    let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
     let holds = |seed: &&u64| !catch_unwind(|| run(**seed).1.is_empty()).unwrap_or(false);
     let broken: Vec<&u64> = seeds.iter().filter(holds).collect();
     println!(
