@@ -14,6 +14,7 @@
 //! | `facts_first`: what a change is judged by is read before the group's item | 1 |
 //! | `seal_is_fine`: an announcement that met a seal is passed over | 5 |
 //! | `own_left`: a range ends with the seq first agreed on, not with the one that stands | 2 |
+//! | `rows_after_end`: who leaves has a row that says so only once the change is finished | 28, and the late helper |
 //! | `end_before_queue`: a change is finished before its tasks are in the queue | 9 |
 //! | `queue_failure_passed_over`: tasks that could not be enqueued are forgotten | 5 |
 //! | `no_row_guard`: an older row of a shard replaces a newer one | 0, but the late helper |
