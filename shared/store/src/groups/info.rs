@@ -46,7 +46,6 @@ impl Info {
             ..self.clone()
         };
         match &change.effect {
-            Effect::Created { .. } => {}
             Effect::Added { users, .. } => {
                 next.places += u64::from(count(users));
                 next.members = next.members.saturating_add(count(users));
@@ -54,7 +53,7 @@ impl Info {
             Effect::Removed { users } => next.members = next.members.saturating_sub(count(users)),
             Effect::Left => next.members = next.members.saturating_sub(1),
             Effect::Renamed { name } => next.name.clone_from(name),
-            Effect::Role { .. } | Effect::MemberMuted { .. } => {}
+            Effect::Created { .. } | Effect::Role { .. } | Effect::MemberMuted { .. } => {}
             Effect::HandedOver { user } => next.owner = *user,
             Effect::Muted { muted } => next.muted = *muted,
             Effect::HistoryOpened { open } => next.open_history = *open,

@@ -14,6 +14,9 @@ use crate::schema::{directory as attr, id_key, timelines};
 use crate::timeline;
 use std::collections::HashMap;
 
+/// Groups that a user is in, each with the user's membership; and where to go on.
+pub type GroupsPage = (Vec<(Group, Membership)>, Option<GroupId>);
+
 /// Groups on a page of a user's: two items are fetched for each, and a hundred are one request.
 const GROUPS_PER_PAGE: i32 = 50;
 
@@ -49,11 +52,7 @@ impl Store {
     /// A page of the groups that a user is in, after an id, each with the user's membership; and where to go on. One request for
     /// the rows, two at once for the groups; two read units for each, and one for each 4 KB of rows.
     #[tracing::instrument(name = "store.group.list", skip_all, fields(user.id = user))]
-    pub async fn groups_of(
-        &self,
-        user: UserId,
-        after: GroupId,
-    ) -> Result<(Vec<(Group, Membership)>, Option<GroupId>), StoreError> {
+    pub async fn groups_of(&self, user: UserId, after: GroupId) -> Result<GroupsPage, StoreError> {
         let of = |id: &str| string(format!("{}{id}", attr::GROUP));
         let output = self
             .db

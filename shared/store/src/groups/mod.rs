@@ -17,6 +17,7 @@ mod membership;
 mod rows;
 mod rules;
 
+pub use lists::GroupsPage;
 pub use membership::{Membership, ShardMember, Stint};
 
 use crate::Store;

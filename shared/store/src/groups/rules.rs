@@ -142,9 +142,9 @@ impl Facts<'_> {
     }
 
     /// Users, each once, into those whom it changes something for and the others.
-    fn split(users: &[UserId], changes: impl Fn(UserId) -> bool) -> Changed {
+    fn split(users: &[UserId], is_about: impl Fn(UserId) -> bool) -> Changed {
         let users = distinct(users.iter().copied());
-        let (changed, unchanged) = users.partition(|user| changes(*user));
+        let (changed, unchanged) = users.partition(|user| is_about(*user));
         Changed { changed, unchanged }
     }
 }

@@ -49,9 +49,9 @@ impl World {
         }
     }
 
-    /// A group of these users and the owner, user 1, among nine.
+    /// A group of these users and the owner, user 1, among six.
     async fn with(members: &[UserId]) -> Self {
-        let world = Self::empty(9).await;
+        let world = Self::empty(6).await;
         world.create(&new(members)).await.unwrap();
         world
     }
@@ -374,7 +374,7 @@ impl World {
             announced.len().to_string(),
             "{what}: {announced:?}"
         );
-        let enqueued: BTreeSet<u64> = self.queue.take().iter().map(|task| seq_of(task)).collect();
+        let enqueued: BTreeSet<u64> = self.queue.take().iter().map(seq_of).collect();
         assert_eq!(enqueued.into_iter().collect::<Vec<_>>(), announced, "{what}");
     }
 }
@@ -386,20 +386,16 @@ fn seq_of(task: &Task) -> u64 {
     }
 }
 
-fn wishes() -> [Wanted; 12] {
+fn wishes() -> [Wanted; 8] {
     [
         Wanted::Add(vec![4, 5]),
         Wanted::Remove(vec![2, 3]),
-        Wanted::Remove(vec![3]),
         Wanted::Role(2, Role::Admin),
         Wanted::HandOver(2),
         Wanted::MuteMember(2, LATER),
-        Wanted::Mute(true),
         Wanted::OpenHistory(true),
         Wanted::BecomeSuper,
-        Wanted::Rename("others".to_owned()),
         Wanted::Dissolve,
-        Wanted::Add(vec![2, 3, 4]),
     ]
 }
 
@@ -476,6 +472,7 @@ async fn a_helper_that_comes_late_changes_nothing() {
                 Wanted::Remove(vec![2, 3, 4]),
                 Wanted::Add(vec![2, 4]),
                 Wanted::MuteMember(2, LATER + 1),
+                Wanted::OpenHistory(false),
             ] {
                 let _ = world.change(OWNER, wanted).await;
             }
@@ -483,8 +480,8 @@ async fn a_helper_that_comes_late_changes_nothing() {
             go_on.add_permits(1000);
             late.await.unwrap().unwrap();
             let what = format!("{wanted:?} is held up after {calls} calls");
-            // It may not have begun, and be made then.
-            if calls > 4 {
+            // Adding reads more before it begins. What has not begun is made now.
+            if calls > 3 || !matches!(wanted, Wanted::Add(_)) {
                 assert_eq!(world.seen().await, seen, "{what}");
             }
             world.assert_whole(&what).await;
