@@ -7,7 +7,13 @@ use crate::output::plain;
 use crate::profile::Held;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 use wigwag_client::{Client, ConnectOptions, Event, Events, SessionStore, Start, Url};
+
+/// How often a room is tried before giving up, and the pause in between.
+const ROOM_TRIES: u32 = 4;
+const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,19 @@ pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) ->
     Client::connect(options)
         .await
         .map_err(|error| Failure::connecting(plain(ws_url), error))
+}
+
+/// Enters a room. What may succeed later is tried a few times: the connection is new, and the server may be just starting.
+pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match client.enter_room(room_id).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_retryable() && tries < ROOM_TRIES => sleep(ROOM_PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Tells about the connection what is worth telling. Answers with the failure where the client has stopped.

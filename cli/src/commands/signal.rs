@@ -6,7 +6,7 @@ use crate::exit::Failure;
 use crate::link::{self, Purpose};
 use crate::peer::resolve;
 use serde_json::json;
-use wigwag_client::{Client, RequestError, SignalTo};
+use wigwag_client::{Client, SignalTo};
 
 pub(crate) async fn run(context: &mut Context, args: Signal) -> Result<(), Failure> {
     let to = match (&args.to, args.room) {
@@ -28,12 +28,13 @@ pub(crate) async fn run(context: &mut Context, args: Signal) -> Result<(), Failu
         .print("signalled", &data, "relayed to whoever is online")
 }
 
-async fn signal(client: &Client, to: SignalTo, text: Option<String>) -> Result<(), RequestError> {
+async fn signal(client: &Client, to: SignalTo, text: Option<String>) -> Result<(), Failure> {
     if let SignalTo::Room(room_id) = to {
-        client.enter_room(room_id).await?;
+        link::enter_room(client, room_id).await?;
     }
     match text {
-        Some(text) => client.send_realtime(to, text).await,
-        None => client.send_typing(to).await,
+        Some(text) => client.send_realtime(to, text).await?,
+        None => client.send_typing(to).await?,
     }
+    Ok(())
 }

@@ -333,6 +333,20 @@ async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {
     let again = cli.json(&["sync", "--as", "carol"]).await?;
     assert!(of_kind(&again, "message").is_empty(), "{again:?}");
 
+    // What comes from a pipe is sent to its end, and is not printed again.
+    let mut piped = cli.command(&["chat", "--json", "--as", "carol", "--group", &group])?;
+    let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = piped.stdin.take().context("its input")?;
+    input.write_all(b"from\na pipe\n").await?;
+    drop(input);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), piped.wait_with_output()).await;
+    ensure!(
+        ended.context("wait for the pipe's end")??.status.success(),
+        "the chat failed"
+    );
+    let again = cli.json(&["sync", "--as", "carol"]).await?;
+    assert!(of_kind(&again, "message").is_empty(), "{again:?}");
+
     let contents = |lines: &[Value]| -> Vec<String> {
         let texts = of_kind(lines, "message")
             .into_iter()
@@ -342,12 +356,26 @@ async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {
             .collect()
     };
     let history = cli.json(&["history", "--as", "bob", "--group", &group]).await?;
-    let all = ["hello all", "hello bob", "1", "2", "3", "I am new", "bye"];
+    let all = [
+        "hello all",
+        "hello bob",
+        "1",
+        "2",
+        "3",
+        "I am new",
+        "bye",
+        "from",
+        "a pipe",
+    ];
     assert_eq!(contents(&history), all);
     let history = cli.json(&["history", "--as", "dave", "--group", &group]).await?;
-    assert_eq!(contents(&history), ["I am new", "bye"], "not what was said before");
+    assert_eq!(
+        contents(&history),
+        ["I am new", "bye", "from", "a pipe"],
+        "not what was said before"
+    );
     let missed = cli.json(&["sync", "--as", "dave"]).await?;
-    assert_eq!(contents(&missed).last().map(String::as_str), Some("bye"));
+    assert_eq!(contents(&missed).last().map(String::as_str), Some("a pipe"));
 
     cli.json(&["group", "remove", "--as", "alice", &group, "carol"]).await?;
     assert_eq!(

@@ -61,7 +61,7 @@ async fn prepare(context: &mut Context, args: &Chat) -> Result<Talk, Failure> {
     let begun = held.get().session;
     let (client, events) = link::connect(&held, &ws_url, Purpose::Both(me.cursor)).await?;
     if let Place::Room(room_id) = place {
-        client.enter_room(room_id).await?;
+        link::enter_room(&client, room_id).await?;
     }
     let mut data = json!({ "user_id": me.user_id });
     merge(&mut data, &place.to_json());
