@@ -212,6 +212,27 @@ async fn a_seq_that_a_reader_sealed_is_replaced_and_all_workers_agree_on_the_oth
 }
 
 #[tokio::test]
+async fn a_worker_that_is_held_up_for_as_long_as_another_takes_follows_it() {
+    for calls in 1..7 {
+        let engine = group_of(&[1, 2]).await;
+        let store = engine.store();
+        // Dies with the plan put and no copy; a reader gives the seq up.
+        deliver(&engine.store_that_dies_after(3, true), &[message(1)]).await;
+        assert_eq!(inbox(&store, 2).await, (vec![], 1));
+        let (held_up, go_on) = engine.store_held_up_after(calls);
+        let late = tokio::spawn(async move { deliver(&held_up, &[again(message(1))]).await });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        all_done(&store, &[again(message(1))]).await;
+        go_on.add_permits(1000);
+        let late = late.await.unwrap();
+        assert_eq!(late.done, 1, "{:?}", late.error);
+        assert_eq!(inbox(&store, 2).await.0, [1], "held up after {calls} calls");
+    }
+}
+
+#[tokio::test]
 async fn a_message_too_large_for_an_inbox_is_read_from_the_log() {
     let engine = group_of(&[1, 2]).await;
     let store = engine.store();
