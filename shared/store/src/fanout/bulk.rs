@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Seals seqs of inboxes that were reserved and are not used. Where that fails, a reader seals them after the lease.
-    pub(super) async fn give_up_many(&self, seqs: impl IntoIterator<Item = (UserId, u64)>, now_ms: i64) {
+    pub(super) async fn give_up_many(&self, seqs: Vec<(UserId, u64)>, now_ms: i64) {
         let seal = |(user, seq)| self.insertion(timeline::seal_item(&TimelineId::inbox(user), seq, now_ms));
         let seals: Vec<Statement> = seqs.into_iter().map(seal).collect();
         if let Some(error) = self.bulk(seals).await.error {
@@ -147,12 +147,11 @@ impl Store {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
             failed = None;
-            let chunks: Vec<&[usize]> = open.chunks(PER_REQUEST).collect();
-            let answers: Vec<_> = stream::iter(chunks)
+            let requests: Vec<_> = open
+                .chunks(PER_REQUEST)
                 .map(|places| self.bulk_request(&statements, places))
-                .buffered(AT_ONCE)
-                .collect()
-                .await;
+                .collect();
+            let answers: Vec<_> = stream::iter(requests).buffered(AT_ONCE).collect().await;
             let mut again = Vec::new();
             for (place, answer) in open.iter().copied().zip(answers.into_iter().flatten()) {
                 match answer {

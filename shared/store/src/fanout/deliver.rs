@@ -126,7 +126,7 @@ impl Store {
     async fn plan_batch(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let redelivered = batch.deliveries.iter().filter(|delivery| delivery.redelivered);
         let redelivered: BTreeSet<u64> = redelivered.map(Delivery::conversation_seq).collect();
-        batch.plans = self.plans(&batch.place, redelivered.into_iter()).await?;
+        batch.plans = self.plans(&batch.place, &redelivered).await?;
         if batch.is_planned() || batch.is_late() {
             return Ok(());
         }
@@ -139,7 +139,7 @@ impl Store {
         let taken = self.reserve_many(&counts, batch.now_ms).await;
         let mine = shares(&wanted, &taken.heads);
         if let Some(error) = taken.error {
-            let seqs = mine.values().flat_map(Plan::seqs);
+            let seqs = mine.values().flat_map(Plan::seqs).collect();
             self.give_up_many(seqs, batch.now_ms).await;
             return Err(error);
         }
@@ -170,13 +170,13 @@ impl Store {
         if lost.is_empty() {
             return Ok(());
         }
-        let standing = self.plans(&batch.place, lost.keys().copied()).await?;
+        let standing = self.plans(&batch.place, &lost.keys().copied().collect()).await?;
         let in_vain = lost.iter().flat_map(|(message, plan)| {
             let standing = standing.get(message);
             plan.seqs()
                 .filter(move |&(user, seq)| standing.is_none_or(|standing| !standing.names(user, seq)))
         });
-        self.give_up_many(in_vain, batch.now_ms).await;
+        self.give_up_many(in_vain.collect(), batch.now_ms).await;
         if standing.len() < lost.len() {
             return Err(corrupt("timelines", format!("a plan of {} is gone", batch.place)));
         }
@@ -268,19 +268,16 @@ impl Store {
             .collect();
         let taken = self.reserve_many(&counts, batch.now_ms).await;
         let again = shares(&wanted, &taken.heads);
-        let replacements = again.iter().flat_map(|(&message, plan)| {
-            let known = &batch.plans[&message];
-            plan.seqs().map(move |(user, seq)| (message, known, user, seq))
-        });
         let place = &batch.place;
-        let replaced: Vec<_> = stream::iter(replacements)
-            .map(|(message, known, user, seq)| async move {
+        let mut replacements = Vec::new();
+        for (&message, plan) in &again {
+            let known = &batch.plans[&message];
+            replacements.extend(plan.seqs().map(|(user, seq)| async move {
                 let stands = self.replace_share(place, message, known, user, seq).await;
                 (Copy { user, message, seq }, stands)
-            })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+            }));
+        }
+        let replaced: Vec<_> = stream::iter(replacements).buffered(AT_ONCE).collect().await;
         let (mut copies, mut in_vain, mut error) = (Vec::new(), Vec::new(), taken.error);
         for (copy, stands) in replaced {
             match stands {

@@ -12,7 +12,7 @@ use crate::item::{Item, bytes, condition_item, corrupt, get_bytes, get_number, n
 use crate::schema::timelines as attr;
 use crate::timeline::key;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which seq each member's copy takes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,9 +105,12 @@ impl Store {
     pub(super) async fn plans(
         &self,
         plans: &TimelineId,
-        messages: impl Iterator<Item = u64>,
+        messages: &BTreeSet<u64>,
     ) -> Result<BTreeMap<u64, Plan>, StoreError> {
-        let keys = messages.map(|conversation_seq| key(plans, conversation_seq)).collect();
+        let keys = messages
+            .iter()
+            .map(|&conversation_seq| key(plans, conversation_seq))
+            .collect();
         let items = self.items(&self.timelines, keys, true).await?;
         let read = |item: &Item| {
             let message = get_number(item, attr::SEQ).ok_or_else(|| corrupt("timelines", "a plan without a seq"))?;

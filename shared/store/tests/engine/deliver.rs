@@ -212,6 +212,27 @@ async fn a_seq_that_a_reader_sealed_is_replaced_and_all_workers_agree_on_the_oth
 }
 
 #[tokio::test]
+async fn a_worker_that_is_held_up_for_as_long_as_another_takes_follows_it() {
+    for calls in 1..7 {
+        let engine = group_of(&[1, 2]).await;
+        let store = engine.store();
+        // Dies with the plan put and no copy; a reader gives the seq up.
+        deliver(&engine.store_that_dies_after(3, true), &[message(1)]).await;
+        assert_eq!(inbox(&store, 2).await, (vec![], 1));
+        let (held_up, go_on) = engine.store_held_up_after(calls);
+        let late = tokio::spawn(async move { deliver(&held_up, &[again(message(1))]).await });
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        all_done(&store, &[again(message(1))]).await;
+        go_on.add_permits(1000);
+        let late = late.await.unwrap();
+        assert_eq!(late.done, 1, "{:?}", late.error);
+        assert_eq!(inbox(&store, 2).await.0, [1], "held up after {calls} calls");
+    }
+}
+
+#[tokio::test]
 async fn a_message_too_large_for_an_inbox_is_read_from_the_log() {
     let engine = group_of(&[1, 2]).await;
     let store = engine.store();
@@ -254,6 +275,44 @@ async fn a_member_without_an_inbox_keeps_nobody_waiting() {
     let store = engine.store();
     all_done(&store, &[message(1)]).await;
     assert_eq!(inbox(&store, 2).await, (vec![1], 1));
+}
+
+/// A request is answered with success while one of its statements failed.
+#[tokio::test]
+async fn a_statement_that_fails_for_the_moment_is_run_again() {
+    for code in [
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "TransactionConflict",
+        "InternalServerError",
+    ] {
+        for takes_effect in [false, true] {
+            let engine = group_of(&[1, 2, 3]).await;
+            let store = engine.store_that_fails_statements(code, takes_effect);
+            all_done(&store, &[message(1), message(2)]).await;
+            let (seqs, _) = inbox(&engine.store(), 2).await;
+            assert_eq!(seqs, [1, 2], "{code}, takes effect: {takes_effect}");
+            let burnt = if takes_effect { 2 } else { 0 };
+            assert_eq!(inbox(&engine.store(), 2).await.1, 2 + burnt, "{code}");
+            assert_eq!(inbox(&engine.store(), 3).await, (vec![1, 2], 2));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_refused_fails_the_delivery_and_what_was_reserved_is_sealed() {
+    let engine = group_of(&[1, 2, 3]).await;
+    let failed = deliver(
+        &engine.store_that_fails_statements("AccessDenied", false),
+        &[message(1)],
+    )
+    .await;
+    assert_eq!(failed.done, 0);
+    assert!(failed.error.is_some_and(|error| !error.is_retryable()));
+    let store = engine.store();
+    all_done(&store, &[again(message(1))]).await;
+    let page = store.inbox(3, 0, 100, Encoding::Protobuf, NOW).await.unwrap().unwrap();
+    assert_eq!((page.messages.len(), page.cursor), (1, 2), "nobody waits for a lease");
 }
 
 #[tokio::test]
