@@ -112,7 +112,9 @@ impl SuperGroups {
             return Inboxed::Plain;
         };
         match turn {
-            Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => (tracked.ended_at, tracked.end_inboxed) = (None, false),
+            Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => {
+                (tracked.ended_at, tracked.end_inboxed) = (None, false)
+            }
             Some(Turn::In) => {}
             // What has passed it since was read as a member again.
             Some(Turn::Out) if seq < tracked.log.cursor() => {}

@@ -1,4 +1,4 @@
-use crate::harness::{Collected, Engine, LATER, NOW};
+use crate::harness::{Collected, Engine, LATER, NOW, draft};
 use std::collections::BTreeSet;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChange, GroupChangeType, Message};
@@ -538,6 +538,33 @@ async fn a_dissolved_group_stays_as_it_is_and_can_be_read() {
     assert!(settings.is_dissolved(2) && !settings.is_dissolved(1));
     assert_eq!(world.reads(2, ALL).await, [1, 2]);
     world.assert_whole("dissolved").await;
+}
+
+#[tokio::test]
+async fn what_is_sent_before_a_super_group_says_so_is_known_to_be_in_the_log_alone() {
+    let world = World::with(&[2, 3]).await;
+    // It is one, and nobody has been told.
+    let dying = world.engine.store_that_dies_after(4, false);
+    let died = dying
+        .change_group(&world.queue, GROUP, OWNER, &Wanted::BecomeSuper, NOW)
+        .await;
+    assert!(died.is_err());
+    let sent = world
+        .store
+        .send_to_group(&world.queue, &draft(1, "in between"), GROUP, NOW)
+        .await
+        .unwrap();
+    assert_eq!(sent.own_seq, 0);
+    world.queue.take();
+    world.change(OWNER, Wanted::BecomeSuper).await.unwrap();
+    let tasks = world.queue.take();
+    let (said, seq) = (said(&tasks[0]), sent.message.conversation_seq);
+    assert!(
+        said.super_after < seq,
+        "the first is beyond {}, the message at {seq}",
+        said.super_after
+    );
+    world.assert_whole("became a super group").await;
 }
 
 /// The last message that every inbox gets says that no more will come that way; after it, those whom a change is about get it.
