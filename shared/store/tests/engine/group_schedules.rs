@@ -5,11 +5,21 @@
 //! `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that are new on every run, `WIGWAG_SCHEDULES` how many there are.
 //!
 //! A check that cannot fail is worthless. These bugs were planted in the store, one at a time, and taken out again, with
-//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=40` beside the seeds below:
+//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=16` beside the fixed seeds. The guards against writers that come late are found by
+//! `a_helper_that_comes_late_changes_nothing`, which holds them up at the right call; these seeds do not find them.
 //!
-//! | Bug | Of 64 seeds, find it |
+//! | Bug | Of 40 seeds, find it |
 //! |---|---|
-//! TABLE
+//! | `no_lock`: a change is written down whatever the version | 4, and the late helper |
+//! | `facts_first`: what a change is judged by is read before the group's item | 1 |
+//! | `seal_is_fine`: an announcement that met a seal is passed over | 5 |
+//! | `own_left`: a range ends with the seq first agreed on, not with the one that stands | 2 |
+//! | `rows_after_end`: who leaves has a row that says so only once the change is finished | 28, and the late helper |
+//! | `end_before_queue`: a change is finished before its tasks are in the queue | 9 |
+//! | `queue_failure_passed_over`: tasks that could not be enqueued are forgotten | 5 |
+//! | `no_row_guard`: an older row of a shard replaces a newer one | 0, but the late helper |
+//! | `no_membership_guard`: the same with a user's row | 0, but the late helper |
+//! | `no_settings_guard`: the same with the settings | 0, but the late helper |
 
 use crate::harness::{Collected, Engine, LATER, NOW};
 use crate::scheduler::{Effect, Fate, Scheduler};
@@ -27,6 +37,8 @@ use wigwag_store::groups::{ChangeError, Changed, Membership, NewGroup, ShardMemb
 use wigwag_store::timeline::{Content, Range};
 use wigwag_store::{GroupId, Store, StoreError, TimelineId, UserId};
 
+/// Seeds that are always run: those that found planted bugs that few others find.
+const REGRESSIONS: &[u64] = &[1003, 1012];
 /// Seeds that are the same on every run.
 const FIXED: std::ops::Range<u64> = 0..24;
 /// Seeds that are new on every run.
@@ -36,6 +48,8 @@ const GROUP: GroupId = 77;
 const USERS: UserId = 4;
 /// Wishes of each actor.
 const WISHES: usize = 5;
+/// Processes that are held up at once.
+const HELD_UP: usize = 4;
 /// Attempts at one wish while there are faults.
 const TRIES: u32 = 8;
 
@@ -98,8 +112,8 @@ struct World {
     scheduler: Scheduler<Name, End>,
     actors: Vec<Actor>,
     reads: u32,
-    /// An attempt that gets no turn until another one is held up.
-    slow: Option<Name>,
+    /// Those that get no turn for long, most of them until everybody else is done.
+    held_up: Vec<Name>,
     /// Steps, in percent, in which a reader gives up every hole.
     impatience: u32,
     /// Calls that fail, in percent.
@@ -166,7 +180,7 @@ impl World {
             scheduler,
             actors,
             reads: 0,
-            slow: None,
+            held_up: Vec::new(),
             impatience: [0, 2, 6][rng.random_range(0..3)],
             losses: [0, 5, 20][rng.random_range(0..3)],
             deaths: [0, 2, 5][rng.random_range(0..3)],
@@ -192,7 +206,11 @@ impl World {
         match self.rng.random_range(0..100) {
             0..8 => self.attempt(),
             // Whoever has several calls waiting, all the more.
-            8 => self.slow = self.scheduler.waiting().choose(&mut self.rng).copied(),
+            8 if self.held_up.len() < HELD_UP => {
+                let name = self.scheduler.waiting().choose(&mut self.rng).copied();
+                self.held_up.extend(name);
+            }
+            9 if self.rng.random_ratio(1, 4) => self.held_up.clear(),
             _ if self.rng.random_range(0..100) < self.impatience => self.read(),
             _ if self.rng.random_range(0..100) < self.deaths => {
                 if let Some(&name) = self.scheduler.running().choose(&mut self.rng) {
@@ -204,7 +222,7 @@ impl World {
         self.judge();
     }
 
-    /// Gives a call its turn; not to the one that is held up.
+    /// Gives a call its turn; not to those that are held up.
     fn grant(&mut self) {
         let fate = match self.rng.random_range(0..100) < self.losses {
             true if self.rng.random_ratio(1, 4) => Fate::Throttled,
@@ -213,20 +231,20 @@ impl World {
         };
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
-            .filter(|&place| Some(waiting[place]) != self.slow)
+            .filter(|&place| !self.held_up.contains(&waiting[place]))
             .collect();
         if let Some(&place) = places.choose(&mut self.rng) {
             self.scheduler.grant(place, fate);
         }
     }
 
-    /// Starts an actor's wish, or tries it again; up to two attempts of one actor run at once.
+    /// Starts an actor's wish, or tries it again; up to four attempts of one actor run at once.
     fn attempt(&mut self) {
         let actor = self.rng.random_range(0..self.actors.len());
         let running = self.scheduler.running();
         let its_own = |name: &&Name| matches!(name, Name::Attempt { actor: its, .. } if *its == actor);
         let it = &mut self.actors[actor];
-        if it.at == WISHES || running.iter().filter(its_own).count() > 1 {
+        if it.at == WISHES || running.iter().filter(its_own).count() > 3 {
             return;
         }
         it.tries += 1;
@@ -262,12 +280,20 @@ impl World {
     }
 
     fn run_out(&mut self) {
+        self.finish_without(|name, held_up| held_up.contains(&name));
+        self.finish_without(|_, _| false);
+    }
+
+    /// Gives all calls their turns, until none is left but those of whom is held up.
+    fn finish_without(&mut self, is_held_up: impl Fn(Name, &[Name]) -> bool) {
         loop {
-            let waiting = self.scheduler.waiting().len();
-            if waiting == 0 {
+            let waiting = self.scheduler.waiting();
+            let places: Vec<usize> = (0..waiting.len())
+                .filter(|&place| !is_held_up(waiting[place], &self.held_up))
+                .collect();
+            let Some(&place) = places.choose(&mut self.rng) else {
                 return;
-            }
-            let place = self.rng.random_range(0..waiting);
+            };
             self.scheduler.grant(place, Fate::Done);
             self.judge();
         }
@@ -512,7 +538,7 @@ fn whoever_changes_a_group_at_once_and_dies_it_is_what_its_log_says() {
     let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
     println!("new seeds: {new:?}");
-    let seeds: Vec<u64> = FIXED.chain(new).collect();
+    let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
     let holds = |seed: &&u64| !catch_unwind(|| run(**seed).1.is_empty()).unwrap_or(false);
     let broken: Vec<&u64> = seeds.iter().filter(holds).collect();
     println!(
