@@ -256,6 +256,44 @@ async fn a_member_without_an_inbox_keeps_nobody_waiting() {
     assert_eq!(inbox(&store, 2).await, (vec![1], 1));
 }
 
+/// A request is answered with success while one of its statements failed.
+#[tokio::test]
+async fn a_statement_that_fails_for_the_moment_is_run_again() {
+    for code in [
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "TransactionConflict",
+        "InternalServerError",
+    ] {
+        for takes_effect in [false, true] {
+            let engine = group_of(&[1, 2, 3]).await;
+            let store = engine.store_that_fails_statements(code, takes_effect);
+            all_done(&store, &[message(1), message(2)]).await;
+            let (seqs, _) = inbox(&engine.store(), 2).await;
+            assert_eq!(seqs, [1, 2], "{code}, takes effect: {takes_effect}");
+            let burnt = if takes_effect { 2 } else { 0 };
+            assert_eq!(inbox(&engine.store(), 2).await.1, 2 + burnt, "{code}");
+            assert_eq!(inbox(&engine.store(), 3).await, (vec![1, 2], 2));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_refused_fails_the_delivery_and_what_was_reserved_is_sealed() {
+    let engine = group_of(&[1, 2, 3]).await;
+    let failed = deliver(
+        &engine.store_that_fails_statements("AccessDenied", false),
+        &[message(1)],
+    )
+    .await;
+    assert_eq!(failed.done, 0);
+    assert!(failed.error.is_some_and(|error| !error.is_retryable()));
+    let store = engine.store();
+    all_done(&store, &[again(message(1))]).await;
+    let page = store.inbox(3, 0, 100, Encoding::Protobuf, NOW).await.unwrap().unwrap();
+    assert_eq!((page.messages.len(), page.cursor), (1, 2), "nobody waits for a lease");
+}
+
 #[tokio::test]
 async fn nothing_is_begun_after_the_deadline() {
     let engine = group_of(&[1, 2]).await;

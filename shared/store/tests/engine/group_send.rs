@@ -285,3 +285,27 @@ async fn devices_send_to_users_and_groups_in_one_numbering() {
     world.sent(3, "to the group again").await;
     assert_eq!(world.own().await, ["to the group", "to user 2", "to the group again"]);
 }
+
+/// The attempt that is held up has looked at the group before it became a super group; the one that overtakes it is accepted after.
+#[tokio::test]
+async fn an_attempt_that_was_overtaken_looks_at_the_group_again() {
+    let world = World::new().await;
+    let (held_up, go_on) = world.engine.store_held_up_after(2);
+    let queue = Collected::default();
+    let overtaken = tokio::spawn({
+        let queue = queue.clone();
+        async move { held_up.send_to_group(&queue, &draft(1, "hi"), GROUP, NOW).await }
+    });
+    while go_on.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    world.change(2, Wanted::BecomeSuper).await;
+    let sent = world.sent(1, "hi").await;
+    let tasks = world.queue.take();
+    assert!(matches!(tasks.as_slice(), [Task::Announce { .. }]), "{tasks:?}");
+    go_on.add_permits(100);
+    let overtaken = overtaken.await.unwrap().unwrap();
+    assert_eq!((overtaken.own_seq, overtaken.message), (0, sent.message));
+    assert_eq!(queue.take(), tasks);
+    assert_eq!(world.own().await, [""; 0]);
+}

@@ -124,6 +124,38 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store of whose requests every other one fails its first statement with this code, before or after that took effect.
+    pub(crate) fn store_that_fails_statements(&self, code: &'static str, takes_effect: bool) -> Store {
+        let (engine, requests) = (self.clone(), Arc::new(AtomicI64::new(0)));
+        let wire = Wire::new(move |mut call| {
+            let engine = engine.clone();
+            let fails = call.operation == "BatchExecuteStatement" && requests.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+            Box::pin(async move {
+                if !fails {
+                    return Ok(engine.run(&call));
+                }
+                let failed = json!({ "Error": { "Code": code, "Message": "not now" } });
+                let mut request: Value = serde_json::from_str(&call.body).unwrap();
+                let statements = request["Statements"].as_array_mut().unwrap();
+                if !takes_effect {
+                    statements.remove(0);
+                }
+                let mut responses = Vec::new();
+                if !statements.is_empty() {
+                    call.body = request.to_string();
+                    let answer: Value = serde_json::from_str(&engine.run(&call).body).unwrap();
+                    responses.clone_from(answer["Responses"].as_array().unwrap());
+                }
+                if takes_effect {
+                    responses.remove(0);
+                }
+                responses.insert(0, failed);
+                Ok(Reply::success(&json!({ "Responses": responses })))
+            })
+        });
+        store_over(config(wire))
+    }
+
     /// A store whose calls take effect until so many have; each of the others waits for a permit.
     pub(crate) fn store_held_up_after(&self, calls: usize) -> (Store, Arc<Semaphore>) {
         let (engine, permits) = (self.clone(), Arc::new(Semaphore::new(calls)));

@@ -12,6 +12,7 @@ use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -85,11 +86,11 @@ impl Reply {
         }
     }
 
-    /// A success with nothing in it.
-    pub(crate) fn empty() -> Self {
+    /// A success that says this.
+    pub(crate) fn success(body: &Value) -> Self {
         Self {
             status: 200,
-            body: "{}".to_owned(),
+            body: body.to_string(),
         }
     }
 

@@ -225,7 +225,7 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
         let bodies: Vec<String> = serde_json::from_str(&call.body).unwrap();
         self.tasks
             .extend(bodies.iter().map(|body| Task::from_body(body).unwrap()));
-        Reply::empty()
+        Reply::success(&Value::Null)
     }
 
     /// Kills a process. Of its calls on the way, some are still to take effect.

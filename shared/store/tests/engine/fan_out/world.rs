@@ -177,12 +177,14 @@ impl World {
     fn step(&mut self) {
         let weather = self.weather;
         let is_read = |name| matches!(name, Name::Read { .. });
+        let is_change = |name| matches!(name, Name::Change { .. });
         match self.rng.random_range(0..100) {
             0..5 => self.send(),
             5..7 => self.change(),
             7..13 => self.work(),
             13 => self.kill(is_read),
             14 => self.slow = self.processes(|name| !is_read(name)).choose(&mut self.rng).copied(),
+            15 => self.slow = self.processes(is_change).choose(&mut self.rng).copied(),
             _ if self.rng.random_range(0..100) < weather.deaths => self.kill(|name| !is_read(name)),
             _ if self.rng.random_range(0..100) < weather.losses => {
                 let fate = match self.rng.random_range(0..4) {
