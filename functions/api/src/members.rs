@@ -3,6 +3,7 @@
 use crate::failure::ApiError;
 use crate::groups::{change, check_users, until};
 use crate::request::{self, Request};
+use wigwag_edge::groups;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{
     Done, GroupMemberRef, GroupRef, GroupUsers, Member, Members, MembersChanged, MuteMember, Role, SetRole,
@@ -25,11 +26,17 @@ pub(crate) async fn remove(request: &Request<'_>) -> Result<MembersChanged, ApiE
     changed(request, caller, group_id, &Wanted::Remove(user_ids)).await
 }
 
-/// `POST /group/leave`.
+/// `POST /group/leave`. Done already by one who has left; to one who was never there, there is no such group.
 pub(crate) async fn leave(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller()?.user;
     let GroupRef { group_id } = request.body()?;
-    change(request, caller, group_id, &Wanted::Leave).await?;
+    let changed = change(request, caller, group_id, &Wanted::Leave).await?;
+    if changed.changed.is_empty() {
+        let code = groups::shown(&request.state.store, group_id, caller, Code::NOT_A_MEMBER).await?;
+        if code == Code::GROUP_NOT_FOUND {
+            return Err(code.into());
+        }
+    }
     Ok(Done {})
 }
 

@@ -293,6 +293,7 @@ fn refused_changes<'a>(
     vec![
         ("/group/add", bob, of(eve), Code::ROLE_TOO_LOW),
         ("/group/add", eve, of(eve), Code::GROUP_NOT_FOUND),
+        ("/group/leave", eve, this.clone(), Code::GROUP_NOT_FOUND),
         ("/group/remove", ada, of(ada), Code::OWNER_STAYS),
         ("/group/leave", ada, this.clone(), Code::OWNER_STAYS),
         ("/group/dissolve", bob, this, Code::ROLE_TOO_LOW),
