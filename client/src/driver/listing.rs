@@ -56,6 +56,7 @@ impl Listing {
         }
     }
 
+    /// Asks, where it is time to.
     pub(super) fn begin_if_due(&mut self, now: Instant) {
         if self.due.take_if(|at| *at <= now).is_some()
             && let Some(ListerBox(lister)) = &self.lister
@@ -84,7 +85,7 @@ impl Listing {
         self.lister = None;
     }
 
-    /// How often asking has failed before; it is to be tried again after `pause`.
+    /// Asking has failed; it is tried again after `pause`.
     pub(super) fn failed(&mut self, now: Instant, pause: Duration) {
         self.failures = self.failures.saturating_add(1);
         self.due = Some(now + pause);

@@ -148,7 +148,7 @@ impl Driver {
             0
         };
         let super_groups = SuperGroups::new(options.user_id, &options.super_groups, AHEAD_LIMIT);
-        let lister = options.lister().filter(|_| options.receive);
+        let lister = options.receive.then(|| options.lister()).flatten();
         let shared = Arc::new(Shared {
             cursor: AtomicU64::new(cursor),
             session: Mutex::new(outbox.session()),
