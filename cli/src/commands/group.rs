@@ -263,16 +263,15 @@ fn show(context: &mut Context, group: &Group) -> Result<(), Failure> {
         (group.dissolved, "dissolved"),
         (group.muted_until_ms > crate::account::now_ms(), "you are muted"),
     ];
-    let facts: String = facts
-        .iter()
-        .filter(|(is_so, _)| *is_so)
-        .map(|(_, what)| format!(", {what}"))
+    let facts: Vec<&str> = std::iter::once(role)
+        .chain(facts.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)))
         .collect();
     let line = format!(
-        "{kind} {}: {}, {} members, {role}{facts}",
+        "{kind} {}: {}, {} members, {}",
         group.group_id,
         printable(&group.name),
-        group.members
+        group.members,
+        facts.join(", ")
     );
     context.printer.print("group", group, &line)
 }

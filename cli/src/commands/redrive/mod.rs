@@ -70,15 +70,12 @@ fn show(context: &mut Context, letter: &Letter) -> Result<bool, Failure> {
         (None, Err(error)) => error.to_string(),
         (None, Ok(_)) => "it failed each time it was tried".to_owned(),
     };
-    let (what, mut data) = match &task {
-        Ok(task) => (task.to_string(), task.to_json()),
-        Err(_) => {
-            let excerpt: String = letter.body.chars().take(EXCERPT_CHARS).collect();
-            (
-                format!("cannot be read: {excerpt}"),
-                json!({ "task": Value::Null, "body": excerpt }),
-            )
-        }
+    let (what, mut data) = if let Ok(task) = &task {
+        (task.to_string(), task.to_json())
+    } else {
+        let excerpt: String = letter.body.chars().take(EXCERPT_CHARS).collect();
+        let data = json!({ "task": Value::Null, "body": excerpt });
+        (format!("cannot be read: {excerpt}"), data)
     };
     let facts = json!({
         "message_id": letter.id,

@@ -288,6 +288,7 @@ fn region_of(url: &Url) -> Option<String> {
 }
 
 /// What a call that failed is for this command.
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn failed<E, R>(error: SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
