@@ -1,13 +1,14 @@
-//! Groups under random schedules, design and code in one (`model/fan_out.py` is the design's): devices that send and repeat, members who
-//! join, leave and come back, helpers that finish the changes of others, workers, readers. Any call of them, to tables and queue
-//! alike, may be lost or late, and any of them may be killed or held up. The queue hands tasks out in any order, twice, to
-//! workers side by side, and its count of deliveries is not to be relied on. With every other seed readers give up any hole at any
-//! moment. Six users are in two shards at most. After it the [guarantees](checks) are held against what every reader has seen.
+//! Groups under random schedules: devices that send and repeat, members who join, leave and come back, helpers that
+//! finish the changes of others, workers, readers. Any call of them, to tables and queue alike, may be lost or late,
+//! and any of them may be killed or held up. The queue hands tasks out in any order, twice, to workers side by side,
+//! and its count of deliveries is not to be relied on. With every other seed readers give up any hole at any moment.
+//! Six users are in two shards at most. After it the [guarantees](checks) are held against what every reader has seen.
 //!
 //! Thirty schedules are run, of about a second of work each. `WIGWAG_SCHEDULE_SEED` and `WIGWAG_SCHEDULES` are as in
 //! [`schedules`](crate::schedules).
 //!
-//! A check that cannot fail is worthless. These bugs were planted, one at a time, and taken out again, with the fixed seeds:
+//! A check that cannot fail is worthless. These bugs were planted, one at a time, and taken out again, with the fixed
+//! seeds:
 //!
 //! | Bug | Of 20 seeds, find it |
 //! |---|---|
@@ -21,10 +22,10 @@
 //! | `pass_holes`: a page's cursor goes to its last row | 17 |
 //! | `ack_despite_queue`: a message is acknowledged whose tasks could not be enqueued | 4 |
 //!
-//! Three are found by none of these, but by a test of their own: `swap_unconditional`, a seq replaces whatever the plan says
-//! (`deliver`: a worker that is held up for as long as another takes), `done_despite_failure`, a worker reports messages done
-//! whose copies it could not put (`deliver`: a worker that fails), and `stale_settings`, an attempt goes by what the group was before
-//! the message's seq was reserved (`group_send`: an attempt that was overtaken).
+//! Three are found by none of these, but by a test of their own: `swap_unconditional`, a seq replaces whatever the plan
+//! says (`deliver`: a worker that is held up for as long as another takes), `done_despite_failure`, a worker reports
+//! messages done whose copies it could not put (`deliver`: a worker that fails), and `stale_settings`, an attempt goes
+//! by what the group was before the message's seq was reserved (`group_send`: an attempt that was overtaken).
 
 mod checks;
 mod parties;
