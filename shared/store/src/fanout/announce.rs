@@ -1,4 +1,5 @@
-//! Announcing: a batch of a super group's messages to the members who are online. Nothing is written: the others read the log.
+//! Announcing: a batch of a super group's messages to the members who are online. Nothing is written: the others read
+//! the log.
 
 use super::{Inbound, Logged};
 use crate::Store;
@@ -18,8 +19,8 @@ pub struct Span {
 }
 
 impl Store {
-    /// The members of a super group's shards who may be online, each with the messages of the batch that they are entitled to.
-    /// Half a read unit and a hundredth of a request for each member, and a query for each shard.
+    /// The members of a super group's shards who may be online, each with the messages of the batch that they are
+    /// entitled to. Half a read unit and a hundredth of a request for each member, and a query for each shard.
     #[tracing::instrument(name = "store.announce", skip_all, fields(group.id = span.group, messages = batch.len()))]
     pub async fn announce(&self, span: &Span, batch: &[Logged], now_ms: i64) -> Result<Vec<Inbound>, StoreError> {
         let shards = try_join_all(span.shards.clone().map(|shard| self.shard(span.group, shard))).await?;

@@ -1,8 +1,8 @@
 //! Many writes in few requests: `BatchExecuteStatement` takes 25 statements, and answers each on its own.
 //!
-//! A request can be answered with success while single statements failed, for want of capacity, say: those are run again here, a few
-//! times. So is a request whose answer was lost. Whoever runs statements that may not be repeated must be able to bear that: a
-//! reservation that is made twice leaves a hole, which is sealed after the lease.
+//! A request can be answered with success while single statements failed, for want of capacity, say: those are run
+//! again here, a few times. So is a request whose answer was lost. Whoever runs statements that may not be repeated
+//! must be able to bear that: a reservation that is made twice leaves a hole, which is sealed after the lease.
 
 use crate::Store;
 use crate::error::StoreError;
@@ -70,7 +70,8 @@ pub(super) struct Taken {
 }
 
 impl Store {
-    /// Takes the next seqs of many inboxes, so many for each user. One write unit per user, a request for each 25 users.
+    /// Takes the next seqs of many inboxes, so many for each user. One write unit per user, a request for each 25
+    /// users.
     pub(super) async fn reserve_many(&self, wanted: &[(UserId, u64)], now_ms: i64) -> Taken {
         let text = format!(
             r#"UPDATE "{}" SET {c} = {c} + ? SET {} = ? WHERE {} = ? AND {} = ? RETURNING ALL NEW *"#,
@@ -130,7 +131,8 @@ impl Store {
         self.insertion(timeline::entry_item(timeline, seq, entry))
     }
 
-    /// Seals seqs of inboxes that were reserved and are not used. Where that fails, a reader seals them after the lease.
+    /// Seals seqs of inboxes that were reserved and are not used. Where that fails, a reader seals them after the
+    /// lease.
     pub(super) async fn give_up_many(&self, seqs: Vec<(UserId, u64)>, now_ms: i64) {
         let seal = |(user, seq)| self.insertion(timeline::seal_item(&TimelineId::inbox(user), seq, now_ms));
         let seals: Vec<Statement> = seqs.into_iter().map(seal).collect();

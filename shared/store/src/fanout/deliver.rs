@@ -2,11 +2,13 @@
 //!
 //! 1. query the shard: whoever is found in it after the task was received is entitled to what their row covers
 //! 2. reserve in each member's inbox, once for all messages of the batch
-//! 3. put the plan of each message; follow the one that stands where another worker was faster, and seal what was reserved
+//! 3. put the plan of each message; follow the one that stands where another worker was faster, and seal what was
+//!    reserved
 //! 4. put the copies, message by message; where a seal stands, reserve again and replace the seq in the plan
 //!
-//! For a full shard and one message that is a query, 20 requests for reservations, one for the plan, 20 for the copies. A plan is
-//! looked for before that only where the queue says that the task was handed out before: else its put finds out.
+//! For a full shard and one message that is a query, 20 requests for reservations, one for the plan, 20 for the copies.
+//! A plan is looked for before that only where the queue says that the task was handed out before: else its put finds
+//! out.
 
 use super::bulk::{AT_ONCE, PER_REQUEST, Settled};
 use super::plan::{self, Plan};
@@ -87,8 +89,8 @@ struct Copy {
 }
 
 impl Store {
-    /// Puts each message of a batch, in their order, into the inbox of each member entitled to it, once. Stops at `deadline`
-    /// with what is done by then.
+    /// Puts each message of a batch, in their order, into the inbox of each member entitled to it, once. Stops at
+    /// `deadline` with what is done by then.
     #[tracing::instrument(name = "store.deliver", skip_all, fields(group.id = group, messages = deliveries.len()))]
     pub async fn deliver(
         &self,
@@ -165,7 +167,8 @@ impl Store {
         put.error.map_or(Ok(()), Err)
     }
 
-    /// Other plans stand: they are followed, and what was reserved in vain is sealed. A plan whose put lost its answer meets itself.
+    /// Other plans stand: they are followed, and what was reserved in vain is sealed. A plan whose put lost its answer
+    /// meets itself.
     async fn follow_plans(&self, batch: &mut Batch<'_>, lost: BTreeMap<u64, Plan>) -> Result<(), StoreError> {
         if lost.is_empty() {
             return Ok(());
@@ -315,8 +318,8 @@ impl Store {
         }
     }
 
-    /// The first `done` messages, for everyone who may be online. The heads of those to whom they were delivered before are
-    /// fetched; where that fails, their devices find the messages by themselves.
+    /// The first `done` messages, for everyone who may be online. The heads of those to whom they were delivered before
+    /// are fetched; where that fails, their devices find the messages by themselves.
     async fn batch_pushes(&self, batch: &Batch<'_>, done: usize) -> Vec<Inbound> {
         let mut messages: BTreeMap<UserId, Vec<(u64, usize)>> = BTreeMap::new();
         for (place, delivery) in batch.deliveries[..done].iter().enumerate() {

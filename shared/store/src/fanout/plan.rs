@@ -1,8 +1,9 @@
 //! Plans: which seq each member's copy of a message takes.
 //!
-//! There is one per message and shard, put before the first copy, on the condition that there is none: whoever carries the task out
-//! again, or at the same time, follows the plan that stands, so that nobody gets two copies. Where a reader sealed a seq of it, the seq
-//! that takes its place is written into the plan, on the condition that the one known still stands.
+//! There is one per message and shard, put before the first copy, on the condition that there is none: whoever carries
+//! the task out again, or at the same time, follows the plan that stands, so that nobody gets two copies. Where a
+//! reader sealed a seq of it, the seq that takes its place is written into the plan, on the condition that the one
+//! known still stands.
 
 use super::bulk::Bulk;
 use crate::Store;
@@ -125,7 +126,8 @@ impl Store {
         self.bulk(wanted.iter().map(insertion).collect()).await
     }
 
-    /// Replaces a member's seq in the plan that stands, unless another worker did. Answers with the seq that then stands.
+    /// Replaces a member's seq in the plan that stands, unless another worker did. Answers with the seq that then
+    /// stands.
     pub(super) async fn replace_share(
         &self,
         plans: &TimelineId,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use wigwag_protocol::pb;
 
-/// Tasks that a sender enqueues itself; where there would be more, it enqueues one that enqueues the rest. Ten are one request.
+/// Tasks that a sender enqueues itself; where there would be more, it enqueues one that enqueues the rest. Ten are one
+/// request.
 const TASKS_PER_SENDER: u32 = 10;
 
 /// Shards that one announcement is for: a super group costs a request per hundred members to look up, and little else.
@@ -201,8 +202,8 @@ pub fn per_shard(group: GroupId, shards: u32, super_group: bool, logged: &Logged
 
 /// Where tasks go: the FIFO queue.
 pub trait TaskQueue: Sync {
-    /// Enqueues all of them, or fails. After a failure any of them may be enqueued: the caller enqueues them again, or reports
-    /// that it could not.
+    /// Enqueues all of them, or fails. After a failure any of them may be enqueued: the caller enqueues them again, or
+    /// reports that it could not.
     fn enqueue(&self, tasks: &[Task]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 

@@ -7,8 +7,9 @@
 //!
 //! A repeat enqueues again: the tasks may be carried out any number of times.
 //!
-//! What the group is at the moment of a message is judged by the message's seq in the log, and by a head that was read no earlier than
-//! that seq was reserved: so all attempts judge alike, and no shard is missed that had a member by then.
+//! What the group is at the moment of a message is judged by the message's seq in the log, and by a head that was read
+//! no earlier than that seq was reserved: so all attempts judge alike, and no shard is missed that had a member by
+//! then.
 //!
 //! Four write units for a message of up to 1 KB, one read unit.
 
@@ -46,8 +47,8 @@ struct Reserved {
 }
 
 impl Store {
-    /// Sends a message to a group, or finishes and answers again one that was sent before. When this returns `Ok`, the message
-    /// stands in the log, and will stand in the inbox of everyone who was a member.
+    /// Sends a message to a group, or finishes and answers again one that was sent before. When this returns `Ok`, the
+    /// message stands in the log, and will stand in the inbox of everyone who was a member.
     #[tracing::instrument(
         name = "store.send_to_group",
         skip_all,

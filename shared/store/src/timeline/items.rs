@@ -18,8 +18,8 @@ const KEYS_PER_REQUEST: usize = 100;
 const REQUESTS_AT_ONCE: usize = 8;
 
 impl Store {
-    /// The items of a table with these keys, in no order; those that do not exist are left out. A request for each hundred; one read
-    /// unit per 4 KB of an item if consistent, half of one if not.
+    /// The items of a table with these keys, in no order; those that do not exist are left out. A request for each
+    /// hundred; one read unit per 4 KB of an item if consistent, half of one if not.
     pub(crate) async fn items(&self, table: &str, keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, StoreError> {
         let chunks: Vec<Vec<Item>> = keys.chunks(KEYS_PER_REQUEST).map(<[Item]>::to_vec).collect();
         let found: Vec<Vec<Item>> = stream::iter(chunks)

@@ -179,6 +179,9 @@ async fn wherever_a_worker_dies_the_next_one_finishes_its_batch() {
             let first = deliver(&dead, &batch).await;
             assert!(first.done == 2 || first.error.is_some());
             let store = engine.store();
+            if first.done == 2 {
+                assert_eq!(inbox(&store, 3).await.0, [1, 2], "what is reported done is done");
+            }
             if calls % 2 == 0 {
                 // The readers give up whatever is not written yet.
                 inbox(&store, 2).await;
@@ -193,6 +196,25 @@ async fn wherever_a_worker_dies_the_next_one_finishes_its_batch() {
                     "user {user}, dead after {calls} calls, answer lost: {answer_lost}"
                 );
             }
+        }
+    }
+}
+
+/// Copies are put two hundred at a time: here two messages.
+#[tokio::test]
+async fn a_worker_that_fails_reports_the_messages_that_stand_everywhere() {
+    let members: Vec<UserId> = (1..=101).collect();
+    let before_copies = 1 + 4 + 1;
+    for (slices, done) in [(0, 0), (1, 2), (2, 4)] {
+        let engine = group_of(&members).await;
+        let dead = engine.store_that_dies_after(before_copies + slices * 8 + 1, false);
+        let batch: Vec<Delivery> = (1..=5).map(message).collect();
+        let delivered = deliver(&dead, &batch).await;
+        assert_eq!(delivered.done, done);
+        assert!(delivered.error.is_some());
+        let stands: Vec<u64> = (1..=5).take(done).collect();
+        for user in [2, 50, 101] {
+            assert!(inbox(&engine.store(), user).await.0.starts_with(&stands));
         }
     }
 }

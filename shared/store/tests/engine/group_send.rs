@@ -286,7 +286,8 @@ async fn devices_send_to_users_and_groups_in_one_numbering() {
     assert_eq!(world.own().await, ["to the group", "to user 2", "to the group again"]);
 }
 
-/// The attempt that is held up has looked at the group before it became a super group; the one that overtakes it is accepted after.
+/// The attempt that is held up has looked at the group before it became a super group; the one that overtakes it is
+/// accepted after.
 #[tokio::test]
 async fn an_attempt_that_was_overtaken_looks_at_the_group_again() {
     let world = World::new().await;

@@ -61,8 +61,8 @@ pub(crate) struct World {
     pub(crate) errors: Vec<String>,
 }
 
-/// The group: users 1 to 4, the first of whom owns it. The next two places are the last of the first shard and the first of the
-/// second.
+/// The group: users 1 to 4, the first of whom owns it. The next two places are the last of the first shard and the
+/// first of the second.
 pub(crate) async fn found(engine: &Engine) -> Vec<Task> {
     let store = engine.store();
     for user in 1..=6 {
@@ -97,7 +97,8 @@ pub(crate) async fn found(engine: &Engine) -> Vec<Task> {
 }
 
 impl World {
-    /// Two devices with so many messages to send, of users 1 and 2. User 3 is a member throughout; users 4 to 6 come and go.
+    /// Two devices with so many messages to send, of users 1 and 2. User 3 is a member throughout; users 4 to 6 come
+    /// and go.
     pub(crate) fn new(seed: u64, messages: [u64; 2], scheduler: Scheduler<Name, End>, tasks: Vec<Task>) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let weather = Weather::of(seed, &mut rng);
@@ -234,8 +235,8 @@ impl World {
         name
     }
 
-    /// Begins a member's next change, or tries once more the one that is not answered. While an attempt at the last one runs, the
-    /// next one does not begin: it would be undone.
+    /// Begins a member's next change, or tries once more the one that is not answered. While an attempt at the last one
+    /// runs, the next one does not begin: it would be undone.
     fn change(&mut self) {
         let member = self.rng.random_range(0..self.members.len());
         let alive = self
@@ -277,8 +278,8 @@ impl World {
         name
     }
 
-    /// Hands some of the tasks of a shard to a worker: mostly the first ones, in their order, but not always. They stay in the
-    /// queue until it says that they are done, and may be handed to another meanwhile.
+    /// Hands some of the tasks of a shard to a worker: mostly the first ones, in their order, but not always. They stay
+    /// in the queue until it says that they are done, and may be handed to another meanwhile.
     fn work(&mut self) {
         let working = self.processes(|name| matches!(name, Name::Work { .. })).len();
         if working >= WORKERS {
@@ -403,8 +404,8 @@ impl World {
             .collect()
     }
 
-    /// The faults stop: clients try until they are answered, workers until the queue is empty, what is late takes effect, readers
-    /// catch up.
+    /// The faults stop: clients try until they are answered, workers until the queue is empty, what is late takes
+    /// effect, readers catch up.
     fn finish(&mut self) {
         self.scheduler.note(&"the faults stop");
         if self.rng.random_ratio(1, 2) {
