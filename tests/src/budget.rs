@@ -215,12 +215,16 @@ async fn burst(world: &World, sender: u64, receivers: &mut [Device]) -> Result<R
 async fn per_member(world: &World, operation: &'static str, copies: u64, pushed: u64, limit: Cost) -> Result<Row> {
     let reading = world.meter().await?;
     let is_push = |row: &AwsRow| row.operation == "PostToConnection";
-    let (work, posts) = (reading.aws_total(|row| !is_push(row)), reading.aws_total(is_push));
+    // Polls that bring nothing are there however many messages there are: of the others there is one for each batch.
+    let is_poll = |row: &AwsRow| row.operation == "ReceiveMessage";
+    let batches = reading.functions.get("FanoutFunction").map_or(0, |row| row.invocations);
+    let work = reading.aws_total(|row| !is_push(row) && !is_poll(row));
+    let posts = reading.aws_total(is_push);
     let copies = copies as f64;
     let measured = cost(
         work.write_units / copies,
         work.read_units / copies,
-        work.requests as f64 / copies,
+        (work.requests + batches) as f64 / copies,
         posts.requests as f64 / pushed as f64,
     );
     Ok(Row {
