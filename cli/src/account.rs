@@ -109,7 +109,7 @@ impl Profile {
         self.super_groups.clear();
     }
 
-    fn is_about_to_expire(&self, now_ms: i64) -> bool {
+    pub(crate) fn is_about_to_expire(&self, now_ms: i64) -> bool {
         self.expires_at_ms < now_ms + RENEW_BEFORE_MS
     }
 }

@@ -104,18 +104,21 @@ impl Profiles {
         }
     }
 
-    /// Takes an existing profile.
-    pub(crate) fn take(&self, name: &str) -> Result<Held, Failure> {
-        let missing = || {
+    /// Reads an existing profile without locking it.
+    pub(crate) fn existing(&self, name: &str) -> Result<Profile, Failure> {
+        self.read(name)?.ok_or_else(|| {
             Failure::usage(format!(
                 "there is no profile {name}; make one with: wigwag register, wigwag login or wigwag chat --as {name}"
             ))
-        };
+        })
+    }
+
+    /// Takes an existing profile.
+    pub(crate) fn take(&self, name: &str) -> Result<Held, Failure> {
         // Looked for first, so that a mistyped name leaves no lock behind.
-        self.read(name)?.ok_or_else(missing)?;
+        self.existing(name)?;
         let claim = self.claim(name)?;
-        let profile = self.read(name)?.ok_or_else(missing)?;
-        Ok(claim.hold(profile))
+        Ok(claim.hold(self.existing(name)?))
     }
 
     /// Every profile, by name. What cannot be read is left out.

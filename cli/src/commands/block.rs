@@ -8,7 +8,7 @@ use serde_json::json;
 
 pub(crate) async fn set(context: &mut Context, args: Who, blocked: bool) -> Result<(), Failure> {
     let user_id = resolve(&context.profiles, &args.who)?;
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     let (event, line) = if blocked {
         api.block_add(user_id).await?;
         ("blocked", format!("messages of {} are refused from now on", args.who))

@@ -8,7 +8,7 @@ use serde_json::json;
 
 pub(crate) async fn add(context: &mut Context, args: Who) -> Result<(), Failure> {
     let user_id = resolve(&context.profiles, &args.who)?;
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     api.friend_add(user_id).await?;
     let line = format!("{} is now a friend", args.who);
     context
@@ -18,7 +18,7 @@ pub(crate) async fn add(context: &mut Context, args: Who) -> Result<(), Failure>
 
 pub(crate) async fn remove(context: &mut Context, args: Who) -> Result<(), Failure> {
     let user_id = resolve(&context.profiles, &args.who)?;
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     api.friend_remove(user_id).await?;
     let line = format!("{} is no longer a friend", args.who);
     context
@@ -27,7 +27,7 @@ pub(crate) async fn remove(context: &mut Context, args: Who) -> Result<(), Failu
 }
 
 pub(crate) async fn list(context: &mut Context) -> Result<(), Failure> {
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     let mut names = Names::new(api.clone());
     let mut after = Some(0);
     while let Some(from) = after {

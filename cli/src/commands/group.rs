@@ -6,7 +6,6 @@ use crate::exit::Failure;
 use crate::output::printable;
 use crate::peer::{Names, resolve};
 use serde_json::json;
-use wigwag_client::Api;
 use wigwag_client::http::{CreateGroup, Group, MembersChanged, Role, UpdateGroup};
 
 pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<(), Failure> {
@@ -29,7 +28,7 @@ pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<
         GroupCommand::Remove(users) => remove(context, users).await,
         GroupCommand::Members(args) => members(context, args.group).await,
         GroupCommand::Leave(args) => {
-            api(context).await?.leave_group(args.group).await?;
+            super::api(context).await?.leave_group(args.group).await?;
             done(context, "group_left", args.group, "left")
         }
         GroupCommand::HandOver(user) => hand_over(context, user).await,
@@ -79,20 +78,15 @@ pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<
             update(context, change, "group_became_super", "is a super group from now on").await
         }
         GroupCommand::Dissolve(args) => {
-            api(context).await?.dissolve_group(args.group).await?;
+            super::api(context).await?.dissolve_group(args.group).await?;
             done(context, "group_dissolved", args.group, "dissolved")
         }
         GroupCommand::List => list(context).await,
         GroupCommand::Show(args) => {
-            let group = api(context).await?.group(args.group).await?;
+            let group = super::api(context).await?.group(args.group).await?;
             show(context, &group)
         }
     }
-}
-
-async fn api(context: &Context) -> Result<Api, Failure> {
-    let (_held, api, _) = super::signed_in(context).await?;
-    Ok(api)
 }
 
 /// The ids of users who are named by them or by local profiles.
@@ -113,7 +107,7 @@ fn done(context: &mut Context, event: &str, group_id: u64, what: &str) -> Result
 }
 
 async fn create(context: &mut Context, group: CreateGroup) -> Result<(), Failure> {
-    let group_id = api(context).await?.create_group(&group).await?.group_id;
+    let group_id = super::api(context).await?.create_group(&group).await?.group_id;
     let data = json!({ "group_id": group_id, "name": group.name, "super_group": group.super_group });
     let kind = if group.super_group { "super group" } else { "group" };
     let line = format!(
@@ -126,7 +120,7 @@ async fn create(context: &mut Context, group: CreateGroup) -> Result<(), Failure
 
 async fn add(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
     let users = everyone(context, &args.who)?;
-    let outcome = api(context).await?.add_members(args.group, users).await?;
+    let outcome = super::api(context).await?.add_members(args.group, users).await?;
     told(
         context,
         "members_added",
@@ -138,7 +132,7 @@ async fn add(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
 
 async fn remove(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
     let users = everyone(context, &args.who)?;
-    let outcome = api(context).await?.remove_members(args.group, users).await?;
+    let outcome = super::api(context).await?.remove_members(args.group, users).await?;
     told(
         context,
         "members_removed",
@@ -170,7 +164,7 @@ fn told(
 }
 
 async fn members(context: &mut Context, group_id: u64) -> Result<(), Failure> {
-    let api = api(context).await?;
+    let api = super::api(context).await?;
     let mut names = Names::new(api.clone());
     let mut after = Some(0);
     while let Some(from) = after {
@@ -201,7 +195,7 @@ async fn members(context: &mut Context, group_id: u64) -> Result<(), Failure> {
 
 async fn hand_over(context: &mut Context, args: GroupUser) -> Result<(), Failure> {
     let user_id = resolve(&context.profiles, &args.who)?;
-    api(context).await?.hand_over_group(args.group, user_id).await?;
+    super::api(context).await?.hand_over_group(args.group, user_id).await?;
     let data = json!({ "group_id": args.group, "user_id": user_id });
     let line = format!("group {}: {} is its owner now", args.group, args.who);
     context.printer.print("group_handed_over", &data, &line)
@@ -213,7 +207,7 @@ async fn set_role(context: &mut Context, args: GroupUser, role: RoleName) -> Res
         RoleName::Admin => (Role::Admin, "an admin"),
         RoleName::Member => (Role::Member, "a plain member"),
     };
-    api(context).await?.set_role(args.group, user_id, role).await?;
+    super::api(context).await?.set_role(args.group, user_id, role).await?;
     let data = json!({ "group_id": args.group, "user_id": user_id, "role": role });
     let line = format!("group {}: {} is {what} now", args.group, args.who);
     context.printer.print("role_set", &data, &line)
@@ -221,7 +215,10 @@ async fn set_role(context: &mut Context, args: GroupUser, role: RoleName) -> Res
 
 async fn mute(context: &mut Context, args: GroupUser, seconds: u64) -> Result<(), Failure> {
     let user_id = resolve(&context.profiles, &args.who)?;
-    api(context).await?.mute_member(args.group, user_id, seconds).await?;
+    super::api(context)
+        .await?
+        .mute_member(args.group, user_id, seconds)
+        .await?;
     let data = json!({ "group_id": args.group, "user_id": user_id, "seconds": seconds });
     let (event, what) = match seconds {
         0 => ("member_unmuted", "may send again".to_owned()),
@@ -232,12 +229,12 @@ async fn mute(context: &mut Context, args: GroupUser, seconds: u64) -> Result<()
 }
 
 async fn update(context: &mut Context, change: UpdateGroup, event: &str, what: &str) -> Result<(), Failure> {
-    api(context).await?.update_group(&change).await?;
+    super::api(context).await?.update_group(&change).await?;
     done(context, event, change.group_id, what)
 }
 
 async fn list(context: &mut Context) -> Result<(), Failure> {
-    let api = api(context).await?;
+    let api = super::api(context).await?;
     let mut after = Some(0);
     while let Some(from) = after {
         let page = api.groups(from).await?;

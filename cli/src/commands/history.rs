@@ -13,7 +13,8 @@ pub(crate) async fn run(context: &mut Context, args: History) -> Result<(), Fail
         (None, Some(group_id)) => Here::Group(group_id),
         (None, None) => return Err(Failure::usage("whose history? --with or --group")),
     };
-    let (held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
+    let user_id = context.profiles.existing(&context.args.profile)?.user_id;
     let messages = newest(&api, here, &args).await?;
     let mut names = Names::new(api);
     if let (Here::Peer(peer_id), Some(with)) = (here, args.with)
@@ -22,7 +23,7 @@ pub(crate) async fn run(context: &mut Context, args: History) -> Result<(), Fail
         names.call(peer_id, with);
     }
     for message in messages.iter().rev() {
-        shown::message(&mut context.printer, &mut names, held.user_id(), here, message).await?;
+        shown::message(&mut context.printer, &mut names, user_id, here, message).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::Context;
 use crate::exit::Failure;
 
 pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     let me = api.me().await?;
     let line = format!("{} (user {}), {}", me.nickname, me.user_id, me.phone_number);
     context.printer.print("me", &me, &line)

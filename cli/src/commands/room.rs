@@ -9,7 +9,7 @@ use serde_json::json;
 
 pub(crate) async fn run(context: &mut Context, command: RoomCommand) -> Result<(), Failure> {
     let RoomCommand::Users { room } = command;
-    let (_held, api, _) = super::signed_in(context).await?;
+    let api = super::api(context).await?;
     let mut names = Names::new(api.clone());
     let mut after: Option<String> = None;
     loop {
