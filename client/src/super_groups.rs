@@ -113,7 +113,7 @@ impl SuperGroups {
         };
         match turn {
             Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => {
-                (tracked.ended_at, tracked.end_inboxed) = (None, false)
+                (tracked.ended_at, tracked.end_inboxed) = (None, false);
             }
             Some(Turn::In) => {}
             // What has passed it since was read as a member again.
