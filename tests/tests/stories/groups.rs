@@ -31,22 +31,26 @@ pub(crate) fn changes(messages: &[Message]) -> Vec<GroupChangeType> {
     changes.map(GroupChange::r#type).collect()
 }
 
-/// All that a user has, read by a device that has nothing yet.
+/// All that a user has, read by a device that has nothing yet, in the order in which it is shown.
 async fn inbox(world: &World, who: &Account) -> Result<Vec<Message>> {
     world.settled().await?;
     let mut device = world.device(who).await?;
-    let messages = device.catch_up(0).await?;
+    let mut messages = device.catch_up(0).await?;
     device.leave().await?;
+    messages.sort_by_key(|message| message.conversation_seq);
     Ok(messages)
 }
 
-/// The text messages that a device is pushed, until it has so many.
+/// The text messages that a device is pushed, until it has so many, in the order in which they are shown: a message of another
+/// device of the same user comes another way than those of others, and may be there first.
 async fn pushed_texts(device: &mut Device, count: usize) -> Result<Vec<String>> {
     let mut got = Vec::new();
     while got.len() < count {
-        got.extend(texts(&[device.pushed().await?]));
+        let message = device.pushed().await?;
+        got.extend(message.group_change.is_none().then_some(message));
     }
-    Ok(got)
+    got.sort_by_key(|message| message.conversation_seq);
+    Ok(texts(&got))
 }
 
 #[tokio::test(flavor = "multi_thread")]
