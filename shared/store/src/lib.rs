@@ -26,6 +26,7 @@ pub mod groups;
 pub mod head;
 mod ids;
 mod item;
+mod items;
 pub mod messages;
 pub mod numbering;
 pub mod rooms;

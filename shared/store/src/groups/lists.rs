@@ -90,8 +90,8 @@ impl Store {
             .clone()
             .map(|id| timeline::key(&TimelineId::group(id), timelines::HEAD));
         let (infos, heads) = tokio::join!(
-            self.get_each(&self.directory, infos),
-            self.get_each(&self.timelines, logs.collect())
+            self.items(&self.directory, infos, true),
+            self.items(&self.timelines, logs.collect(), true)
         );
         let by = |items: Vec<Item>, name: &str| -> HashMap<String, Item> {
             let named = items

@@ -257,7 +257,7 @@ impl Store {
         let logs = group.map(TimelineId::group);
         let keys = inboxes.chain(logs.clone()).map(|id| timeline::key(&id, attr::HEAD));
         let (mut existing, mut log_seq) = (HashSet::new(), 0);
-        for head in self.get_each(&self.timelines, keys.collect()).await? {
+        for head in self.items(&self.timelines, keys.collect(), true).await? {
             let Some(id) = get_string(&head, attr::TIMELINE) else {
                 continue;
             };

@@ -15,7 +15,7 @@ use crate::item::{Item, corrupt, get_number, get_string, number, string};
 use crate::schema::{directory as attr, id_key};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -29,9 +29,6 @@ const WRITES_AT_ONCE: usize = 16;
 /// How long the row of a range stays after its end. A task lives for 14 days in the queue and as long again in the dead-letter
 /// queue, and is to find whoever was entitled to it.
 const KEEP_ENDED: Duration = Duration::from_hours(40 * 24);
-
-/// Keys that one `BatchGetItem` takes.
-const KEYS_PER_REQUEST: usize = 100;
 
 /// A user's row, with the version of the change that wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +73,7 @@ impl Store {
     pub(super) async fn membership_rows(&self, group: GroupId, users: &[UserId]) -> Result<Rows, StoreError> {
         let keys = users.iter().map(|user| membership_key(group, *user)).collect();
         let mut rows = HashMap::with_capacity(users.len());
-        for item in self.get_each(&self.directory, keys).await? {
+        for item in self.items(&self.directory, keys, true).await? {
             let user = get_string(&item, attr::PK).and_then(|pk| pk.strip_prefix(attr::USER)?.parse().ok());
             let user = user.ok_or_else(|| corrupt("directory", "a membership without a user"))?;
             rows.insert(user, Row::from_item(item)?);
@@ -205,45 +202,6 @@ impl Store {
             .map_err(StoreError::call("Query (shard)"))?;
         let members = output.items().iter().map(shard_member).collect::<Result<_, _>>()?;
         Ok((members, output.last_evaluated_key))
-    }
-
-    /// The items of these keys that exist, strongly consistent, in no order.
-    pub(super) async fn get_each(&self, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<Vec<Item>> = keys.chunks(KEYS_PER_REQUEST).map(<[Item]>::to_vec).collect();
-        let found = stream::iter(chunks)
-            .map(|chunk| self.get_chunk(table, chunk))
-            .buffer_unordered(WRITES_AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    /// Asks until no key is left unprocessed; every answer processes at least one, or is an error.
-    async fn get_chunk(&self, table: &str, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-        let mut found = Vec::with_capacity(keys.len());
-        while !keys.is_empty() {
-            let asked = keys.len();
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(|error| corrupt("directory", error.to_string()))?;
-            let call = self.db.batch_get_item().request_items(table, wanted);
-            let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
-            found.extend(output.responses.unwrap_or_default().into_values().flatten());
-            keys = output
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(table)
-                .map(|left| left.keys)
-                .unwrap_or_default();
-            if keys.len() == asked {
-                return Err(StoreError::Throttled {
-                    operation: "BatchGetItem",
-                });
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -10,7 +10,6 @@
 //! - a writer that meets a seal has lost the seq, and reserves again
 //! - clocks decide how soon a hole is sealed, never what is true
 
-mod items;
 mod read;
 
 pub use read::{Page, Range};

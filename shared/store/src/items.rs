@@ -1,12 +1,12 @@
-//! Reading many items at once, by their keys.
+//! Reading many items of a table at once, by their keys.
 
-use super::key;
 use crate::Store;
 use crate::error::StoreError;
 use crate::head::Head;
 use crate::ids::{TimelineId, UserId};
 use crate::item::{Item, corrupt, get_string};
 use crate::schema::timelines as attr;
+use crate::timeline::key;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::{BTreeSet, HashMap};
@@ -56,7 +56,7 @@ impl Store {
                 .set_keys(Some(keys))
                 .consistent_read(consistent)
                 .build()
-                .map_err(|error| corrupt("timelines", error.to_string()))?;
+                .map_err(|error| corrupt("keys", error.to_string()))?;
             let call = self.db.batch_get_item().request_items(table, wanted);
             let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
             found.extend(output.responses.unwrap_or_default().into_values().flatten());
