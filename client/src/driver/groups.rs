@@ -12,8 +12,8 @@ use wigwag_protocol::http::Group;
 use wigwag_protocol::pb::{Message, PullInputMsg, SessionType};
 use wigwag_protocol::{Code, OutputFrame, Payload, Request};
 
-/// How long a change that the HTTP API knows already may take to the inbox. A super group that is listed and not followed is
-/// looked for there once more after that, before it is followed from its end.
+/// How long a change that the HTTP API knows already usually takes to the inbox. A super group that is listed and not followed is
+/// looked for there once more after that, before it is followed on the word of the list.
 const INBOX_LAG: Duration = Duration::from_secs(2);
 
 impl Driver {
@@ -56,9 +56,10 @@ impl Driver {
         match listed {
             Ok(groups) => {
                 self.listing.is_done();
-                let newest = match self.options.start {
-                    Start::Newest(count) => count,
-                    Start::After(_) => 0,
+                // Who goes on after a cursor goes on where the inbox ends for this group; who begins anew, near the end.
+                let begins_after = |group: &Group| match self.options.start {
+                    Start::Newest(count) => group.max_seq.saturating_sub(count),
+                    Start::After(_) => group.log_after,
                 };
                 let unknown = |group: &Group| {
                     let is_open = group.super_group && !group.dissolved;
@@ -69,7 +70,7 @@ impl Driver {
                     .filter(unknown)
                     .map(|group| {
                         let first = group.min_seq.saturating_sub(1);
-                        (group.group_id, group.max_seq.saturating_sub(newest).max(first))
+                        (group.group_id, begins_after(&group).max(first))
                     })
                     .collect();
                 if !self.candidates.is_empty() {

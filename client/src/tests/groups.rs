@@ -294,14 +294,15 @@ fn listed(group_id: u64, max_seq: u64, super_group: bool) -> Group {
         created_at_ms: 0,
         max_seq,
         min_seq: 20,
+        log_after: max_seq - 10,
         role: Some(Role::Member),
         muted_until_ms: 0,
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_super_group_of_which_nothing_else_tells_is_listed_and_begins_at_its_end() {
-    for (start, begins_after) in [(Start::After(0), 40), (Start::Newest(5), 35), (Start::Newest(50), 19)] {
+async fn a_super_group_of_which_nothing_else_tells_is_listed_and_begins_where_its_log_does() {
+    for (start, begins_after) in [(Start::After(0), 30), (Start::Newest(5), 35), (Start::Newest(50), 19)] {
         let (mut peer, mut options) = peer();
         options.start = start;
         options.super_groups = BTreeMap::from([(GROUP + 1, 3)]);

@@ -28,6 +28,7 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
             "user_ids names the members beside you",
         ));
     }
+    check_welcome(request, owner, &user_ids).await?;
     let new = NewGroup {
         name,
         users: user_ids,
@@ -104,6 +105,9 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
     }
     let (groups, next) = request.state.store.groups_of(caller, after).await?;
+    for (group, _) in &groups {
+        finish_what_was_left(request, group).await;
+    }
     let groups = groups
         .into_iter()
         .map(|(group, membership)| as_seen(group, &membership, request.now_ms))
@@ -111,16 +115,48 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
     Ok(Groups { groups, next })
 }
 
-/// `GET /group/{group_id}`, for those who are in it or were.
+/// `GET /group/{group_id}`, for its members.
 pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError> {
     let caller = request.caller()?.user;
     let id = request.path_id("group_id")?;
     let store = &request.state.store;
     let (membership, group) = tokio::join!(store.membership(id, caller), store.group(id));
     match (membership?, group?) {
-        (Some(membership), Some(group)) => Ok(as_seen(group, &membership, request.now_ms)),
+        (Some(membership), Some(_)) if !membership.is_active() => Err(Code::NOT_A_MEMBER.into()),
+        (Some(membership), Some(group)) => {
+            finish_what_was_left(request, &group).await;
+            Ok(as_seen(group, &membership, request.now_ms))
+        }
         _ => Err(Code::GROUP_NOT_FOUND.into()),
     }
+}
+
+/// A function may have died within a change, and nobody may have made another since: whoever looks at the group finishes it.
+async fn finish_what_was_left(request: &Request<'_>, group: &Group) {
+    if !group.is_left_unfinished(request.now_ms) {
+        return;
+    }
+    let state = request.state;
+    let finished = state.store.finish_change(&state.queue, group.id, request.now_ms);
+    match finished.await {
+        Ok(()) => tracing::info!(group.id = group.id, "finished a change that was left"),
+        Err(error) => tracing::warn!(group.id = group.id, %error, "could not finish a change that was left"),
+    }
+}
+
+/// Whether users take messages from somebody who is about to bring them into a group. (Where a block and this meet, either order is
+/// right.)
+pub(crate) async fn check_welcome(request: &Request<'_>, caller: UserId, users: &[UserId]) -> Result<(), ApiError> {
+    let state = request.state;
+    let relations = state.store.relations_to(users, caller).await?;
+    for user in users {
+        let relation = relations.get(user).copied().unwrap_or_default();
+        if let Some(code) = state.messages_from.refuses(relation) {
+            let detail = format!("{}: user {user}", code.text());
+            return Err(ApiError::detailed(code, detail));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a change to a group.
@@ -171,6 +207,7 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
     let is_active = membership.is_active();
     let first_seq = membership.stints.first().map_or(0, |stint| stint.joined_after) + 1;
     let last_seq = membership.stints.last().and_then(|stint| stint.left);
+    let last_joined_after = membership.stints.last().map_or(0, |stint| stint.joined_after);
     http::Group {
         group_id: group.id,
         name: group.name,
@@ -187,6 +224,7 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
         } else {
             first_seq
         },
+        log_after: settings.super_after.map_or(0, |after| after.max(last_joined_after)),
         role: is_active.then_some(membership.role),
         muted_until_ms: until(membership.muted_until_ms, now_ms),
     }
@@ -217,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_left_sees_the_group_up_to_the_message_that_says_so() {
+    fn a_member_sees_from_where_they_may_read() {
         let stint = |joined_after, left| Stint { joined_after, left };
         let seen = |stints: Vec<Stint>, open_history| {
             let membership = Membership {
@@ -238,6 +276,7 @@ mod tests {
                     ..GroupSettings::default()
                 },
                 max_seq: 90,
+                unfinished_since_ms: None,
             };
             let seen = as_seen(group, &membership, 5);
             (seen.min_seq, seen.max_seq, seen.role, seen.muted_until_ms)
@@ -245,8 +284,5 @@ mod tests {
         let there = vec![stint(10, Some(20)), stint(30, None)];
         assert_eq!(seen(there.clone(), false), (11, 90, Some(Role::Admin), 0));
         assert_eq!(seen(there, true), (1, 90, Some(Role::Admin), 0));
-        let gone = vec![stint(10, Some(20)), stint(30, Some(40))];
-        assert_eq!(seen(gone.clone(), false), (11, 40, None, 0));
-        assert_eq!(seen(gone, true), (11, 40, None, 0));
     }
 }

@@ -21,6 +21,7 @@ use wigwag_edge::response::Response;
 use wigwag_edge::{ConfigError, Error, Queue, TokenKeys, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
+use wigwag_store::send::MessagesFrom;
 
 /// What the function keeps between events.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct State {
     queue: Queue,
     keys: TokenKeys,
     token_ttl_s: i64,
+    messages_from: MessagesFrom,
 }
 
 impl State {
@@ -39,6 +41,7 @@ impl State {
             queue: clients::fanout_queue()?,
             keys: TokenKeys::from_env()?,
             token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
+            messages_from: config::messages_from()?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Members of groups: adding, removing, leaving, roles, muting.
 
 use crate::failure::ApiError;
-use crate::groups::{change, check_users, until};
+use crate::groups::{change, check_users, check_welcome, until};
 use crate::request::{self, Request};
 use wigwag_edge::groups;
 use wigwag_protocol::Code;
@@ -16,6 +16,7 @@ use wigwag_store::{GroupId, UserId};
 pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
     let caller = request.caller()?.user;
     let GroupUsers { group_id, user_ids } = users(request)?;
+    check_welcome(request, caller, &user_ids).await?;
     changed(request, caller, group_id, &Wanted::Add(user_ids)).await
 }
 

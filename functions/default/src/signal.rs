@@ -11,7 +11,6 @@ use wigwag_protocol::pb::{AckMsg, AckType, CmdType, SessionType, SignalMsg, Sign
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::TimelineId;
 use wigwag_store::fanout::RoomContent;
-use wigwag_store::send::MessagesFrom;
 
 /// Answered with an ACK that says: on its way to whoever is online.
 pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Error> {
@@ -56,11 +55,8 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<
     let Some(head) = head? else {
         return Ok(Some(Code::USER_NOT_FOUND));
     };
-    if relation.blocked {
-        return Ok(Some(Code::BLOCKED));
-    }
-    if state.messages_from == MessagesFrom::Friends && !relation.friend {
-        return Ok(Some(Code::NOT_FRIENDS));
+    if let Some(code) = state.messages_from.refuses(relation) {
+        return Ok(Some(code));
     }
     let content = Content::Signal(Arc::new(signal));
     let push = |target| Push {

@@ -86,7 +86,8 @@ pub async fn handle(
         pushes.extend(outcome.pushes);
         for record in &line.records[outcome.done..] {
             response.add_failure(&record.id);
-            if outcome.is_late {
+            // Where nothing at all could be done, something else is slow: the pause does it good.
+            if outcome.is_late && outcome.done > 0 {
                 late.push(record.receipt.as_str());
             }
         }

@@ -17,6 +17,9 @@ use wigwag_store::{GroupId, RoomId, StoreError};
 /// Connections that one task pushes to in a room; the next task has the next ones.
 const OCCUPANTS: u32 = 200;
 
+/// What was said in a room is for who was there: after so long it is not pushed any more, in ms.
+const ROOM_MAX_AGE_MS: i64 = 60_000;
+
 /// How it ended.
 pub(crate) struct Worked {
     /// How many records are done, from the first on.
@@ -88,7 +91,8 @@ impl Worker<'_> {
     /// What cannot be read today cannot be read when it comes again either, and would hold up its line until the queue gives it up.
     async fn bury(self, line: &Line, record: &Record, error: &TaskError) -> Worked {
         tracing::error!(message.id = record.id, %error, "a task goes to the dead-letter queue");
-        let reason = error.to_string();
+        // It may quote the body, and an attribute holds no control characters.
+        let reason = error.to_string().replace(char::is_control, " ");
         let dead_letters = &self.state.dead_letters;
         let buried = dead_letters.bury(&record.body, &line.ordering, &record.id, &reason);
         Worked::of(1, buried.await)
@@ -135,6 +139,11 @@ impl Worker<'_> {
 
     async fn room(self, room: RoomId, after: Option<&str>) -> Worked {
         let count = self.stretch.len();
+        let (stretch, now_ms) = (self.stretch, self.now_ms);
+        let fresh = || stretch.iter().filter(|record| !is_stale(record, now_ms));
+        if fresh().next().is_none() {
+            return Worked::of(count, Ok(()));
+        }
         let page = self.state.store.occupants(room, after, OCCUPANTS, self.now_ms).await;
         let (occupants, next) = match page {
             Ok(page) => page,
@@ -143,12 +152,12 @@ impl Worker<'_> {
         // Before pushing, so that those further on need not wait for it.
         let following: Vec<Task> = next
             .iter()
-            .flat_map(|next| self.stretch.iter().filter_map(|record| continued(record, next)))
+            .flat_map(|next| fresh().filter_map(|record| continued(record, next)))
             .collect();
         if let Err(error) = self.state.queue.enqueue(&following).await {
             return Worked::of(count, Err(error));
         }
-        let said: Vec<(&str, Content)> = self.stretch.iter().filter_map(said).collect();
+        let said: Vec<(&str, Content)> = fresh().filter_map(said).collect();
         for occupant in occupants {
             let id = &occupant.connection.id;
             let contents: Vec<Content> = said
@@ -228,6 +237,22 @@ fn continued(record: &Record, next: &str) -> Option<Task> {
         }),
         _ => None,
     }
+}
+
+/// Whether it was said in a room so long ago that it is not pushed any more.
+fn is_stale(record: &Record, now_ms: i64) -> bool {
+    let sent_ms = match &record.task {
+        Ok(Task::Room {
+            content: RoomContent::Message(message),
+            ..
+        }) => message.send_time,
+        Ok(Task::Room {
+            content: RoomContent::Signal(signal),
+            ..
+        }) => signal.send_time,
+        _ => return false,
+    };
+    now_ms.saturating_sub(sent_ms) > ROOM_MAX_AGE_MS
 }
 
 /// The connection that said something in a room, and what.

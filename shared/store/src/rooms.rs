@@ -112,7 +112,8 @@ impl Store {
             );
             forgotten?;
             put?;
-            if from == to || self.set_room(&inbox, device, &connection, from, to).await? {
+            // Also where it is in that room already: a frame that runs beside this one may have moved it.
+            if self.set_room(&inbox, device, &connection, from, to).await? {
                 return Ok(Moved::From(left));
             }
         }

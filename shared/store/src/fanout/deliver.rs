@@ -133,6 +133,10 @@ impl Store {
             return Ok(());
         }
         let stints = self.audience_stints(batch.group, batch.audience).await?;
+        if batch.is_late() {
+            // What is reserved must be put in time, or every member waits for it.
+            return Ok(());
+        }
         let wanted = batch.wanted(&stints);
         let counts: Vec<(UserId, u64)> = wanted
             .iter()

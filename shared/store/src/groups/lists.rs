@@ -33,6 +33,7 @@ impl Group {
             created_at_ms: info.created_at_ms,
             settings: head.group?,
             max_seq: head.seq,
+            unfinished_since_ms: info.change.map(|change| change.at_ms),
         })
     }
 }

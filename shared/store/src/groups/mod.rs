@@ -2,7 +2,7 @@
 //!
 //! The changes of a group are made one after the other. One is written down first, whole, in the group's item (its version is the
 //! lock), then carried out, then announced in the log, then cleared. Whoever finds one that was not finished finishes it before
-//! making their own, so that a function that dies half-way leaves nothing half-done for long. Every step may be repeated, by
+//! making their own, and so does whoever looks at the group later, so that a function that dies half-way leaves nothing half-done for long. Every step may be repeated, by
 //! several at once.
 //!
 //! **Membership is a range of conversation seqs**: `joined_after < n ≤ left`. The row of a range stays when it has ended, so that a
@@ -27,7 +27,7 @@ use crate::head::{GroupSettings, Head};
 use crate::ids::{GroupId, TimelineId, UserId};
 use crate::item::get_string;
 use crate::schema::timelines as attr;
-use crate::timeline;
+use crate::timeline::{self, LEASE};
 use change::{Change, Effect};
 use info::{Info, count};
 use rows::Rows;
@@ -133,6 +133,17 @@ pub struct Group {
     pub settings: GroupSettings,
     /// The highest reserved seq of its log.
     pub max_seq: u64,
+    /// Since when a change is not finished, in ms, where one is not: under way, or left by a function that died.
+    pub unfinished_since_ms: Option<i64>,
+}
+
+impl Group {
+    /// Whether a change was left unfinished: no function runs that long.
+    pub fn is_left_unfinished(&self, now_ms: i64) -> bool {
+        let lease_ms = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        self.unfinished_since_ms
+            .is_some_and(|since_ms| now_ms.saturating_sub(since_ms) > lease_ms)
+    }
 }
 
 impl Store {
@@ -229,6 +240,15 @@ impl Store {
             }
         }
         Err(refused(Code::BUSY))
+    }
+
+    /// Finishes the change that is under way in a group, where one is. Costs what the change does.
+    #[tracing::instrument(name = "store.group.finish", skip_all, fields(group.id = group))]
+    pub async fn finish_change(&self, queue: &impl TaskQueue, group: GroupId, now_ms: i64) -> Result<(), StoreError> {
+        match self.group_info(group).await? {
+            Some(info) => self.carry_out(queue, group, &info, None, now_ms).await,
+            None => Ok(()),
+        }
     }
 
     /// The rows of all whom a wish is about; where it adds users, those who exist and the log's highest reserved seq. They are

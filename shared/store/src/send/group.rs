@@ -171,7 +171,15 @@ impl Store {
             message: message.clone(),
         };
         let tasks = tasks_for(group, &settings, &logged, Some(out.draft.key.sender));
-        let (enqueued, own) = tokio::join!(queue.enqueue(&tasks), self.keep_own_copy(out, numbering, now_ms));
+        let own_copy = if settings.is_super(log_seq) {
+            OwnCopy::None
+        } else {
+            OwnCopy::Kept
+        };
+        let (enqueued, own) = tokio::join!(
+            queue.enqueue(&tasks),
+            self.keep_own_copy(out, numbering, own_copy, now_ms)
+        );
         enqueued?;
         let own = own?;
         Ok(SentToGroup {
@@ -181,12 +189,24 @@ impl Store {
         })
     }
 
-    /// Puts the message into the sender's own inbox, where its plan says so.
-    async fn keep_own_copy(&self, out: &Outgoing<'_>, numbering: Numbering, now_ms: i64) -> Result<Placed, SendError> {
-        if numbering.own_seq == 0 {
-            return Ok(Placed { numbering, head: None });
+    /// Puts the message into the sender's own inbox, where its plan says so. Where another seq in the log made it one of a super
+    /// group since, no inbox is to have it, and what the plan took is given up.
+    async fn keep_own_copy(
+        &self,
+        out: &Outgoing<'_>,
+        numbering: Numbering,
+        own_copy: OwnCopy,
+        now_ms: i64,
+    ) -> Result<Placed, SendError> {
+        match (numbering.own_seq, own_copy) {
+            (0, _) => Ok(Placed { numbering, head: None }),
+            (_, OwnCopy::Kept) => self.place(out, Place::Own, numbering, now_ms).await,
+            (own_seq, OwnCopy::None) => {
+                self.give_up_one(&out.timeline(Place::Own), own_seq, now_ms).await;
+                let numbering = numbering.with_seq(Place::Own, 0);
+                Ok(Placed { numbering, head: None })
+            }
         }
-        self.place(out, Place::Own, numbering, now_ms).await
     }
 
     async fn settings_now(&self, out: &Outgoing<'_>) -> Result<GroupSettings, StoreError> {

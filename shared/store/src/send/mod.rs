@@ -42,6 +42,17 @@ pub enum MessagesFrom {
     Friends,
 }
 
+impl MessagesFrom {
+    /// Why somebody may not write to a user, where they may not. `relation`: what they are to that user.
+    pub fn refuses(self, relation: Relation) -> Option<Code> {
+        match self {
+            _ if relation.blocked => Some(Code::BLOCKED),
+            Self::Friends if !relation.friend => Some(Code::NOT_FRIENDS),
+            Self::Friends | Self::Anyone => None,
+        }
+    }
+}
+
 /// A message that is durable in the log and in both inboxes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
@@ -127,7 +138,7 @@ impl Store {
         let to = Recipient::Peer(receiver);
         let out = &Outgoing { draft, to };
         let (reserved, relation) = self.prepare(out, receiver, now_ms).await?;
-        if let Some(code) = refused_by(relation, from) {
+        if let Some(code) = from.refuses(relation) {
             return self.send_refused(out, reserved, code, now_ms).await;
         }
         let plan = out.plan(reserved.log_seq, reserved.receiver.seq, now_ms);
@@ -305,14 +316,6 @@ impl Store {
         if let Err(error) = self.seal(timeline, seq, now_ms).await {
             tracing::warn!(%timeline, seq, %error, "could not seal a seq that is not used; a reader will");
         }
-    }
-}
-
-fn refused_by(relation: Relation, from: MessagesFrom) -> Option<Code> {
-    match from {
-        _ if relation.blocked => Some(Code::BLOCKED),
-        MessagesFrom::Friends if !relation.friend => Some(Code::NOT_FRIENDS),
-        MessagesFrom::Friends | MessagesFrom::Anyone => None,
     }
 }
 

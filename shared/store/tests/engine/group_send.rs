@@ -234,6 +234,30 @@ async fn a_super_groups_message_is_announced_and_takes_no_seq_of_an_inbox() {
 }
 
 #[tokio::test]
+async fn a_message_that_another_seq_makes_a_super_groups_is_in_no_inbox() {
+    let world = World::new().await;
+    // Claimed, and nothing put; a reader gives its seq up; the group becomes a super group.
+    let dead = world.engine.store_that_dies_after(3, false);
+    let died = dead.send_to_group(&world.queue, &draft(1, "hi"), GROUP, NOW).await;
+    assert!(died.is_err());
+    let history = world.store.group_history(2, GROUP, ALL, Encoding::Json, LATER);
+    history.await.unwrap();
+    world.change(2, Wanted::BecomeSuper).await;
+    world.queue.take();
+    for _ in 0..2 {
+        let sent = world.sent(1, "hi").await;
+        assert_eq!(sent.own_seq, 0);
+        let tasks = world.queue.take();
+        assert!(
+            matches!(tasks.as_slice(), [Task::Announce { group: GROUP, .. }]),
+            "{tasks:?}"
+        );
+    }
+    assert!(world.own().await.is_empty());
+    assert_eq!(world.log().await.0, ["hi"]);
+}
+
+#[tokio::test]
 async fn wherever_a_sender_dies_the_repeat_finishes_its_message() {
     for answer_lost in [false, true] {
         for calls in 0..7 {

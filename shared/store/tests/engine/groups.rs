@@ -540,6 +540,24 @@ async fn a_dissolved_group_stays_as_it_is_and_can_be_read() {
     world.assert_whole("dissolved").await;
 }
 
+#[tokio::test]
+async fn a_change_that_was_left_is_finished_by_who_looks_at_the_group() {
+    let world = World::with(&[2, 3]).await;
+    let dying = world.engine.store_that_dies_after(4, false);
+    let wanted = Wanted::Remove(vec![3]);
+    let died = dying.change_group(&world.queue, GROUP, OWNER, &wanted, NOW).await;
+    assert!(died.is_err());
+    world.queue.take();
+    let group = world.store.group(GROUP).await.unwrap().unwrap();
+    assert!(!group.is_left_unfinished(NOW) && group.is_left_unfinished(LATER));
+    world.store.finish_change(&world.queue, GROUP, LATER).await.unwrap();
+    assert_eq!(world.queue.take().len(), 1);
+    let group = world.store.group(GROUP).await.unwrap().unwrap();
+    assert_eq!((group.members, group.unfinished_since_ms), (2, None));
+    let removed = world.store.membership(GROUP, 3).await.unwrap().unwrap();
+    assert!(!removed.is_active());
+}
+
 /// Wherever the change dies, a message that is sent before it is finished has a copy, or stands beyond what is said.
 #[tokio::test]
 async fn a_super_group_says_since_when_it_is_one() {
