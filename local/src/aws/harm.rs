@@ -36,7 +36,11 @@ pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call)
             }
         }
     };
-    if harm.ends_process() { server::cut() } else { response }
+    if harm.ends_process().await {
+        server::cut()
+    } else {
+        response
+    }
 }
 
 /// Answers a call, of whose entries some may fail.

@@ -1,9 +1,8 @@
 //! Calls of AWS services by functions.
 
-use tokio_util::sync::CancellationToken;
-
 use super::kind::{CallFault, Kind, Service};
 use super::plan::{Rate, Within};
+use super::processes::LastCall;
 use super::{Hold, Injector};
 
 /// What is to happen to one call.
@@ -17,7 +16,7 @@ pub(crate) struct Call {
     entries: Rate,
     after: Option<CallFault>,
     delay_after: Hold,
-    last_call_made: Option<CancellationToken>,
+    last_call: Option<LastCall>,
 }
 
 /// What a caller gets instead of an answer.
@@ -61,7 +60,7 @@ impl Injector {
                 (CallFault::CutAfter, plan.cut_after),
             ]),
             delay_after: hold(CallFault::DelayAfter, plan.delay_after),
-            last_call_made: number.last_call_made,
+            last_call: number.last_call,
             injector: self.clone(),
             service,
             key,
@@ -75,7 +74,7 @@ impl Call {
         self.before.is_some()
             || self.after.is_some()
             || self.entries > Rate::default()
-            || self.last_call_made.is_some()
+            || self.last_call.is_some()
             || !self.delay_before.is_none()
             || !self.delay_after.is_none()
     }
@@ -99,13 +98,17 @@ impl Call {
         self.take(self.after)
     }
 
-    /// When it is to be answered, or has been refused: ends the process if this was its last call. No answer is to reach it then.
-    pub(crate) fn ends_process(&self) -> bool {
-        let Some(last_call_made) = self.last_call_made.as_ref().filter(|_| !self.injector.is_paused()) else {
+    /// When it is to be answered, or has been refused: ends the process if this was its last call, and waits until it is gone.
+    pub(crate) async fn ends_process(&self) -> bool {
+        let Some(last_call) = &self.last_call else {
             return false;
         };
-        last_call_made.cancel();
-        true
+        let mut paused = self.injector.shared.paused.subscribe();
+        tokio::select! {
+            biased;
+            _ = paused.wait_for(|paused| *paused) => false,
+            () = last_call.end_process() => true,
+        }
     }
 
     fn take(&self, fault: Option<CallFault>) -> Option<Refusal> {

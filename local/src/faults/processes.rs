@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::kind::{Kind, Service};
 use super::{Injector, lock};
@@ -29,6 +29,9 @@ pub(super) struct Invocation {
     /// The call whose answer is the end.
     last_call: Option<u64>,
     last_call_made: CancellationToken,
+    over: CancellationToken,
+    /// Says that it is over when the process is gone, or at its next invocation.
+    _over_on_drop: DropGuard,
 }
 
 /// When the process of an invocation is to be killed, if it is.
@@ -45,7 +48,14 @@ pub(super) struct Numbered {
     /// Where it is, for decisions.
     pub(super) key: String,
     /// What ends the process, if this call is its last.
-    pub(super) last_call_made: Option<CancellationToken>,
+    pub(super) last_call: Option<LastCall>,
+}
+
+/// The call in the place of whose answer a process is killed.
+#[derive(Debug)]
+pub(super) struct LastCall {
+    made: CancellationToken,
+    over: CancellationToken,
 }
 
 impl Injector {
@@ -70,7 +80,7 @@ impl Injector {
                 let number = self.next(call.clone());
                 Numbered {
                     key: format!("{call}/{number}"),
-                    last_call_made: None,
+                    last_call: None,
                 }
             }
         }
@@ -94,7 +104,7 @@ impl Process {
             .hits(kind, plan.kill_after_calls.rate, &key)
             .then(|| one_of(plan.kill_after_calls.calls.get(), injector.share(kind, &key)));
         let after: Option<Duration> = injector.span(Kind::KillAfterMs, plan.kill_after_ms, &key);
-        let last_call_made = CancellationToken::new();
+        let (last_call_made, over) = (CancellationToken::new(), CancellationToken::new());
         let doom = Doom {
             injector: injector.clone(),
             at: after.map(|after| Instant::now() + after),
@@ -106,6 +116,8 @@ impl Process {
             by_operation: Mutex::default(),
             last_call,
             last_call_made,
+            _over_on_drop: over.clone().drop_guard(),
+            over,
         };
         lock(&injector.shared.invocations).insert(self.token.clone(), Arc::new(invocation));
         doom
@@ -129,8 +141,19 @@ impl Invocation {
         };
         Numbered {
             key: format!("{}/{}.{operation}/{of_operation}", self.key, service.name()),
-            last_call_made: (self.last_call == Some(number)).then(|| self.last_call_made.clone()),
+            last_call: (self.last_call == Some(number)).then(|| LastCall {
+                made: self.last_call_made.clone(),
+                over: self.over.clone(),
+            }),
         }
+    }
+}
+
+impl LastCall {
+    /// Ends the process, and returns when it is gone.
+    pub(super) async fn end_process(&self) {
+        self.made.cancel();
+        self.over.cancelled().await;
     }
 }
 
