@@ -26,15 +26,13 @@ pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
 /// Lets it happen, and answers; or cuts the connection.
 pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call) -> Response<Bytes> {
     let service = call.service;
-    let response = match harm.before().await {
-        Some(refusal) => refused(services, &call, refusal),
-        None => {
-            let response = answer_in_part(services, call, harm).await;
-            match harm.after().await {
-                Some(refusal) => refusal_of(service, refusal),
-                None => response,
-            }
-        }
+    let response = if let Some(refusal) = harm.before().await {
+        refused(services, &call, refusal)
+    } else {
+        let response = answer_in_part(services, call, harm).await;
+        harm.after()
+            .await
+            .map_or(response, |refusal| refusal_of(service, refusal))
     };
     if harm.ends_process().await {
         server::cut()

@@ -16,7 +16,8 @@ pub(crate) struct Call {
     entries: Rate,
     after: Option<CallFault>,
     delay_after: Hold,
-    last_call: Option<LastCall>,
+    /// There, if it is the last one of its process.
+    last: Option<LastCall>,
 }
 
 /// What a caller gets instead of an answer.
@@ -60,7 +61,7 @@ impl Injector {
                 (CallFault::CutAfter, plan.cut_after),
             ]),
             delay_after: hold(CallFault::DelayAfter, plan.delay_after),
-            last_call: number.last_call,
+            last: number.last_call,
             injector: self.clone(),
             service,
             key,
@@ -74,7 +75,7 @@ impl Call {
         self.before.is_some()
             || self.after.is_some()
             || self.entries > Rate::default()
-            || self.last_call.is_some()
+            || self.last.is_some()
             || !self.delay_before.is_none()
             || !self.delay_after.is_none()
     }
@@ -100,14 +101,14 @@ impl Call {
 
     /// When it is to be answered, or has been refused: ends the process if this was its last call, and waits until it is gone.
     pub(crate) async fn ends_process(&self) -> bool {
-        let Some(last_call) = &self.last_call else {
+        let Some(last) = &self.last else {
             return false;
         };
         let mut paused = self.injector.shared.paused.subscribe();
         tokio::select! {
             biased;
             _ = paused.wait_for(|paused| *paused) => false,
-            () = last_call.end_process() => true,
+            () = last.end_process() => true,
         }
     }
 

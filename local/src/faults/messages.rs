@@ -41,7 +41,7 @@ impl Batch {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Whether it is not deleted although it is done.

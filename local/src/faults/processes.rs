@@ -72,17 +72,15 @@ impl Injector {
     /// The next call that is made with this token.
     pub(super) fn number(&self, function: &str, token: &str, service: Service, operation: &str) -> Numbered {
         let invocation = lock(&self.shared.invocations).get(token).cloned();
-        match invocation {
-            Some(invocation) => invocation.number(service, operation),
-            // A call between invocations, or with other credentials than the function was given.
-            None => {
-                let call = format!("{function}/{}.{operation}", service.name());
-                let number = self.next(call.clone());
-                Numbered {
-                    key: format!("{call}/{number}"),
-                    last_call: None,
-                }
-            }
+        if let Some(invocation) = invocation {
+            return invocation.number(service, operation);
+        }
+        // Before its first invocation, or with other credentials than the function was given.
+        let call = format!("{function}/{}.{operation}", service.name());
+        let number = self.next(call.clone());
+        Numbered {
+            key: format!("{call}/{number}"),
+            last_call: None,
         }
     }
 }
@@ -172,7 +170,7 @@ impl Doom {
             () = time_is_up => Kind::KillAfterMs,
         };
         if !self.injector.takes_effect(kind) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -56,7 +56,7 @@ impl Socket {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits until `$disconnect` is to come; says if it never does.

@@ -219,13 +219,13 @@ async fn write(
     sink: &mut SplitSink<Stream, Message>,
     frames: &mut mpsc::Receiver<Utf8Bytes>,
 ) -> Ending {
-    let mut held = FuturesUnordered::new();
+    let mut waiting = FuturesUnordered::new();
     loop {
         let frame = tokio::select! {
             Some(frame) = frames.recv() => {
                 let hold = connection.harm.frame_out();
                 if !hold.is_none() {
-                    held.push(async move {
+                    waiting.push(async move {
                         hold.over().await;
                         frame
                     });
@@ -233,7 +233,7 @@ async fn write(
                 }
                 frame
             }
-            Some(frame) = held.next() => frame,
+            Some(frame) = waiting.next() => frame,
             else => break,
         };
         if sink.send(Message::Text(frame)).await.is_err() {
