@@ -337,7 +337,9 @@ async fn a_group_that_is_late_is_overtaken_by_others_and_keeps_its_own_order() {
     const QUEUE: &str = "local-Ordered.fifo";
     let mut faulty = Faulty::start("[messages]\nlate = { rate = 0.5, ms = 900000 }").await;
     for group in GROUPS {
-        faulty.send(QUEUE, Some(group), &json!({"print": ["first"]})).await;
+        faulty
+            .send(QUEUE, Some(group), &json!({"print": [format!("first of {group}")]}))
+            .await;
         // Either it is held back, or it is done.
         let settled = async {
             loop {
@@ -353,7 +355,9 @@ async fn a_group_that_is_late_is_overtaken_by_others_and_keeps_its_own_order() {
     }
     assert!((1..8).contains(&faulty.injected("messages.late")));
     for group in GROUPS {
-        faulty.send(QUEUE, Some(group), &json!({"print": ["second"]})).await;
+        faulty
+            .send(QUEUE, Some(group), &json!({"print": [format!("second of {group}")]}))
+            .await;
     }
     faulty.stack.faults().pause();
     let mut came: Vec<(String, String)> = Vec::new();
