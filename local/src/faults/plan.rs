@@ -56,7 +56,7 @@ pub struct Processes {
 
 /// What may happen to calls. What is not set is as for `all` operations, and there it is never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "a table such as { throttle = 0.1 }")]
 pub struct CallFaults {
     /// Refused with the service's error for too many requests, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub struct Rate(f64);
 
 /// How often, and for how long at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { rate = 0.1, ms = 100 }")]
 pub struct Within {
     /// How often.
     pub rate: Rate,
@@ -132,7 +132,7 @@ pub struct Within {
 
 /// How often, and after how many calls at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { rate = 0.1, calls = 10 }")]
 pub struct WithinCalls {
     /// How often.
     pub rate: Rate,
@@ -445,10 +445,17 @@ mod tests {
             ),
             ("[messages]\nlate = { rate = 1, ms = -1 }", "integer `-1`"),
             ("[messages]\nlate = { rate = 1 }", "missing field `ms`"),
-            ("[messages]\nlate = 1", "expected struct Within"),
+            (
+                "[messages]\nlate = 1",
+                "expected a table such as { rate = 0.1, ms = 100 }",
+            ),
             (
                 "[processes]\nkill_after_calls = { rate = 1, calls = 0 }",
                 "from 1 to 10000 calls, these are 0",
+            ),
+            (
+                "[dynamodb]\nthrottle = 1",
+                "expected a table such as { throttle = 0.1 }",
             ),
             ("[other]", "unknown field `other`"),
         ] {
