@@ -95,12 +95,18 @@ impl Profile {
     /// Takes over a log-in. Of another account than before, it begins with an empty inbox and a new numbering.
     pub(crate) fn take_over(&mut self, logged_in: LoggedIn) {
         if self.user_id != logged_in.user_id {
-            self.cursor = 0;
+            self.forget_reading();
             self.session = None;
         }
         self.user_id = logged_in.user_id;
         self.token = logged_in.token;
         self.expires_at_ms = logged_in.expires_at_ms;
+    }
+
+    /// Nothing of what this account has was read.
+    pub(crate) fn forget_reading(&mut self) {
+        self.cursor = 0;
+        self.super_groups.clear();
     }
 
     fn is_about_to_expire(&self, now_ms: i64) -> bool {
@@ -182,6 +188,7 @@ mod tests {
     #[test]
     fn another_account_begins_with_an_empty_inbox() {
         let mut profile = profile();
+        profile.super_groups.insert(12, 3);
         profile.session = Some(Session {
             id: 1,
             next_client_id: 5,
@@ -199,6 +206,7 @@ mod tests {
             (profile.cursor, profile.session.is_some(), profile.user_id),
             (0, false, 8)
         );
+        assert!(profile.super_groups.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be asked for on the command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wigwag_client::{MessageType, Url};
 
@@ -17,7 +17,9 @@ Examples:
   wigwag chat --as alice --with bob        in one terminal, and in another
   wigwag chat --as bob --with alice
   wigwag send --as alice --to bob 'see you'
-  wigwag tail --as bob --json | jq .content";
+  wigwag tail --as bob --json | jq .content
+  wigwag group create --as alice 'book club' bob carol
+  wigwag chat --as bob --group 1234567890";
 
 /// Serverless instant messaging from the command line
 #[derive(Debug, Parser)]
@@ -50,7 +52,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Talk with someone; makes an account if there is none yet
+    /// Talk with someone, in a group or in a room; makes an account if there is none yet
     Chat(Chat),
     /// Open an account and log in
     Register(Register),
@@ -64,8 +66,16 @@ pub(crate) enum Command {
     Sync(Sync),
     /// Show who the profile is to the server
     Me,
-    /// Print the conversation with someone
+    /// Print the conversation with someone or in a group
     History(History),
+    /// Make groups, and say who is in them and may do what
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Look into rooms
+    #[command(subcommand)]
+    Room(RoomCommand),
+    /// Send something that is for now alone, and stored nowhere
+    Signal(Signal),
     /// Add, remove and list friends
     #[command(subcommand)]
     Friend(FriendCommand),
@@ -74,6 +84,8 @@ pub(crate) enum Command {
     Block(BlockCommand),
     /// List the local profiles
     Profiles,
+    /// For operators: show what workers gave up, and send it back to them
+    Redrive(Redrive),
 }
 
 #[derive(Debug, Args)]
@@ -82,15 +94,27 @@ Lines of standard input are sent; what arrives is printed as `bob: text`. A mess
 durable. If the profile does not exist, an account with a random phone number and password is made, and the password is
 kept in the profile, so that the log-in can be renewed.
 
+In a group, changes of it are printed as `* alice added bob`. In a room, messages go to whoever is in it now and are kept
+nowhere; a ✓ means that one is on its way. What comes from elsewhere is printed too, and says from where.
+
 Examples:
   wigwag chat --as alice --with bob
   wigwag chat --as alice --with 1234567890
+  wigwag chat --as alice --group 1234567890
+  wigwag chat --as alice --room 42
   printf 'one\\ntwo\\n' | wigwag chat --as alice --with bob          sends two messages and ends
   wigwag chat --as alice --with bob --json --stay < lines           sends, then keeps receiving")]
+#[command(group = ArgGroup::new("place").required(true).args(["with", "group", "room"]))]
 pub(crate) struct Chat {
     /// A user id or the name of a local profile; waits for a profile that does not exist yet
     #[arg(long, value_name = "ID|NAME")]
-    pub(crate) with: String,
+    pub(crate) with: Option<String>,
+    /// A group or super group that the profile is in
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<u64>,
+    /// A room; any number names one
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) room: Option<u64>,
     /// Name shown to others, for a new account [default: the profile's name]
     #[arg(long)]
     pub(crate) nickname: Option<String>,
@@ -139,11 +163,16 @@ number, so that it cannot arrive twice.
 
 Examples:
   wigwag send --as alice --to bob 'hello'
-  wigwag send --as alice --to 1234567890 --type picture - < cat.jpg")]
+  wigwag send --as alice --to 1234567890 --type picture - < cat.jpg
+  wigwag send --as alice --group 1234567890 'hello all'")]
+#[command(group = ArgGroup::new("place").required(true).args(["to", "group"]))]
 pub(crate) struct Send {
     /// A user id or the name of a local profile
     #[arg(long, value_name = "ID|NAME")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
+    /// A group or super group that the profile is in
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<u64>,
     /// What is sent, 16 KB at most; - reads standard input
     #[arg(value_name = "TEXT")]
     pub(crate) content: String,
@@ -190,16 +219,228 @@ pub(crate) struct Sync {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("place").required(true).args(["with", "group"]))]
 pub(crate) struct History {
     /// A user id or the name of a local profile
     #[arg(long, value_name = "ID|NAME")]
-    pub(crate) with: String,
+    pub(crate) with: Option<String>,
+    /// A group or super group that the profile is or was in
+    #[arg(long, value_name = "ID")]
+    pub(crate) group: Option<u64>,
     /// At most so many messages, the newest
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     pub(crate) limit: u32,
     /// Only what stands before this seq of the conversation, for reading on backwards
     #[arg(long, value_name = "SEQ")]
     pub(crate) before: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("place").required(true).args(["to", "room"]),
+    group = ArgGroup::new("what").required(true).args(["typing", "text"]),
+    after_help = "\
+It reaches whoever is online now, or nobody: that it was relayed does not mean that somebody has it. For a room, this
+enters it, signals, and leaves.
+
+Examples:
+  wigwag signal --as alice --to bob --typing
+  wigwag signal --as alice --room 42 --text 'x=1'"
+)]
+pub(crate) struct Signal {
+    /// A user id or the name of a local profile
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) to: Option<String>,
+    /// A room
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) room: Option<u64>,
+    /// That somebody is typing
+    #[arg(long)]
+    pub(crate) typing: bool,
+    /// Whatever the other side understands, 16 KB at most
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoomCommand {
+    /// List who is in a room right now, one line per device
+    Users {
+        /// The room
+        #[arg(value_name = "ID")]
+        room: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InGroup {
+    /// The group's id
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupUsers {
+    /// The group's id
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: u64,
+    /// User ids or names of local profiles, 100 at most
+    #[arg(value_name = "ID|NAME", required = true)]
+    pub(crate) who: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupUser {
+    /// The group's id
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: u64,
+    /// A user id or the name of a local profile
+    #[arg(value_name = "ID|NAME")]
+    pub(crate) who: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GroupSwitch {
+    /// The group's id
+    #[arg(value_name = "GROUP")]
+    pub(crate) group: u64,
+    /// Ends it
+    #[arg(long)]
+    pub(crate) off: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    Member,
+    Admin,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  wigwag group create --as alice 'book club' bob carol
+  wigwag group add --as alice 1234567890 dave
+  wigwag group mute --as alice 1234567890 dave --for 10m
+  wigwag chat --as bob --group 1234567890")]
+pub(crate) enum GroupCommand {
+    /// Make a group, whose owner the profile then is
+    Create {
+        /// What it is called
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The other members to begin with: user ids or names of local profiles, 100 at most
+        #[arg(value_name = "ID|NAME")]
+        who: Vec<String>,
+        /// Make it a super group: up to 100,000 members, who read its log instead of getting copies
+        #[arg(long = "super")]
+        super_group: bool,
+        /// Let members read what was sent before they joined
+        #[arg(long)]
+        open_history: bool,
+    },
+    /// Add members
+    Add(GroupUsers),
+    /// Remove members
+    Remove(GroupUsers),
+    /// List the members, in the order in which they joined
+    Members(InGroup),
+    /// Leave a group
+    Leave(InGroup),
+    /// Make a member the owner; the owner becomes an admin
+    HandOver(GroupUser),
+    /// Make a member an admin, or a plain member again
+    Role {
+        #[command(flatten)]
+        user: GroupUser,
+        /// What they are from now on
+        #[arg(value_enum)]
+        role: RoleName,
+    },
+    /// Keep a member from sending for a while
+    Mute {
+        #[command(flatten)]
+        user: GroupUser,
+        /// For how long, a year at most: 90, 90s, 10m, 2h or 7d
+        #[arg(long = "for", value_name = "TIME", value_parser = seconds)]
+        seconds: u64,
+    },
+    /// Let a muted member send again
+    Unmute(GroupUser),
+    /// Give a group another name
+    Rename {
+        /// The group's id
+        #[arg(value_name = "GROUP")]
+        group: u64,
+        /// What it is called from now on
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Let only the owner and admins send
+    MuteAll(GroupSwitch),
+    /// Let members read what was sent before they joined
+    OpenHistory(GroupSwitch),
+    /// Turn a group into a super group, for ever
+    Super(InGroup),
+    /// End a group, for ever
+    Dissolve(InGroup),
+    /// List the groups that the profile is in
+    List,
+    /// Show a group
+    Show(InGroup),
+}
+
+/// A time as people write it, in seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
+        Some(digits) => (digits, &text[digits.len()..]),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => 1,
+    };
+    let number: Option<u64> = digits.parse().ok().and_then(|n: u64| n.checked_mul(factor));
+    number
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "a time is written as 90, 90s, 10m, 2h or 7d".to_owned())
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shows the tasks in the dead-letter queue of the fan-out: what each is for, how often it was received and why it lies there.
+Looking takes nothing out: the messages are received, and made visible again at once. Of a message group, which is one
+shard of one group's members, only the first ten can be seen. What messages say is not shown.
+
+With --send-back all of them go back to the queue that the workers read, once the cause is mended; what cannot be read
+comes back here. Until then the tasks wait, for as long as the dead-letter queue keeps them.
+
+Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN alone. From a profile of the
+AWS command line:  eval \"$(aws configure export-credentials --profile NAME --format env)\"
+An endpoint on this machine needs none. They must allow sqs:GetQueueAttributes, GetQueueUrl, ReceiveMessage,
+ChangeMessageVisibility and ListDeadLetterSourceQueues; for --send-back also StartMessageMoveTask, ListMessageMoveTasks,
+DeleteMessage and SendMessage.
+
+Examples:
+  wigwag redrive --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo
+  wigwag redrive --queue-url URL --endpoint-url http://127.0.0.1:4566 --send-back --json")]
+pub(crate) struct Redrive {
+    /// The queue that the workers read, or its dead-letter queue
+    #[arg(long, value_name = "URL")]
+    pub(crate) queue_url: Url,
+    /// Where SQS is [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or the region's]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<Url>,
+    /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the queue's]
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Show at most so many tasks
+    #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: u16,
+    /// Send all of them back to the workers
+    #[arg(long)]
+    pub(crate) send_back: bool,
 }
 
 #[derive(Debug, Args)]
@@ -241,6 +482,50 @@ mod tests {
     fn global_options_may_stand_behind_the_command() {
         let cli = Cli::parse_from(["wigwag", "chat", "--as", "alice", "--with", "bob", "--json"]);
         assert_eq!((cli.global.profile.as_str(), cli.global.json), ("alice", true));
-        assert!(matches!(cli.command, Command::Chat(Chat { with, .. }) if with == "bob"));
+        assert!(matches!(cli.command, Command::Chat(Chat { with: Some(with), .. }) if with == "bob"));
+    }
+
+    #[test]
+    fn a_conversation_is_with_one_alone() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        for line in [
+            "wigwag chat",
+            "wigwag chat --with bob --group 5",
+            "wigwag chat --group 5 --room 6",
+            "wigwag send hi",
+            "wigwag send --to bob --group 5 hi",
+            "wigwag history",
+            "wigwag signal --to bob",
+            "wigwag signal --typing",
+            "wigwag signal --to bob --typing --text x",
+            "wigwag group mute 5 bob",
+            "wigwag group add 5",
+            "wigwag chat --room 0",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        for line in [
+            "wigwag chat --group 5",
+            "wigwag chat --room 5",
+            "wigwag send --group 5 hi",
+            "wigwag history --group 5",
+            "wigwag signal --room 5 --text x",
+            "wigwag group role 5 bob admin",
+            "wigwag group mute 5 bob --for 10m",
+            "wigwag group create club",
+        ] {
+            parse(line).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(
+            ["90", "90s", "10m", "2h", "7d"].map(seconds),
+            [90, 90, 600, 7200, 604_800].map(Ok)
+        );
+        for wrong in ["", "m", "0", "-1", "1w", "99999999999999999999d", "1.5h", "µ"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
-use wigwag_client::{ApiError, Code, ConnectError, SendError, StopReason};
+use wigwag_client::{ApiError, Code, ConnectError, RequestError, SendError, StopReason};
 
 /// It worked.
 pub(crate) const OK: i32 = 0;
@@ -76,6 +76,10 @@ fn advice(code: Code) -> Option<&'static str> {
         Code::WRONG_CREDENTIALS => "check the number and the password; an account is made with: wigwag register",
         Code::PHONE_NUMBER_TAKEN => "log in to it: wigwag login --as NAME --phone-number …",
         Code::USER_NOT_FOUND => "check the user id; local profiles are listed by: wigwag profiles",
+        Code::NOT_A_MEMBER => "your groups are listed by: wigwag group list --as NAME",
+        Code::GROUP_NOT_FOUND => "check the group's id; your groups are listed by: wigwag group list --as NAME",
+        Code::OWNER_STAYS => "make another member the owner first: wigwag group hand-over GROUP ID",
+        Code::NOT_IN_ROOM => "enter it: wigwag chat --as NAME --room ID",
         Code::NOT_FRIENDS => "become friends first: wigwag friend add ID",
         _ => return None,
     })
@@ -98,6 +102,18 @@ impl From<SendError> for Failure {
         match error {
             SendError::Refused { .. } => Self::refused(error.code(), format!("not sent: {error}")),
             SendError::ContentEmpty | SendError::ContentTooLarge { .. } => Self::Usage(format!("not sent: {error}")),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused { code, .. } => Self::refused(Code::from_number(code), error),
+            RequestError::NotConnected | RequestError::Interrupted(_) | RequestError::TimedOut => {
+                Self::Unreachable(error.to_string())
+            }
             other => Self::Other(other.into()),
         }
     }

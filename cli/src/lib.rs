@@ -1,7 +1,7 @@
 //! The `wigwag` command: register, log in, chat.
 //!
 //! [`Cli`] says what can be asked for, `commands` has one file per command. A [profile](profile) keeps who this device is and how
-//! far it has read; every command but `profiles` locks one. Data goes to standard output (one JSON object per line with
+//! far it has read; every command but `profiles` and `redrive` locks one. Data goes to standard output (one JSON object per line with
 //! `--json`), notes to standard error.
 //!
 //! Order of writing: a message is stored in the profile before it is sent, and the cursor moves only after what it
@@ -17,6 +17,7 @@ mod output;
 mod peer;
 mod profile;
 mod prompt;
+mod shown;
 mod signals;
 
 pub use args::Cli;
@@ -71,11 +72,15 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Sync(args) => commands::sync::run(context, args).await,
         Command::Me => commands::me::run(context).await,
         Command::History(args) => commands::history::run(context, args).await,
+        Command::Group(command) => commands::group::run(context, command).await,
+        Command::Room(command) => commands::room::run(context, command).await,
+        Command::Signal(args) => commands::signal::run(context, args).await,
         Command::Friend(FriendCommand::Add(who)) => commands::friend::add(context, who).await,
         Command::Friend(FriendCommand::Remove(who)) => commands::friend::remove(context, who).await,
         Command::Friend(FriendCommand::List) => commands::friend::list(context).await,
         Command::Block(BlockCommand::Add(who)) => commands::block::set(context, who, true).await,
         Command::Block(BlockCommand::Remove(who)) => commands::block::set(context, who, false).await,
+        Command::Redrive(args) => commands::redrive::run(context, args).await,
         Command::Profiles => commands::profiles::run(context),
         Command::Chat(_) | Command::Tail(_) => unreachable!("handled by the caller"),
     }

@@ -7,7 +7,13 @@ use crate::output::plain;
 use crate::profile::Held;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 use wigwag_client::{Client, ConnectOptions, Event, Events, SessionStore, Start, Url};
+
+/// How often a room is tried before giving up, and the pause in between.
+const ROOM_TRIES: u32 = 4;
+const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) ->
     let mut options = ConnectOptions::new(ws_url.clone(), profile.user_id, token_source(held));
     options.session = profile.session;
     options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
+    options.super_groups = profile.super_groups;
+    options.http_url = Some(profile.url);
     options.receive = matches!(purpose, Purpose::Both(_));
     options.start = Start::After(match purpose {
         Purpose::Both(cursor) => cursor,
@@ -32,6 +40,19 @@ pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) ->
     Client::connect(options)
         .await
         .map_err(|error| Failure::connecting(plain(ws_url), error))
+}
+
+/// Enters a room. What may succeed later is tried a few times: the connection is new, and the server may be just starting.
+pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match client.enter_room(room_id).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_retryable() && tries < ROOM_TRIES => sleep(ROOM_PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Tells about the connection what is worth telling. Answers with the failure where the client has stopped.
@@ -54,6 +75,15 @@ pub(crate) fn tell(context: &mut Context, event: Event) -> Result<(), Failure> {
             printer.note("failed", &data, &line)
         }
         Event::CaughtUp { cursor } if printer.is_json() => printer.note("caught_up", &json!({ "cursor": cursor }), ""),
+        Event::GroupsCaughtUp if printer.is_json() => printer.note("groups_caught_up", &json!({}), ""),
+        Event::RoomEntered { room_id } => {
+            let line = format!("(in room {room_id} again; what was said meanwhile is gone)");
+            printer.note("room_entered", &json!({ "room_id": room_id }), &line)
+        }
+        Event::RoomLost { room_id, reason } => Err(Failure::refused(
+            None,
+            format!("the server does not let this device back into room {room_id}: {reason}"),
+        )),
         Event::Kicked { reason } => {
             let data = json!({ "reason": reason.as_str_name() });
             printer.note("kicked", &data, "(another connection of this device took over)")

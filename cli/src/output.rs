@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal as _, Write as _};
-use wigwag_client::{Message, MessageType, Receipt, Url};
+use wigwag_client::{Message, MessageType, Url};
 
 /// Prints for people, or with `--json` one object per line for programs. Everything is flushed at once: what was printed
 /// may be forgotten.
@@ -71,8 +71,8 @@ impl Printer {
         Ok(())
     }
 
-    /// Marks a message as durable.
-    pub(crate) fn sent(&mut self, text: &str, receipt: &Receipt) -> Result<(), Failure> {
+    /// Marks a message as durable, or as on its way where `receipt` is empty.
+    pub(crate) fn sent(&mut self, text: &str, receipt: &impl Serialize) -> Result<(), Failure> {
         let line = format!("you: {} ✓", printable(text));
         if self.unmarked.as_deref() == Some(text) {
             self.unmarked = None;
@@ -84,11 +84,11 @@ impl Printer {
         self.print("sent", &data, &line)
     }
 
-    /// Prints a message of the inbox or of a conversation.
-    pub(crate) fn message(&mut self, message: &Message, from: &str, own: bool) -> Result<(), Failure> {
+    /// Prints a message of the inbox or of a conversation. `line` is how people read it.
+    pub(crate) fn message(&mut self, message: &Message, from: &str, own: bool, line: &str) -> Result<(), Failure> {
         let mut data = json!({ "from": from, "own": own });
         merge(&mut data, message);
-        self.print("message", &data, &format!("{}: {}", printable(from), content(message)))
+        self.print("message", &data, line)
     }
 
     /// Says why the command failed, and returns the exit code.
@@ -138,7 +138,7 @@ fn object(event: &str, data: &impl Serialize) -> String {
 }
 
 /// Adds the fields of `data`, which is a struct or an object.
-fn merge(object: &mut Value, data: &impl Serialize) {
+pub(crate) fn merge(object: &mut Value, data: &impl Serialize) {
     let fields = match serde_json::to_value(data) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
@@ -149,7 +149,7 @@ fn merge(object: &mut Value, data: &impl Serialize) {
 }
 
 /// What a message says, for people.
-fn content(message: &Message) -> String {
+pub(crate) fn content(message: &Message) -> String {
     let kind = match message.message_type() {
         MessageType::Picture => "picture",
         MessageType::Voice => "voice",
@@ -162,7 +162,7 @@ fn content(message: &Message) -> String {
 }
 
 /// Text that cannot move the cursor or change the terminal, whoever wrote it. Further lines are indented.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '\n' => "\n    ".to_owned(),

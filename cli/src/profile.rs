@@ -5,6 +5,7 @@
 use crate::exit::Failure;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -37,6 +38,9 @@ pub(crate) struct Profile {
     /// Everything up to this seq of the inbox was printed.
     #[serde(default)]
     pub(crate) cursor: u64,
+    /// The same in the log of each super group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) super_groups: BTreeMap<u64, u64>,
     /// The numbering of messages, and the one that is not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Session>,
@@ -218,6 +222,30 @@ impl Held {
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
 
+    /// Everything up to this conversation seq of a super group was printed.
+    pub(crate) fn group_cursor(&self, group_id: u64) -> Option<u64> {
+        self.lock().super_groups.get(&group_id).copied()
+    }
+
+    /// Everything up to `cursor` of a super group was printed.
+    pub(crate) fn advance_group(&self, group_id: u64, cursor: u64) -> Result<(), Failure> {
+        if self.group_cursor(group_id) == Some(cursor) {
+            return Ok(());
+        }
+        let written = self.write(false, |profile| {
+            profile.super_groups.insert(group_id, cursor);
+        });
+        Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
+    }
+
+    /// Nothing more comes of a super group.
+    pub(crate) fn forget_group(&self, group_id: u64) -> Result<(), Failure> {
+        let written = self.write(false, |profile| {
+            profile.super_groups.remove(&group_id);
+        });
+        Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Profile> {
         self.profile.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -283,6 +311,7 @@ pub(crate) mod tests {
             token: "secret-token".to_owned(),
             expires_at_ms: 0,
             cursor: 5,
+            super_groups: BTreeMap::new(),
             session: None,
         }
     }
@@ -306,7 +335,11 @@ pub(crate) mod tests {
             pending: None,
         };
         held.save(&session).unwrap();
+        held.advance_group(12, 3).unwrap();
+        held.advance_group(13, 4).unwrap();
+        held.forget_group(12).unwrap();
         let read = profiles.read("alice").unwrap().unwrap();
+        assert_eq!(read.super_groups, BTreeMap::from([(13, 4)]));
         assert_eq!((read.cursor, read.session), (9, Some(session)));
         assert_eq!(profiles.list().unwrap().len(), 1);
     }

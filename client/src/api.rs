@@ -1,4 +1,4 @@
-//! The HTTP API: accounts, relations, history.
+//! The HTTP API: accounts, relations, groups, history.
 
 use crate::handle::Range;
 use crate::token::TokenError;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use url::Url;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{
-    Block, Done, Failure, Friend, Friends, History, LoggedIn, Login, Me, Profile, Register, Registered,
+    Block, CreateGroup, Done, Failure, Friend, Friends, Group, GroupCreated, GroupMemberRef, GroupRef, GroupUsers,
+    Groups, History, LoggedIn, Login, Me, Members, MembersChanged, MuteMember, Profile, Register, Registered, Role,
+    RoomUsers, SetRole, UpdateGroup,
 };
 
 /// How long a call may take: a cold start and a password hash fit in easily.
@@ -177,13 +179,138 @@ impl Api {
     /// # Errors
     /// `INVALID_RANGE`.
     pub async fn history(&self, peer_id: u64, range: Range) -> Result<History, ApiError> {
-        let query = [
-            ("begin_seq", range.begin_seq.to_string()),
-            ("end_seq", range.end_seq.to_string()),
-            ("limit", range.limit.to_string()),
-            ("descending", range.descending.to_string()),
-        ];
-        self.get(&format!("history/{peer_id}"), &query).await
+        self.get(&format!("history/{peer_id}"), &range_query(range)).await
+    }
+
+    /// Makes a group, which this user then owns.
+    ///
+    /// # Errors
+    /// `USER_NOT_FOUND`, `GROUP_NAME_INVALID`, `TOO_MANY_USERS`.
+    pub async fn create_group(&self, group: &CreateGroup) -> Result<GroupCreated, ApiError> {
+        self.post("group/create", group).await
+    }
+
+    /// Adds users to a group. For its owner and admins.
+    ///
+    /// # Errors
+    /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `USER_NOT_FOUND`, `GROUP_FULL`, `TOO_MANY_USERS`, `GROUP_DISSOLVED`.
+    pub async fn add_members(&self, group_id: u64, user_ids: Vec<u64>) -> Result<MembersChanged, ApiError> {
+        self.post("group/add", &GroupUsers { group_id, user_ids }).await
+    }
+
+    /// Removes users from a group. For its owner and admins; admins remove plain members alone.
+    ///
+    /// # Errors
+    /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `OWNER_STAYS`, `TOO_MANY_USERS`, `GROUP_DISSOLVED`.
+    pub async fn remove_members(&self, group_id: u64, user_ids: Vec<u64>) -> Result<MembersChanged, ApiError> {
+        self.post("group/remove", &GroupUsers { group_id, user_ids }).await
+    }
+
+    /// Leaves a group.
+    ///
+    /// # Errors
+    /// `OWNER_STAYS`, `GROUP_NOT_FOUND`.
+    pub async fn leave_group(&self, group_id: u64) -> Result<(), ApiError> {
+        self.post("group/leave", &GroupRef { group_id }).await.map(no_content)
+    }
+
+    /// Makes a member the owner, and this user, who is it until then, an admin.
+    ///
+    /// # Errors
+    /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `GROUP_DISSOLVED`.
+    pub async fn hand_over_group(&self, group_id: u64, user_id: u64) -> Result<(), ApiError> {
+        let body = GroupMemberRef { group_id, user_id };
+        self.post("group/hand_over", &body).await.map(no_content)
+    }
+
+    /// Makes a member an admin, or a plain member again. For the owner.
+    ///
+    /// # Errors
+    /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `OWNER_STAYS`, `GROUP_DISSOLVED`.
+    pub async fn set_role(&self, group_id: u64, user_id: u64, role: Role) -> Result<(), ApiError> {
+        let body = SetRole {
+            group_id,
+            user_id,
+            role,
+        };
+        self.post("group/role", &body).await.map(no_content)
+    }
+
+    /// Keeps a member from sending for so many seconds; 0 lets them send again. For the owner and admins.
+    ///
+    /// # Errors
+    /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `OWNER_STAYS`, `GROUP_DISSOLVED`.
+    pub async fn mute_member(&self, group_id: u64, user_id: u64, seconds: u64) -> Result<(), ApiError> {
+        let body = MuteMember {
+            group_id,
+            user_id,
+            seconds,
+        };
+        self.post("group/mute_member", &body).await.map(no_content)
+    }
+
+    /// Changes what a group is called and what its members may do. `super_group: Some(true)` cannot be undone.
+    ///
+    /// # Errors
+    /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `GROUP_NAME_INVALID`, `GROUP_DISSOLVED`.
+    pub async fn update_group(&self, update: &UpdateGroup) -> Result<(), ApiError> {
+        self.post("group/update", update).await.map(no_content)
+    }
+
+    /// Ends a group, for ever. For its owner.
+    ///
+    /// # Errors
+    /// `ROLE_TOO_LOW`, `GROUP_NOT_FOUND`.
+    pub async fn dissolve_group(&self, group_id: u64) -> Result<(), ApiError> {
+        self.post("group/dissolve", &GroupRef { group_id })
+            .await
+            .map(no_content)
+    }
+
+    /// A page of the groups with ids above `after` that this user is in; 0 is the first page.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn groups(&self, after: u64) -> Result<Groups, ApiError> {
+        self.get("group/list", &[("after", after.to_string())]).await
+    }
+
+    /// A group, for those who are in it or were.
+    ///
+    /// # Errors
+    /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`.
+    pub async fn group(&self, group_id: u64) -> Result<Group, ApiError> {
+        self.get(&format!("group/{group_id}"), &[]).await
+    }
+
+    /// A page of the members of a group, in the order in which they joined: those after `after`, which is
+    /// [`Members::next`] of the page before, and 0 at first.
+    ///
+    /// # Errors
+    /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`.
+    pub async fn members(&self, group_id: u64, after: u64) -> Result<Members, ApiError> {
+        let query = [("group_id", group_id.to_string()), ("after", after.to_string())];
+        self.get("group_user/list", &query).await
+    }
+
+    /// A page of a group's messages, as far as this user may read them.
+    ///
+    /// # Errors
+    /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`, `INVALID_RANGE`.
+    pub async fn group_history(&self, group_id: u64, range: Range) -> Result<History, ApiError> {
+        self.get(&format!("group/{group_id}/history"), &range_query(range))
+            .await
+    }
+
+    /// A page of who is in a room, one entry per connection: those after `after`, which is [`RoomUsers::next`] of the page
+    /// before.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn room_users(&self, room_id: u64, after: Option<&str>) -> Result<RoomUsers, ApiError> {
+        let mut query = vec![("room_id", room_id.to_string())];
+        query.extend(after.map(|after| ("after", after.to_owned())));
+        self.get("room_user/list", &query).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, ApiError> {
@@ -226,6 +353,15 @@ impl fmt::Debug for Api {
 }
 
 fn no_content(_: Done) {}
+
+fn range_query(range: Range) -> [(&'static str, String); 4] {
+    [
+        ("begin_seq", range.begin_seq.to_string()),
+        ("end_seq", range.end_seq.to_string()),
+        ("limit", range.limit.to_string()),
+        ("descending", range.descending.to_string()),
+    ]
+}
 
 fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, ApiError> {
     let unexpected = ApiError::Unexpected {

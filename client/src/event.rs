@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use wigwag_protocol::pb::{KickReason, Message};
+use wigwag_protocol::pb::{KickReason, Message, SignalMsg};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -29,6 +29,40 @@ pub enum Event {
     CaughtUp {
         /// The cursor to keep once all messages before this event are dealt with.
         cursor: u64,
+    },
+    /// The next message of a super group: every one once, in ascending `conversation_seq`, own messages included. When it is
+    /// dealt with, `message.conversation_seq` is the cursor to keep for `message.receiver_id`.
+    GroupMessage(Message),
+    /// This is the cursor to keep for a super group, once all messages before this event are dealt with: the group begins
+    /// here for this device, or the seqs before it are seals. It comes before the message of the inbox that tells of the group.
+    GroupCursor {
+        /// The super group.
+        group_id: u64,
+        /// The conversation seq to keep.
+        cursor: u64,
+    },
+    /// Nothing more comes of a super group: its cursor may be forgotten.
+    GroupEnded {
+        /// The group.
+        group_id: u64,
+    },
+    /// Everything that stood in the super groups when the connection began is handed on. Once per connection.
+    GroupsCaughtUp,
+    /// Somebody says something in the room that this device is in. Stored nowhere: what is not received now never comes again.
+    RoomMessage(Message),
+    /// A signal of another user, to this user or to the room. Stored nowhere.
+    Signal(SignalMsg),
+    /// This device is in the room again after a new connection. What was said meanwhile is gone.
+    RoomEntered {
+        /// The room.
+        room_id: u64,
+    },
+    /// After a new connection, the server did not let this device back into the room.
+    RoomLost {
+        /// The room.
+        room_id: u64,
+        /// The refusal in words.
+        reason: String,
     },
     /// The message that [`ConnectOptions::session`](crate::ConnectOptions::session) brought along is settled.
     PendingSettled(Result<Receipt, SendError>),

@@ -12,9 +12,44 @@ use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{
-    AckMsg, AckType, HeartbeatMsg, Message, MessageType, PullInputMsg, PullOutputMsg, SessionType,
+    AckMsg, AckType, HeartbeatMsg, Message, MessageType, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg,
+    SignalType, UpMsg,
 };
-use wigwag_protocol::{Payload, Request};
+use wigwag_protocol::{Code, Payload, Request};
+
+/// Whom a message is for; a plain number is a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Conversation {
+    /// Another user.
+    Peer(u64),
+    /// A group or a super group.
+    Group(u64),
+}
+
+impl From<u64> for Conversation {
+    fn from(user_id: u64) -> Self {
+        Self::Peer(user_id)
+    }
+}
+
+impl Conversation {
+    /// Kind and id, as the protocol has them.
+    fn parts(self) -> (SessionType, u64) {
+        match self {
+            Self::Peer(id) => (SessionType::Single, id),
+            Self::Group(id) => (SessionType::Group, id),
+        }
+    }
+}
+
+/// Whom a signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignalTo {
+    /// Another user, on all devices that are online.
+    User(u64),
+    /// Everyone in a room that this device is in.
+    Room(u64),
+}
 
 /// What a message says.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +68,20 @@ impl Content {
     /// Text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new(MessageType::Text, text.into())
+    }
+
+    /// What the server would say to content that it does not take. Longer frames would cost the connection.
+    fn check_relayed(&self) -> Result<(), RequestError> {
+        let code = match self.bytes.len() {
+            0 => Code::CONTENT_EMPTY,
+            1..=CONTENT_BYTES => return Ok(()),
+            _ => Code::CONTENT_TOO_LARGE,
+        };
+        Err(RequestError::Refused {
+            code: code.number(),
+            message: code.text().to_owned(),
+            retryable: false,
+        })
     }
 
     fn check(&self) -> Result<(), SendError> {
@@ -156,26 +205,31 @@ impl Client {
         (client, Events(events))
     }
 
-    /// Sends a message and waits until it is durable in the conversation and in both inboxes. Survives reconnects: it is
-    /// repeated under the same number until it is answered, however long that takes.
+    /// Sends a message to a user or a group and waits until it is durable in the conversation, and certain to reach every inbox
+    /// that it is to reach. Survives reconnects: it is repeated under the same number until it is answered, however long that takes.
     ///
     /// Messages go out in the order of the calls. Cancelling does not take back what is queued.
     ///
     /// # Errors
     /// See [`SendError`]; [`SendError::is_outcome_unknown`] tells whether the message may have arrived all the same.
-    pub async fn send(&self, receiver_id: u64, content: impl Into<Content>) -> Result<Receipt, SendError> {
-        self.enqueue(receiver_id, content).await?.await
+    pub async fn send(&self, to: impl Into<Conversation>, content: impl Into<Content>) -> Result<Receipt, SendError> {
+        self.enqueue(to, content).await?.await
     }
 
     /// Queues a message, waiting while the queue is full, and returns before it is sent.
     ///
     /// # Errors
     /// Empty or too large content, or a client that has stopped.
-    pub async fn enqueue(&self, receiver_id: u64, content: impl Into<Content>) -> Result<Sending, SendError> {
+    pub async fn enqueue(
+        &self,
+        to: impl Into<Conversation>,
+        content: impl Into<Content>,
+    ) -> Result<Sending, SendError> {
         let content = content.into();
         content.check()?;
+        let (session_type, receiver_id) = to.into().parts();
         let message = Message {
-            session_type: SessionType::Single.into(),
+            session_type: session_type.into(),
             receiver_id,
             message_type: content.kind.into(),
             content: content.bytes,
@@ -189,7 +243,7 @@ impl Client {
         Ok(Sending(fate))
     }
 
-    /// The highest seq up to which everything was given to [`Events`]. The app may not have read that far: what it should
+    /// The highest seq of the inbox up to which everything was given to [`Events`]. The app may not have read that far: what it should
     /// keep is the seq of the last message that it has dealt with, or the cursor of the last
     /// [`Event::CaughtUp`](crate::Event::CaughtUp).
     pub fn cursor(&self) -> u64 {
@@ -214,14 +268,15 @@ impl Client {
             .map_err(|_| RequestError::Stopped)
     }
 
-    /// Reads a page of the conversation with `peer_id`.
+    /// Reads a page of the conversation with a user, or in a group.
     ///
     /// # Errors
     /// See [`RequestError`].
-    pub async fn pull(&self, peer_id: u64, range: Range) -> Result<PullOutputMsg, RequestError> {
+    pub async fn pull(&self, with: impl Into<Conversation>, range: Range) -> Result<PullOutputMsg, RequestError> {
+        let (session_type, target_id) = with.into().parts();
         let request = Request::Pull(PullInputMsg {
-            session_type: SessionType::Single.into(),
-            target_id: peer_id,
+            session_type: session_type.into(),
+            target_id,
             begin_seq: range.begin_seq,
             end_seq: range.end_seq,
             limit: range.limit,
@@ -255,6 +310,92 @@ impl Client {
             ..AckMsg::default()
         });
         self.ask(request).await.map(drop)
+    }
+
+    /// Enters a room, out of the one that this device is in; answers with that one. After a new connection the client enters it
+    /// again by itself ([`Event::RoomEntered`](crate::Event::RoomEntered)), until it is left.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn enter_room(&self, room_id: u64) -> Result<Option<u64>, RequestError> {
+        let request = Request::EnterRoom(RoomMsg { room_id, left_id: 0 });
+        match self.ask(request).await? {
+            Payload::EnterRoom(room) => Ok((room.left_id > 0).then_some(room.left_id)),
+            _ => Err(RequestError::Unexpected),
+        }
+    }
+
+    /// Leaves a room. Without a connection that has happened already.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub async fn leave_room(&self, room_id: u64) -> Result<(), RequestError> {
+        let request = Request::LeaveRoom(RoomMsg { room_id, left_id: 0 });
+        self.ask(request).await.map(drop)
+    }
+
+    /// Says something in the room that this device is in: it is on its way to whoever is there now when this returns. It is stored
+    /// nowhere and sent once: repeating it after an error may double it.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; `NOT_IN_ROOM`.
+    pub async fn send_to_room(&self, room_id: u64, content: impl Into<Content>) -> Result<(), RequestError> {
+        let content = content.into();
+        content.check_relayed()?;
+        let message = Message {
+            session_type: SessionType::Room.into(),
+            receiver_id: room_id,
+            message_type: content.kind.into(),
+            content: content.bytes,
+            ..Message::default()
+        };
+        // Numbered within the connection: nothing remembers these, and the numbering of messages has no gaps.
+        let frame = UpMsg {
+            msg: Some(message),
+            client_id: self.shared.next_relayed(),
+            session: 0,
+        };
+        self.relay(Request::Message(frame)).await
+    }
+
+    /// Shows that this user is typing. It reaches whoever is online now, or nobody.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; `BLOCKED`, `NOT_IN_ROOM`.
+    pub async fn send_typing(&self, to: SignalTo) -> Result<(), RequestError> {
+        self.signal(to, SignalType::Typing, Vec::new()).await
+    }
+
+    /// Sends what two clients have agreed on, 1 byte to 16 KB. It reaches whoever is online now, or nobody.
+    ///
+    /// # Errors
+    /// See [`RequestError`]; `BLOCKED`, `NOT_IN_ROOM`.
+    pub async fn send_realtime(&self, to: SignalTo, content: impl Into<Content>) -> Result<(), RequestError> {
+        let content = content.into();
+        content.check_relayed()?;
+        self.signal(to, SignalType::Realtime, content.bytes).await
+    }
+
+    async fn signal(&self, to: SignalTo, kind: SignalType, content: Vec<u8>) -> Result<(), RequestError> {
+        let (session_type, receiver_id) = match to {
+            SignalTo::User(id) => (SessionType::Single, id),
+            SignalTo::Room(id) => (SessionType::Room, id),
+        };
+        self.relay(Request::Signal(SignalMsg {
+            session_type: session_type.into(),
+            receiver_id,
+            signal_type: kind.into(),
+            content,
+            ..SignalMsg::default()
+        }))
+        .await
+    }
+
+    async fn relay(&self, request: Request) -> Result<(), RequestError> {
+        match self.ask(request).await? {
+            Payload::Ack(ack) if ack.r#type() == AckType::Relayed => Ok(()),
+            _ => Err(RequestError::Unexpected),
+        }
     }
 
     /// Ends the connection: takes no more messages, waits a few seconds

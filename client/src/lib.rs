@@ -6,7 +6,8 @@
 //! What holds, whatever the network and the server do in between (see `docs/client.md`):
 //!
 //! - messages of one client reach a conversation in the order of [`Client::send`], each once; a receipt means durable
-//! - every entry of the inbox comes out of [`Events`] once and in ascending seq, from the cursor that the app kept
+//! - every entry of the inbox comes out of [`Events`] once and in ascending seq, from the cursor that the app kept; and so does
+//!   every message of each super group, from its own cursor
 //!
 //! ```no_run
 //! use wigwag_client::{Client, ConnectOptions, Event, Start, TokenSource};
@@ -35,26 +36,32 @@ mod backoff;
 mod driver;
 mod error;
 mod event;
+mod group_log;
 mod handle;
 mod inbox;
 mod incoming;
 mod options;
 mod outbox;
+mod series;
 mod socket;
+mod super_groups;
 mod token;
 
 pub use api::{Api, ApiError};
 pub use backoff::Backoff;
 pub use error::{BoxError, ConnectError, RequestError, SendError, StopReason};
 pub use event::{DisconnectReason, Event, Events};
-pub use handle::{Client, Content, Range, Sending};
+pub use handle::{Client, Content, Conversation, Range, Sending, SignalTo};
 pub use options::{ConnectOptions, SessionStore, SignIn, Start, Timing};
 pub use outbox::{Receipt, Session};
 pub use token::{TokenError, TokenRequest, TokenSource};
 
 pub use url::Url;
 pub use wigwag_protocol::http;
-pub use wigwag_protocol::pb::{HeartbeatMsg, KickReason, Message, MessageType, PullOutputMsg, SessionType};
+pub use wigwag_protocol::pb::{
+    GroupChange, GroupChangeType, GroupRole, HeartbeatMsg, KickReason, Message, MessageType, PullOutputMsg,
+    SessionType, SignalMsg, SignalType,
+};
 pub use wigwag_protocol::{Code, Encoding};
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
 //! How to connect: every setting and its default in one place.
 
+use crate::api::Api;
 use crate::backoff::Backoff;
+use crate::error::BoxError;
 use crate::outbox::Session;
 use crate::socket::Dial;
-use crate::token::TokenSource;
+use crate::token::{TokenRequest, TokenSource};
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 use wigwag_protocol::Encoding;
+use wigwag_protocol::http::Group;
 
 /// How the token reaches the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +68,11 @@ pub struct Timing {
     pub stable_after: Duration,
     /// A missing push may still be on its way for so long before it is asked for.
     pub gap_grace: Duration,
+    /// A missing message of a super group is asked for after a random part of this more: where one is given up by its writer, all
+    /// members who are online miss it in the same moment.
+    pub super_group_spread: Duration,
+    /// With a heartbeat, a super group is asked for what is new if nothing has been heard of it for so long: its push may be lost.
+    pub super_group_poll: Duration,
     /// How long [`Client::close`](crate::Client::close) waits for what was sent to be answered.
     pub close_timeout: Duration,
 }
@@ -82,6 +92,8 @@ impl Default for Timing {
             },
             stable_after: Duration::from_mins(1),
             gap_grace: Duration::from_millis(100),
+            super_group_spread: Duration::from_secs(2),
+            super_group_poll: Duration::from_mins(6),
             close_timeout: Duration::from_secs(5),
         }
     }
@@ -111,6 +123,12 @@ pub struct ConnectOptions {
     /// Keeps the numbering; without, a message that is unanswered when the process ends may be lost or, if the app sends it
     /// again, doubled.
     pub session_store: Option<Arc<dyn SessionStore>>,
+    /// The cursor of each super group, as [`Event::GroupCursor`](crate::Event::GroupCursor) and
+    /// [`Event::GroupMessage`](crate::Event::GroupMessage) told: group to conversation seq.
+    pub super_groups: BTreeMap<u64, u64>,
+    /// The HTTP API, to ask once which super groups this user is in. What the inbox tells of them from `start` on is known
+    /// without. A group of which neither a cursor nor the inbox tells begins at its end, or with `Start::Newest` so many messages before.
+    pub http_url: Option<Url>,
     /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
     pub send_queue: usize,
     /// Events that may wait to be read. When it is full, receiving pauses: nothing is lost, SYNC brings it later.
@@ -119,7 +137,12 @@ pub struct ConnectOptions {
     pub timing: Timing,
     /// How the byte stream under the WebSocket is opened; tests put a scripted peer here.
     pub(crate) dial: Dial,
+    /// Lists groups in place of `http_url`; tests put their own here.
+    pub(crate) lister: Option<Lister>,
 }
+
+/// Asks which groups the user is in.
+pub(crate) type Lister = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Group>, BoxError>> + Send + Sync>;
 
 impl ConnectOptions {
     /// Defaults: token in the query, protobuf, everything from the start of the inbox, a new session.
@@ -134,12 +157,42 @@ impl ConnectOptions {
             receive: true,
             session: None,
             session_store: None,
+            super_groups: BTreeMap::new(),
+            http_url: None,
             send_queue: 256,
             event_queue: 1024,
             timing: Timing::default(),
             dial: crate::socket::dial_tcp(),
+            lister: None,
         }
     }
+
+    /// How to learn which groups the user is in, where there is a way.
+    pub(crate) fn lister(&self) -> Option<Lister> {
+        let by_http = || {
+            let (api, token) = (Api::new(self.http_url.clone()?), self.token.clone());
+            Some(list_by(api, token))
+        };
+        self.lister.clone().or_else(by_http)
+    }
+}
+
+/// Lists groups by the HTTP API, all pages.
+fn list_by(api: Api, token: TokenSource) -> Lister {
+    Arc::new(move || {
+        let (api, token) = (api.clone(), token.clone());
+        Box::pin(async move {
+            let token = token.get(TokenRequest::Current).await?;
+            let api = api.with_token(token.unwrap_or_default());
+            let (mut groups, mut after) = (Vec::new(), Some(0));
+            while let Some(from) = after {
+                let page = api.groups(from).await?;
+                groups.extend(page.groups);
+                after = page.next.filter(|next| *next > from);
+            }
+            Ok(groups)
+        })
+    })
 }
 
 impl fmt::Debug for ConnectOptions {

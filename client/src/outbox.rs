@@ -10,13 +10,13 @@
 //!
 //! # Where the server's record and ours differ
 //!
-//! The own copy of every accepted message comes back through the own inbox with its session and `client_id`;
-//! [`Outbox::observe`] recognises the one in flight by number **and** content. Then:
+//! The own copy of every accepted message comes back through the own inbox, or the log of the super group that it is for, with
+//! its session and `client_id`; [`Outbox::observe`] recognises the one in flight by number **and** content. Then:
 //!
 //! - `CLIENT_ID_AHEAD` (the server forgot our numbering), `SESSION_PASSED` (a later session of this device is known): a new
 //!   session above both is begun and the message is numbered 1 in it. No duplicate can arise when the refused transmission was
 //!   the only one, for then the server has never accepted it. After more than one, an earlier one may have been accepted
-//!   before the record went away. So the inbox is caught up with first; only if the own copy is not there is the message
+//!   before the record went away. So the inbox (and the super group's log) is caught up with first; only if the own copy is not there is the message
 //!   sent anew.
 //! - A message restored from an earlier process is never sent anew on such an answer: its own copy may lie below
 //!   the cursor that this process started with. It ends as [`SendError::StateLost`] unless its copy is seen.
@@ -34,7 +34,7 @@
 use crate::error::SendError;
 use serde::{Deserialize, Serialize};
 use wigwag_protocol::limits::MAX_INTEGER;
-use wigwag_protocol::pb::{AckMsg, AckType, Message, UpMsg};
+use wigwag_protocol::pb::{AckMsg, AckType, Message, SessionType, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload};
 
 /// A device's numbering of its messages, as an app may keep it. Saved before a message is transmitted, it lets the next
@@ -50,16 +50,17 @@ pub struct Session {
     pub pending: Option<Message>,
 }
 
-/// What the server gave a message that it accepted: it is durable in the conversation's log and in both inboxes.
+/// What the server gave a message that it accepted: it is durable in the conversation's log, and reaches every inbox that it is
+/// to reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The session that it was numbered in.
     pub session: u64,
     /// Its number there.
     pub client_id: u64,
-    /// Its seq in the own inbox.
+    /// Its seq in the own inbox; 0 in a super group.
     pub seq: u64,
-    /// Its seq in the conversation: the display order, the same for both sides.
+    /// Its seq in the conversation: the display order, the same for all sides.
     pub conversation_seq: u64,
     /// When the server accepted it, in ms.
     pub send_time_ms: i64,
@@ -206,6 +207,12 @@ impl Outbox {
     /// How often the message in flight was transmitted under its present number by this process.
     pub(crate) fn transmissions(&self) -> u32 {
         self.flight.as_ref().map_or(0, |flight| flight.transmissions)
+    }
+
+    /// The group that the message in flight is for.
+    pub(crate) fn group(&self) -> Option<u64> {
+        let message = &self.flight.as_ref()?.message;
+        (message.session_type() == SessionType::Group).then_some(message.receiver_id)
     }
 
     /// Gives up the message in flight without an answer; only right when it was never transmitted under its present number.

@@ -1,8 +1,12 @@
 //! What operations may cost, and what they do cost: counted by the stack's meter, not timed.
 
-use crate::{Account, Device, World};
+use crate::{Account, Device, Kept, World, altered_template};
 use anyhow::Result;
 use wigwag_local::meter::{AwsRow, Reading};
+use wigwag_protocol::pb::SessionType;
+use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
+use wigwag_store::send::Draft;
+use wigwag_store::{DeviceKey, MessageKey};
 
 /// Repetitions of each operation; the counts are divided by it.
 const TIMES: u64 = 20;
@@ -62,9 +66,33 @@ const fn cost(write_units: f64, read_units: f64, requests: f64, pushes: f64) -> 
     }
 }
 
+/// Members of a group who are online; all others are not.
+const ONLINE: u64 = 5;
+
+/// Messages of a burst: as many as one batch of the queue holds.
+const BURST: u64 = 10;
+
+/// The group whose messages are counted.
+const GROUP: u64 = 1;
+
+/// The super group: as many members as one announcement is for.
+const SUPER_GROUP: u64 = 2;
+
+/// Its members.
+const SUPER_MEMBERS: u64 = 2 * SHARD_MEMBERS;
+
+/// A stack to measure on. Its workers may take as long as a task is theirs: on a machine that is busy or slow, a full shard with a
+/// full batch would else be cut in two, and what is counted would depend on the time.
+pub async fn world() -> Result<World> {
+    let directory = tempfile::tempdir()?;
+    let changes = [("      MemorySize: 1024", "      Timeout: 30\n      MemorySize: 1024")];
+    let template = altered_template(directory.path(), &changes)?;
+    World::with(|options| options.template = template).await
+}
+
 /// Measures every operation that has a budget.
 pub async fn measure(world: &World) -> Result<Vec<Row>> {
-    Ok(vec![
+    let mut rows = vec![
         message(world).await?,
         heartbeat(world).await?,
         sync(world, "sync, 50 small messages", SMALL_BYTES, cost(0.0, 10.0, 4.0, 0.0)).await?,
@@ -77,7 +105,129 @@ pub async fn measure(world: &World) -> Result<Vec<Row>> {
         .await?,
         connect(world).await?,
         disconnect(world).await?,
+    ];
+    rows.extend(groups(world).await?);
+    Ok(rows)
+}
+
+/// Messages to a group with one full shard of members, and to a super group with two; a few of them are online. Units and requests are per member, without pushes;
+/// pushes are per device that is online.
+async fn groups(world: &World) -> Result<Vec<Row>> {
+    let mut accounts = Vec::new();
+    for n in 0..ONLINE {
+        accounts.push(world.account(&format!("online {n}")).await?);
+    }
+    let mut users: Vec<u64> = accounts.iter().map(|account| account.user_id).collect();
+    users.extend(world.crowd(1, SUPER_MEMBERS - ONLINE).await?);
+    let shard = usize::try_from(SHARD_MEMBERS)?;
+    world.group_of(GROUP, &users[..shard], false).await?;
+    world.group_of(SUPER_GROUP, &users, true).await?;
+    let mut devices = Vec::new();
+    for account in &accounts {
+        devices.push(world.device(account).await?);
+    }
+    let (sender, receivers) = devices.split_at_mut(1);
+    let sender = &mut sender[0];
+    Ok(vec![
+        alone(
+            world,
+            GROUP,
+            sender,
+            receivers,
+            "group message, per member, alone",
+            cost(2.1, 0.1, 0.1, 1.0),
+        )
+        .await?,
+        burst(world, accounts[0].user_id, receivers).await?,
+        alone(
+            world,
+            SUPER_GROUP,
+            sender,
+            receivers,
+            "super group message, per member",
+            cost(0.01, 0.55, 0.02, 1.0),
+        )
+        .await?,
     ])
+}
+
+async fn alone(
+    world: &World,
+    group: u64,
+    sender: &mut Device,
+    receivers: &mut [Device],
+    operation: &'static str,
+    limit: Cost,
+) -> Result<Row> {
+    // The sender's own device is not pushed to, but in a super group.
+    let online = if group == SUPER_GROUP { ONLINE } else { ONLINE - 1 };
+    let client_id = group;
+    world.settled().await?;
+    world.reset_meter().await?;
+    let content = "x".repeat(CONTENT_BYTES);
+    sender.tell_to(SessionType::Group, group, client_id, &content).await?;
+    for receiver in receivers {
+        receiver.pushed().await?;
+    }
+    world.settled().await?;
+    let members = if group == SUPER_GROUP {
+        SUPER_MEMBERS
+    } else {
+        SHARD_MEMBERS
+    };
+    per_member(world, operation, members, online, limit).await
+}
+
+/// Ten messages that are in the queue before a worker takes the first: that is how they come while it is busy.
+async fn burst(world: &World, sender: u64, receivers: &mut [Device]) -> Result<Row> {
+    world.settled().await?;
+    world.reset_meter().await?;
+    let (store, kept) = (world.store(), Kept::default());
+    for client_id in 1..=BURST {
+        let key = MessageKey {
+            sender,
+            device: DeviceKey::of(1, "another one"),
+            session: 1,
+            client_id,
+        };
+        let draft = Draft {
+            key,
+            message_type: 1,
+            content: vec![b'x'; CONTENT_BYTES],
+        };
+        store.send_to_group(&kept, &draft, GROUP, crate::now_ms()).await?;
+    }
+    let tasks = kept.take();
+    world.fanout_queue()?.enqueue(&tasks).await?;
+    for receiver in receivers {
+        for _ in 0..BURST {
+            receiver.pushed().await?;
+        }
+    }
+    world.settled().await?;
+    let limit = cost(1.2, 0.05, 0.06, 0.1);
+    let operation = "group message, per member, in bursts of 10";
+    per_member(world, operation, SHARD_MEMBERS * BURST, (ONLINE - 1) * BURST, limit).await
+}
+
+/// What was counted, per message and member, and per message and device.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+async fn per_member(world: &World, operation: &'static str, copies: u64, pushed: u64, limit: Cost) -> Result<Row> {
+    let reading = world.meter().await?;
+    let is_push = |row: &AwsRow| row.operation == "PostToConnection";
+    let (work, posts) = (reading.aws_total(|row| !is_push(row)), reading.aws_total(is_push));
+    let copies = copies as f64;
+    let measured = cost(
+        work.write_units / copies,
+        work.read_units / copies,
+        work.requests as f64 / copies,
+        posts.requests as f64 / pushed as f64,
+    );
+    Ok(Row {
+        operation,
+        measured,
+        limit,
+    })
 }
 
 async fn message(world: &World) -> Result<Row> {

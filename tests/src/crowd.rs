@@ -3,7 +3,9 @@
 
 use crate::world::{Account, World};
 use anyhow::{Context as _, Result};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::time::{SystemTime, UNIX_EPOCH};
 use wigwag_edge::{Claims, TokenKeys};
@@ -13,7 +15,7 @@ use wigwag_protocol::limits::CHANGE_USERS;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::groups::{NewGroup, Wanted};
-use wigwag_store::{DeviceKey, GroupId, Store, StoreError, UserId};
+use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
 
 /// The stack's token key, where a crowd signs its own tokens.
 const TOKEN_KEY: &str = "the key of a stack that has a crowd in it";
@@ -44,21 +46,44 @@ impl TaskQueue for Nowhere {
 impl World {
     /// The store, on the stack's tables.
     pub fn store(&self) -> Store {
-        let config = aws_sdk_dynamodb::Config::builder()
+        let config = self.dynamodb();
+        Store::new(config, self.table("TimelinesTable"), self.table("DirectoryTable"))
+    }
+
+    /// Takes a user's inbox away, as no code of ours does.
+    pub async fn forget_inbox(&self, user: UserId) -> Result<()> {
+        let head = [
+            (
+                schema::timelines::TIMELINE,
+                AttributeValue::S(TimelineId::inbox(user).to_string()),
+            ),
+            (
+                schema::timelines::SEQ,
+                AttributeValue::N(schema::timelines::HEAD.to_string()),
+            ),
+        ];
+        let key = head.map(|(name, value)| (name.to_owned(), value));
+        Client::from_conf(self.dynamodb().build())
+            .delete_item()
+            .table_name(self.table("TimelinesTable"))
+            .set_key(Some(key.into()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    fn dynamodb(&self) -> Builder {
+        aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "crowd"))
-            .endpoint_url(&self.stack.aws_endpoint_url);
-        let name = |logical_id: &str| {
-            let table = self
-                .stack
-                .stack
-                .tables
-                .iter()
-                .find(|table| table.logical_id == logical_id);
-            table.map(|table| table.name.clone()).unwrap_or_default()
-        };
-        Store::new(config, name("TimelinesTable"), name("DirectoryTable"))
+            .endpoint_url(&self.stack.aws_endpoint_url)
+    }
+
+    fn table(&self, logical_id: &str) -> String {
+        let mut tables = self.stack.stack.tables.iter();
+        let table = tables.find(|table| table.logical_id == logical_id);
+        table.map(|table| table.name.clone()).unwrap_or_default()
     }
 
     /// Makes `n` users, with ids from `first` on.
@@ -119,7 +144,8 @@ impl World {
     }
 }
 
-fn now_ms() -> i64 {
+/// Now, in ms since 1970.
+pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -8,7 +8,10 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame, protocol::CloseFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use wigwag_protocol::pb::{AckMsg, HeartbeatMsg, Message, SyncInputMsg, SyncOutputMsg, UpMsg};
+use wigwag_protocol::pb::{
+    AckMsg, HeartbeatMsg, Message, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg, SyncInputMsg,
+    SyncOutputMsg, UpMsg,
+};
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 
 /// How long a story waits for what must come. It never waits so long unless it fails.
@@ -150,8 +153,19 @@ impl Device {
 
     /// Sends a text message under a number; answers with the whole output.
     pub async fn say(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<OutputFrame> {
+        self.say_to(SessionType::Single, receiver_id, client_id, text).await
+    }
+
+    /// Sends a text message to a user, a group or a room; answers with the whole output.
+    pub async fn say_to(
+        &mut self,
+        kind: SessionType,
+        receiver_id: u64,
+        client_id: u64,
+        text: &str,
+    ) -> Result<OutputFrame> {
         let msg = Message {
-            session_type: 1,
+            session_type: kind.into(),
             receiver_id,
             message_type: 1,
             content: text.as_bytes().to_vec(),
@@ -167,14 +181,72 @@ impl Device {
 
     /// Sends a text message that must be acknowledged.
     pub async fn tell(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<AckMsg> {
-        let output = self.say(receiver_id, client_id, text).await?;
-        match output {
+        self.tell_to(SessionType::Single, receiver_id, client_id, text).await
+    }
+
+    /// Sends a text message to a user, a group or a room, which must be acknowledged.
+    pub async fn tell_to(&mut self, kind: SessionType, receiver_id: u64, client_id: u64, text: &str) -> Result<AckMsg> {
+        acknowledged(self.say_to(kind, receiver_id, client_id, text).await?)
+    }
+
+    /// Sends a signal that must be acknowledged.
+    pub async fn signal(&mut self, signal: SignalMsg) -> Result<AckMsg> {
+        acknowledged(self.ask(Request::Signal(signal)).await?)
+    }
+
+    /// Enters a room; answers with the one that was left for it.
+    pub async fn enter(&mut self, room_id: u64) -> Result<u64> {
+        let room = RoomMsg { room_id, left_id: 0 };
+        match self.ask(Request::EnterRoom(room)).await? {
             OutputFrame {
                 code: 0,
-                payload: Payload::Ack(ack),
+                payload: Payload::EnterRoom(room),
                 ..
-            } => Ok(ack),
-            other => bail!("not acknowledged: {other:?}"),
+            } => Ok(room.left_id),
+            other => bail!("not in the room: {other:?}"),
+        }
+    }
+
+    /// Leaves the room; answers with which it was.
+    pub async fn leave_room(&mut self) -> Result<u64> {
+        match self.ask(Request::LeaveRoom(RoomMsg::default())).await? {
+            OutputFrame {
+                code: 0,
+                payload: Payload::LeaveRoom(room),
+                ..
+            } => Ok(room.left_id),
+            other => bail!("not out of the room: {other:?}"),
+        }
+    }
+
+    /// Reads the first page of what this device may read of a group.
+    pub async fn pull_group(&mut self, group: u64) -> Result<PullOutputMsg> {
+        let pull = PullInputMsg {
+            session_type: SessionType::Group.into(),
+            target_id: group,
+            ..PullInputMsg::default()
+        };
+        match self.ask(Request::Pull(pull)).await? {
+            OutputFrame {
+                code: 0,
+                payload: Payload::Pull(page),
+                ..
+            } => Ok(page),
+            other => bail!("no page: {other:?}"),
+        }
+    }
+
+    /// Everything in the inbox after a cursor, once nothing is being written any more.
+    pub async fn catch_up(&mut self, mut cursor: u64) -> Result<Vec<Message>> {
+        let mut messages = Vec::new();
+        loop {
+            let page = self.sync(cursor, 0).await?;
+            let settled = page.messages.into_iter().filter(|message| message.seq <= page.cursor);
+            messages.extend(settled);
+            cursor = page.cursor;
+            if cursor == page.max_seq {
+                return Ok(messages);
+            }
         }
     }
 
@@ -261,6 +333,17 @@ impl Device {
     async fn batch(&mut self) -> Result<Vec<OutputFrame>> {
         let text = self.next_text().await?;
         OutputFrame::decode_batch(&text).with_context(|| format!("read {text}"))
+    }
+}
+
+fn acknowledged(output: OutputFrame) -> Result<AckMsg> {
+    match output {
+        OutputFrame {
+            code: 0,
+            payload: Payload::Ack(ack),
+            ..
+        } => Ok(ack),
+        other => bail!("not acknowledged: {other:?}"),
     }
 }
 

@@ -5,8 +5,11 @@
 pub mod budget;
 mod crowd;
 mod device;
+mod queues;
 mod world;
 
+pub(crate) use crowd::now_ms;
 pub use crowd::with_crowd;
 pub use device::{Device, Dial};
-pub use world::{Account, PASSWORD, World, template};
+pub use queues::Kept;
+pub use world::{Account, PASSWORD, World, altered_template, template};

@@ -5,15 +5,36 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wigwag_local::meter::Reading;
 use wigwag_local::stack::{Options, Running, Stack};
-use wigwag_protocol::http::{Failure, LoggedIn, Login, PLATFORM_LINUX, Register, Registered};
+use wigwag_protocol::Code;
+use wigwag_protocol::http::{
+    CreateGroup, Failure, GroupCreated, LoggedIn, Login, PLATFORM_LINUX, Register, Registered,
+};
 
 /// The project's template.
 pub fn template() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml"))
+}
+
+/// The project's template with some of its text replaced, in a directory of its own.
+pub fn altered_template(directory: &Path, changes: &[(&str, &str)]) -> Result<PathBuf> {
+    let original = template();
+    let root = original
+        .parent()
+        .context("a template has a directory")?
+        .canonicalize()?;
+    let mut text = std::fs::read_to_string(&original)?;
+    let code = format!("CodeUri: {}", root.display());
+    for (before, after) in changes.iter().chain([&("CodeUri: .", code.as_str())]) {
+        ensure!(text.contains(before), "the template says nothing like {before}");
+        text = text.replace(before, after);
+    }
+    let path = directory.join("template.yaml");
+    std::fs::write(&path, text)?;
+    Ok(path)
 }
 
 /// A stack of its own for each story.
@@ -153,6 +174,38 @@ impl World {
     pub async fn refused(&self, path: &str, token: Option<&str>, body: &str) -> Result<(StatusCode, Failure)> {
         let response = self.send("POST", path, token, Some(body.to_owned())).await?;
         Ok((response.status(), response.json().await.context("read the failure")?))
+    }
+
+    /// Makes a group with these members beside its owner; answers with its id.
+    pub async fn group(&self, owner: &Account, members: &[&Account]) -> Result<u64> {
+        self.make_group(owner, members, false).await
+    }
+
+    /// Makes a super group with these members beside its owner; answers with its id.
+    pub async fn super_group(&self, owner: &Account, members: &[&Account]) -> Result<u64> {
+        self.make_group(owner, members, true).await
+    }
+
+    async fn make_group(&self, owner: &Account, members: &[&Account], super_group: bool) -> Result<u64> {
+        let create = CreateGroup {
+            name: "the group".to_owned(),
+            user_ids: members.iter().map(|member| member.user_id).collect(),
+            super_group,
+            open_history: false,
+        };
+        let created: GroupCreated = self.post("/group/create", Some(&owner.token), &create).await?;
+        Ok(created.group_id)
+    }
+
+    /// Posts JSON as somebody, and answers with what came of it: `OK`, or the code of the refusal.
+    pub async fn outcome(&self, path: &str, who: &Account, body: &impl Serialize) -> Result<Code> {
+        let body = serde_json::to_string(body)?;
+        let response = self.send("POST", path, Some(&who.token), Some(body)).await?;
+        if response.status().is_success() {
+            return Ok(Code::OK);
+        }
+        let failure: Failure = response.json().await.context("read the failure")?;
+        Code::from_number(failure.code).context("an unknown code")
     }
 
     /// What the stack has counted since it started, or since the last reset.

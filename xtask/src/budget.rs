@@ -2,8 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use wigwag_tests::World;
-use wigwag_tests::budget::{Cost, Row, measure};
+use wigwag_tests::budget::{Cost, Row, measure, world};
 
 /// Flags of `cargo xtask budget`.
 #[derive(Debug, clap::Args)]
@@ -14,7 +13,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    let world = World::start().await?;
+    let world = world().await?;
     let rows = measure(&world).await;
     world.stop().await;
     let rows = rows?;
@@ -35,7 +34,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn as_line(row: &Row) -> String {
-    let of = |field: fn(&Cost) -> f64| format!("{:.2} of {}", field(&row.measured), field(&row.limit));
+    let of = |field: fn(&Cost) -> f64| format!("{:.3} of {}", field(&row.measured), field(&row.limit));
     format!(
         "| {} | {} | {} | {} | {} |",
         row.operation,

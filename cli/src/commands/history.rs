@@ -4,31 +4,31 @@ use crate::Context;
 use crate::args::History;
 use crate::exit::Failure;
 use crate::peer::{Names, resolve};
+use crate::shown::{self, Here};
 use wigwag_client::{Api, Message, Range};
 
 pub(crate) async fn run(context: &mut Context, args: History) -> Result<(), Failure> {
-    let peer_id = resolve(&context.profiles, &args.with)?;
+    let here = match (&args.with, args.group) {
+        (Some(with), _) => Here::Peer(resolve(&context.profiles, with)?),
+        (None, Some(group_id)) => Here::Group(group_id),
+        (None, None) => return Err(Failure::usage("whose history? --with or --group")),
+    };
     let (held, api, _) = super::signed_in(context).await?;
-    let me = held.user_id();
-    let messages = newest(&api, peer_id, &args).await?;
+    let messages = newest(&api, here, &args).await?;
     let mut names = Names::new(api);
-    if args.with.parse::<u64>().is_err() {
-        names.call(peer_id, args.with);
+    if let (Here::Peer(peer_id), Some(with)) = (here, args.with)
+        && with.parse::<u64>().is_err()
+    {
+        names.call(peer_id, with);
     }
     for message in messages.iter().rev() {
-        let own = message.sender_id == me;
-        let from = if own {
-            "you".to_owned()
-        } else {
-            names.of(message.sender_id).await
-        };
-        context.printer.message(message, &from, own)?;
+        shown::message(&mut context.printer, &mut names, held.user_id(), here, message).await?;
     }
     Ok(())
 }
 
 /// Page by page, newest first, until there are enough.
-async fn newest(api: &Api, peer_id: u64, args: &History) -> Result<Vec<Message>, Failure> {
+async fn newest(api: &Api, here: Here, args: &History) -> Result<Vec<Message>, Failure> {
     let mut messages = Vec::new();
     let mut end_seq = match args.before {
         Some(0 | 1) => return Ok(messages),
@@ -42,7 +42,11 @@ async fn newest(api: &Api, peer_id: u64, args: &History) -> Result<Vec<Message>,
             end_seq,
             ..Range::newest(limit)
         };
-        let page = api.history(peer_id, range).await?;
+        let page = match here {
+            Here::Group(group_id) => api.group_history(group_id, range).await?,
+            Here::Peer(peer_id) => api.history(peer_id, range).await?,
+            Here::Room(_) | Here::Nowhere => return Ok(messages),
+        };
         messages.extend(page.messages);
         if !page.has_more || page.next_seq == 0 {
             break;

@@ -6,6 +6,7 @@ use crate::args::Login;
 use crate::exit::Failure;
 use crate::profile::Profile;
 use serde_json::json;
+use std::collections::BTreeMap;
 use wigwag_client::Api;
 
 /// Keeps the device id, the cursor and the numbering of a profile that is of the same account.
@@ -44,6 +45,7 @@ pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failur
         token: String::new(),
         expires_at_ms: 0,
         cursor: 0,
+        super_groups: BTreeMap::new(),
         session: None,
     };
     let data = json!({ "user_id": logged_in.user_id, "profile": name, "expires_at_ms": logged_in.expires_at_ms });

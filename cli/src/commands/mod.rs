@@ -3,12 +3,16 @@
 pub(crate) mod block;
 pub(crate) mod chat;
 pub(crate) mod friend;
+pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod me;
 pub(crate) mod profiles;
+pub(crate) mod redrive;
 pub(crate) mod register;
+pub(crate) mod room;
 pub(crate) mod send;
+pub(crate) mod signal;
 pub(crate) mod sync;
 pub(crate) mod tail;
 

@@ -10,14 +10,18 @@ use anyhow::Context as _;
 use std::io::Read as _;
 use std::time::Duration;
 use tokio::time::timeout;
-use wigwag_client::{Content, Events, Receipt, SendError, Sending};
+use wigwag_client::{Content, Conversation, Events, Receipt, SendError, Sending};
 
 pub(crate) async fn run(context: &mut Context, args: Send) -> Result<(), Failure> {
     let what = read(&args)?;
-    let receiver_id = resolve(&context.profiles, &args.to)?;
+    let to = match (&args.to, args.group) {
+        (Some(who), _) => Conversation::Peer(resolve(&context.profiles, who)?),
+        (None, Some(group_id)) => Conversation::Group(group_id),
+        (None, None) => return Err(Failure::usage("to whom? --to or --group")),
+    };
     let (held, _, ws_url) = super::signed_in(context).await?;
     let (client, mut events) = link::connect(&held, &ws_url, Purpose::SendOnly).await?;
-    let mut sending = client.enqueue(receiver_id, what).await?;
+    let mut sending = client.enqueue(to, what).await?;
     let waiting = outcome(context, &mut events, &mut sending);
     let in_time = timeout(Duration::from_secs(args.timeout), waiting).await;
     client.close().await;

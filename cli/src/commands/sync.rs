@@ -16,8 +16,8 @@ pub(crate) async fn run(context: &mut Context, args: Sync) -> Result<(), Failure
     while left > 0
         && let Some(event) = events.next().await
     {
-        let is_end = matches!(event, Event::CaughtUp { .. });
-        left -= u64::from(matches!(event, Event::Message(_)));
+        let is_end = matches!(event, Event::GroupsCaughtUp);
+        left -= u64::from(matches!(event, Event::Message(_) | Event::GroupMessage(_)));
         super::tail::receive(context, &held, &mut names, event).await?;
         if is_end {
             break;

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use crate::link::{self, Purpose};
 use crate::peer::Names;
 use crate::profile::Held;
+use crate::shown::{self, Here};
 use crate::signals;
 use wigwag_client::{Event, Events};
 
@@ -41,15 +42,16 @@ pub(super) async fn receive(
 ) -> Result<(), Failure> {
     match event {
         Event::Message(message) => {
-            let own = message.sender_id == held.user_id();
-            let from = if own {
-                "you".to_owned()
-            } else {
-                names.of(message.sender_id).await
-            };
-            context.printer.message(&message, &from, own)?;
+            shown::message(&mut context.printer, names, held.user_id(), Here::Nowhere, &message).await?;
             held.advance(message.seq)
         }
+        Event::GroupMessage(message) => {
+            shown::message(&mut context.printer, names, held.user_id(), Here::Nowhere, &message).await?;
+            held.advance_group(message.receiver_id, message.conversation_seq)
+        }
+        Event::GroupCursor { group_id, cursor } => held.advance_group(group_id, cursor),
+        Event::GroupEnded { group_id } => held.forget_group(group_id),
+        Event::Signal(signal) => shown::signal(&mut context.printer, names, &signal).await,
         Event::CaughtUp { cursor } => {
             // Not only forwards: a cursor beyond this was of an inbox that is no more.
             held.set_cursor(cursor)?;

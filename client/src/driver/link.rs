@@ -22,16 +22,27 @@ pub(super) enum Asked {
     Message(Attempt),
     /// SYNC after this seq.
     Sync { after: u64 },
+    /// PULL of a super group.
+    Pull { group_id: u64 },
+    /// Entering the room again.
+    Room { room_id: u64 },
     /// Our own heartbeat.
     Heartbeat,
-    /// A question of the app.
-    App(Answer),
+    /// A question of the app; the room that it enters by it.
+    App(Answer, Option<u64>),
 }
 
 #[derive(Debug)]
 struct Open {
     asked: Asked,
     expires: Instant,
+}
+
+/// What has been looked through for a message of which it is not known whether it was accepted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Verified {
+    pub(super) inbox: bool,
+    pub(super) group: bool,
 }
 
 /// State that lives as long as one connection.
@@ -53,6 +64,20 @@ pub(super) struct Link {
     pub(super) gap_at: Option<Instant>,
     /// The latest SYNC that is not answered.
     pub(super) sync_open: Option<u64>,
+    /// The PULL of a super group that is not answered: its id, the group, and until when it is waited for. One at a time.
+    pub(super) pull_open: Option<(u64, u64, Instant)>,
+    /// When to enter the room again.
+    pub(super) room_at: Option<Instant>,
+    /// Whether the inbox was caught up with.
+    pub(super) inbox_caught_up: bool,
+    /// Whether the app knows that all super groups were caught up with.
+    pub(super) groups_told: bool,
+    /// Whether the inbox was asked what an unknown super group is.
+    pub(super) met_stranger: bool,
+    /// A page of SYNC from this request on tells of every super group that was listed.
+    pub(super) listed_from: u64,
+    /// Which parts of what the server had when a doubt arose are handed on.
+    pub(super) verified: Verified,
     /// Pages of requests from this id on show everything that the server had when a doubt arose.
     pub(super) verify_from: u64,
     /// Failures in a row that name no request, or a SYNC that is to be repeated.
@@ -80,6 +105,13 @@ impl Link {
             sync_at: None,
             gap_at: None,
             sync_open: None,
+            pull_open: None,
+            room_at: None,
+            inbox_caught_up: false,
+            groups_told: false,
+            met_stranger: false,
+            listed_from: 0,
+            verified: Verified::default(),
             verify_from: 0,
             failures: 0,
             silent_since: None,
@@ -141,7 +173,7 @@ impl Link {
             .map(|(id, _)| *id)
             .collect();
         for id in late {
-            if let Some(Asked::App(answer)) = self.take(id) {
+            if let Some(Asked::App(answer, _)) = self.take(id) {
                 // The app may have stopped waiting.
                 let _ = answer.send(Err(RequestError::TimedOut));
             }
@@ -150,8 +182,8 @@ impl Link {
 
     /// Fails every question of the app: the connection or the server failed, and nobody knows for which.
     pub(super) fn interrupt_app(&mut self, why: &str) {
-        for (_, open) in self.open.extract_if(|_, open| matches!(open.asked, Asked::App(_))) {
-            if let Asked::App(answer) = open.asked {
+        for (_, open) in self.open.extract_if(|_, open| matches!(open.asked, Asked::App(..))) {
+            if let Asked::App(answer, _) = open.asked {
                 let _ = answer.send(Err(RequestError::Interrupted(why.to_owned())));
             }
         }
@@ -166,7 +198,7 @@ impl Link {
             .map(|open| open.expires);
         let silence = self.silent_since.map(|since| since + timing.silence);
         let asking = [self.sync_at, self.gap_at].map(|at| at.filter(|_| may_sync));
-        [self.message_at, silence]
+        [self.message_at, self.room_at, silence]
             .into_iter()
             .chain(asking)
             .flatten()

@@ -3,22 +3,30 @@
 //! Flow: connect (with backoff) → serve until the connection ends → connect again, until something final happens. What is in
 //! flight, the numbering and the cursor live here and outlast connections.
 //!
+//! `receive` deals with the inbox, `groups` with the logs of super groups, `listing` asks which those are, `room` keeps the device in
+//! its room.
+//!
 //! Invariants: one message in flight; it is saved before it is transmitted; the queue of the handle is read only when
 //! nothing is in flight, so that its bound is the bound; SYNC is the first thing on every connection.
 
+mod groups;
 mod link;
+mod listing;
 mod outlet;
 mod receive;
+mod room;
 mod serve;
 
 pub(crate) use link::Answer;
 
-use crate::error::{RequestError, SendError, StopReason};
+use crate::error::{SendError, StopReason};
 use crate::event::{DisconnectReason, Event};
 use crate::inbox::Inbox;
 use crate::options::{ConnectOptions, Start};
 use crate::outbox::{Outbox, Receipt, Session};
 use crate::socket::{OpenError, Socket, establish};
+use crate::super_groups::SuperGroups;
+use listing::Listing;
 use outlet::Outlet;
 use std::io;
 use std::pin::pin;
@@ -56,11 +64,18 @@ pub(crate) enum Control {
 pub(crate) struct Shared {
     cursor: AtomicU64,
     session: Mutex<Session>,
+    /// How many messages were sent to rooms.
+    relayed: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor.load(Ordering::Acquire)
+    }
+
+    /// A number for a message to a room.
+    pub(crate) fn next_relayed(&self) -> u64 {
+        self.relayed.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn session(&self) -> Session {
@@ -100,6 +115,12 @@ pub(crate) struct Driver {
     outlet: Outlet,
     shared: Arc<Shared>,
     receiving: Receiving,
+    super_groups: SuperGroups,
+    listing: Listing,
+    /// Super groups that were listed and that the inbox may still tell of, with where they end.
+    candidates: Vec<(u64, u64)>,
+    /// The room to be in.
+    room: Option<u64>,
     outbox: Outbox,
     /// Who waits for the message in flight; nobody for one that came with the session.
     ticket: Option<Ticket>,
@@ -126,9 +147,12 @@ impl Driver {
         } else {
             0
         };
+        let super_groups = SuperGroups::new(options.user_id, &options.super_groups, AHEAD_LIMIT);
+        let lister = options.receive.then(|| options.lister()).flatten();
         let shared = Arc::new(Shared {
             cursor: AtomicU64::new(cursor),
             session: Mutex::new(outbox.session()),
+            relayed: AtomicU64::new(0),
         });
         let driver = Self {
             options,
@@ -137,6 +161,10 @@ impl Driver {
             outlet: Outlet::new(emit),
             shared: Arc::clone(&shared),
             receiving,
+            super_groups,
+            listing: Listing::new(lister),
+            candidates: Vec::new(),
+            room: None,
             outbox,
             ticket: None,
             unsaved: true,
@@ -212,10 +240,7 @@ impl Driver {
             tokio::select! {
                 output = &mut work => return Some(output),
                 control = self.controls.recv(), if self.closing.is_none() => match control {
-                    Some(Control::Ask(_, answer)) => {
-                        // The app may have stopped waiting.
-                        let _ = answer.send(Err(RequestError::NotConnected));
-                    }
+                    Some(Control::Ask(request, answer)) => self.answer_without_connection(&request, answer),
                     Some(Control::SyncNow) => {} // every connection begins with one
                     Some(Control::Close) | None => self.begin_closing(),
                 },
@@ -239,6 +264,7 @@ impl Driver {
     /// Tells everyone who waits that it is over. The channel of controls goes last: that is what `Client::close` awaits.
     async fn finish(mut self, reason: StopReason) {
         self.submissions.close();
+        self.listing.abort();
         if let Some(ticket) = self.ticket.take() {
             let transmitted = self.outbox.transmissions() > 0 || self.outbox.is_verifying();
             let _ = ticket.send(Err(SendError::Stopped { transmitted }));

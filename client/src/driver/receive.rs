@@ -4,13 +4,14 @@ use super::link::{Asked, Link};
 use super::{AHEAD_LIMIT, Driver, Exit, Receiving, wall_clock_ms};
 use crate::error::StopReason;
 use crate::event::{DisconnectReason, Event};
-use crate::inbox::{Inbox, Next};
+use crate::inbox::Inbox;
 use crate::incoming::Incoming;
+use crate::series::Next;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
-use wigwag_protocol::pb::{KickMsg, Message, SyncOutputMsg};
+use wigwag_protocol::pb::{KickMsg, Message, SessionType, SyncOutputMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload};
 
 impl Driver {
@@ -77,8 +78,11 @@ impl Driver {
                 self.step(link, step).await
             }
             Some(Asked::Sync { after }) => self.page(link, request_id, after, output).await,
+            Some(Asked::Pull { group_id }) => self.group_page(link, request_id, group_id, output).await,
+            Some(Asked::Room { room_id }) => self.entered_again(link, room_id, output),
             Some(Asked::Heartbeat) => self.pulse(link, &output),
-            Some(Asked::App(answer)) => {
+            Some(Asked::App(answer, entering)) => {
+                self.entered(entering.filter(|_| output.is_ok()));
                 Self::answer_app(answer, output);
                 Ok(())
             }
@@ -92,6 +96,10 @@ impl Driver {
                 if let Some(message) = push.msg {
                     self.received(link, message);
                 }
+                Ok(())
+            }
+            Payload::Signal(signal) if output.code == Code::OK.number() => {
+                self.relayed(Event::Signal(signal));
                 Ok(())
             }
             Payload::Kick(kick) => Err(self.kicked(kick)),
@@ -120,6 +128,11 @@ impl Driver {
 
     /// A message that came without SYNC: a push, or what was just accepted from us.
     pub(super) fn received(&mut self, link: &mut Link, message: Message) {
+        match message.session_type() {
+            SessionType::Room => return self.relayed(Event::RoomMessage(message)),
+            SessionType::Group if message.seq == 0 => return self.group_received(link, message),
+            SessionType::Group | SessionType::Single | SessionType::Unspecified => {}
+        }
         let Receiving::From(inbox) = &mut self.receiving else {
             return;
         };
@@ -162,6 +175,7 @@ impl Driver {
                 if self.options.receive {
                     self.outlet.emit(Event::CaughtUp { cursor });
                 }
+                self.inbox_caught_up(link, request_id);
                 self.caught_up(link, request_id).await?;
             }
         }
@@ -222,6 +236,7 @@ impl Driver {
             Receiving::From(inbox) => {
                 inbox.note(pulse.max_seq);
                 self.look_for_gap(link, self.options.timing.gap_grace);
+                self.look_for_lost_group_messages();
             }
         }
         Ok(())
@@ -231,7 +246,7 @@ impl Driver {
         for message in messages {
             self.outbox.observe(&message);
             if self.options.receive {
-                self.outlet.emit(Event::Message(message));
+                self.hand_on_inboxed(message);
             }
         }
         if let Receiving::From(inbox) = &self.receiving {
@@ -248,7 +263,7 @@ impl Driver {
     }
 
     /// Plans a SYNC although nothing is known to be missing.
-    fn look_for_anything(&self, link: &mut Link) {
+    pub(super) fn look_for_anything(&self, link: &mut Link) {
         if self.options.receive && link.sync_open.is_none() {
             link.sync_by(Instant::now() + self.options.timing.gap_grace);
         }

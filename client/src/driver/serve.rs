@@ -1,6 +1,7 @@
 //! Serving one connection: what is due is sent, what arrives is dealt with, whichever comes first.
 
-use super::link::{Asked, Link};
+use super::link::{Asked, Link, Verified};
+use super::listing::Listed;
 use super::{Control, Driver, Exit, Receiving, Submission, wall_clock_ms};
 use crate::error::{RequestError, SendError, StopReason};
 use crate::event::{DisconnectReason, Event};
@@ -18,6 +19,7 @@ enum Wake {
     Frame(Option<Result<Frame, tungstenite::Error>>),
     Submission(Option<Submission>),
     Control(Option<Control>),
+    Listed(Listed),
     Relieved,
     Due,
 }
@@ -53,6 +55,10 @@ impl Driver {
                     Ok(())
                 }
                 Wake::Control(control) => self.control(link, control).await,
+                Wake::Listed(listed) => {
+                    self.listed(link, listed);
+                    Ok(())
+                }
                 Wake::Relieved => {
                     self.look_for_gap(link, Duration::ZERO);
                     Ok(())
@@ -67,19 +73,21 @@ impl Driver {
 
     async fn wait(&mut self, link: &mut Link) -> Wake {
         let due = link.next_due(&self.options.timing, !self.outlet.is_congested());
-        let due = self.closing.map_or(due, |closing| closing.min(due));
+        let others = [self.pull_due(link), self.listing.due(), self.closing];
+        let due = others.into_iter().flatten().fold(due, Instant::min);
         // A closed queue that is empty answers at once, for ever.
         let takes = self.outbox.is_idle() && !(self.closing.is_some() && self.submissions.is_empty());
         tokio::select! {
             frame = link.socket.next() => Wake::Frame(frame),
             submission = self.submissions.recv(), if takes => Wake::Submission(submission),
             control = self.controls.recv(), if self.closing.is_none() => Wake::Control(control),
+            listed = self.listing.wait(), if self.listing.is_under_way() => Wake::Listed(listed),
             () = self.outlet.relieve(), if self.outlet.is_congested() => Wake::Relieved,
             () = sleep_until(due) => Wake::Due,
         }
     }
 
-    /// SYNC first; a heartbeat where the end of the inbox has to be found.
+    /// SYNC first, then PULL of every super group, and into the room again; a heartbeat where the end of the inbox has to be found.
     async fn open_with_questions(&mut self, link: &mut Link) -> Result<(), Exit> {
         match &self.receiving {
             Receiving::FindEnd(_) => self.heartbeat(link).await,
@@ -89,7 +97,10 @@ impl Driver {
                 }
                 Ok(())
             }
-        }
+        }?;
+        self.begin_groups();
+        self.begin_room(link);
+        Ok(())
     }
 
     /// Sends what is due.
@@ -114,6 +125,13 @@ impl Driver {
         if link.message_at.is_some_and(|at| at <= now) {
             self.transmit(link).await?;
         }
+        if let Some(group_id) = self.wants_pull(link, now) {
+            self.pull(link, group_id).await?;
+        }
+        if link.room_at.is_some_and(|at| at <= now) {
+            self.enter_again(link).await?;
+        }
+        self.listing.begin_if_due(now);
         if link.heartbeat_at <= now {
             self.heartbeat(link).await?;
         }
@@ -225,7 +243,9 @@ impl Driver {
                 Ok(())
             }
             Some(Control::Ask(request, answer)) => {
-                let sent = link.request(request, Asked::App(answer), &self.options.timing).await;
+                let entering = self.asked_about_room(link, &request);
+                let asked = Asked::App(answer, entering);
+                let sent = link.request(request, asked, &self.options.timing).await;
                 sent.map(drop).map_err(Exit::Reconnect)
             }
             Some(Control::Close) | None => {
@@ -250,8 +270,9 @@ impl Driver {
             Step::Verify => {
                 tracing::info!("the server's numbering differs from ours; looking for the message in the inbox");
                 link.message_at = None;
-                link.verify_from = link.upcoming_request_id();
+                (link.verify_from, link.verified) = (link.upcoming_request_id(), Verified::default());
                 link.sync_at = Some(Instant::now());
+                self.look_in_group();
             }
             Step::Reconnect => return Err(Exit::Reconnect(DisconnectReason::NotSignedIn)),
             Step::Accepted(receipt, own_copy) => {
@@ -274,9 +295,20 @@ impl Driver {
         self.report(result);
     }
 
-    /// Everything that the server had is handed on.
+    /// Everything that the server had in the inbox is handed on.
     pub(super) async fn caught_up(&mut self, link: &mut Link, request_id: u64) -> Result<(), Exit> {
-        if self.outbox.is_verifying() && request_id >= link.verify_from {
+        link.verified.inbox |= request_id >= link.verify_from;
+        self.verified(link).await
+    }
+
+    /// Judges a message in doubt, once everything is handed on that may hold its copy.
+    pub(super) async fn verified(&mut self, link: &mut Link) -> Result<(), Exit> {
+        let by_log = self
+            .outbox
+            .group()
+            .is_some_and(|group| self.super_groups.contains(group));
+        let is_known = link.verified.inbox && (link.verified.group || !by_log);
+        if self.outbox.is_verifying() && is_known {
             let step = self.outbox.caught_up(wall_clock_ms());
             return self.step(link, step).await;
         }
@@ -289,6 +321,10 @@ impl Driver {
         link.failures = link.failures.saturating_add(1);
         link.message_at = link.message_at.map(|due| due.min(at));
         link.sync_at = link.sync_at.map(|due| due.min(at));
+        link.room_at = link.room_at.map(|due| due.min(at));
+        if let Some((_, group_id, _)) = link.pull_open.take() {
+            self.super_groups.ask_by(group_id, at);
+        }
         if matches!(self.receiving, Receiving::FindEnd(_)) {
             link.heartbeat_at = link.heartbeat_at.min(at);
         }

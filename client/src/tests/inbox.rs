@@ -61,7 +61,7 @@ fn what_a_page_shows_beyond_its_cursor_waits_until_it_is_settled() {
     let mut inbox = Inbox::new(0, 10);
     let (ready, next) = inbox.page(page(&[1, 3], 1, 3, false));
     assert_eq!(seqs(&ready), [1]);
-    assert_eq!(next, Next::Later(PAUSE_FIRST));
+    assert_eq!(next, Next::Later(PAUSES.first));
     let (ready, next) = inbox.page(page(&[3], 3, 3, false));
     assert_eq!(seqs(&ready), [3]);
     assert_eq!(next, Next::CaughtUp);
@@ -84,13 +84,13 @@ fn more_is_asked_for_at_once_and_what_is_being_written_in_growing_pauses() {
     let pauses: Vec<Next> = (0..5).map(|_| inbox.page(page(&[], 2, 9, false)).1).collect();
     let expected = [100, 200, 400, 500, 500].map(|ms| Next::Later(Duration::from_millis(ms)));
     assert_eq!(pauses, expected);
-    assert_eq!(inbox.page(page(&[3], 3, 9, false)).1, Next::Later(PAUSE_FIRST));
+    assert_eq!(inbox.page(page(&[3], 3, 9, false)).1, Next::Later(PAUSES.first));
 }
 
 #[test]
 fn a_server_that_promises_more_and_brings_nothing_is_not_asked_in_a_spin() {
     let mut inbox = Inbox::new(0, 10);
-    assert_eq!(inbox.page(page(&[], 0, 9, true)).1, Next::Later(PAUSE_FIRST));
+    assert_eq!(inbox.page(page(&[], 0, 9, true)).1, Next::Later(PAUSES.first));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn what_does_not_fit_is_remembered_as_missing() {
     for seq in [9, 8, 3, 2] {
         push(&mut inbox, seq);
     }
-    assert_eq!(inbox.ahead.len(), 2);
+    assert_eq!(inbox.0.waiting(), 2);
     assert_eq!(push(&mut inbox, 1), [1, 2, 3]);
     assert!(inbox.is_behind(), "8 and 9 are still to come");
 }

@@ -13,11 +13,15 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Handshake, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
-use wigwag_protocol::pb::{AckMsg, AckType, CmdType, HeartbeatMsg, KickMsg, Message, SyncOutputMsg, UpMsg};
+use wigwag_protocol::pb::{
+    AckMsg, AckType, CmdType, GroupChange, GroupChangeType, HeartbeatMsg, KickMsg, Message, MessageType, PullOutputMsg,
+    RoomMsg, SessionType, SyncOutputMsg, UpMsg,
+};
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 
 pub(super) const ME: u64 = 1;
 pub(super) const BOB: u64 = 2;
+pub(super) const GROUP: u64 = 7;
 
 /// Where the client's connections arrive.
 pub(super) struct Peer {
@@ -48,6 +52,7 @@ pub(super) async fn connected() -> (Peer, Link, Client, Events) {
     link.sync_is_empty(0).await;
     assert!(matches!(next(&mut events).await, Event::Connected));
     assert!(matches!(next(&mut events).await, Event::CaughtUp { cursor: 0 }));
+    assert!(matches!(next(&mut events).await, Event::GroupsCaughtUp));
     (peer, link, client, events)
 }
 
@@ -63,7 +68,7 @@ pub(super) async fn next(events: &mut Events) -> Event {
 pub(super) async fn next_of_substance(events: &mut Events) -> Event {
     loop {
         match next(events).await {
-            Event::Connected | Event::Disconnected { .. } | Event::CaughtUp { .. } => {}
+            Event::Connected | Event::Disconnected { .. } | Event::CaughtUp { .. } | Event::GroupsCaughtUp => {}
             event => return event,
         }
     }
@@ -207,6 +212,62 @@ impl Link {
         self.say(OutputFrame::new(CmdType::Sync, id, Payload::Sync(page))).await;
     }
 
+    /// The next request, which must be PULL of a group. Its id, and the group and the first seq it asks for.
+    pub(super) async fn pull(&mut self) -> (u64, u64, u64) {
+        match self.request().await {
+            InputFrame {
+                request_id,
+                request: Request::Pull(pull),
+            } => {
+                assert_eq!((pull.session_type(), pull.descending), (SessionType::Group, false));
+                (request_id, pull.target_id, pull.begin_seq)
+            }
+            other => panic!("not a PULL: {other:?}"),
+        }
+    }
+
+    /// Answers PULL of a group, to the end of what there is.
+    pub(super) async fn group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64) {
+        let page = PullOutputMsg {
+            messages: seqs.iter().map(|seq| of_group(*seq)).collect(),
+            has_more: false,
+            next_seq: 0,
+            max_seq,
+        };
+        self.say(OutputFrame::new(CmdType::Pull, id, Payload::Pull(page))).await;
+    }
+
+    /// Pushes a message of the super group.
+    pub(super) async fn push_of_group(&mut self, seq: u64) {
+        self.say(OutputFrame::push(of_group(seq))).await;
+    }
+
+    /// The next request, which must enter a room. Its id, and the room.
+    pub(super) async fn enter(&mut self) -> (u64, u64) {
+        match self.request().await {
+            InputFrame {
+                request_id,
+                request: Request::EnterRoom(room),
+            } => (request_id, room.room_id),
+            other => panic!("does not enter a room: {other:?}"),
+        }
+    }
+
+    /// Lets the device into a room.
+    pub(super) async fn let_in(&mut self, id: u64, room_id: u64, left_id: u64) {
+        let payload = Payload::EnterRoom(RoomMsg { room_id, left_id });
+        self.say(OutputFrame::new(CmdType::EnterRoom, id, payload)).await;
+    }
+
+    /// Says that something is on its way.
+    pub(super) async fn relay(&mut self, id: u64) {
+        let ack = AckMsg {
+            r#type: AckType::Relayed.into(),
+            ..AckMsg::default()
+        };
+        self.say(OutputFrame::new(CmdType::Ack, id, Payload::Ack(ack))).await;
+    }
+
     /// Accepts a message under this seq of the sender's inbox.
     pub(super) async fn accept(&mut self, id: u64, up: &UpMsg, seq: u64) {
         let ack = AckMsg {
@@ -266,6 +327,34 @@ pub(super) fn incoming(seq: u64) -> Message {
         content: format!("message {seq}").into_bytes(),
         seq,
         ..Message::default()
+    }
+}
+
+/// A message from Bob in the super group.
+pub(super) fn of_group(conversation_seq: u64) -> Message {
+    Message {
+        session_type: SessionType::Group.into(),
+        sender_id: BOB,
+        receiver_id: GROUP,
+        content: format!("message {conversation_seq}").into_bytes(),
+        conversation_seq,
+        ..Message::default()
+    }
+}
+
+/// A change of the super group that is about this user, as their inbox has it.
+pub(super) fn change(seq: u64, conversation_seq: u64, kind: GroupChangeType) -> Message {
+    Message {
+        seq,
+        content: Vec::new(),
+        message_type: MessageType::GroupChange.into(),
+        group_change: Some(GroupChange {
+            r#type: kind.into(),
+            user_ids: vec![ME],
+            super_group: true,
+            ..GroupChange::default()
+        }),
+        ..of_group(conversation_seq)
     }
 }
 

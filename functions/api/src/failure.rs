@@ -1,9 +1,11 @@
 //! What is answered when something is refused or fails.
 
+use wigwag_edge::groups;
 use wigwag_edge::response::Response;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::Failure;
-use wigwag_store::StoreError;
+use wigwag_store::groups::ChangeError;
+use wigwag_store::{GroupId, Store, StoreError, UserId};
 
 /// A refusal on its way to the client.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +40,18 @@ impl From<StoreError> for ApiError {
 }
 
 impl ApiError {
+    /// What a user may learn of why a group was not changed, or read.
+    pub(crate) async fn of_group(store: &Store, group: GroupId, user: UserId, error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(code) => match groups::shown(store, group, user, code).await {
+                Ok(code) => code.into(),
+                Err(error) => error.into(),
+            },
+            ChangeError::Store(error) => error.into(),
+            _ => Code::INTERNAL.into(),
+        }
+    }
+
     pub(crate) fn detailed(code: Code, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),

@@ -1,11 +1,11 @@
-//! `GET /history/{peer_id}`: the conversation with a peer, as PULL gives it over the WebSocket.
+//! `GET /history/{peer_id}` and `GET /group/{group_id}/history`: a conversation, as PULL gives it over the WebSocket.
 
 use crate::failure::ApiError;
 use crate::request::Request;
 use wigwag_protocol::http::History;
 use wigwag_protocol::limits::{MAX_INTEGER, PAGE_MESSAGES};
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::messages::HistoryRange;
+use wigwag_store::messages::{self, HistoryRange};
 
 /// Messages in a page where the caller names no limit.
 const DEFAULT_LIMIT: u32 = 50;
@@ -14,6 +14,30 @@ const DEFAULT_LIMIT: u32 = 50;
 pub(crate) async fn history(request: &Request<'_>) -> Result<History, ApiError> {
     let caller = request.caller()?.user;
     let peer = request.path_id("peer_id")?;
+    let range = range(request)?;
+    let store = &request.state.store;
+    let page = store
+        .history(caller, peer, range, Encoding::Json, request.now_ms)
+        .await?;
+    Ok(body(page))
+}
+
+/// A page of at most 32 KB of what the caller may read.
+pub(crate) async fn of_group(request: &Request<'_>) -> Result<History, ApiError> {
+    let caller = request.caller()?.user;
+    let group = request.path_id("group_id")?;
+    let range = range(request)?;
+    let store = &request.state.store;
+    match store
+        .group_history(caller, group, range, Encoding::Json, request.now_ms)
+        .await
+    {
+        Ok(page) => Ok(body(page)),
+        Err(error) => Err(ApiError::of_group(store, group, caller, error).await),
+    }
+}
+
+fn range(request: &Request<'_>) -> Result<HistoryRange, ApiError> {
     let range = HistoryRange {
         begin_seq: request.query("begin_seq", 0)?,
         end_seq: request.query("end_seq", 0)?,
@@ -23,15 +47,14 @@ pub(crate) async fn history(request: &Request<'_>) -> Result<History, ApiError> 
     if !range.is_valid() || range.begin_seq > MAX_INTEGER || range.end_seq > MAX_INTEGER {
         return Err(Code::INVALID_RANGE.into());
     }
-    let page = request
-        .state
-        .store
-        .history(caller, peer, range, Encoding::Json, request.now_ms)
-        .await?;
-    Ok(History {
+    Ok(range)
+}
+
+fn body(page: messages::History) -> History {
+    History {
         messages: page.messages,
         has_more: page.has_more,
         next_seq: page.next_seq,
         max_seq: page.max_seq,
-    })
+    }
 }

@@ -1,21 +1,24 @@
-//! The HTTP API: accounts, friends, blocks, history. JSON in, JSON out.
+//! The HTTP API: accounts, friends, blocks, groups, history. JSON in, JSON out.
 //!
 //! The route key that API Gateway names ("POST /register") picks the handler; what is refused is answered with the code's
 //! HTTP status and a `Failure` body. All but `/register` and `/login` want `Authorization: Bearer <token>`.
 
 mod accounts;
 mod failure;
+mod groups;
 mod history;
+mod members;
 mod password;
 mod relations;
 mod request;
+mod rooms;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Event;
 use failure::ApiError;
 use request::Request;
 use serde::Serialize;
 use wigwag_edge::response::Response;
-use wigwag_edge::{ConfigError, Error, TokenKeys, clients, config};
+use wigwag_edge::{ConfigError, Error, Queue, TokenKeys, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
 
@@ -23,6 +26,7 @@ use wigwag_store::Store;
 #[derive(Debug)]
 pub struct State {
     store: Store,
+    queue: Queue,
     keys: TokenKeys,
     token_ttl_s: i64,
 }
@@ -32,6 +36,7 @@ impl State {
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             store: clients::store()?,
+            queue: clients::fanout_queue()?,
             keys: TokenKeys::from_env()?,
             token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
         })
@@ -60,6 +65,20 @@ async fn route(request: &Request<'_>) -> Result<Response, ApiError> {
         "POST /block/add" => json(200, &relations::set_blocked(request, true).await?),
         "POST /block/remove" => json(200, &relations::set_blocked(request, false).await?),
         "GET /history/{peer_id}" => json(200, &history::history(request).await?),
+        "POST /group/create" => json(201, &groups::create(request).await?),
+        "POST /group/update" => json(200, &groups::update(request).await?),
+        "POST /group/dissolve" => json(200, &groups::dissolve(request).await?),
+        "GET /group/list" => json(200, &groups::list(request).await?),
+        "GET /group/{group_id}" => json(200, &groups::group(request).await?),
+        "GET /group/{group_id}/history" => json(200, &history::of_group(request).await?),
+        "POST /group/add" => json(200, &members::add(request).await?),
+        "POST /group/remove" => json(200, &members::remove(request).await?),
+        "POST /group/leave" => json(200, &members::leave(request).await?),
+        "POST /group/hand_over" => json(200, &members::hand_over(request).await?),
+        "POST /group/role" => json(200, &members::set_role(request).await?),
+        "POST /group/mute_member" => json(200, &members::mute(request).await?),
+        "GET /group_user/list" => json(200, &members::list(request).await?),
+        "GET /room_user/list" => json(200, &rooms::users(request).await?),
         _ => Err(Code::UNKNOWN_ROUTE.into()),
     }
 }

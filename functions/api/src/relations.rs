@@ -1,7 +1,7 @@
 //! Friends and blocks.
 
 use crate::failure::ApiError;
-use crate::request::{Request, user_id};
+use crate::request::{self, Request};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{Block, Done, Friend, Friends};
 use wigwag_protocol::limits::MAX_INTEGER;
@@ -60,7 +60,7 @@ pub(crate) async fn set_blocked(request: &Request<'_>, blocked: bool) -> Result<
 }
 
 fn other(name: &str, id: u64, caller: UserId) -> Result<UserId, ApiError> {
-    let id = user_id(name, id)?;
+    let id = request::id(name, id)?;
     if id == caller {
         Err(Code::RELATION_TO_SELF.into())
     } else {

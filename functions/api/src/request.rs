@@ -7,7 +7,6 @@ use std::str::FromStr;
 use wigwag_edge::{Claims, TokenError};
 use wigwag_protocol::Code;
 use wigwag_protocol::limits::{HTTP_BODY_BYTES, MAX_INTEGER};
-use wigwag_store::UserId;
 
 /// A request and what is needed to answer it.
 pub(crate) struct Request<'a> {
@@ -42,9 +41,9 @@ impl Request<'_> {
         })
     }
 
-    /// A number in the path.
-    pub(crate) fn path_id(&self, name: &str) -> Result<UserId, ApiError> {
-        user_id(
+    /// An id in the path.
+    pub(crate) fn path_id(&self, name: &str) -> Result<u64, ApiError> {
+        id(
             name,
             self.event
                 .path_parameters
@@ -52,6 +51,11 @@ impl Request<'_> {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(0),
         )
+    }
+
+    /// An id in the query.
+    pub(crate) fn query_id(&self, name: &str) -> Result<u64, ApiError> {
+        id(name, self.query(name, 0)?)
     }
 
     /// A value in the query; `default` where it is absent.
@@ -88,10 +92,26 @@ fn bearer(header: &str) -> Option<&str> {
 }
 
 /// Checks that an id can be one.
-pub(crate) fn user_id(name: &str, id: u64) -> Result<UserId, ApiError> {
+pub(crate) fn id(name: &str, id: u64) -> Result<u64, ApiError> {
     if (1..=MAX_INTEGER).contains(&id) {
         Ok(id)
     } else {
         Err(ApiError::detailed(Code::INVALID_FIELD, format!("{name} is not an id")))
+    }
+}
+
+/// Whether a name of at most so many characters can be shown.
+pub(crate) fn is_name(name: &str, most_chars: usize) -> bool {
+    (1..=most_chars).contains(&name.chars().count()) && !name.chars().any(char::is_control) && !name.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_shown() {
+        assert!(is_name("Ada", 64) && is_name("小明", 2));
+        assert!(!is_name("", 64) && !is_name("  ", 64) && !is_name("a\nb", 64) && !is_name(&"x".repeat(65), 64));
     }
 }

@@ -1,6 +1,6 @@
 //! `$connect`: writes the connection into the head of its user's inbox.
 //!
-//! From then on every delivery finds it. The connection that it replaces is told why, and closed. A connection without a
+//! From then on every delivery finds it. The connection that it replaces leaves its room, is told why, and closed. A connection without a
 //! caller (its token will come in a LOGIN frame) is let in and written nowhere.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
@@ -24,7 +24,7 @@ impl State {
     /// From the environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            store: clients::timelines()?,
+            store: clients::store()?,
             pusher: clients::pusher()?,
             policy: config::connection_policy()?,
         })

@@ -5,17 +5,21 @@
 //! What is refused is answered with a code; an `Err` is left for what breaks before an answer can be written.
 
 mod ack;
+mod group;
 mod heartbeat;
 mod login;
 mod message;
 mod pull;
 mod reply;
+mod room;
+mod signal;
 mod sync;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use reply::Reply;
+use std::time::Instant;
 use wigwag_edge::response::Response;
-use wigwag_edge::{Caller, ConfigError, Error, Pusher, TokenKeys, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, Pusher, Queue, TokenKeys, clients, config, connection};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
@@ -28,6 +32,7 @@ use wigwag_store::send::MessagesFrom;
 pub struct State {
     store: Store,
     pusher: Pusher,
+    queue: Queue,
     policy: ConnectionPolicy,
     messages_from: MessagesFrom,
     /// Present where connections may sign in with a LOGIN frame.
@@ -45,6 +50,7 @@ impl State {
         Ok(Self {
             store: clients::store()?,
             pusher: clients::pusher()?,
+            queue: clients::fanout_queue()?,
             policy: config::connection_policy()?,
             messages_from: config::messages_from()?,
             login_keys,
@@ -57,16 +63,19 @@ struct Call<'a> {
     state: &'a State,
     event: &'a Event,
     encoding: Encoding,
+    /// When pushes must have ended.
+    deadline: Instant,
     now_ms: i64,
 }
 
-/// Answers a frame.
-pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
+/// Answers a frame. Pushes end at `deadline`.
+pub async fn handle(state: &State, event: Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
     let text = event.body.as_deref().unwrap_or_default();
     let call = Call {
         state,
         event: &event,
         encoding: Encoding::of_frame(text),
+        deadline,
         now_ms,
     };
     let output = call.answer(text).await?;
@@ -112,7 +121,9 @@ impl Call<'_> {
             (Request::Ack(ack), Some(caller)) => ack::ack(self, &caller, &ack).await,
             (Request::Sync(sync), Some(caller)) => sync::sync(self, &caller, sync).await,
             (Request::Pull(pull), Some(caller)) => pull::pull(self, &caller, pull).await,
-            (Request::Signal(_) | Request::EnterRoom(_) | Request::LeaveRoom(_), Some(_)) => todo!(),
+            (Request::Signal(signal), Some(caller)) => signal::signal(self, &caller, signal).await,
+            (Request::EnterRoom(room), Some(caller)) => room::enter(self, &caller, &room).await,
+            (Request::LeaveRoom(_), Some(caller)) => room::leave(self, &caller).await,
         }
     }
 

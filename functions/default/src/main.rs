@@ -4,8 +4,12 @@
 #![recursion_limit = "256"]
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use std::time::Duration;
 use wigwag_default::{State, handle};
 use wigwag_edge::{clock, telemetry};
+
+/// What is kept of the time for the answer: pushes end so long before the function is cut off.
+const ANSWERING: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -13,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let state = State::from_env()?;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {
-        handle(state, event.payload, clock::now_ms()).await
+        let deadline = clock::deadline(&event.context, ANSWERING);
+        handle(state, event.payload, deadline, clock::now_ms()).await
     }))
     .await
 }

@@ -1,66 +1,127 @@
 //! MESSAGE: a message on its way up. Checked here, made durable by the store, pushed, acknowledged.
 
-use crate::Call;
 use crate::reply::Reply;
-use wigwag_edge::push::Target;
+use crate::{Call, group, room};
+use std::sync::Arc;
+use wigwag_edge::push::{Content, Push, Target};
 use wigwag_edge::{Caller, Error};
 use wigwag_protocol::limits::{CONTENT_BYTES, MAX_INTEGER};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, MessageType, SessionType, UpMsg};
-use wigwag_protocol::{Code, OutputFrame, Payload};
+use wigwag_protocol::{Code, Payload};
+use wigwag_store::head::Head;
 use wigwag_store::send::{Draft, Refusal, SendError, Sent};
 use wigwag_store::{MessageKey, UserId};
 
-/// Answered with an ACK once the message is durable in the log and in both inboxes.
+/// To whom a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Peer,
+    Group,
+    Room,
+}
+
+/// Answered with an ACK: once the message is durable, or, to a room, once it is on its way.
 pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Result<Reply, Error> {
     let client_id = up.client_id;
     let connected_at_ms = call.event.request_context.connected_at.unsigned_abs();
-    let (draft, receiver) = match draft(caller, up, connected_at_ms) {
+    let (draft, to, receiver) = match draft(caller, up, connected_at_ms) {
         Ok(checked) => checked,
         Err(code) => return Ok(refused(client_id, &code.into())),
     };
-    match call
-        .state
-        .store
-        .send(&draft, receiver, call.state.messages_from, call.now_ms)
-        .await
-    {
-        Ok(sent) => {
-            call.state
-                .pusher
-                .push(
-                    &call.state.store,
-                    pushes(caller, receiver, &sent, call.now_ms),
-                    call.now_ms,
-                )
-                .await;
-            Ok(acknowledged(&draft, &sent))
-        }
+    let result = match to {
+        To::Peer => to_peer(call, caller, &draft, receiver).await,
+        To::Group => group::send(call, caller, &draft, receiver).await,
+        To::Room => return room::send(call, caller, draft, receiver).await,
+    };
+    match result {
+        Ok(accepted) => Ok(acknowledged(&draft, &accepted)),
         Err(SendError::Refused(refusal)) => Ok(refused(client_id, &refusal)),
         Err(SendError::Store(error)) => Err(error.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Checks a message by what it says of itself. A client that names no session numbers within its connection.
-fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, UserId), Code> {
+/// A message that is durable.
+pub(crate) struct Accepted {
+    /// As it stands, without the seq of an inbox.
+    pub(crate) message: Arc<Message>,
+    /// Its seq in the sender's inbox; 0 where it is not in it.
+    pub(crate) own_seq: u64,
+}
+
+async fn to_peer(call: &Call<'_>, caller: &Caller, draft: &Draft, receiver: UserId) -> Result<Accepted, SendError> {
+    let state = call.state;
+    let sent = state
+        .store
+        .send(draft, receiver, state.messages_from, call.now_ms)
+        .await?;
+    let Sent {
+        message,
+        own_seq,
+        receiver_seq,
+        sender,
+        receiver: head,
+    } = sent;
+    let message = Arc::new(message);
+    let mut pushes = pushes_to(receiver, &head, receiver_seq, &message, call.now_ms);
+    pushes.extend(pushes_to_own(caller, &sender, own_seq, &message, call.now_ms));
+    state
+        .pusher
+        .push(&state.store, pushes, call.deadline, call.now_ms)
+        .await;
+    Ok(Accepted { message, own_seq })
+}
+
+/// To a user's devices.
+fn pushes_to(user: UserId, head: &Head, seq: u64, message: &Arc<Message>, now_ms: i64) -> Vec<Push> {
+    let push = |target| Push {
+        target,
+        contents: vec![Content::Message {
+            seq,
+            message: Arc::clone(message),
+        }],
+    };
+    Target::all(user, head, now_ms).map(push).collect()
+}
+
+/// To the sender's devices, without the one that sent it.
+pub(crate) fn pushes_to_own(
+    caller: &Caller,
+    head: &Head,
+    seq: u64,
+    message: &Arc<Message>,
+    now_ms: i64,
+) -> impl Iterator<Item = Push> {
+    let pushes = pushes_to(caller.user, head, seq, message, now_ms);
+    pushes.into_iter().filter(|push| push.target.device != caller.device)
+}
+
+/// Checks a message by what it says of itself. A client that names no session numbers within its connection. What is said in a
+/// room is not kept, so nothing is numbered there: its `client_id` is echoed alone.
+fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To, UserId), Code> {
     let message = up.msg.ok_or(Code::INVALID_FIELD)?;
-    if message.session_type != i32::from(SessionType::Single) {
-        return Err(Code::SESSION_TYPE_UNSUPPORTED);
-    }
+    let to = match SessionType::try_from(message.session_type) {
+        Ok(SessionType::Single) => To::Peer,
+        Ok(SessionType::Group) => To::Group,
+        Ok(SessionType::Room) => To::Room,
+        Ok(SessionType::Unspecified) | Err(_) => return Err(Code::SESSION_TYPE_UNSUPPORTED),
+    };
     if message.sender_id != 0 && message.sender_id != caller.user {
         return Err(Code::SENDER_MISMATCH);
     }
-    if message.receiver_id == caller.user {
+    if to == To::Peer && message.receiver_id == caller.user {
         return Err(Code::SEND_TO_SELF);
     }
+    // A change of a group is told by the server alone.
     let known_type = matches!(
         MessageType::try_from(message.message_type),
         Ok(MessageType::Text | MessageType::Picture | MessageType::Voice)
     );
-    let in_range = [message.receiver_id, up.client_id]
-        .iter()
-        .all(|id| (1..=MAX_INTEGER).contains(id));
-    if !known_type || !in_range || up.session > MAX_INTEGER {
+    let lowest_id = u64::from(to != To::Room);
+    let in_range = (1..=MAX_INTEGER).contains(&message.receiver_id)
+        && (lowest_id..=MAX_INTEGER).contains(&up.client_id)
+        && up.session <= MAX_INTEGER;
+    if !known_type || !in_range {
         return Err(Code::INVALID_FIELD);
     }
     match message.content.len() {
@@ -79,38 +140,23 @@ fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, Use
         message_type: message.message_type,
         content: message.content,
     };
-    Ok((draft, message.receiver_id))
+    Ok((draft, to, message.receiver_id))
 }
 
-/// To the receiver's devices, and to the sender's other ones.
-fn pushes(caller: &Caller, receiver: UserId, sent: &Sent, now_ms: i64) -> Vec<(Target, OutputFrame)> {
-    let with_seq = |seq| {
-        OutputFrame::push(Message {
-            seq,
-            ..sent.message.clone()
-        })
-    };
-    let theirs = Target::all(receiver, &sent.receiver, now_ms).map(|target| (target, with_seq(sent.receiver_seq)));
-    let own = Target::all(caller.user, &sent.sender, now_ms)
-        .filter(|target| target.device != caller.device)
-        .map(|target| (target, with_seq(sent.own_seq)));
-    theirs.chain(own).collect()
-}
-
-fn acknowledged(draft: &Draft, sent: &Sent) -> Reply {
+fn acknowledged(draft: &Draft, accepted: &Accepted) -> Reply {
     let ack = AckMsg {
         r#type: AckType::Up.into(),
         client_id: draft.key.client_id,
-        seq: sent.own_seq,
-        conversation_seq: sent.message.conversation_seq,
-        send_time: sent.message.send_time,
+        seq: accepted.own_seq,
+        conversation_seq: accepted.message.conversation_seq,
+        send_time: accepted.message.send_time,
         session: draft.key.session,
         expected_client_id: 0,
     };
     Reply::ok(CmdType::Ack, Payload::Ack(ack))
 }
 
-fn refused(client_id: u64, refusal: &Refusal) -> Reply {
+pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
     let ack = AckMsg {
         r#type: AckType::Up.into(),
         client_id,
@@ -153,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_message_is_checked_by_what_it_says_of_itself() {
-        let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, _)| draft.key.session);
+        let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, ..)| draft.key.session);
         assert_eq!(of(|_| {}), Ok(9));
         assert_eq!(of(|message| message.sender_id = 0), Ok(9));
         assert_eq!(of(|message| message.sender_id = 3), Err(Code::SENDER_MISMATCH));
@@ -164,7 +210,11 @@ mod tests {
         assert_eq!(of(|message| message.message_type = 4), Err(Code::INVALID_FIELD));
         assert_eq!(of(|message| message.message_type = 77), Err(Code::INVALID_FIELD));
         assert_eq!(
-            of(|message| message.session_type = 2),
+            of(|message| message.session_type = 4),
+            Err(Code::SESSION_TYPE_UNSUPPORTED)
+        );
+        assert_eq!(
+            of(|message| message.session_type = 0),
             Err(Code::SESSION_TYPE_UNSUPPORTED)
         );
         assert_eq!(of(|message| message.content.clear()), Err(Code::CONTENT_EMPTY));
@@ -199,8 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn a_group_or_a_room_may_have_the_senders_number_and_a_room_numbers_nothing() {
+        let to = |session_type: i32, client_id| {
+            let change = |message: &mut Message| (message.session_type, message.receiver_id) = (session_type, 1);
+            let up = UpMsg {
+                client_id,
+                ..up(change)
+            };
+            draft(&caller(), up, 9).map(|(_, to, receiver)| (to, receiver))
+        };
+        assert_eq!(to(2, 1), Ok((To::Group, 1)));
+        assert_eq!(to(2, 0), Err(Code::INVALID_FIELD));
+        assert_eq!(to(3, 0), Ok((To::Room, 1)));
+        assert_eq!(to(3, 1 << 53), Err(Code::INVALID_FIELD));
+    }
+
+    #[test]
     fn the_device_that_sent_gets_no_push_and_every_other_one_does() {
-        use wigwag_store::head::{Connection, Device, Head};
+        use wigwag_store::DeviceKey;
+        use wigwag_store::head::{Connection, Device};
         let device = |id: &str| {
             let connection = Connection {
                 id: id.to_owned(),
@@ -208,38 +275,26 @@ mod tests {
                 protobuf: false,
                 connected_at_ms: 0,
             };
-            (
-                DeviceKey::of(1, id),
-                Device {
-                    connection: Some(connection),
-                    ..Device::default()
-                },
-            )
+            let connected = Device {
+                connection: Some(connection),
+                ..Device::default()
+            };
+            (DeviceKey::of(1, id), connected)
         };
-        let sender = Head {
+        let head = Head {
             devices: [device("phone"), device("tablet")].into(),
             ..Head::default()
         };
-        let receiver = Head {
-            devices: [device("other")].into(),
-            ..Head::default()
+        let message = Arc::new(Message::default());
+        let ids = |pushes: Vec<Push>| {
+            let mut ids: Vec<_> = pushes.into_iter().map(|push| push.target.connection.id).collect();
+            ids.sort();
+            ids
         };
-
-        let sent = Sent {
-            message: Message::default(),
-            own_seq: 5,
-            receiver_seq: 6,
-            sender,
-            receiver,
-        };
-        let mut to: Vec<_> = pushes(&caller(), 2, &sent, 0)
-            .into_iter()
-            .map(|(target, output)| match output.payload {
-                Payload::Push(push) => (target.connection.id, push.msg.unwrap().seq),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        to.sort();
-        assert_eq!(to, [("other".to_owned(), 6), ("tablet".to_owned(), 5)]);
+        assert_eq!(
+            ids(pushes_to_own(&caller(), &head, 5, &message, 0).collect()),
+            ["tablet"]
+        );
+        assert_eq!(ids(pushes_to(2, &head, 6, &message, 0)), ["phone", "tablet"]);
     }
 }

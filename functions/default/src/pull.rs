@@ -3,19 +3,24 @@
 use crate::Call;
 use crate::reply::Reply;
 use crate::sync::limit;
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Error, groups};
 use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_protocol::pb::{CmdType, PullInputMsg, PullOutputMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
+use wigwag_store::groups::ChangeError;
 use wigwag_store::messages::HistoryRange;
 
-/// Answered with a page; one that is asked for newest first leaves out what is still being written.
+/// Answered with a page; one that is asked for newest first leaves out what is still being written. Of a group, what the caller may
+/// read.
 pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -> Result<Reply, Error> {
     let refused = |code| Ok(Reply::refused(CmdType::Pull, code));
-    if pull.session_type != i32::from(SessionType::Single) {
-        return refused(Code::SESSION_TYPE_UNSUPPORTED);
-    }
-    if !(1..=MAX_INTEGER).contains(&pull.target_id) || pull.begin_seq > MAX_INTEGER || pull.end_seq > MAX_INTEGER {
+    let is_group = match SessionType::try_from(pull.session_type) {
+        Ok(SessionType::Single) => false,
+        Ok(SessionType::Group) => true,
+        _ => return refused(Code::SESSION_TYPE_UNSUPPORTED),
+    };
+    let target = pull.target_id;
+    if !(1..=MAX_INTEGER).contains(&target) || pull.begin_seq > MAX_INTEGER || pull.end_seq > MAX_INTEGER {
         return refused(Code::INVALID_FIELD);
     }
     let range = HistoryRange {
@@ -27,11 +32,17 @@ pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -
     if !range.is_valid() {
         return refused(Code::INVALID_RANGE);
     }
-    let page = call
-        .state
-        .store
-        .history(caller.user, pull.target_id, range, call.encoding, call.now_ms)
-        .await?;
+    let (store, user, now_ms) = (&call.state.store, caller.user, call.now_ms);
+    let page = if is_group {
+        match store.group_history(user, target, range, call.encoding, now_ms).await {
+            Ok(page) => page,
+            Err(ChangeError::Refused(code)) => return refused(groups::shown(store, target, user, code).await?),
+            Err(ChangeError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        store.history(user, target, range, call.encoding, now_ms).await?
+    };
     Ok(Reply::ok(
         CmdType::Pull,
         Payload::Pull(PullOutputMsg {

@@ -1,4 +1,4 @@
-//! `$disconnect`: removes the connection from its user's head, if it is still the one there.
+//! `$disconnect`: removes the connection from its user's head, if it is still the one there, and from the room that it is in.
 //!
 //! Best effort, as API Gateway's call is: a connection that stays behind falls to the next push (410), to the device's next
 //! connection, or to its age.

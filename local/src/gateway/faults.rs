@@ -1,6 +1,8 @@
 //! Harm that AWS does not rule out, on purpose and by a seed: a `$disconnect` that never comes, frames that overtake each other.
+//! And by name: a connection that takes no posts for a while, or takes them slowly.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -17,11 +19,22 @@ pub struct Faults {
     pub delay_frame: Duration,
 }
 
+/// What goes wrong with posts to one connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PostFault {
+    /// So many of the next ones are answered with 429.
+    pub refuse: u32,
+    /// Each one waits so long before anything else happens to it.
+    pub delay: Duration,
+}
+
 /// Decides, case by case.
 #[derive(Debug)]
 pub(super) struct Plan {
     faults: Faults,
     random: Mutex<StdRng>,
+    /// By connection id.
+    posts: Mutex<HashMap<String, PostFault>>,
 }
 
 impl Plan {
@@ -29,6 +42,7 @@ impl Plan {
         Self {
             faults,
             random: Mutex::new(StdRng::seed_from_u64(faults.seed)),
+            posts: Mutex::default(),
         }
     }
 
@@ -44,6 +58,32 @@ impl Plan {
         } else {
             self.faults.delay_frame.mul_f64(self.draw())
         }
+    }
+
+    /// From here on, this happens to posts to the connection.
+    pub(super) fn harm_posts(&self, connection_id: &str, fault: PostFault) {
+        self.posts().insert(connection_id.to_owned(), fault);
+    }
+
+    /// How long this post is held back.
+    pub(super) fn post_delay(&self, connection_id: &str) -> Duration {
+        self.posts()
+            .get(connection_id)
+            .map_or(Duration::ZERO, |fault| fault.delay)
+    }
+
+    /// Whether this post is refused.
+    pub(super) fn refuses_post(&self, connection_id: &str) -> bool {
+        let mut posts = self.posts();
+        let Some(fault) = posts.get_mut(connection_id).filter(|fault| fault.refuse > 0) else {
+            return false;
+        };
+        fault.refuse -= 1;
+        true
+    }
+
+    fn posts(&self) -> MutexGuard<'_, HashMap<String, PostFault>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// At least 0, less than 1.
@@ -63,6 +103,21 @@ mod tests {
     fn by_default_nothing_goes_wrong() {
         let plan = Plan::new(Faults::default());
         assert!((0..100).all(|_| !plan.drops_disconnect() && plan.frame_delay().is_zero()));
+        assert!(!plan.refuses_post("a") && plan.post_delay("a").is_zero());
+    }
+
+    #[test]
+    fn the_next_posts_of_one_connection_are_refused_and_no_others() {
+        let plan = Plan::new(Faults::default());
+        let fault = PostFault {
+            refuse: 2,
+            delay: Duration::from_secs(1),
+        };
+        plan.harm_posts("a", fault);
+        let refused: Vec<bool> = (0..3).map(|_| plan.refuses_post("a")).collect();
+        assert_eq!(refused, [true, true, false]);
+        assert!(!plan.refuses_post("b") && plan.post_delay("b").is_zero());
+        assert_eq!(plan.post_delay("a"), Duration::from_secs(1));
     }
 
     #[test]

@@ -29,7 +29,6 @@ impl Management {
     }
 
     /// Answers one call.
-    #[expect(clippy::unused_async, reason = "callers need not know that no operation waits today")]
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         let path = percent_decode_str(request.uri().path())
             .decode_utf8_lossy()
@@ -53,7 +52,12 @@ impl Management {
         if !clock::is_identifier(id) {
             return bad_request(&format!("Invalid connectionId: {id}"));
         }
-        if !self.shared.throttle.admit() {
+        let faults = &self.shared.faults;
+        let is_post = request.method() == Method::POST;
+        if is_post {
+            tokio::time::sleep(faults.post_delay(id)).await;
+        }
+        if !self.shared.throttle.admit() || (is_post && faults.refuses_post(id)) {
             return limit_exceeded("Too Many Requests");
         }
         let found = self.shared.connections.get(id);

@@ -43,7 +43,7 @@ use crate::meter::Meter;
 use crate::server;
 use crate::template::model::WebSocketApi;
 
-pub use faults::Faults;
+pub use faults::{Faults, PostFault};
 pub use limits::{Limits, Rate};
 pub use throttle::Throttle;
 
@@ -157,6 +157,11 @@ impl Gateway {
     /// The bucket that all requests draw from; an HTTP API of the same account draws from it too.
     pub fn throttle(&self) -> Throttle {
         self.shared.throttle.clone()
+    }
+
+    /// From here on, this goes wrong with posts to the connection, until it is told otherwise.
+    pub fn harm_posts(&self, connection_id: &str, fault: PostFault) {
+        self.shared.faults.harm_posts(connection_id, fault);
     }
 
     /// Closes all sockets with 1001 and waits for their ends. `$disconnect` is not invoked: the functions are about to end.

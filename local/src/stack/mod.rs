@@ -27,7 +27,7 @@ use crate::aws::{self, DynamoDb, DynamoDbError};
 use crate::build::{self, Bootstraps, BuildError};
 use crate::faults::{Injector, Plan};
 use crate::gateway::http::{self, HttpServer};
-use crate::gateway::{Faults, Gateway, Limits};
+use crate::gateway::{Faults, Gateway, Limits, PostFault};
 use crate::lambda::{self, Lambda, REGION, Tuning};
 use crate::mapping::{self, Mappings};
 use crate::meter::Meter;
@@ -305,6 +305,11 @@ impl Running {
     /// Invokes the stack's functions directly.
     pub fn lambda(&self) -> &Lambda {
         &self.lambda
+    }
+
+    /// From here on, this goes wrong with posts to a connection of a WebSocket API, until it is told otherwise.
+    pub fn harm_posts(&self, connection_id: &str, fault: PostFault) {
+        self.gateway.harm_posts(connection_id, fault);
     }
 
     /// The stack's queues.

@@ -5,6 +5,7 @@
 
 use crate::config::{ConfigError, required};
 use crate::push::Pusher;
+use crate::queue::Queue;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use wigwag_store::Store;
 
@@ -17,11 +18,6 @@ pub fn store() -> Result<Store, ConfigError> {
     ))
 }
 
-/// The store of a function that uses the timelines alone.
-pub fn timelines() -> Result<Store, ConfigError> {
-    Ok(Store::new(dynamodb()?, required("TIMELINES_TABLE")?, ""))
-}
-
 /// The way to devices. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, without which there is none to post to.
 pub fn pusher() -> Result<Pusher, ConfigError> {
     let config = aws_sdk_apigatewaymanagement::Config::builder()
@@ -30,6 +26,25 @@ pub fn pusher() -> Result<Pusher, ConfigError> {
         .credentials_provider(credentials()?)
         .endpoint_url(required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
     Ok(Pusher::new(config))
+}
+
+/// The queue to the fan-out workers, at `FANOUT_QUEUE_URL`.
+pub fn fanout_queue() -> Result<Queue, ConfigError> {
+    queue("FANOUT_QUEUE_URL")
+}
+
+/// Where the workers put what they cannot read, at `FANOUT_DEAD_LETTER_QUEUE_URL`.
+pub fn fanout_dead_letter_queue() -> Result<Queue, ConfigError> {
+    queue("FANOUT_DEAD_LETTER_QUEUE_URL")
+}
+
+fn queue(url: &'static str) -> Result<Queue, ConfigError> {
+    let mut config = aws_sdk_sqs::Config::builder()
+        .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
+        .region(region()?)
+        .credentials_provider(credentials()?);
+    config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_SQS"));
+    Ok(Queue::new(config, required(url)?))
 }
 
 fn dynamodb() -> Result<aws_sdk_dynamodb::config::Builder, ConfigError> {

@@ -1,24 +1,31 @@
 //! Pushing frames to devices through the API Gateway management API.
 //!
 //! A push is an attempt, never a promise: what does not arrive is found by the device's next sync. So a failure costs the
-//! sender nothing but a log line, and the time it may take is bounded. The SDK's own retries are off: its backoff on 429
-//! would hold the function for seconds.
+//! sender nothing but a log line, and the time that all pushes may take is bounded. The SDK's own retries are off: its backoff on
+//! 429 would hold the function for seconds.
+
+mod lot;
+
+pub use lot::Content;
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use futures_util::{StreamExt as _, stream};
-use std::time::Duration;
+use lot::{Lot, share};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use wigwag_protocol::{Encoding, OutputFrame};
+use wigwag_store::devices::Disconnected;
 use wigwag_store::head::{Connection, Head};
-use wigwag_store::{DeviceKey, Store, UserId};
+use wigwag_store::{DeviceKey, RoomId, Store, StoreError, UserId};
 
 /// Posts that run at once.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 32;
 
-/// Longest wait for one post.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for one post. One that takes longer is one that its device will not get.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Waits after the first and the second 429; after a third the push is given up.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
@@ -28,13 +35,22 @@ const HANDSHAKE_MS: i64 = 60_000;
 
 /// How a post ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
+enum Delivery {
     /// API Gateway took it. That says nothing about the device.
     Accepted,
     /// There is no such connection any more.
     Gone,
     /// It failed otherwise.
     Failed,
+}
+
+/// What a device is to be pushed.
+#[derive(Debug, Clone)]
+pub struct Push {
+    /// Which one.
+    pub target: Target,
+    /// What, in order.
+    pub contents: Vec<Content>,
 }
 
 /// A device to push to.
@@ -46,6 +62,8 @@ pub struct Target {
     pub device: DeviceKey,
     /// Where it is.
     pub connection: Connection,
+    /// The room that it was found in, where it was found in one.
+    pub room: Option<RoomId>,
 }
 
 impl Target {
@@ -55,6 +73,7 @@ impl Target {
             user,
             device: device.clone(),
             connection: connection.clone(),
+            room: None,
         })
     }
 
@@ -86,38 +105,58 @@ impl Pusher {
         }
     }
 
-    /// Pushes to each target the output that belongs to it, each in its encoding. A connection that is gone leaves its
-    /// user's head, if it is still the one there. A young one stays: API Gateway answers 410 also before `$connect` has
-    /// returned.
-    pub async fn push(&self, store: &Store, pushes: Vec<(Target, OutputFrame)>, now_ms: i64) {
-        stream::iter(pushes)
-            .for_each_concurrent(CONCURRENCY, async |(target, output)| {
-                let frame = OutputFrame::encode_batch(std::slice::from_ref(&output), target.encoding());
-                let age_ms = now_ms - target.connection.connected_at_ms;
-                if self.post(&target.connection.id, frame).await == Delivery::Gone && age_ms > HANDSHAKE_MS {
-                    self.forget(store, &target).await;
-                }
-            })
-            .await;
+    /// Pushes to each target what belongs to it, in as few frames as that takes, one after the other. What has not been taken by
+    /// `deadline` is left. A connection that is gone leaves its user's head, if it is still the one there. A young one stays: API
+    /// Gateway answers 410 also before `$connect` has returned.
+    pub async fn push(&self, store: &Store, pushes: Vec<Push>, deadline: Instant, now_ms: i64) {
+        let left = AtomicUsize::new(pushes.len());
+        let all = stream::iter(share(pushes)).for_each_concurrent(CONCURRENCY, async |(target, lot)| {
+            self.push_lot(store, &target, &lot, now_ms).await;
+            left.fetch_sub(1, Ordering::Relaxed);
+        });
+        if tokio::time::timeout_at(deadline.into(), all).await.is_err() {
+            let devices = left.into_inner();
+            tracing::warn!(devices, "some devices could not be pushed to in time; they will sync");
+        }
     }
 
+    /// A frame that fails ends it: what follows would show the device a gap, and it will sync anyway.
+    async fn push_lot(&self, store: &Store, target: &Target, lot: &Lot, now_ms: i64) {
+        for frame in lot.frames(target.encoding()) {
+            match self.post(&target.connection.id, frame.clone()).await {
+                Delivery::Accepted => {}
+                Delivery::Gone if now_ms - target.connection.connected_at_ms > HANDSHAKE_MS => {
+                    return self.forget(store, target).await;
+                }
+                Delivery::Gone | Delivery::Failed => return,
+            }
+        }
+    }
+
+    /// Removes a connection that is gone from the head and from the room that it was found in.
     async fn forget(&self, store: &Store, target: &Target) {
-        if let Err(error) = store
-            .disconnect(
-                target.user,
-                &target.device,
-                target.connection.connected_at_ms,
-                &target.connection.id,
-            )
-            .await
-        {
+        if let Err(error) = Self::try_forget(store, target).await {
             tracing::warn!(connection.id = target.connection.id, %error, "could not remove a connection that is gone");
         }
     }
 
+    async fn try_forget(store: &Store, target: &Target) -> Result<(), StoreError> {
+        let Connection {
+            id, connected_at_ms, ..
+        } = &target.connection;
+        let disconnected = store
+            .disconnect(target.user, &target.device, *connected_at_ms, id)
+            .await?;
+        // The head may say nothing of the room: another connection stands there, or its row was left behind.
+        match (disconnected, target.room) {
+            (Disconnected::Yes { room: Some(left) }, Some(found)) if left == found => Ok(()),
+            (_, Some(found)) => store.forget_occupant(found, id).await,
+            (_, None) => Ok(()),
+        }
+    }
+
     /// Posts a frame to a connection.
-    pub async fn post(&self, connection_id: &str, frame: String) -> Delivery {
-        let frame = Blob::new(frame);
+    async fn post(&self, connection_id: &str, frame: Blob) -> Delivery {
         for wait in BACKOFF.into_iter().map(Some).chain([None]) {
             let sent = self
                 .client
@@ -145,7 +184,7 @@ impl Pusher {
             .for_each_concurrent(CONCURRENCY, async |connection| {
                 let encoding = if connection.protobuf { Encoding::Protobuf } else { Encoding::Json };
                 let frame = OutputFrame::encode_batch(std::slice::from_ref(reason), encoding);
-                if self.post(&connection.id, frame).await == Delivery::Gone {
+                if self.post(&connection.id, Blob::new(frame)).await == Delivery::Gone {
                     return;
                 }
                 if let Err(error) = self.client.delete_connection().connection_id(&connection.id).send().await

@@ -122,9 +122,9 @@ mod definition {
         /// A kind of conversation that this server does not have.
         SESSION_TYPE_UNSUPPORTED = 1211, final, 400, "this session_type is not supported";
 
-        /// The sender is not in the group, or is there no more. The same for a group that the sender could not know of.
+        /// The caller was in the group, and is no longer.
         NOT_A_MEMBER = 1212, final, 403, "you are not a member of this group";
-        /// No such group.
+        /// No such group. The same for one that the caller was never in.
         GROUP_NOT_FOUND = 1213, final, 404, "there is no such group";
         /// The group has come to its end.
         GROUP_DISSOLVED = 1214, final, 410, "this group was dissolved";

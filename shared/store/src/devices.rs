@@ -3,8 +3,8 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::head::{Connection, Device, Head, attribute};
-use crate::ids::{DeviceKey, TimelineId, UserId};
-use crate::item::{condition_item, number, string};
+use crate::ids::{DeviceKey, RoomId, TimelineId, UserId};
+use crate::item::{condition_item, corrupt, get_string, number, string};
 use crate::schema::timelines as attr;
 use crate::timeline::key;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -38,6 +38,18 @@ pub enum Connected {
     TooManyDevices,
 }
 
+/// How a disconnect ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disconnected {
+    /// The connection is no longer in the head, nor in the room that it was in.
+    Yes {
+        /// That room.
+        room: Option<RoomId>,
+    },
+    /// It was not there: a newer one has replaced it, or it was removed before.
+    NotThere,
+}
+
 /// What a device said it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Positioned {
@@ -55,8 +67,8 @@ pub enum Positioned {
 pub const KEEP_IDLE: Duration = Duration::from_hours(1);
 
 impl Store {
-    /// Writes a connection into the user's head. One write unit and one request, unless a connection is replaced or a
-    /// device has to make place.
+    /// Writes a connection into the user's head. One write unit and one request, unless a connection is replaced that was in a
+    /// room, or on another device, or a device has to make place.
     #[tracing::instrument(name = "store.connect", skip_all, fields(user.id = user, connection.id = connection.id))]
     pub async fn connect(
         &self,
@@ -84,6 +96,9 @@ impl Store {
             .filter(|(_, older)| older.id != connection.id)
         {
             if other == device {
+                if let Some(room) = before.devices.get(other).and_then(|device| device.room) {
+                    self.forget_occupant(room, &older.id).await?;
+                }
                 replaced.push(older.clone());
             } else if policy == ConnectionPolicy::Platform && older.platform == connection.platform {
                 self.disconnect(user, other, older.connected_at_ms, &older.id).await?;
@@ -113,7 +128,7 @@ impl Store {
             .condition_expression("attribute_exists(#t) AND (attribute_not_exists(#c) OR #c <= :connection)")
             .expression_attribute_names("#t", attr::TIMELINE)
             .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
-            .expression_attribute_values(":connection", string(connection.to_string()))
+            .expression_attribute_values(":connection", string(connection.to_text(None)))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -163,7 +178,7 @@ impl Store {
             .map_or("attribute_not_exists(#s)", |_| "#s = :numbering");
         call = call.condition_expression(format!("{is_connection} AND {is_numbering}"));
         if let Some(connection) = &known.connection {
-            call = call.expression_attribute_values(":connection", string(connection.to_string()));
+            call = call.expression_attribute_values(":connection", string(connection.to_text(known.room)));
         }
         if let Some(numbering) = &known.numbering {
             call = call.expression_attribute_values(":numbering", numbering.to_value());
@@ -175,8 +190,9 @@ impl Store {
         }
     }
 
-    /// Removes a connection from the user's head, if it is still that one. Answers whether it was. One write unit; may be
-    /// repeated.
+    /// Removes a connection from the user's head, if it is still that one, and from the room that it is in. One write unit and
+    /// one request; two of each where it is in a room. May be repeated, but only the first time tells the room: where that fails
+    /// half-way, the room's row expires.
     #[tracing::instrument(name = "store.disconnect", skip_all, fields(user.id = user, connection.id = connection_id))]
     pub async fn disconnect(
         &self,
@@ -184,7 +200,8 @@ impl Store {
         device: &DeviceKey,
         connected_at_ms: i64,
         connection_id: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Disconnected, StoreError> {
+        let name = attribute(attr::CONNECTION, device);
         let result = self
             .db
             .update_item()
@@ -192,15 +209,22 @@ impl Store {
             .set_key(Some(key(&TimelineId::inbox(user), attr::HEAD)))
             .update_expression("REMOVE #c")
             .condition_expression("begins_with(#c, :id)")
-            .expression_attribute_names("#c", attribute(attr::CONNECTION, device))
+            .expression_attribute_names("#c", &name)
             .expression_attribute_values(":id", string(Connection::prefix(connected_at_ms, connection_id)))
+            .return_values(ReturnValue::AllOld)
             .send()
             .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
-            Err(error) => Err(StoreError::call("UpdateItem (disconnect)")(error)),
+        let before = match result {
+            Ok(output) => output.attributes.unwrap_or_default(),
+            Err(error) if condition_item(error.as_service_error()).is_some() => return Ok(Disconnected::NotThere),
+            Err(error) => return Err(StoreError::call("UpdateItem (disconnect)")(error)),
+        };
+        let text = get_string(&before, &name).ok_or_else(|| corrupt("timelines", "a connection is no string"))?;
+        let (_, room) = Connection::from_text(text)?;
+        if let Some(room) = room {
+            self.forget_occupant(room, connection_id).await?;
         }
+        Ok(Disconnected::Yes { room })
     }
 
     /// Notes that a device has everything up to `seq`. Positions only advance. One write unit; may be repeated.

@@ -3,13 +3,12 @@
 //! new connection and pushes to it, or came before it and is visible in `seq` when the device syncs.
 
 use crate::error::StoreError;
-use crate::ids::DeviceKey;
+use crate::ids::{DeviceKey, RoomId};
 use crate::item::{Item, corrupt, get_flag, get_number};
 use crate::numbering::Numbering;
 use crate::schema::timelines as attr;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// What a head holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +71,8 @@ impl GroupSettings {
 pub struct Device {
     /// Where it can be pushed to.
     pub connection: Option<Connection>,
+    /// The room that this connection is in.
+    pub room: Option<RoomId>,
     /// The numbering of its messages.
     pub numbering: Option<Numbering>,
     /// The seq up to which it said it has everything.
@@ -100,41 +101,60 @@ impl Connection {
         (now_ms - self.connected_at_ms) / 1000 <= CONNECTION_MAX_AGE_S
     }
 
-    /// The start of its text form, which no other connection has. It begins with the time in thirteen digits, so that texts
-    /// sort by age.
+    /// The start of its text form, which no other connection has. It begins with the time in a fixed number of digits, so that
+    /// texts sort by age.
     pub(crate) fn prefix(connected_at_ms: i64, id: &str) -> String {
-        format!("{connected_at_ms:013} {id} ")
+        let time = base36(u64::try_from(connected_at_ms).unwrap_or(0));
+        format!("{time:0>TIME_DIGITS$}{id} ")
+    }
+
+    /// How it stands in the head, with the room that it is in: when it was opened, id, space, a letter for its platform (upper
+    /// case: protobuf), room. Numbers have base 36, because seven devices share a kilobyte.
+    pub(crate) fn to_text(&self, room: Option<RoomId>) -> String {
+        let letter = char::from(b'a' + self.platform.saturating_sub(1).min(25));
+        let letter = if self.protobuf {
+            letter.to_ascii_uppercase()
+        } else {
+            letter
+        };
+        let room = room.map(base36).unwrap_or_default();
+        format!("{}{letter}{room}", Self::prefix(self.connected_at_ms, &self.id))
+    }
+
+    /// Reads it.
+    pub(crate) fn from_text(text: &str) -> Result<(Self, Option<RoomId>), StoreError> {
+        let read = || {
+            let (time, rest) = text.split_at_checked(TIME_DIGITS)?;
+            let (id, rest) = rest.split_once(' ')?;
+            let (letter, room) = rest.split_at_checked(1)?;
+            let letter = letter.bytes().next().filter(u8::is_ascii_alphabetic)?;
+            let connection = Self {
+                id: id.to_owned(),
+                platform: letter.to_ascii_lowercase() - b'a' + 1,
+                protobuf: letter.is_ascii_uppercase(),
+                connected_at_ms: i64::from_str_radix(time, 36).ok()?,
+            };
+            let room = match room {
+                "" => None,
+                room => Some(RoomId::from_str_radix(room, 36).ok()?),
+            };
+            Some((connection, room))
+        };
+        read().ok_or_else(|| corrupt("timelines", "a connection lacks a part"))
     }
 }
 
-impl fmt::Display for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let encoding = if self.protobuf { 'p' } else { 'j' };
-        write!(
-            f,
-            "{}{encoding}{}",
-            Self::prefix(self.connected_at_ms, &self.id),
-            self.platform
-        )
-    }
-}
+/// Digits of a time in base 36: enough for ms until the year 5188.
+const TIME_DIGITS: usize = 9;
 
-impl std::str::FromStr for Connection {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = text.splitn(3, ' ');
-        let mut next = || parts.next().ok_or("a connection lacks a part");
-        let (connected_at_ms, id, rest) = (next()?, next()?, next()?);
-        let (encoding, platform) = rest.split_at_checked(1).ok_or("a connection lacks a part")?;
-        Ok(Self {
-            id: id.to_owned(),
-            protobuf: encoding == "p",
-            platform: platform.parse().map_err(|_| "a connection's platform is no number")?,
-            connected_at_ms: connected_at_ms
-                .parse()
-                .map_err(|_| "a connection's time is no number")?,
-        })
+fn base36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::try_from(number % 36).unwrap_or(0)]);
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().map(char::from).collect();
+        }
     }
 }
 
@@ -164,8 +184,9 @@ impl Head {
                 let text = value
                     .as_s()
                     .map_err(|_| corrupt("timelines", "a connection is no string"))?;
-                let connection = text.parse().map_err(|detail: &str| corrupt("timelines", detail))?;
-                self.device(key).connection = Some(connection);
+                let (connection, room) = Connection::from_text(text)?;
+                let device = self.device(key);
+                (device.connection, device.room) = (Some(connection), room);
             }
             attr::NUMBERING => {
                 let own_seq = get_number(item, &attribute(attr::OWN_SEQ, &key)).unwrap_or(0);
@@ -221,12 +242,33 @@ mod tests {
 
     #[test]
     fn a_connection_is_read_as_it_was_written() {
-        assert_eq!(connection().to_string().parse(), Ok(connection()));
-        assert!(
-            connection()
-                .to_string()
-                .starts_with(&Connection::prefix(1_800_000_000_000, "TXzPWdnOjoECGjA="))
-        );
+        for room in [None, Some(1), Some((1 << 53) - 1)] {
+            for platform in 1..=11 {
+                for protobuf in [true, false] {
+                    let connection = Connection {
+                        platform,
+                        protobuf,
+                        ..connection()
+                    };
+                    let text = connection.to_text(room);
+                    assert!(text.starts_with(&Connection::prefix(1_800_000_000_000, "TXzPWdnOjoECGjA=")));
+                    assert_eq!(Connection::from_text(&text).unwrap(), (connection, room));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn connections_sort_by_age_whatever_else_they_say() {
+        let mut older = connection();
+        for room in [None, Some(77)] {
+            for (earlier, later) in [(0, 1), (35, 36), (1_799_999_999_999, 1_800_000_000_000)] {
+                let mut newer = older.clone();
+                (older.connected_at_ms, newer.connected_at_ms) = (earlier, later);
+                newer.id = "A=".to_owned();
+                assert!(older.to_text(room) < newer.to_text(None));
+            }
+        }
     }
 
     #[test]
@@ -255,9 +297,10 @@ mod tests {
         item.insert(attr::COUNTER.to_owned(), number(1_u64 << 33));
         item.insert(attr::SESSION_FLOOR.to_owned(), number(1_800_000_000_000_u64));
         item.insert(attr::RESERVED_AT.to_owned(), number(1_800_000_000_000_u64));
+        let room = Some((1 << 53) - 1);
         for device in 0..DEVICES_PER_USER {
             let key = DeviceKey::of(1, &device.to_string());
-            item.insert(attribute(attr::CONNECTION, &key), string(connection().to_string()));
+            item.insert(attribute(attr::CONNECTION, &key), string(connection().to_text(room)));
             item.insert(attribute(attr::NUMBERING, &key), numbering.to_value());
             item.insert(attribute(attr::OWN_SEQ, &key), number(1_u64 << 33));
             item.insert(attribute(attr::POSITION, &key), number(1_u64 << 33));
@@ -268,7 +311,9 @@ mod tests {
         assert!(
             head.devices
                 .values()
-                .all(|device| device.numbering == Some(numbering.clone()) && device.connection == Some(connection()))
+                .all(|device| device.numbering == Some(numbering.clone())
+                    && device.connection == Some(connection())
+                    && device.room == room)
         );
     }
 }

@@ -38,7 +38,7 @@ pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, Use
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Builder, retry::RetryConfig};
+use aws_sdk_dynamodb::config::{AsyncSleep as _, Builder, retry::RetryConfig};
 use std::time::Duration;
 
 /// The tables, and the ways to talk to them. Cheap to clone.
@@ -79,6 +79,14 @@ impl Store {
             once: Client::from_conf(once),
             timelines: timelines.into(),
             directory: directory.into(),
+        }
+    }
+
+    /// Waits before something is tried again: as the SDK does, where it was told how.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        match self.once.config().sleep_impl() {
+            Some(sleep) => sleep.sleep(pause).await,
+            None => tokio::time::sleep(pause).await,
         }
     }
 }

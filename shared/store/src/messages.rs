@@ -3,10 +3,9 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::ids::{TimelineId, UserId};
-use crate::item::{Item, corrupt, get_number, get_string};
+use crate::item::{corrupt, get_number, get_string};
 use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, Page, Range, Slot, key, slot_from_item};
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use prost::Message as _;
 use std::collections::HashMap;
 use wigwag_protocol::limits::PAGE_BYTES;
@@ -73,9 +72,6 @@ pub struct History {
     pub has_more: bool,
 }
 
-/// Messages that one `BatchGetItem` takes.
-const KEYS_PER_REQUEST: usize = 100;
-
 impl Store {
     /// Reads a user's inbox after a cursor, as much as a frame holds. `None`: no such user.
     pub async fn inbox(
@@ -133,7 +129,8 @@ impl Store {
         })
     }
 
-    async fn messages(
+    /// The messages of a page, as many as a frame holds, each given its seq by `number`.
+    pub(crate) async fn messages(
         &self,
         mut page: Page,
         encoding: Encoding,
@@ -160,53 +157,21 @@ impl Store {
 
     /// Fetches the messages that entries refer to, by log and seq.
     async fn logged(&self, entries: &[(u64, Entry)]) -> Result<HashMap<(String, u64), Entry>, StoreError> {
-        let keys: Vec<Item> = entries
-            .iter()
-            .filter_map(|(_, entry)| match &entry.content {
-                Content::Reference { log, seq, .. } => Some(key(log, *seq)),
-                Content::Inline(_) => None,
-            })
-            .collect();
+        let keys = entries.iter().filter_map(|(_, entry)| match &entry.content {
+            Content::Reference { log, seq, .. } => Some(key(log, *seq)),
+            Content::Inline(_) => None,
+        });
         let mut found = HashMap::new();
-        for chunk in keys.chunks(KEYS_PER_REQUEST) {
-            self.get_all(chunk.to_vec(), &mut found).await?;
+        for item in self.items(&self.timelines, keys.collect(), true).await? {
+            if let (Some(log), Some(seq), Slot::Entry(entry)) = (
+                get_string(&item, attr::TIMELINE),
+                get_number(&item, attr::SEQ),
+                slot_from_item(&item)?,
+            ) {
+                found.insert((log.to_owned(), seq), entry);
+            }
         }
         Ok(found)
-    }
-
-    /// Asks until no key is left unprocessed; every answer processes at least one, or is an error.
-    async fn get_all(&self, mut keys: Vec<Item>, found: &mut HashMap<(String, u64), Entry>) -> Result<(), StoreError> {
-        while !keys.is_empty() {
-            let asked = keys.len();
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(|error| corrupt("timelines", error.to_string()))?;
-            let call = self.db.batch_get_item().request_items(&self.timelines, wanted);
-            let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
-            for item in output.responses.unwrap_or_default().into_values().flatten() {
-                if let (Some(log), Some(seq), Slot::Entry(entry)) = (
-                    get_string(&item, attr::TIMELINE),
-                    get_number(&item, attr::SEQ),
-                    slot_from_item(&item)?,
-                ) {
-                    found.insert((log.to_owned(), seq), entry);
-                }
-            }
-            keys = output
-                .unprocessed_keys
-                .unwrap_or_default()
-                .remove(&self.timelines)
-                .map(|left| left.keys)
-                .unwrap_or_default();
-            if keys.len() == asked {
-                return Err(StoreError::Throttled {
-                    operation: "BatchGetItem",
-                });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,11 +2,18 @@
 //!
 //! A connection is in one room at most, and its place in the head says which: entering another leaves the first, and so does the
 //! connection's end. Each room has a row per connection, which expires where no `$disconnect` came.
+//!
+//! Rows are written before the head: whoever dies between the two repeats the frame, or leaves a row that lasts no longer than
+//! its connection could, and that a push to the connection that is gone removes.
 
 use crate::Store;
+use crate::directory::key as directory_key;
 use crate::error::StoreError;
-use crate::head::Connection;
-use crate::ids::{DeviceKey, RoomId, UserId};
+use crate::head::{CONNECTION_MAX_AGE_S, Connection, Head, attribute};
+use crate::ids::{DeviceKey, RoomId, TimelineId, UserId};
+use crate::item::{Item, condition_item, corrupt, get_number, get_string, number, string};
+use crate::schema::{directory as attr, timelines};
+use crate::timeline::key;
 
 /// A connection that is in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,14 +29,19 @@ pub struct Occupant {
 /// How entering or leaving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// Done. The room that the connection was in before.
+    /// Done. The room that the connection left by it.
     From(Option<RoomId>),
     /// The connection has been replaced, or has gone.
     NoConnection,
 }
 
+/// How often a move is tried while other moves of the same connection come between.
+const ROUNDS: u32 = 5;
+
 impl Store {
-    /// Puts a connection into a room, out of the one it was in.
+    /// Puts a connection into a room, out of the one it was in. One read unit and two write units, one more where it was in
+    /// another room; three round trips. May be repeated.
+    #[tracing::instrument(name = "store.room.enter", skip_all, fields(room.id = room, connection.id = connection_id))]
     pub async fn enter_room(
         &self,
         user: UserId,
@@ -39,11 +51,22 @@ impl Store {
         room: RoomId,
         now_ms: i64,
     ) -> Result<Moved, StoreError> {
-        let _ = (user, device, connected_at_ms, connection_id, room, now_ms, self);
-        todo!()
+        // Its row would have expired.
+        if now_ms / 1000 > expiry_s(connected_at_ms) {
+            return Ok(Moved::NoConnection);
+        }
+        let moved = self
+            .move_to(user, device, (connected_at_ms, connection_id), Some(room))
+            .await?;
+        if moved == Moved::NoConnection {
+            self.forget_occupant(room, connection_id).await?;
+        }
+        Ok(moved)
     }
 
-    /// Takes a connection out of whichever room it is in.
+    /// Takes a connection out of whichever room it is in. One read unit; where it is in a room two write units, and three round
+    /// trips. May be repeated.
+    #[tracing::instrument(name = "store.room.leave", skip_all, fields(connection.id = connection_id))]
     pub async fn leave_room(
         &self,
         user: UserId,
@@ -51,17 +74,133 @@ impl Store {
         connected_at_ms: i64,
         connection_id: &str,
     ) -> Result<Moved, StoreError> {
-        let _ = (user, device, connected_at_ms, connection_id, self);
-        todo!()
+        self.move_to(user, device, (connected_at_ms, connection_id), None).await
     }
 
-    /// Whether a connection is in a room. Half a read unit.
+    async fn move_to(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        (connected_at_ms, connection_id): (i64, &str),
+        to: Option<RoomId>,
+    ) -> Result<Moved, StoreError> {
+        let inbox = TimelineId::inbox(user);
+        let mut left = None;
+        for _ in 0..ROUNDS {
+            let head = self.head(&inbox, true).await?;
+            let Some((connection, from)) = standing(head, device, connected_at_ms, connection_id) else {
+                return Ok(Moved::NoConnection);
+            };
+            if to.is_none() && from.is_none() {
+                return Ok(Moved::From(left));
+            }
+            let other = from.filter(|from| Some(*from) != to);
+            left = other.or(left);
+            let (forgotten, put) = tokio::join!(
+                async {
+                    match other {
+                        Some(other) => self.forget_occupant(other, connection_id).await,
+                        None => Ok(()),
+                    }
+                },
+                async {
+                    match to {
+                        Some(room) => self.put_occupant(user, device, &connection, room).await,
+                        None => Ok(()),
+                    }
+                }
+            );
+            forgotten?;
+            put?;
+            if from == to || self.set_room(&inbox, device, &connection, from, to).await? {
+                return Ok(Moved::From(left));
+            }
+        }
+        tracing::info!(
+            user.id = user,
+            "moves of a connection between rooms came in each other's way"
+        );
+        Err(StoreError::Throttled {
+            operation: "UpdateItem (room)",
+        })
+    }
+
+    /// Writes the room into the head, if the connection is still there and in the room it was in. Answers whether it was.
+    async fn set_room(
+        &self,
+        inbox: &TimelineId,
+        device: &DeviceKey,
+        connection: &Connection,
+        from: Option<RoomId>,
+        to: Option<RoomId>,
+    ) -> Result<bool, StoreError> {
+        let result = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(inbox, timelines::HEAD)))
+            .update_expression("SET #c = :after")
+            .condition_expression("#c = :before")
+            .expression_attribute_names("#c", attribute(timelines::CONNECTION, device))
+            .expression_attribute_values(":before", string(connection.to_text(from)))
+            .expression_attribute_values(":after", string(connection.to_text(to)))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+            Err(error) => Err(StoreError::call("UpdateItem (room)")(error)),
+        }
+    }
+
+    async fn put_occupant(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        connection: &Connection,
+        room: RoomId,
+    ) -> Result<(), StoreError> {
+        let mut item = occupant_key(room, &connection.id);
+        item.insert(attr::USER_ID.to_owned(), number(user));
+        item.insert(attr::DEVICE.to_owned(), string(device.as_str()));
+        item.insert(attr::CONNECTION.to_owned(), string(connection.to_text(None)));
+        item.insert(attr::TTL.to_owned(), number(expiry_s(connection.connected_at_ms)));
+        let call = self.db.put_item().table_name(&self.directory).set_item(Some(item));
+        call.send().await.map_err(StoreError::call("PutItem (room)"))?;
+        Ok(())
+    }
+
+    /// Removes a connection's row from a room: it has left it, or is gone. One write unit; may be repeated.
+    #[tracing::instrument(name = "store.room.forget", skip_all, fields(room.id = room, connection.id = connection_id))]
+    pub async fn forget_occupant(&self, room: RoomId, connection_id: &str) -> Result<(), StoreError> {
+        let key = occupant_key(room, connection_id);
+        let call = self.db.delete_item().table_name(&self.directory).set_key(Some(key));
+        call.send().await.map_err(StoreError::call("DeleteItem (room)"))?;
+        Ok(())
+    }
+
+    /// Whether a connection is in a room. Half a read unit; one more where it seems not to be, because it may have entered just
+    /// now.
+    #[tracing::instrument(name = "store.room.is_in", skip_all, fields(room.id = room, connection.id = connection_id))]
     pub async fn is_in_room(&self, room: RoomId, connection_id: &str) -> Result<bool, StoreError> {
-        let _ = (room, connection_id, self);
-        todo!()
+        for consistent in [false, true] {
+            let call = self
+                .db
+                .get_item()
+                .table_name(&self.directory)
+                .set_key(Some(occupant_key(room, connection_id)))
+                .consistent_read(consistent);
+            let output = call.send().await.map_err(StoreError::call("GetItem (room)"))?;
+            if output.item.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// A page of who is in a room, after a connection; and where to go on. Left-overs that are too old are left out.
+    /// A page of who is in a room, after a connection; and where to go on. Strongly consistent: whoever has entered hears what is
+    /// said after that. Left-overs that are too old are left out. One request, one read unit per 4 KB.
+    #[tracing::instrument(name = "store.room.occupants", skip_all, fields(room.id = room))]
     pub async fn occupants(
         &self,
         room: RoomId,
@@ -69,7 +208,64 @@ impl Store {
         limit: u32,
         now_ms: i64,
     ) -> Result<(Vec<Occupant>, Option<String>), StoreError> {
-        let _ = (room, after, limit, now_ms, self);
-        todo!()
+        let output = self
+            .db
+            .query()
+            .table_name(&self.directory)
+            .key_condition_expression("#pk = :room")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_values(":room", string(format!("{}{room}", attr::ROOM)))
+            .set_exclusive_start_key(after.map(|after| occupant_key(room, after)))
+            .consistent_read(true)
+            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(StoreError::call("Query (room)"))?;
+        let next = output.last_evaluated_key.as_ref();
+        let next = next.and_then(|key| get_string(key, attr::SK)).map(str::to_owned);
+        let occupants = output.items().iter().map(occupant);
+        let alive = occupants.filter(|occupant| {
+            let is_alive = |occupant: &Occupant| occupant.connection.is_alive(now_ms);
+            occupant.as_ref().map_or(true, is_alive)
+        });
+        Ok((alive.collect::<Result<_, _>>()?, next))
     }
+}
+
+/// The connection in its user's head, and the room that it is in; `None` where another one stands there, or none.
+fn standing(
+    head: Option<Head>,
+    device: &DeviceKey,
+    connected_at_ms: i64,
+    id: &str,
+) -> Option<(Connection, Option<RoomId>)> {
+    let mut head = head?;
+    let device = head.devices.remove(device)?;
+    let connection = device.connection?;
+    let is_it = connection.id == id && connection.connected_at_ms == connected_at_ms;
+    is_it.then_some((connection, device.room))
+}
+
+/// When a connection opened then can be open no longer, in s.
+fn expiry_s(connected_at_ms: i64) -> i64 {
+    connected_at_ms / 1000 + CONNECTION_MAX_AGE_S
+}
+
+fn occupant_key(room: RoomId, connection_id: &str) -> Item {
+    directory_key(format!("{}{room}", attr::ROOM), connection_id)
+}
+
+fn occupant(item: &Item) -> Result<Occupant, StoreError> {
+    let read = || {
+        let user = get_number(item, attr::USER_ID)?;
+        let device = DeviceKey::from_key(get_string(item, attr::DEVICE)?)?;
+        Some((user, device, get_string(item, attr::CONNECTION)?))
+    };
+    let (user, device, text) = read().ok_or_else(|| corrupt("directory", "an occupant lacks a part"))?;
+    let (connection, _) = Connection::from_text(text)?;
+    Ok(Occupant {
+        user,
+        device,
+        connection,
+    })
 }

@@ -28,6 +28,11 @@ pub mod timelines {
     /// Seal, BOOL: nobody may write here any more.
     pub const SEAL: &str = "x";
 
+    /// Plan of a message to a shard, B: the members who get it, each with the seq of their copy.
+    pub const SHARES: &str = "p";
+    /// Plan, N, followed by a member's id: the seq that replaces the one above, where a seal stands there.
+    pub const REPLACED: char = 'r';
+
     /// Head of a group's log, N: the version of the change that last touched what follows. Only groups have it.
     pub const SETTINGS: &str = "g";
     /// Head of a group's log, N: how many shards its members are in.
@@ -63,7 +68,7 @@ pub mod timelines {
     pub const HEAD: u64 = 0;
 }
 
-/// The table of accounts, relations, login attempts and sockets.
+/// The table of accounts, relations, login attempts, sockets, groups with their members, and rooms.
 pub mod directory {
     /// Partition key, S.
     pub const PK: &str = "pk";
@@ -79,6 +84,12 @@ pub mod directory {
     /// Prefix of partitions of a WebSocket connection.
     pub const SOCKET: &str = "socket#";
 
+    /// Prefix of partitions of a group, followed by its id: what it is. With `#` and a number: a shard of its members. Also of
+    /// sort keys under a user: what the user is in a group, followed by its id in [`super::id_key`].
+    pub const GROUP: &str = "group#";
+    /// Prefix of partitions of a room.
+    pub const ROOM: &str = "room#";
+
     /// Sort key: what everyone may know of a user.
     pub const PROFILE: &str = "profile";
     /// Sort key: the account behind a phone number.
@@ -89,6 +100,36 @@ pub mod directory {
     pub const SIGNED_IN: &str = "signed_in";
     /// Prefix of sort keys: what a user is to another, followed by the other's id in [`super::id_key`].
     pub const RELATION: &str = "relation#";
+
+    /// Sort key: what a group is.
+    pub const INFO: &str = "info";
+
+    /// Group and membership, N: the change that wrote it.
+    pub const VERSION: &str = "version";
+    /// Group, S: the change that is not finished.
+    pub const CHANGE: &str = "change";
+    /// Group, N: the seq of its announcement.
+    pub const CHANGE_SEQ: &str = "change_seq";
+
+    /// Member of a shard, N. Their names have one letter: a shard is read for each batch of messages.
+    pub const ROW_USER: &str = "u";
+    /// Member of a shard, N: messages up to this seq came before.
+    pub const ROW_JOINED_AFTER: &str = "j";
+    /// Member of a shard, N: the last message for them, once there is one.
+    pub const ROW_LEFT: &str = "l";
+    /// Member of a shard, N: 1 admin, 2 owner; absent in plain members.
+    pub const ROW_ROLE: &str = "r";
+    /// Member of a shard, N: until when they are muted, in ms, where they are.
+    pub const ROW_MUTED_UNTIL: &str = "m";
+    /// Member of a shard, N: the change that wrote it.
+    pub const ROW_VERSION: &str = "v";
+
+    /// Room, N: whose connection it is.
+    pub const USER_ID: &str = "user_id";
+    /// Room, S: on which device.
+    pub const DEVICE: &str = "device";
+    /// Room, S: the connection, as it stands in the head.
+    pub const CONNECTION: &str = "connection";
 
     /// Relation, BOOL.
     pub const FRIEND: &str = "friend";

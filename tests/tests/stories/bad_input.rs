@@ -88,6 +88,13 @@ fn bad_messages(sender: u64, receiver: u64, blocks_sender: u64) -> Vec<(Code, Me
         (
             Code::SESSION_TYPE_UNSUPPORTED,
             Message {
+                session_type: 4,
+                ..good.clone()
+            },
+        ),
+        (
+            Code::GROUP_NOT_FOUND,
+            Message {
                 session_type: 2,
                 ..good.clone()
             },

@@ -1,9 +1,9 @@
 use anyhow::Result;
-use wigwag_tests::{World, budget};
+use wigwag_tests::budget;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_stays_within_its_budget() -> Result<()> {
-    let world = World::start().await?;
+    let world = budget::world().await?;
     for row in budget::measure(&world).await? {
         assert!(row.is_within(), "{row:?}");
     }

@@ -1,13 +1,18 @@
 //! The `wigwag` command as a user runs it.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use wigwag_edge::Queue;
+use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::send::Draft;
+use wigwag_store::{DeviceKey, MessageKey, StoreError};
 use wigwag_tests::World;
 
 /// Builds the command once, and finds it beside this test's own directory.
@@ -65,7 +70,12 @@ impl Cli<'_> {
     }
 
     fn chat(&self, me: &str, other: &str) -> Result<Chat> {
-        let mut command = self.command(&["chat", "--json", "--stay", "--as", me, "--with", other])?;
+        self.chat_in(me, &["--with", other])
+    }
+
+    /// Chats with a partner, in a group or in a room, as the options say.
+    fn chat_in(&self, me: &str, place: &[&str]) -> Result<Chat> {
+        let mut command = self.command(&[&["chat", "--json", "--stay", "--as", me], place].concat())?;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (input, output) = (
             child.stdin.take().context("its input")?,
@@ -77,6 +87,39 @@ impl Cli<'_> {
             output: BufReader::new(output).lines(),
         })
     }
+}
+
+impl Cli<'_> {
+    /// Registers users, each as a profile of that name.
+    async fn register(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            let digits = name.bytes().fold(0, |number: u64, byte| {
+                (number * 100 + u64::from(byte % 100)) % 10_000_000_000
+            });
+            let phone = format!("+1555{digits:010}");
+            let register = ["register", "--as", name, "--nickname", name, "--phone-number", &phone];
+            self.json(&[register.as_slice(), &["--save-password"]].concat()).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command that must be refused; answers with the server's code.
+    async fn refused(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.run(&[arguments, &["--json"]].concat()).await?;
+        let text = String::from_utf8(output.stdout)?;
+        ensure!(
+            output.status.code() == Some(3),
+            "{arguments:?}: {:?}: {text}",
+            output.status
+        );
+        let error: Value = serde_json::from_str(text.lines().last().context("it said nothing")?)?;
+        Ok(error["code"].as_str().context("no code")?.to_owned())
+    }
+}
+
+/// The lines of one kind.
+fn of_kind<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["event"] == event).collect()
 }
 
 struct Chat {
@@ -218,6 +261,410 @@ async fn what_fails_says_why_and_ends_with_a_code_that_means_something() -> Resu
     let (unreached, why) = code(nowhere.env("WIGWAG_URL", "http://127.0.0.1:9").output().await?);
     assert_eq!(unreached, Some(4), "{why}");
     assert!(why.contains("cargo local"), "{why}");
+    world.stop().await;
+    Ok(())
+}
+
+/// Three talk in a group. One leaves, and comes back when the others have talked on and a fourth was added; one leaves for good.
+#[expect(clippy::too_many_lines, reason = "one story")]
+async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    cli.register(&["alice", "bob", "carol", "dave"]).await?;
+    let create = ["group", "create", "--as", "alice", "book club", "bob", "carol"];
+    let made = cli.json(&[create.as_slice(), kind].concat()).await?;
+    let group = made[0]["group_id"].as_u64().context("no group")?.to_string();
+    let here = ["--group", group.as_str()];
+
+    let (mut alice, mut bob) = (cli.chat_in("alice", &here)?, cli.chat_in("bob", &here)?);
+    let mut carol = cli.chat_in("carol", &here)?;
+    for chat in [&mut alice, &mut bob, &mut carol] {
+        assert_eq!(chat.next("ready").await?["name"], "book club");
+        assert_eq!(
+            chat.next("message").await?["group_change"]["type"],
+            "GROUP_CHANGE_TYPE_CREATED"
+        );
+    }
+    bob.say("hello all").await?;
+    bob.next("sent").await?;
+    for chat in [&mut alice, &mut carol] {
+        let message = chat.next("message").await?;
+        assert_eq!(
+            (&message["content"], &message["own"]),
+            (&json!("hello all"), &json!(false))
+        );
+        assert!(
+            message["from"].as_str().is_some_and(|from| from.contains("bob")),
+            "{message}"
+        );
+    }
+    alice.say("hello bob").await?;
+    for chat in [&mut bob, &mut carol] {
+        assert_eq!(chat.next("message").await?["content"], "hello bob");
+    }
+    assert_eq!(carol.interrupt().await?, 0);
+    for n in 1..=3 {
+        bob.say(&n.to_string()).await?;
+        bob.next("sent").await?;
+        assert_eq!(alice.next("message").await?["content"], n.to_string());
+    }
+    assert_eq!(alice.interrupt().await?, 0);
+    let added = cli.json(&["group", "add", "--as", "alice", &group, "dave"]).await?;
+    assert_eq!(added[0]["changed"].as_array().map(Vec::len), Some(1));
+    let change = bob.next("message").await?;
+    assert_eq!(change["group_change"]["type"], "GROUP_CHANGE_TYPE_MEMBERS_ADDED");
+    cli.json(&["send", "--as", "dave", "--group", &group, "I am new"])
+        .await?;
+    assert_eq!(bob.next("message").await?["content"], "I am new");
+
+    // All of it, in order, once: from where she left off.
+    let mut carol = cli.chat_in("carol", &here)?;
+    let mut seqs = Vec::new();
+    for content in ["1", "2", "3", "", "I am new"] {
+        let message = carol.next("message").await?;
+        assert_eq!(message["content"], content, "{message}");
+        seqs.push(message["conversation_seq"].as_u64().context("no seq")?);
+    }
+    assert_eq!(seqs, (4..9).collect::<Vec<u64>>());
+    bob.say("bye").await?;
+    assert_eq!(carol.next("message").await?["content"], "bye");
+    assert_eq!((bob.interrupt().await?, carol.interrupt().await?), (0, 0));
+    world.settled().await?;
+    let again = cli.json(&["sync", "--as", "carol"]).await?;
+    assert!(of_kind(&again, "message").is_empty(), "{again:?}");
+
+    // What comes from a pipe is sent to its end, and is not printed again.
+    let mut piped = cli.command(&["chat", "--json", "--as", "carol", "--group", &group])?;
+    let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = piped.stdin.take().context("its input")?;
+    input.write_all(b"from\na pipe\n").await?;
+    drop(input);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(30), piped.wait_with_output()).await;
+    ensure!(
+        ended.context("wait for the pipe's end")??.status.success(),
+        "the chat failed"
+    );
+    let again = cli.json(&["sync", "--as", "carol"]).await?;
+    assert!(of_kind(&again, "message").is_empty(), "{again:?}");
+
+    let contents = |lines: &[Value]| -> Vec<String> {
+        let texts = of_kind(lines, "message")
+            .into_iter()
+            .filter(|line| line["group_change"].is_null());
+        texts
+            .filter_map(|line| line["content"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let history = cli.json(&["history", "--as", "bob", "--group", &group]).await?;
+    let all = [
+        "hello all",
+        "hello bob",
+        "1",
+        "2",
+        "3",
+        "I am new",
+        "bye",
+        "from",
+        "a pipe",
+    ];
+    assert_eq!(contents(&history), all);
+    let history = cli.json(&["history", "--as", "dave", "--group", &group]).await?;
+    assert_eq!(
+        contents(&history),
+        ["I am new", "bye", "from", "a pipe"],
+        "not what was said before"
+    );
+    let missed = cli.json(&["sync", "--as", "dave"]).await?;
+    assert_eq!(contents(&missed).last().map(String::as_str), Some("a pipe"));
+
+    cli.json(&["group", "remove", "--as", "alice", &group, "carol"]).await?;
+    assert_eq!(
+        cli.refused(&["send", "--as", "carol", "--group", &group, "hm"]).await?,
+        "NOT_A_MEMBER"
+    );
+    cli.json(&["send", "--as", "alice", "--group", &group, "she is gone"])
+        .await?;
+    world.settled().await?;
+    let last = cli.json(&["sync", "--as", "carol"]).await?;
+    let last = of_kind(&last, "message");
+    assert_eq!(last.len(), 1, "{last:?}");
+    assert_eq!(last[0]["group_change"]["type"], "GROUP_CHANGE_TYPE_MEMBERS_REMOVED");
+    world.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_terminals_talk_in_a_group_one_leaves_comes_back_and_has_all_of_it_once() -> Result<()> {
+    a_group_chat_of_three(&[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_terminals_talk_in_a_super_group_one_leaves_comes_back_and_has_all_of_it_once() -> Result<()> {
+    a_group_chat_of_three(&["--super"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_run_from_the_command_line() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    cli.register(&["alice", "bob", "carol"]).await?;
+    let made = cli
+        .json(&["group", "create", "--as", "alice", "club", "bob", "carol"])
+        .await?;
+    let group = made[0]["group_id"].as_u64().context("no group")?.to_string();
+    let group = group.as_str();
+    let members = cli.json(&["group", "members", "--as", "bob", group]).await?;
+    let roles: Vec<&str> = members.iter().filter_map(|member| member["role"].as_str()).collect();
+    assert_eq!(roles, ["owner", "member", "member"]);
+
+    let rename = ["group", "rename", "--as", "bob", group, "book club"];
+    assert_eq!(cli.refused(&rename).await?, "ROLE_TOO_LOW");
+    cli.json(&["group", "role", "--as", "alice", group, "bob", "admin"])
+        .await?;
+    cli.json(&rename).await?;
+    cli.json(&["group", "mute", "--as", "bob", group, "carol", "--for", "10m"])
+        .await?;
+    let send = ["send", "--as", "carol", "--group", group, "may I?"];
+    assert_eq!(cli.refused(&send).await?, "MEMBER_MUTED");
+    cli.json(&["group", "unmute", "--as", "bob", group, "carol"]).await?;
+    cli.json(&send).await?;
+    cli.json(&["group", "mute-all", "--as", "bob", group]).await?;
+    assert_eq!(cli.refused(&send).await?, "GROUP_MUTED");
+    cli.json(&["group", "mute-all", "--off", "--as", "bob", group]).await?;
+    cli.json(&["group", "open-history", "--as", "alice", group]).await?;
+    cli.json(&["group", "super", "--as", "alice", group]).await?;
+    cli.json(&send).await?;
+    assert_eq!(
+        cli.refused(&["group", "leave", "--as", "alice", group]).await?,
+        "OWNER_STAYS"
+    );
+    cli.json(&["group", "hand-over", "--as", "alice", group, "bob"]).await?;
+    cli.json(&["group", "leave", "--as", "alice", group]).await?;
+    let shown = cli.json(&["group", "show", "--as", "bob", group]).await?;
+    let facts = ["name", "super_group", "open_history", "muted", "members", "role"].map(|fact| &shown[0][fact]);
+    let wanted: [Value; 6] = [
+        "book club".into(),
+        true.into(),
+        true.into(),
+        false.into(),
+        2.into(),
+        "owner".into(),
+    ];
+    assert_eq!(facts, wanted.each_ref());
+    assert_eq!(cli.json(&["group", "list", "--as", "bob"]).await?.len(), 1);
+    assert!(cli.json(&["group", "list", "--as", "alice"]).await?.is_empty());
+
+    // What happened, as people read it.
+    world.settled().await?;
+    let said = cli.run(&["sync", "--as", "carol"]).await?;
+    let said = String::from_utf8(said.stdout)?;
+    for line in [
+        "named the group book club",
+        "muted you for 10 min",
+        "let you send again",
+        "turned the group into a super group",
+        "you (in group",
+        "left",
+    ] {
+        assert!(said.lines().any(|text| text.contains(line)), "{line}: {said}");
+    }
+    cli.json(&["group", "dissolve", "--as", "bob", group]).await?;
+    assert_eq!(cli.refused(&send).await?, "GROUP_DISSOLVED");
+    let nobody = ["group", "add", "--as", "bob", "77", "alice"];
+    assert_eq!(cli.refused(&nobody).await?, "GROUP_NOT_FOUND");
+    world.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_terminals_talk_in_a_room_and_a_third_signals_there() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    cli.register(&["carol"]).await?;
+    let (mut alice, mut bob) = (
+        cli.chat_in("alice", &["--room", "42"])?,
+        cli.chat_in("bob", &["--room", "42"])?,
+    );
+    for chat in [&mut alice, &mut bob] {
+        chat.next("ready").await?;
+    }
+    alice.say("anybody here?").await?;
+    assert_eq!(alice.next("sent").await?["relayed"], true);
+    let message = bob.next("message").await?;
+    assert_eq!(
+        (&message["content"], &message["receiver_id"]),
+        (&"anybody here?".into(), &42.into())
+    );
+    assert_eq!(cli.json(&["room", "users", "42", "--as", "carol"]).await?.len(), 2);
+    cli.json(&["signal", "--as", "carol", "--room", "42", "--text", "x=1"])
+        .await?;
+    for chat in [&mut alice, &mut bob] {
+        assert_eq!(chat.next("signal").await?["signal"]["content"], "x=1");
+    }
+    cli.json(&["signal", "--as", "carol", "--to", "bob", "--typing"])
+        .await?;
+    let signal = bob.next("signal").await?;
+    assert_eq!(signal["signal"]["signal_type"], "SIGNAL_TYPE_TYPING");
+    assert_eq!(bob.interrupt().await?, 0);
+    alice.say("still here?").await?;
+    alice.next("sent").await?;
+    // What was said in a room is nowhere.
+    assert!(of_kind(&cli.json(&["sync", "--as", "bob"]).await?, "message").is_empty());
+    assert_eq!(alice.interrupt().await?, 0);
+    world.stop().await;
+    Ok(())
+}
+
+/// A queue that keeps what it is given.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Task>>);
+
+impl TaskQueue for Kept {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(tasks);
+        Ok(())
+    }
+}
+
+/// A message stands in a group's log, and no worker could deliver it: its task lies in the dead-letter queue, beside one that nobody
+/// can read. The operator looks, twice, and sends them back; the message arrives.
+#[expect(clippy::too_many_lines, reason = "one story")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    let outputs = &world.stack.stack.outputs;
+    let (live, dead) = (&outputs["FanoutQueueUrl"], &outputs["FanoutDeadLetterQueueUrl"]);
+    let redrive = |url: &str| {
+        let endpoint = ["--endpoint-url", &world.stack.aws_endpoint_url];
+        let words = [&["redrive", "--queue-url", url], endpoint.as_slice()].concat();
+        words.into_iter().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let look = async |url: &str, more: &[&str]| {
+        let words = redrive(url);
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        cli.json(&words).await
+    };
+    assert_eq!(look(live, &[]).await?[0]["count"], 0);
+
+    cli.register(&["alice", "bob"]).await?;
+    let made = cli.json(&["group", "create", "--as", "alice", "club", "bob"]).await?;
+    let group = made[0]["group_id"].as_u64().context("no group")?;
+    let alice = cli.json(&["me", "--as", "alice"]).await?[0]["user_id"]
+        .as_u64()
+        .context("no id")?;
+    let draft = Draft {
+        key: MessageKey {
+            sender: alice,
+            device: DeviceKey::of(1, "by hand"),
+            session: 1,
+            client_id: 1,
+        },
+        message_type: 1,
+        content: b"late, but here".to_vec(),
+    };
+    let kept = Kept::default();
+    world.store().send_to_group(&kept, &draft, group, 1).await?;
+    let task = kept.0.lock().unwrap().pop().context("no task")?;
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+        .endpoint_url(&world.stack.aws_endpoint_url);
+    let dead_letters = Queue::new(config, dead);
+    dead_letters
+        .bury(&task.to_body(), &task.ordering(), "task", "the table was away")
+        .await?;
+    // What the worker cannot read, it puts there by itself.
+    let live_queue = world.fanout_queue()?;
+    live_queue
+        .bury("not a task at all", "elsewhere", "junk", "by hand")
+        .await?;
+    world.settled().await?;
+
+    for url in [live, dead, live] {
+        let lines = look(url, &[]).await?;
+        assert_eq!(
+            (&lines[0]["event"], &lines[0]["count"]),
+            (&"dead_letters".into(), &2.into())
+        );
+        let letters = of_kind(&lines, "dead_letter");
+        assert_eq!(letters.len(), 2, "{lines:?}");
+        let good = letters
+            .iter()
+            .find(|letter| letter["task"] == "deliver")
+            .context("no task")?;
+        assert_eq!(
+            [
+                &good["group_id"],
+                &good["shard"],
+                &good["conversation_seq"],
+                &good["why"]
+            ],
+            [&json!(group), &json!(0), &json!(2), &json!("the table was away")]
+        );
+        let bad = letters
+            .iter()
+            .find(|letter| letter["task"].is_null())
+            .context("no junk")?;
+        assert_eq!(bad["body"], "not a task at all");
+        assert!(
+            bad["why"].as_str().is_some_and(|why| why.contains("cannot be read")),
+            "{bad}"
+        );
+    }
+    let in_words = redrive(live);
+    let in_words: Vec<&str> = in_words.iter().map(String::as_str).collect();
+    let in_words = String::from_utf8(cli.run(&in_words).await?.stdout)?;
+    assert!(
+        in_words.contains(&format!("deliver message 2 of group {group} to its shard 0")),
+        "{in_words}"
+    );
+    assert!(!in_words.contains("late, but here"), "{in_words}");
+
+    let lines = look(dead, &["--send-back"]).await?;
+    assert_eq!(lines.last().map(|line| &line["moved"]), Some(&2.into()), "{lines:?}");
+    assert_eq!(of_kind(&lines, "will_come_back").len(), 1);
+    world.settled().await?;
+    let got = cli.json(&["sync", "--as", "bob"]).await?;
+    let texts = of_kind(&got, "message");
+    assert_eq!(
+        texts.last().map(|line| &line["content"]),
+        Some(&"late, but here".into())
+    );
+    let left = look(live, &[]).await?;
+    assert_eq!(left[0]["count"], 1, "what cannot be read has come back: {left:?}");
+
+    let nowhere = ["redrive", "--queue-url", live, "--endpoint-url", "http://127.0.0.1:9"];
+    assert_eq!(cli.run(&nowhere).await?.status.code(), Some(4));
+    let absent = format!("{live}-not");
+    let absent = [
+        "redrive",
+        "--queue-url",
+        &absent,
+        "--endpoint-url",
+        &world.stack.aws_endpoint_url,
+    ];
+    assert_eq!(cli.run(&absent).await?.status.code(), Some(3));
+    let without = [
+        "redrive",
+        "--queue-url",
+        "https://sqs.eu-central-1.amazonaws.com/1/q.fifo",
+    ];
+    assert_eq!(cli.run(&without).await?.status.code(), Some(2));
     world.stop().await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use std::time::Duration;
-use wigwag_client::{Client, ConnectOptions, Encoding, Event, Events, SignIn, TokenSource};
+use wigwag_client::{Client, ConnectOptions, Conversation, Encoding, Event, Events, SignIn, Start, TokenSource};
 use wigwag_tests::{Account, World};
 
 fn options(world: &World, account: &Account) -> Result<ConnectOptions> {
@@ -118,7 +118,7 @@ async fn killed_functions_cost_no_message() -> Result<()> {
     quick.timing.answer_timeout = Duration::from_secs(1);
     let (sender, _sent) = Client::connect(quick).await?;
     let (receiver, mut events) = Client::connect(options(&world, &bob)?).await?;
-    let killer = tokio::spawn(kill_now_and_then("default"));
+    let killer = tokio::spawn(crate::killing::kill_now_and_then("default"));
     for n in 0..MESSAGES {
         sender.send(bob.user_id, n.to_string()).await?;
     }
@@ -137,28 +137,101 @@ async fn killed_functions_cost_no_message() -> Result<()> {
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
-/// Kills this test process's own children of that name, a little later each time.
-async fn kill_now_and_then(binary: &str) {
-    for round in 0_u64.. {
-        tokio::time::sleep(Duration::from_millis(150 + round % 7 * 31)).await;
-        for child in children(binary) {
-            // It may have ended by itself meanwhile.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL);
+/// What a client hands on of a super group, until it has so many texts: conversation seq, sender and text of each. `cursor` is
+/// kept as the events tell.
+async fn received_in_group(
+    events: &mut Events,
+    count: usize,
+    cursor: &mut Option<u64>,
+) -> Result<Vec<(u64, u64, String)>> {
+    let mut got = Vec::new();
+    while got.len() < count {
+        let event = tokio::time::timeout(Duration::from_mins(1), events.next())
+            .await
+            .context("wait for an event")?;
+        match event.context("the events ended")? {
+            Event::GroupMessage(message) => {
+                *cursor = Some(message.conversation_seq);
+                if message.group_change.is_none() {
+                    let text = String::from_utf8_lossy(&message.content).into_owned();
+                    got.push((message.conversation_seq, message.sender_id, text));
+                }
+            }
+            Event::GroupCursor { cursor: to, .. } => *cursor = Some(to),
+            Event::Stopped(reason) => bail!("stopped: {reason}"),
+            _ => {}
         }
     }
+    Ok(got)
 }
 
-#[cfg(target_os = "linux")]
-/// Process ids of this process's children of that name, as the fields of `/proc/<pid>/stat` tell: pid (name) state parent.
-fn children(name: &str) -> Vec<i32> {
-    let me = std::process::id().to_string();
-    let is_child = |pid: &i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat.rsplit(' ').nth(stat.matches(' ').count().saturating_sub(3));
-        stat.contains(&format!("({name})")) && parent == Some(me.as_str())
+/// A super group's messages are in nobody's inbox. Sockets live for a second, frames overtake each other; two members talk, and a
+/// third one comes and goes, and goes on from what it kept. All have all of it, in the same order, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_sockets_cost_no_message_of_a_super_group() -> Result<()> {
+    const MESSAGES: usize = 30;
+    let world = World::with(|options| {
+        options.limits.lifetime = Duration::from_secs(1);
+        options.faults.seed = 11;
+        options.faults.drop_disconnect = 0.5;
+        options.faults.delay_frame = Duration::from_millis(20);
+    })
+    .await?;
+    let (ada, bob, eve) = (
+        world.account("ada").await?,
+        world.account("bob").await?,
+        world.account("eve").await?,
+    );
+    let group = world.super_group(&ada, &[&bob, &eve]).await?;
+    let options = |account: &Account| -> Result<ConnectOptions> {
+        let mut options = options(&world, account)?;
+        options.http_url = Some(world.stack.http_url.parse()?);
+        options.timing.super_group_spread = Duration::from_millis(200);
+        options.timing.heartbeat = Duration::from_secs(2);
+        options.timing.super_group_poll = Duration::from_secs(1);
+        Ok(options)
     };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(is_child).collect()
+    let talk = async |from: &Account| -> Result<Vec<(u64, u64, String)>> {
+        let (client, mut events) = Client::connect(options(from)?).await?;
+        let sending = async {
+            for n in 0..MESSAGES {
+                let receipt = client.send(Conversation::Group(group), n.to_string()).await?;
+                assert_eq!(receipt.seq, 0);
+            }
+            anyhow::Ok(())
+        };
+        let mut cursor = None;
+        let (sent, got) = tokio::join!(sending, received_in_group(&mut events, 2 * MESSAGES, &mut cursor));
+        sent?;
+        client.close().await;
+        got
+    };
+    let listen = async || -> Result<Vec<(u64, u64, String)>> {
+        let (mut got, mut inbox, mut kept) = (Vec::new(), 0, None);
+        for part in [MESSAGES / 2, MESSAGES / 2, MESSAGES] {
+            let mut options = options(&eve)?;
+            options.start = Start::After(inbox);
+            options.super_groups = kept.map(|cursor| (group, cursor)).into_iter().collect();
+            let (client, mut events) = Client::connect(options).await?;
+            got.extend(received_in_group(&mut events, part, &mut kept).await?);
+            // The change that brought the group was handed on before its messages.
+            inbox = 1;
+            client.close().await;
+        }
+        Ok(got)
+    };
+    let (a, b, e) = tokio::join!(talk(&ada), talk(&bob), listen());
+    let (a, b, e) = (a?, b?, e?);
+    let wanted: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    assert!(a.is_sorted_by(|one, next| one.0 < next.0), "each once, ascending");
+    assert_eq!(
+        (from(ada.user_id, &a), from(bob.user_id, &a)),
+        (
+            wanted.iter().map(String::as_str).collect(),
+            wanted.iter().map(String::as_str).collect()
+        )
+    );
+    assert_eq!((&a, &a), (&b, &e));
+    world.stop().await;
+    Ok(())
 }

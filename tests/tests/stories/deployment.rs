@@ -3,13 +3,15 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wigwag_local::template::{self, Secrets};
 use wigwag_protocol::Request;
-use wigwag_protocol::pb::LoginMsg;
-use wigwag_store::schema;
+use wigwag_protocol::pb::{LoginMsg, SessionType};
+use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::head::Connection;
 use wigwag_store::timeline::LEASE;
-use wigwag_tests::{Dial, World};
+use wigwag_store::{DeviceKey, schema};
+use wigwag_tests::{Account, Device, Dial, World};
 
 fn stack() -> Result<template::Stack> {
     let options = template::Options {
@@ -45,6 +47,10 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     use_everything(&world).await?;
     let mut made: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in world.meter().await?.aws {
+        // What the story itself and the mapping do is not a function's.
+        if !row.caller.ends_with("Function") {
+            continue;
+        }
         let actions = actions_of(&row.service, &row.operation)
             .iter()
             .map(|action| (*action).to_owned());
@@ -52,7 +58,11 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     }
     world.stop().await;
     for (function, granted) in granted()? {
-        let made = made.remove(&function).unwrap_or_default();
+        let mut made = made.remove(&function).unwrap_or_default();
+        if function == "FanoutFunction" {
+            // Only where time runs out: groups::what_there_is_no_time_for_is_handed_back_at_once.
+            made.insert("sqs:ChangeMessageVisibility".to_owned());
+        }
         assert_eq!(made, granted, "{function}: made, granted");
     }
     Ok(())
@@ -72,6 +82,10 @@ fn actions_of(service: &str, operation: &str) -> &'static [&'static str] {
         ("dynamodb", "PutItem") => &["dynamodb:PutItem"],
         ("dynamodb", "UpdateItem") => &["dynamodb:UpdateItem"],
         ("dynamodb", "DeleteItem") => &["dynamodb:DeleteItem"],
+        // A batch needs the actions of its statements; ours insert and update.
+        ("dynamodb", "BatchExecuteStatement") => &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+        ("sqs", "SendMessage" | "SendMessageBatch") => &["sqs:SendMessage"],
+        ("sqs", "ChangeMessageVisibilityBatch") => &["sqs:ChangeMessageVisibility"],
         other => panic!("no function is known to call {other:?}"),
     }
 }
@@ -110,7 +124,8 @@ async fn use_everything(world: &World) -> Result<()> {
     }
     let _: Value = world.get("/friend/list", Some(&ada.token)).await?;
     let _: Value = world.get("/me", Some(&ada.token)).await?;
-    let first = world.device(&ada).await?;
+    let mut first = world.device(&ada).await?;
+    first.enter(9).await?;
     let mut a = world.device(&ada).await?;
     drop(first);
     let mut b = Dial::new(&world.stack.websocket_url).connect().await?;
@@ -127,6 +142,7 @@ async fn use_everything(world: &World) -> Result<()> {
     let _: Value = world
         .get(&format!("/history/{}", bob.user_id), Some(&ada.token))
         .await?;
+    use_groups(world, (&mut a, &ada), (&mut b, &bob)).await?;
     b.leave().await?;
     a.leave().await?;
     loop {
@@ -139,6 +155,47 @@ async fn use_everything(world: &World) -> Result<()> {
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Groups, rooms, and a connection that went without a word.
+async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): (&mut Device, &Account)) -> Result<()> {
+    let group = world.group(ada, &[bob]).await?;
+    let _: Value = world.get("/group/list", Some(&ada.token)).await?;
+    let _: Value = world
+        .get(&format!("/group_user/list?group_id={group}"), Some(&ada.token))
+        .await?;
+    let store = world.store();
+    let (device, opened_ms) = (DeviceKey::of(1, "gone"), a_while_ago_ms());
+    let gone = Connection {
+        id: "AAAAAAAAAAAAAAA=".to_owned(),
+        platform: 1,
+        protobuf: true,
+        connected_at_ms: opened_ms,
+    };
+    store
+        .connect(bob.user_id, &device, &gone, ConnectionPolicy::Device, opened_ms)
+        .await?;
+    store
+        .enter_room(bob.user_id, &device, opened_ms, &gone.id, 7, opened_ms)
+        .await?;
+    a.enter(7).await?;
+    b.enter(7).await?;
+    b.leave_room().await?;
+    a.tell_to(SessionType::Room, 7, 0, "in the room").await?;
+    a.tell_to(SessionType::Group, group, 2, "to the group").await?;
+    let queue = world.fanout_queue()?;
+    queue
+        .bury("no task", "nobody", "unreadable", "put here by hand")
+        .await?;
+    let group = world.super_group(ada, &[bob]).await?;
+    a.tell_to(SessionType::Group, group, 3, "announced").await?;
+    world.settled().await
+}
+
+/// Long enough for a connection that is gone not to be taken for one that is just opening.
+fn a_while_ago_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(0) - 600_000
 }
 
 #[test]

@@ -7,5 +7,11 @@ mod cli;
 mod client;
 mod connecting;
 mod deployment;
+mod groups;
+#[cfg(target_os = "linux")]
+mod killing;
 mod login_frame;
 mod messages;
+mod rooms;
+mod signals;
+mod super_groups;

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use crate::profile::{Held, Profile};
 use anyhow::Context as _;
 use serde_json::json;
+use std::collections::BTreeMap;
 use wigwag_client::http::LoggedIn;
 use wigwag_client::{Api, ApiError, Code, Url};
 
@@ -93,7 +94,8 @@ async fn make(context: &mut Context, api: &Api, held: &Held, name: &str) -> Resu
                 held.update(|profile| {
                     profile.phone_number = credentials.phone_number;
                     // Whoever it was before, nothing of its inbox and numbering remains.
-                    (profile.cursor, profile.session) = (0, None);
+                    profile.forget_reading();
+                    profile.session = None;
                     profile.take_over(logged_in);
                 })?;
                 let data = json!({ "profile": name, "user_id": user_id });
@@ -127,6 +129,7 @@ fn blank(url: Url, ws_url: Url, nickname: &str) -> Profile {
         token: String::new(),
         expires_at_ms: 0,
         cursor: 0,
+        super_groups: BTreeMap::new(),
         session: None,
     }
 }

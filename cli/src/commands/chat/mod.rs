@@ -1,6 +1,6 @@
 //! `wigwag chat`: lines typed are sent, messages that come are printed. Left with Ctrl-C or at the end of the input.
 //!
-//! Flow: an account, made where there is none → the other one, waited for where there is none → connect: what was missed
+//! Flow: an account, made where there is none → the other one, waited for where there is none, or the group → connect: what was missed
 //! is printed → lines and messages until the end → what is unanswered is waited for, or reported.
 
 mod account;
@@ -12,8 +12,10 @@ use crate::Context;
 use crate::args::Chat;
 use crate::exit::Failure;
 use crate::link::{self, Purpose};
+use crate::output::merge;
 use crate::peer::Names;
 use crate::signals;
+use partner::Place;
 use serde_json::json;
 use std::sync::Arc;
 use talk::Talk;
@@ -41,7 +43,7 @@ pub(crate) async fn run(context: &mut Context, args: Chat) -> Result<(), Failure
 /// Everything up to being connected.
 async fn prepare(context: &mut Context, args: &Chat) -> Result<Talk, Failure> {
     let name = context.args.profile.clone();
-    if args.with == name {
+    if args.with.as_ref() == Some(&name) {
         return Err(Failure::usage(
             "--as and --with name the same profile; chatting takes two",
         ));
@@ -51,13 +53,19 @@ async fn prepare(context: &mut Context, args: &Chat) -> Result<Talk, Failure> {
     let held = Arc::new(held);
     let me = held.get();
     let api = wigwag_client::Api::new(me.url.clone()).with_token(&me.token);
-    let partner = partner::find(context, &api, &me, &args.with).await?;
+    let place = Place::find(context, &api, &me, args).await?;
     let mut names = Names::new(api);
-    names.call(partner.user_id, &partner.name);
+    if let Place::With(partner) = &place {
+        names.call(partner.user_id, &partner.name);
+    }
     let begun = held.get().session;
     let (client, events) = link::connect(&held, &ws_url, Purpose::Both(me.cursor)).await?;
-    let data = json!({ "user_id": me.user_id, "with": partner.name, "with_user_id": partner.user_id });
-    let line = format!("chatting with {} as {name}; Ctrl-C ends", partner.name);
+    if let Place::Room(room_id) = place {
+        link::enter_room(&client, room_id).await?;
+    }
+    let mut data = json!({ "user_id": me.user_id });
+    merge(&mut data, &place.to_json());
+    let line = format!("chatting {} as {name}; Ctrl-C ends", place.title());
     context.printer.note("ready", &data, &line)?;
-    Ok(Talk::new(held, client, events, names, partner, begun))
+    Ok(Talk::new(held, client, events, names, place, begun))
 }

@@ -1,10 +1,12 @@
-//! Somebody to chat with: waited for while it does not exist.
+//! Where to chat: with somebody, who is waited for while they do not exist; in a group; in a room.
 
 use crate::Context;
+use crate::args::Chat;
 use crate::exit::Failure;
-use crate::output::plain;
+use crate::output::{plain, printable};
 use crate::profile::Profile;
-use serde_json::json;
+use crate::shown::Here;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
 use wigwag_client::{Api, Code};
@@ -20,8 +22,63 @@ pub(super) struct Partner {
     pub(super) name: String,
 }
 
+/// Where what is typed goes.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    With(Partner),
+    Group { group_id: u64, name: String },
+    Room(u64),
+}
+
+impl Place {
+    /// As the command line names it. A group must be one that this user is in.
+    pub(super) async fn find(context: &mut Context, api: &Api, me: &Profile, args: &Chat) -> Result<Self, Failure> {
+        if let Some(with) = &args.with {
+            return find(context, api, me, with).await.map(Self::With);
+        }
+        if let Some(group_id) = args.group {
+            let group = api.group(group_id).await?;
+            if group.role.is_none() {
+                let message = format!("you are not in group {group_id} any more");
+                return Err(Failure::refused(Some(Code::NOT_A_MEMBER), message));
+            }
+            let name = group.name;
+            return Ok(Self::Group { group_id, name });
+        }
+        args.room
+            .map(Self::Room)
+            .ok_or_else(|| Failure::usage("where? --with, --group or --room"))
+    }
+
+    pub(super) fn here(&self) -> Here {
+        match self {
+            Self::With(partner) => Here::Peer(partner.user_id),
+            Self::Group { group_id, .. } => Here::Group(*group_id),
+            Self::Room(room_id) => Here::Room(*room_id),
+        }
+    }
+
+    /// For people.
+    pub(super) fn title(&self) -> String {
+        match self {
+            Self::With(partner) => format!("with {}", partner.name),
+            Self::Group { group_id, name } => format!("in group {group_id}, {}", printable(name)),
+            Self::Room(room_id) => format!("in room {room_id}"),
+        }
+    }
+
+    /// For programs.
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Self::With(partner) => json!({ "with": partner.name, "with_user_id": partner.user_id }),
+            Self::Group { group_id, name } => json!({ "group_id": group_id, "name": name }),
+            Self::Room(room_id) => json!({ "room_id": room_id }),
+        }
+    }
+}
+
 /// Finds whom `with` names. A user id must exist; a local profile may come to exist.
-pub(super) async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, Failure> {
+async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, Failure> {
     if let Ok(user_id) = with.parse() {
         let name = api.user(user_id).await?.nickname;
         return Ok(Partner { user_id, name });

@@ -1,12 +1,13 @@
 //! The conversation itself: lines out, messages in, and what becomes of each.
 
 use super::lines::{self, Input};
-use super::partner::Partner;
+use super::partner::Place;
 use crate::Context;
 use crate::exit::Failure;
 use crate::link;
 use crate::peer::Names;
 use crate::profile::Held;
+use crate::shown;
 use crate::signals;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
-use wigwag_client::{Client, Event, Events, Message, Receipt, SendError, Session};
+use wigwag_client::{Client, Conversation, Event, Events, Message, Receipt, RequestError, SendError, Session};
 
 /// Lines that may wait for their acknowledgement; below the client's own queue, so that taking one never waits.
 const MOST_UNANSWERED: usize = 200;
@@ -25,7 +26,15 @@ const MOST_UNANSWERED: usize = 200;
 const CATCH_UP_FIRST: Duration = Duration::from_secs(2);
 
 /// A line and what became of it.
-type Fate = (String, Result<Receipt, SendError>);
+type Fate = (String, Outcome);
+
+/// What becomes of a line.
+enum Outcome {
+    /// For good.
+    Sent(Result<Receipt, SendError>),
+    /// In a room: for whoever is there now.
+    Relayed(Result<(), RequestError>),
+}
 
 /// A chat that is connected.
 pub(super) struct Talk {
@@ -33,7 +42,7 @@ pub(super) struct Talk {
     client: Client,
     events: Events,
     names: Names,
-    partner: Partner,
+    place: Place,
     own: OwnMessages,
     unanswered: FuturesUnordered<BoxFuture<'static, Fate>>,
     /// The message that the last process left unanswered.
@@ -43,6 +52,8 @@ pub(super) struct Talk {
     input_ended: bool,
     /// The highest seq that a message of this process has in the own inbox.
     last_own_seq: u64,
+    /// The same in the log of the super group.
+    last_own_in_group: u64,
     /// Messages that were reported as not sent.
     failed: u64,
 }
@@ -53,7 +64,7 @@ impl Talk {
         client: Client,
         events: Events,
         names: Names,
-        partner: Partner,
+        place: Place,
         begun: Option<Session>,
     ) -> Self {
         let session = begun.clone().unwrap_or_else(|| client.session());
@@ -62,13 +73,14 @@ impl Talk {
             client,
             events,
             names,
-            partner,
+            place,
             own: OwnMessages::since(&session),
             unanswered: FuturesUnordered::new(),
             pending: begun.and_then(|session| session.pending),
             caught_up: false,
             input_ended: false,
             last_own_seq: 0,
+            last_own_in_group: 0,
             failed: 0,
         }
     }
@@ -103,7 +115,7 @@ impl Talk {
                 return Ok(());
             }
             let waits = patient && !self.caught_up;
-            let may_read = !waits && !self.input_ended && self.unanswered.len() < MOST_UNANSWERED;
+            let may_read = !waits && !self.input_ended && self.unanswered.len() < self.most_unanswered();
             tokio::select! {
                 Some(fate) = self.unanswered.next() => self.report(context, fate)?,
                 event = self.events.next() => match event {
@@ -119,7 +131,20 @@ impl Talk {
     /// Whether the input has ended, all of it is settled, and the cursor has passed what was sent: otherwise the next chat
     /// would print it once more.
     fn is_done(&self) -> bool {
-        self.input_ended && self.unanswered.is_empty() && self.caught_up && self.held.cursor() >= self.last_own_seq
+        let in_group = match self.place {
+            Place::Group { group_id, .. } => self.held.group_cursor(group_id).unwrap_or(u64::MAX),
+            Place::With(_) | Place::Room(_) => u64::MAX,
+        };
+        let is_printed = self.held.cursor() >= self.last_own_seq && in_group >= self.last_own_in_group;
+        self.input_ended && self.unanswered.is_empty() && self.caught_up && is_printed
+    }
+
+    /// What is said in a room is sent as it is: only one after the other keeps the order.
+    fn most_unanswered(&self) -> usize {
+        match self.place {
+            Place::Room(_) => 1,
+            Place::With(_) | Place::Group { .. } => MOST_UNANSWERED,
+        }
     }
 
     async fn input(&mut self, context: &mut Context, input: Option<Input>) -> Result<(), Failure> {
@@ -140,21 +165,46 @@ impl Talk {
 
     async fn send(&mut self, context: &mut Context, line: String) -> Result<(), Failure> {
         context.printer.typed(&line)?;
-        match self.client.enqueue(self.partner.user_id, line.as_str()).await {
-            Ok(sending) => self.unanswered.push(Box::pin(async move { (line, sending.await) })),
-            Err(error) => self.report(context, (line, Err(error)))?,
+        let to = match self.place {
+            Place::With(ref partner) => Conversation::Peer(partner.user_id),
+            Place::Group { group_id, .. } => Conversation::Group(group_id),
+            Place::Room(room_id) => {
+                let client = self.client.clone();
+                self.unanswered.push(Box::pin(async move {
+                    let outcome = client.send_to_room(room_id, line.as_str()).await;
+                    (line, Outcome::Relayed(outcome))
+                }));
+                return Ok(());
+            }
+        };
+        match self.client.enqueue(to, line.as_str()).await {
+            Ok(sending) => self
+                .unanswered
+                .push(Box::pin(async move { (line, Outcome::Sent(sending.await)) })),
+            Err(error) => self.report(context, (line, Outcome::Sent(Err(error))))?,
         }
         Ok(())
     }
 
     /// Tells what became of a line. Nothing is dropped silently.
-    fn report(&mut self, context: &mut Context, (text, result): Fate) -> Result<(), Failure> {
-        let error = match result {
-            Ok(receipt) => {
+    fn report(&mut self, context: &mut Context, (text, outcome): Fate) -> Result<(), Failure> {
+        let error = match outcome {
+            Outcome::Sent(Ok(receipt)) if receipt.seq == 0 => {
+                self.last_own_in_group = self.last_own_in_group.max(receipt.conversation_seq);
+                return context.printer.sent(&text, &receipt);
+            }
+            Outcome::Sent(Ok(receipt)) => {
                 self.last_own_seq = self.last_own_seq.max(receipt.seq);
                 return context.printer.sent(&text, &receipt);
             }
-            Err(error) => error,
+            Outcome::Relayed(Ok(())) => return context.printer.sent(&text, &json!({ "relayed": true })),
+            Outcome::Sent(Err(error)) => error,
+            Outcome::Relayed(Err(error)) => {
+                self.failed += 1;
+                let data = json!({ "text": text, "error": error.to_string(), "kept": false });
+                let line = format!("(not sent: {text}: {error})");
+                return context.printer.note("failed", &data, &line);
+            }
         };
         self.failed += 1;
         let kept = matches!(error, SendError::Stopped { transmitted: true });
@@ -176,16 +226,27 @@ impl Talk {
                 self.held.advance(message.seq)
             }
             Event::CaughtUp { cursor } => {
-                self.caught_up = true;
                 self.held.advance(cursor)?;
                 link::tell(context, Event::CaughtUp { cursor })
             }
+            Event::GroupMessage(message) => {
+                self.message(context, &message).await?;
+                self.held.advance_group(message.receiver_id, message.conversation_seq)
+            }
+            Event::GroupCursor { group_id, cursor } => self.held.advance_group(group_id, cursor),
+            Event::GroupEnded { group_id } => self.held.forget_group(group_id),
+            Event::GroupsCaughtUp => {
+                self.caught_up = true;
+                link::tell(context, Event::GroupsCaughtUp)
+            }
+            Event::RoomMessage(message) => self.message(context, &message).await,
+            Event::Signal(signal) => shown::signal(&mut context.printer, &mut self.names, &signal).await,
             Event::PendingSettled(result) => {
                 let text = self
                     .pending
                     .take()
                     .map(|message| String::from_utf8_lossy(&message.content).into_owned());
-                self.report(context, (text.unwrap_or_default(), result))
+                self.report(context, (text.unwrap_or_default(), Outcome::Sent(result)))
             }
             event => link::tell(context, event),
         }
@@ -193,19 +254,12 @@ impl Talk {
 
     /// Prints a message; a line of this process was printed when it was acknowledged.
     async fn message(&mut self, context: &mut Context, message: &Message) -> Result<(), Failure> {
-        if message.sender_id != self.held.user_id() {
-            let from = self.names.of(message.sender_id).await;
-            return context.printer.message(message, &from, false);
-        }
-        if self.own.contains(message) {
+        let me = self.held.user_id();
+        if message.sender_id == me && self.own.contains(message) {
             return Ok(());
         }
-        let from = if message.receiver_id == self.partner.user_id {
-            "you".to_owned()
-        } else {
-            format!("you to {}", self.names.of(message.receiver_id).await)
-        };
-        context.printer.message(message, &from, true)
+        let here = self.place.here();
+        shown::message(&mut context.printer, &mut self.names, me, here, message).await
     }
 
     /// After the end: what is still unanswered is reported as it is settled, and what has arrived is printed.

@@ -29,6 +29,7 @@ fn group_change() -> pb::Message {
             role: pb::GroupRole::Admin.into(),
             until: 9,
             super_group: true,
+            super_after: 10,
         }),
         ..message(b"")
     }

@@ -13,11 +13,11 @@ pub use sockets::SignedIn;
 use crate::item::{Item, string};
 use crate::schema::directory as attr;
 
-fn key(pk: String, sk: impl Into<String>) -> Item {
+pub(crate) fn key(pk: String, sk: impl Into<String>) -> Item {
     Item::from([(attr::PK.to_owned(), string(pk)), (attr::SK.to_owned(), string(sk))])
 }
 
-fn user_key(user: u64, sk: impl Into<String>) -> Item {
+pub(crate) fn user_key(user: u64, sk: impl Into<String>) -> Item {
     key(format!("{}{user}", attr::USER), sk)
 }
 

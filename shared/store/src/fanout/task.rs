@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use wigwag_protocol::pb;
 
-/// Tasks that a sender enqueues itself; where there would be more, it enqueues one that enqueues the rest. Ten are one request.
+/// Tasks that a sender enqueues itself; where there would be more, it enqueues one that enqueues the rest. Ten are one
+/// request.
 const TASKS_PER_SENDER: u32 = 10;
 
 /// Shards that one announcement is for: a super group costs a request per hundred members to look up, and little else.
@@ -26,7 +27,7 @@ pub struct Logged {
 
 impl Logged {
     /// Its seq in the log.
-    pub fn seq(&self) -> u64 {
+    pub fn conversation_seq(&self) -> u64 {
         self.message.conversation_seq
     }
 }
@@ -113,6 +114,7 @@ pub struct TaskError(#[from] serde_json::Error);
 
 impl Task {
     /// The text that travels.
+    #[expect(clippy::missing_panics_doc, reason = "JSON takes every task")]
     pub fn to_body(&self) -> String {
         serde_json::to_string(self).expect("tasks have string keys and finite numbers only")
     }
@@ -150,7 +152,7 @@ impl Task {
     pub fn deduplication(&self) -> String {
         match self {
             Self::Deliver { logged, .. } | Self::Announce { logged, .. } | Self::Dispatch { logged, .. } => {
-                format!("{}.{}", self.ordering(), logged.seq())
+                format!("{}.{}", self.ordering(), logged.conversation_seq())
             }
             Self::Room { id, .. } => format!("{}.{id}", self.ordering()),
         }
@@ -159,7 +161,7 @@ impl Task {
 
 /// The tasks that bring a message of a group to its members.
 pub fn tasks_for(group: GroupId, settings: &GroupSettings, logged: &Logged, skip: Option<UserId>) -> Vec<Task> {
-    let (shards, super_group) = (settings.shards, settings.is_super(logged.seq()));
+    let (shards, super_group) = (settings.shards, settings.is_super(logged.conversation_seq()));
     let per_task = if super_group { SHARDS_PER_ANNOUNCEMENT } else { 1 };
     if shards.div_ceil(per_task) > TASKS_PER_SENDER {
         let logged = logged.clone();
@@ -175,13 +177,7 @@ pub fn tasks_for(group: GroupId, settings: &GroupSettings, logged: &Logged, skip
 }
 
 /// One task for each shard, or for each few.
-pub(crate) fn per_shard(
-    group: GroupId,
-    shards: u32,
-    super_group: bool,
-    logged: &Logged,
-    skip: Option<UserId>,
-) -> Vec<Task> {
+pub fn per_shard(group: GroupId, shards: u32, super_group: bool, logged: &Logged, skip: Option<UserId>) -> Vec<Task> {
     let logged = || logged.clone();
     if super_group {
         let starts = (0..shards).step_by(SHARDS_PER_ANNOUNCEMENT as usize);
@@ -206,8 +202,8 @@ pub(crate) fn per_shard(
 
 /// Where tasks go: the FIFO queue.
 pub trait TaskQueue: Sync {
-    /// Enqueues all of them, or fails. After a failure any of them may be enqueued: the caller enqueues them again, or reports
-    /// that it could not.
+    /// Enqueues all of them, or fails. After a failure any of them may be enqueued: the caller enqueues them again, or
+    /// reports that it could not.
     fn enqueue(&self, tasks: &[Task]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -252,5 +248,156 @@ mod protobuf {
         let text = String::deserialize(deserializer)?;
         let bytes = STANDARD.decode(text).map_err(|_| D::Error::custom("not base64"))?;
         M::decode(bytes.as_slice()).map_err(|_| D::Error::custom("not the message that belongs here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: u64 = (1 << 53) - 1;
+
+    fn logged(conversation_seq: u64) -> Logged {
+        let message = pb::Message {
+            session_type: pb::SessionType::Group.into(),
+            receiver_id: 7,
+            sender_id: 1,
+            message_type: 1,
+            content: b"hi".to_vec(),
+            conversation_seq,
+            ..pb::Message::default()
+        };
+        Logged {
+            key: vec![1, 2, 255],
+            message,
+        }
+    }
+
+    fn settings(shards: u32, super_after: Option<u64>) -> GroupSettings {
+        GroupSettings {
+            version: 1,
+            shards,
+            super_after,
+            ..GroupSettings::default()
+        }
+    }
+
+    fn room(after: Option<&str>) -> Task {
+        Task::Room {
+            room: MAX,
+            id: "0b5fcb29-6d63-4b5f-9e39-8f0f2f0f6a60".to_owned(),
+            sender: 1,
+            connection: "TXzPWdnOjoECGjA=".to_owned(),
+            content: RoomContent::Signal(pb::SignalMsg::default()),
+            after: after.map(str::to_owned),
+        }
+    }
+
+    /// One of each kind, with ids as long as they get.
+    fn all() -> Vec<Task> {
+        let deliver = |audience| Task::Deliver {
+            group: MAX,
+            audience,
+            logged: logged(MAX),
+            skip: Some(MAX),
+        };
+        vec![
+            deliver(Audience::Shard(199)),
+            deliver(Audience::Users(vec![1, MAX])),
+            Task::Announce {
+                group: MAX,
+                shards: 198..200,
+                logged: logged(MAX),
+            },
+            Task::Dispatch {
+                group: MAX,
+                shards: 200,
+                super_group: true,
+                logged: logged(MAX),
+                skip: None,
+            },
+            room(None),
+            room(Some("JC1dgf9yoAMCK-g=")),
+            Task::Room {
+                room: 1,
+                id: "1".to_owned(),
+                sender: 1,
+                connection: "c".to_owned(),
+                content: RoomContent::Message(logged(0).message),
+                after: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn a_task_is_read_as_it_was_written() {
+        for task in all() {
+            assert_eq!(Task::from_body(&task.to_body()).unwrap(), task);
+        }
+    }
+
+    #[test]
+    fn a_task_reads_so_on_the_way() {
+        let task = Task::Deliver {
+            group: 7,
+            audience: Audience::Shard(2),
+            logged: logged(9),
+            skip: Some(1),
+        };
+        let body = r#"{"task":"deliver","group":7,"audience":{"shard":2},"logged":{"key":"AQL/","message":"CAIQBxgBIAEqAmhpQAk="},"skip":1}"#;
+        assert_eq!(task.to_body(), body);
+        let announce = Task::Announce {
+            group: 7,
+            shards: 0..2,
+            logged: logged(9),
+        };
+        let body = r#"{"task":"announce","group":7,"shards":{"start":0,"end":2},"logged":{"key":"AQL/","message":"CAIQBxgBIAEqAmhpQAk="}}"#;
+        assert_eq!(announce.to_body(), body);
+    }
+
+    #[test]
+    fn what_is_no_task_is_refused() {
+        for body in ["", "{}", r#"{"task":"sing"}"#, r#"{"task":"deliver","group":7}"#] {
+            assert!(Task::from_body(body).is_err(), "{body}");
+        }
+        let spoilt = all()[0].to_body().replace(r#""key":"AQL/""#, r#""key":"A""#);
+        assert!(Task::from_body(&spoilt).is_err());
+    }
+
+    /// SQS takes up to 128 letters, digits and punctuation.
+    #[test]
+    fn the_queue_takes_the_ids_of_every_task() {
+        for task in all() {
+            for id in [task.ordering(), task.deduplication()] {
+                let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || byte.is_ascii_punctuation();
+                assert!((1..=128).contains(&id.len()) && id.bytes().all(is_taken), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_tasks_of_a_message_are_taken_for_one() {
+        let mut ids: Vec<String> = all().iter().map(Task::deduplication).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all().len());
+    }
+
+    #[test]
+    fn each_shard_has_a_task_and_many_shards_have_one_that_makes_theirs() {
+        let tasks = |shards, super_after| tasks_for(7, &settings(shards, super_after), &logged(9), Some(1));
+        assert_eq!(tasks(10, None).len(), 10);
+        assert_eq!(tasks(10, Some(9)).len(), 10, "message 9 is no super group's yet");
+        let announced = tasks(19, Some(8));
+        let span = |task: &Task| match task {
+            Task::Announce { shards, .. } => shards.clone(),
+            other => panic!("{other:?}"),
+        };
+        let spans: Vec<Range<u32>> = announced.iter().map(span).collect();
+        assert_eq!((spans.len(), &spans[0], &spans[9]), (10, &(0..2), &(18..19)));
+        for (shards, super_after) in [(11, None), (21, Some(8))] {
+            assert!(matches!(tasks(shards, super_after).as_slice(), [Task::Dispatch { .. }]));
+        }
+        assert_eq!(per_shard(7, 11, false, &logged(9), None).len(), 11);
     }
 }

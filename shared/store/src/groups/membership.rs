@@ -1,14 +1,16 @@
 //! What a user is in a group: ranges of seqs, a role, whether muted.
 
 use crate::ids::{GroupId, UserId};
+use serde::{Deserialize, Serialize};
 use wigwag_protocol::http::Role;
 
 /// A range of conversation seqs: from joining to leaving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stint {
     /// Messages up to this seq came before it.
     pub joined_after: u64,
     /// The last message of it; `None` while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
 }
 

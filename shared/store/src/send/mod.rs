@@ -1,4 +1,4 @@
-//! A one-to-one message, from reservation to both inboxes.
+//! A message on its way, from reservation to acknowledgement. One-to-one:
 //!
 //! 1. reserve in the log ‖ reserve in the receiver's inbox ‖ read what the receiver is to the sender
 //! 2. claim: one conditional write on the sender's head is the dedupe, the counter of the sender's inbox and the plan
@@ -10,6 +10,8 @@
 //! that two attempts at one message agree on one place.
 //!
 //! Six write units for a message of up to 1 KB, one read unit, four round trips.
+//!
+//! A message to a [group](SentToGroup) goes the same way into its log and the sender's inbox; tasks bring it to the members.
 
 mod group;
 mod outgoing;
@@ -90,6 +92,14 @@ pub enum SendError {
     Store(#[from] StoreError),
 }
 
+/// Whether the sender's own inbox holds the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OwnCopy {
+    Kept,
+    /// A super group's members read its log.
+    None,
+}
+
 /// Seqs that an attempt took before it knew whether it may use them.
 #[derive(Debug)]
 struct Reserved {
@@ -114,12 +124,14 @@ impl Store {
         from: MessagesFrom,
         now_ms: i64,
     ) -> Result<Sent, SendError> {
-        let out = &Outgoing { draft, receiver };
-        let (reserved, relation) = self.prepare(out, now_ms).await?;
+        let to = Recipient::Peer(receiver);
+        let out = &Outgoing { draft, to };
+        let (reserved, relation) = self.prepare(out, receiver, now_ms).await?;
         if let Some(code) = refused_by(relation, from) {
             return self.send_refused(out, reserved, code, now_ms).await;
         }
-        match self.claim(out, &reserved, now_ms).await {
+        let plan = out.plan(reserved.log_seq, reserved.receiver.seq, now_ms);
+        match self.claim(out, plan, OwnCopy::Kept, now_ms).await {
             Ok(Claim::Won(sender)) => {
                 let numbering = numbering_of(out, &sender)?;
                 self.finish(out, numbering, sender, reserved.receiver, now_ms).await
@@ -136,41 +148,39 @@ impl Store {
     }
 
     /// Step 1. A log comes to be with the first message that has a receiver. Where a part fails, the rest is given up.
-    async fn prepare(&self, out: &Outgoing<'_>, now_ms: i64) -> Result<(Reserved, Relation), SendError> {
+    async fn prepare(
+        &self,
+        out: &Outgoing<'_>,
+        receiver: UserId,
+        now_ms: i64,
+    ) -> Result<(Reserved, Relation), SendError> {
         let (log, inbox) = (out.timeline(Place::Log), out.timeline(Place::Receiver));
-        let (mut logged, receiver, relation) = tokio::join!(
+        let (mut logged, theirs, relation) = tokio::join!(
             self.reserve(&log, 1, Missing::Refuse, now_ms),
             self.reserve(&inbox, 1, Missing::Refuse, now_ms),
-            self.relation(out.receiver, out.draft.key.sender),
+            self.relation(receiver, out.draft.key.sender),
         );
-        if matches!((&logged, &receiver), (Ok(None), Ok(Some(_)))) {
+        if matches!((&logged, &theirs), (Ok(None), Ok(Some(_)))) {
             logged = self.reserve(&log, 1, Missing::Create, now_ms).await;
         }
-        match (logged, receiver, relation) {
+        match (logged, theirs, relation) {
             (Ok(Some(log)), Ok(Some(receiver)), Ok(relation)) => {
                 let log_seq = log.seq;
                 Ok((Reserved { log_seq, receiver }, relation))
             }
-            (logged, receiver, relation) => {
+            (logged, theirs, relation) => {
                 let taken = |head: &Result<Option<Head>, _>| head.as_ref().ok()?.as_ref().map(|head| head.seq);
-                self.give_up(out, taken(&logged), taken(&receiver), now_ms).await;
+                self.give_up(out, taken(&logged), taken(&theirs), now_ms).await;
                 relation?;
                 logged?;
-                receiver?;
+                theirs?;
                 Err(Refusal::from(Code::USER_NOT_FOUND).into())
             }
         }
     }
 
     /// Step 2.
-    async fn claim(&self, out: &Outgoing<'_>, reserved: &Reserved, now_ms: i64) -> Result<Claim, StoreError> {
-        let plan = Plan {
-            to: Recipient::Peer(out.receiver),
-            log_seq: reserved.log_seq,
-            receiver_seq: reserved.receiver.seq,
-            sent_at_ms: now_ms,
-            digest: out.digest(),
-        };
+    async fn claim(&self, out: &Outgoing<'_>, plan: Plan, own_copy: OwnCopy, now_ms: i64) -> Result<Claim, StoreError> {
         let numbering = Numbering {
             session: out.draft.key.session,
             client_id: out.draft.key.client_id,
@@ -189,20 +199,26 @@ impl Store {
             .update_item()
             .table_name(&self.timelines)
             .set_key(Some(timeline::key(&out.timeline(Place::Own), attr::HEAD)))
-            .update_expression("SET #s = :numbering, #o = #counter + :one, #counter = #counter + :one, #at = :now")
             .condition_expression(is_next)
             .expression_attribute_names("#t", attr::TIMELINE)
             .expression_attribute_names("#s", attribute(attr::NUMBERING, &out.draft.key.device))
             .expression_attribute_names("#o", attribute(attr::OWN_SEQ, &out.draft.key.device))
             .expression_attribute_names("#session", attr::SESSION)
-            .expression_attribute_names("#counter", attr::COUNTER)
-            .expression_attribute_names("#at", attr::RESERVED_AT)
             .expression_attribute_values(":numbering", numbering.to_value())
             .expression_attribute_values(":session", number(out.draft.key.session))
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", number(now_ms))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        call = match own_copy {
+            OwnCopy::Kept => call
+                .update_expression("SET #s = :numbering, #o = #counter + :one, #counter = #counter + :one, #at = :now")
+                .expression_attribute_names("#counter", attr::COUNTER)
+                .expression_attribute_names("#at", attr::RESERVED_AT)
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":now", number(now_ms)),
+            OwnCopy::None => call
+                .update_expression("SET #s = :numbering, #o = :none")
+                .expression_attribute_values(":none", number(0)),
+        };
         if out.draft.key.client_id == 1 {
             call = call.expression_attribute_names("#floor", attr::SESSION_FLOOR);
         } else {
@@ -227,17 +243,10 @@ impl Store {
         sender: Head,
         now_ms: i64,
     ) -> Result<Sent, SendError> {
-        let give_up = self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms);
-        match out.judge(&sender) {
-            Verdict::Repeat(numbering) => {
-                give_up.await;
-                self.finish(out, numbering, sender, reserved.receiver, now_ms).await
-            }
-            verdict => {
-                give_up.await;
-                Err(refusal(&verdict, out.draft.key.session).map_or_else(|| no_inbox().into(), SendError::Refused))
-            }
-        }
+        self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms)
+            .await;
+        let numbering = repeated(out, &sender)?;
+        self.finish(out, numbering, sender, reserved.receiver, now_ms).await
     }
 
     /// The receiver does not take messages from the sender. One that was accepted before that is still answered as it was.
@@ -322,6 +331,17 @@ fn refusal(verdict: &Verdict, session: u64) -> Option<Refusal> {
             expected: None,
             session: Some(*stored),
         }),
+    }
+}
+
+/// How a message whose number was taken is to be finished, where it is that message again; else why it is refused.
+fn repeated(out: &Outgoing<'_>, sender: &Head) -> Result<Numbering, SendError> {
+    match out.judge(sender) {
+        Verdict::Repeat(numbering) => Ok(numbering),
+        verdict => {
+            let refusal = refusal(&verdict, out.draft.key.session);
+            Err(refusal.map_or_else(|| no_inbox().into(), SendError::Refused))
+        }
     }
 }
 

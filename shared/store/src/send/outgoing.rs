@@ -1,8 +1,8 @@
 //! A message on its way: what it is, where it goes, and what is written there.
 
 use crate::head::Head;
-use crate::ids::{MessageKey, Recipient, TimelineId, UserId};
-use crate::numbering::{Numbering, Verdict, digest, judge};
+use crate::ids::{MessageKey, Recipient, TimelineId};
+use crate::numbering::{Numbering, Plan, Verdict, digest, judge};
 use crate::timeline::{Content, Entry, INLINE_BYTES};
 use prost::Message as _;
 use wigwag_protocol::pb;
@@ -22,7 +22,7 @@ pub struct Draft {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outgoing<'a> {
     pub(super) draft: &'a Draft,
-    pub(super) receiver: UserId,
+    pub(super) to: Recipient,
 }
 
 /// One of the places a message goes to.
@@ -59,18 +59,24 @@ impl Numbering {
 
 impl Outgoing<'_> {
     pub(super) fn timeline(&self, place: Place) -> TimelineId {
-        match place {
-            Place::Log => TimelineId::peer(self.draft.key.sender, self.receiver),
-            Place::Receiver => TimelineId::inbox(self.receiver),
-            Place::Own => TimelineId::inbox(self.draft.key.sender),
+        match (place, self.to) {
+            (Place::Log, Recipient::Peer(receiver)) => TimelineId::peer(self.draft.key.sender, receiver),
+            (Place::Receiver, Recipient::Peer(receiver)) => TimelineId::inbox(receiver),
+            // A group receives in its log; the members' copies are no part of the message's plan.
+            (Place::Log | Place::Receiver, Recipient::Group(group)) => TimelineId::group(group),
+            (Place::Own, _) => TimelineId::inbox(self.draft.key.sender),
         }
     }
 
     /// The message as its plan makes it: the same bytes whichever attempt writes them.
     pub(super) fn message(&self, numbering: &Numbering) -> pb::Message {
+        let (session_type, receiver_id) = match self.to {
+            Recipient::Peer(receiver) => (pb::SessionType::Single, receiver),
+            Recipient::Group(group) => (pb::SessionType::Group, group),
+        };
         pb::Message {
-            session_type: pb::SessionType::Single.into(),
-            receiver_id: self.receiver,
+            session_type: session_type.into(),
+            receiver_id,
             sender_id: self.draft.key.sender,
             message_type: self.draft.message_type,
             content: self.draft.content.clone(),
@@ -107,6 +113,17 @@ impl Outgoing<'_> {
         }
     }
 
+    /// The plan of an attempt that took these seqs.
+    pub(super) fn plan(&self, log_seq: u64, receiver_seq: u64, now_ms: i64) -> Plan {
+        Plan {
+            to: self.to,
+            log_seq,
+            receiver_seq,
+            sent_at_ms: now_ms,
+            digest: self.digest(),
+        }
+    }
+
     pub(super) fn digest(&self) -> [u8; 4] {
         digest(self.draft.message_type, &self.draft.content)
     }
@@ -121,7 +138,7 @@ impl Outgoing<'_> {
             sender.session_floor,
             self.draft.key.session,
             self.draft.key.client_id,
-            Recipient::Peer(self.receiver),
+            self.to,
             self.digest(),
         )
     }

@@ -10,6 +10,7 @@
 //! - a writer that meets a seal has lost the seq, and reserves again
 //! - clocks decide how soon a hole is sealed, never what is true
 
+mod items;
 mod read;
 
 pub use read::{Page, Range};
@@ -174,10 +175,7 @@ impl Store {
     /// Gives a reserved seq up: nobody will write there. Answers with the entry that stands there, if a writer was faster.
     #[tracing::instrument(name = "store.timeline.seal", skip_all, fields(timeline = %timeline, seq))]
     pub async fn seal(&self, timeline: &TimelineId, seq: u64, now_ms: i64) -> Result<Option<Entry>, StoreError> {
-        let mut item = key(timeline, seq);
-        item.insert(attr::SEAL.to_owned(), AttributeValue::Bool(true));
-        item.insert(attr::RESERVED_AT.to_owned(), number(now_ms));
-        match self.put_if_vacant(item).await? {
+        match self.put_if_vacant(seal_item(timeline, seq, now_ms)).await? {
             Some(Slot::Entry(entry)) => Ok(Some(entry)),
             Some(Slot::Seal { .. }) | None => Ok(None),
         }
@@ -232,7 +230,14 @@ pub(crate) fn key(timeline: &TimelineId, seq: u64) -> Item {
     ])
 }
 
-fn entry_item(timeline: &TimelineId, seq: u64, entry: &Entry) -> Item {
+pub(crate) fn seal_item(timeline: &TimelineId, seq: u64, now_ms: i64) -> Item {
+    let mut item = key(timeline, seq);
+    item.insert(attr::SEAL.to_owned(), AttributeValue::Bool(true));
+    item.insert(attr::RESERVED_AT.to_owned(), number(now_ms));
+    item
+}
+
+pub(crate) fn entry_item(timeline: &TimelineId, seq: u64, entry: &Entry) -> Item {
     let mut item = key(timeline, seq);
     item.insert(attr::KEY.to_owned(), bytes(entry.key.clone()));
     item.insert(attr::RESERVED_AT.to_owned(), number(entry.reserved_at_ms));

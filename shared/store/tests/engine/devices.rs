@@ -1,6 +1,6 @@
 use crate::harness::{Engine, NOW, draft, phone, send};
 use wigwag_protocol::limits::DEVICES_PER_USER;
-use wigwag_store::devices::{Connected, ConnectionPolicy, KEEP_IDLE, Positioned};
+use wigwag_store::devices::{Connected, ConnectionPolicy, Disconnected, KEEP_IDLE, Positioned};
 use wigwag_store::head::Connection;
 use wigwag_store::{DeviceKey, Store, TimelineId};
 
@@ -77,9 +77,11 @@ async fn a_late_disconnect_does_not_remove_the_newer_connection() {
     let store = engine.store();
     connect(&store, &phone(), "a=", ConnectionPolicy::Device).await;
     connect(&store, &phone(), "b=", ConnectionPolicy::Device).await;
-    assert!(!store.disconnect(1, &phone(), NOW, "a=").await.unwrap());
+    let gone = store.disconnect(1, &phone(), NOW, "a=").await.unwrap();
+    assert_eq!(gone, Disconnected::NotThere);
     assert_eq!(connected(&store).await, ["b="]);
-    assert!(store.disconnect(1, &phone(), NOW, "b=").await.unwrap());
+    let gone = store.disconnect(1, &phone(), NOW, "b=").await.unwrap();
+    assert_eq!(gone, Disconnected::Yes { room: None });
     assert!(connected(&store).await.is_empty());
 }
 

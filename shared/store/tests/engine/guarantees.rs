@@ -12,7 +12,7 @@ type Identity = (u64, u64);
 
 /// A timeline as the table has it.
 #[derive(Debug, Default)]
-struct Rows {
+pub(crate) struct Rows {
     counter: u64,
     /// By seq: whether an entry stands there, or a seal.
     is_entry: BTreeMap<u64, bool>,
@@ -41,7 +41,7 @@ pub(crate) fn violations(world: &World, engine: &Engine) -> Vec<String> {
     errors
 }
 
-fn rows(engine: &Engine) -> BTreeMap<String, Rows> {
+pub(crate) fn rows(engine: &Engine) -> BTreeMap<String, Rows> {
     let number = |value: &Value| value["N"].as_str().unwrap_or("0").parse::<u64>().unwrap();
     let mut timelines: BTreeMap<String, Rows> = BTreeMap::new();
     for item in engine.items("timelines") {
@@ -59,7 +59,7 @@ fn rows(engine: &Engine) -> BTreeMap<String, Rows> {
 }
 
 /// G3: each seq up to the counter is an entry or a seal, and the cursor has passed each entry.
-fn density(reader: &Reader, rows: &Rows) -> Vec<String> {
+pub(crate) fn density(reader: &Reader, rows: &Rows) -> Vec<String> {
     let mut errors = Vec::new();
     let key = reader.timeline.key();
     if !rows.is_entry.keys().copied().eq(1..=rows.counter) {
@@ -82,7 +82,7 @@ fn density(reader: &Reader, rows: &Rows) -> Vec<String> {
 }
 
 /// G4: one device's messages stand in the order it sent them.
-fn order(reader: &Reader) -> Option<String> {
+pub(crate) fn order(reader: &Reader) -> Option<String> {
     let mut by_device: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (_, message) in &reader.passed {
         by_device.entry(message.session).or_default().push(message.client_id);
@@ -113,7 +113,7 @@ fn message(world: &World, log: &[(u64, Message)], device: &Device, client_id: u6
     }
     for reader in &world.readers {
         let said = match reader.timeline {
-            Timeline::Log => continue,
+            Timeline::Log | Timeline::GroupLog(_) => continue,
             Timeline::Inbox(user) if user == device.user => *own_seq,
             Timeline::Inbox(_) => *receiver_seq,
         };

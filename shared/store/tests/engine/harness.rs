@@ -5,11 +5,15 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamPr
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use wigwag_store::directory::Profile;
+use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
-use wigwag_store::{DeviceKey, MessageKey, Store, UserId};
+use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
 
 /// Long before any lease ends.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -56,6 +60,11 @@ impl Engine {
         answer["Items"].as_array().unwrap().clone()
     }
 
+    /// Puts an item, as JSON.
+    pub(crate) fn put(&self, table: &str, item: &Value) {
+        self.call("PutItem", &json!({ "TableName": table, "Item": item }));
+    }
+
     fn call(&self, operation: &str, request: &Value) -> Value {
         let call = Call {
             operation: operation.to_owned(),
@@ -84,6 +93,18 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store whose calls are counted.
+    pub(crate) fn counting_store(&self) -> (Store, Counted) {
+        let (engine, counted) = (self.clone(), Counted::default());
+        let counts = counted.clone();
+        let wire = Wire::new(move |call| {
+            let engine = engine.clone();
+            *counts.0.lock().unwrap().entry(call.operation.clone()).or_default() += 1;
+            Box::pin(async move { Ok(engine.run(&call)) })
+        });
+        (store_over(config(wire)), counted)
+    }
+
     /// A store whose process dies after so many calls. Its last one takes effect and loses its answer, or is never sent.
     pub(crate) fn store_that_dies_after(&self, calls: i64, answer_lost: bool) -> Store {
         let engine = self.clone();
@@ -103,6 +124,52 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store of whose requests every other one fails its first statement with this code, before or after that took effect.
+    pub(crate) fn store_that_fails_statements(&self, code: &'static str, takes_effect: bool) -> Store {
+        let (engine, requests) = (self.clone(), Arc::new(AtomicI64::new(0)));
+        let wire = Wire::new(move |mut call| {
+            let engine = engine.clone();
+            let fails = call.operation == "BatchExecuteStatement" && requests.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+            Box::pin(async move {
+                if !fails {
+                    return Ok(engine.run(&call));
+                }
+                let failed = json!({ "Error": { "Code": code, "Message": "not now" } });
+                let mut request: Value = serde_json::from_str(&call.body).unwrap();
+                let statements = request["Statements"].as_array_mut().unwrap();
+                if !takes_effect {
+                    statements.remove(0);
+                }
+                let mut responses = Vec::new();
+                if !statements.is_empty() {
+                    call.body = request.to_string();
+                    let answer: Value = serde_json::from_str(&engine.run(&call).body).unwrap();
+                    responses.clone_from(answer["Responses"].as_array().unwrap());
+                }
+                if takes_effect {
+                    responses.remove(0);
+                }
+                responses.insert(0, failed);
+                Ok(Reply::success(&json!({ "Responses": responses })))
+            })
+        });
+        store_over(config(wire))
+    }
+
+    /// A store whose calls take effect until so many have; each of the others waits for a permit.
+    pub(crate) fn store_held_up_after(&self, calls: usize) -> (Store, Arc<Semaphore>) {
+        let (engine, permits) = (self.clone(), Arc::new(Semaphore::new(calls)));
+        let of_calls = permits.clone();
+        let wire = Wire::new(move |call| {
+            let (engine, permits) = (engine.clone(), of_calls.clone());
+            Box::pin(async move {
+                permits.acquire().await.map_err(|_| dead())?.forget();
+                Ok(engine.run(&call))
+            })
+        });
+        (store_over(config(wire)), permits)
+    }
+
     pub(crate) async fn user(&self, id: UserId) {
         let profile = Profile {
             nickname: format!("user {id}"),
@@ -110,6 +177,49 @@ impl Engine {
             created_at_ms: NOW,
         };
         self.store().create_account(id, &profile, "no hash").await.unwrap();
+    }
+}
+
+/// The moment at which it is asked.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline is a point of this process's own clock"
+)]
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}
+
+/// A deadline that no test reaches.
+pub(crate) fn deadline() -> Instant {
+    moment() + Duration::from_hours(1)
+}
+
+/// A queue that keeps what it is given, in order, repeats and all.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Collected(Arc<Mutex<Vec<Task>>>);
+
+impl Collected {
+    /// What it was given since the last time.
+    pub(crate) fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl TaskQueue for Collected {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.0.lock().unwrap().extend_from_slice(tasks);
+        Ok(())
+    }
+}
+
+/// How many calls there were of each operation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted(Arc<Mutex<BTreeMap<String, usize>>>);
+
+impl Counted {
+    /// Those since the last time, by name.
+    pub(crate) fn take(&self) -> Vec<(String, usize)> {
+        std::mem::take(&mut *self.0.lock().unwrap()).into_iter().collect()
     }
 }
 

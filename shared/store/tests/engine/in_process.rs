@@ -12,6 +12,7 @@ use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Call {
             "Query" => answer(body, |request| database.query(request)),
             "Scan" => answer(body, |request| database.scan(request)),
             "BatchGetItem" => answer(body, |request| database.batch_get_item(request)),
+            "BatchExecuteStatement" => answer(body, |request| database.batch_execute_statement(request)),
             "TransactWriteItems" => answer(body, |request| database.transact_write_items(request)),
             other => panic!("the store does not call {other}"),
         };
@@ -82,6 +84,18 @@ impl Reply {
             status: 400,
             body: body.to_owned(),
         }
+    }
+
+    /// A success that says this.
+    pub(crate) fn success(body: &Value) -> Self {
+        Self {
+            status: 200,
+            body: body.to_string(),
+        }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status == 200
     }
 
     fn into_response(self) -> HttpResponse {

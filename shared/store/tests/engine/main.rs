@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
 
+mod deliver;
 mod devices;
 mod directory;
+mod fan_out;
+mod group_schedules;
+mod group_send;
+mod groups;
 mod guarantees;
 mod harness;
 mod in_process;
 mod processes;
+mod rooms;
 mod scheduler;
 mod schedules;
 mod send;

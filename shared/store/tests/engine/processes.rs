@@ -1,12 +1,14 @@
 //! Who takes part in a schedule: devices that send and repeat, readers that keep a cursor.
 
+use prost::Message as _;
 use std::collections::BTreeMap;
 use std::fmt;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::pb::Message;
 use wigwag_store::messages::HistoryRange;
 use wigwag_store::send::{Draft, SendError, Sent};
-use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
+use wigwag_store::timeline::{Content, Entry, Range};
+use wigwag_store::{DeviceKey, GroupId, MessageKey, Store, StoreError, TimelineId, UserId};
 
 /// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,7 @@ impl Device {
 pub(crate) enum Timeline {
     Inbox(UserId),
     Log,
+    GroupLog(GroupId),
 }
 
 impl Timeline {
@@ -101,6 +104,7 @@ impl Timeline {
         match self {
             Self::Inbox(user) => format!("u{user}"),
             Self::Log => "p1-2".to_owned(),
+            Self::GroupLog(group) => format!("g{group}"),
         }
     }
 }
@@ -155,6 +159,20 @@ pub(crate) async fn read(
                 max_seq: page.max_seq,
             })
         }
+        Timeline::GroupLog(group) => {
+            let range = Range {
+                after,
+                through: None,
+                limit,
+            };
+            let page = store.read(&TimelineId::group(group), range, now_ms).await?;
+            let page = page.expect("the group has a log");
+            Ok(Read {
+                messages: page.entries.iter().map(|(seq, entry)| (*seq, logged(entry))).collect(),
+                cursor: page.cursor,
+                max_seq: page.max_seq,
+            })
+        }
         Timeline::Log => {
             let range = HistoryRange {
                 begin_seq: after + 1,
@@ -173,5 +191,13 @@ pub(crate) async fn read(
                 max_seq: page.max_seq,
             })
         }
+    }
+}
+
+/// The message that an entry of a log holds.
+fn logged(entry: &Entry) -> Message {
+    match &entry.content {
+        Content::Inline(bytes) => Message::decode(bytes.as_slice()).unwrap(),
+        content @ Content::Reference { .. } => panic!("a log refers to {content:?}"),
     }
 }

@@ -19,7 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::oneshot;
-use wigwag_store::Store;
+use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::{Store, StoreError};
 
 /// What becomes of a call that gets its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) struct Scheduler<P, O> {
     processes: Vec<Process<P, O>>,
     ended: Vec<(P, O)>,
     trace: Vec<String>,
+    /// What was enqueued since the last time.
+    tasks: Vec<Task>,
 }
 
 /// Where calls wait for their turn.
@@ -61,6 +64,35 @@ struct Desk<P> {
     /// The process that runs.
     running: Option<P>,
     waiting: Vec<Waiting<P>>,
+}
+
+/// The call that enqueues tasks.
+const ENQUEUE: &str = "SendMessageBatch";
+
+/// Where a scheduler's processes enqueue tasks.
+pub(crate) struct Queue<P>(Arc<Mutex<Desk<P>>>);
+
+impl<P> Clone for Queue<P> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<P: Copy + Send + 'static> TaskQueue for Queue<P> {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        let bodies: Vec<String> = tasks.iter().map(Task::to_body).collect();
+        let call = Call {
+            operation: ENQUEUE.to_owned(),
+            body: serde_json::to_string(&bodies).unwrap(),
+        };
+        match wait_for_turn(&self.0, call).await {
+            Ok(reply) if reply.is_success() => Ok(()),
+            _ => Err(StoreError::Failed {
+                operation: ENQUEUE,
+                source: "the queue did not answer".into(),
+            }),
+        }
+    }
 }
 
 struct Waiting<P> {
@@ -96,7 +128,18 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             processes: Vec::new(),
             ended: Vec::new(),
             trace: Vec::new(),
+            tasks: Vec::new(),
         }
+    }
+
+    /// The queue for this scheduler's processes: enqueueing is a call like any other.
+    pub(crate) fn queue(&self) -> Queue<P> {
+        Queue(self.desk.clone())
+    }
+
+    /// What was enqueued since the last time, in order.
+    pub(crate) fn take_tasks(&mut self) -> Vec<Task> {
+        std::mem::take(&mut self.tasks)
     }
 
     /// The store for this scheduler's processes.
@@ -144,7 +187,7 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
     pub(crate) fn grant(&mut self, place: usize, fate: Fate) {
         let mut waiting = self.desk.lock().unwrap().waiting.remove(place);
         let reply = match fate {
-            Fate::Done | Fate::Lost(Effect::Now) => Some(self.engine.run(&waiting.call)),
+            Fate::Done | Fate::Lost(Effect::Now) => Some(self.take_effect(&waiting.call)),
             Fate::Throttled => Some(Reply::throttled()),
             Fate::Lost(Effect::Late | Effect::Never) => None,
         };
@@ -173,6 +216,16 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             self.desk.lock().unwrap().waiting.push(waiting);
         }
         self.run();
+    }
+
+    fn take_effect(&mut self, call: &Call) -> Reply {
+        if call.operation != ENQUEUE {
+            return self.engine.run(call);
+        }
+        let bodies: Vec<String> = serde_json::from_str(&call.body).unwrap();
+        self.tasks
+            .extend(bodies.iter().map(|body| Task::from_body(body).unwrap()));
+        Reply::success(&Value::Null)
     }
 
     /// Kills a process. Of its calls on the way, some are still to take effect.
@@ -239,6 +292,19 @@ fn wait_for_turn<P: Copy>(desk: &Mutex<Desk<P>>, call: Call) -> Carried {
 /// A call as a line of the trace shows it.
 fn request(call: &Call) -> String {
     let body: Value = serde_json::from_str(&call.body).unwrap();
+    if let Some(statements) = body["Statements"].as_array() {
+        return format!(
+            "{} {}",
+            call.operation,
+            statements.iter().map(statement).collect::<Vec<_>>().join(", ")
+        );
+    }
+    if let Some(bodies) = body.as_array() {
+        let tasks = bodies
+            .iter()
+            .map(|body| Task::from_body(body.as_str().unwrap()).unwrap().deduplication());
+        return format!("{} {}", call.operation, tasks.collect::<Vec<_>>().join(", "));
+    }
     let key = ["Key", "Item"].iter().find_map(|name| body.get(name));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let place = match key {
@@ -255,6 +321,22 @@ fn request(call: &Call) -> String {
         (None, _) => " (seal)".to_owned(),
     };
     format!("{} {place}{what}", call.operation)
+}
+
+/// A statement of a `BatchExecuteStatement`: what it writes.
+fn statement(statement: &Value) -> String {
+    let parameters = statement["Parameters"].as_array().unwrap();
+    let parameters: Vec<String> = parameters
+        .iter()
+        .map(|value| value.to_string().chars().take(24).collect())
+        .collect();
+    let kind = statement["Statement"]
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap_or_default();
+    format!("{kind} {}", parameters.join(" ").replace('"', ""))
 }
 
 /// The keys of a `BatchGetItem`.
@@ -290,6 +372,19 @@ fn outcome(body: &str) -> String {
             .map(|item| format!("{} {}", item["n"]["N"].as_str().unwrap_or_default(), slot(item)))
             .collect();
         return format!(" -> [{}]", rows.join(", "));
+    }
+    if let Some(responses) = body["Responses"].as_array() {
+        let ends: Vec<String> = responses
+            .iter()
+            .map(
+                |response| match (response["Error"]["Code"].as_str(), response.get("Item")) {
+                    (Some(code), _) => code.to_owned(),
+                    (None, Some(item)) => slot(item),
+                    (None, None) => "done".to_owned(),
+                },
+            )
+            .collect();
+        return format!(" -> [{}]", ends.join(", "));
     }
     let item = ["Attributes", "Item"].iter().find_map(|name| body.get(name));
     item.map_or_else(String::new, |item| format!(" -> {}", slot(item)))

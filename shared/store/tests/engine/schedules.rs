@@ -30,7 +30,7 @@ use crate::guarantees::violations;
 use crate::harness::Engine;
 use crate::scheduler::Scheduler;
 use crate::world::World;
-use std::panic::catch_unwind;
+use std::panic::{RefUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -74,7 +74,7 @@ fn report(seed: u64) -> String {
 }
 
 /// The seeds that break something, in order.
-fn broken(seeds: &[u64]) -> Vec<u64> {
+pub(crate) fn broken(seeds: &[u64], holds: impl Fn(u64) -> bool + Sync + RefUnwindSafe) -> Vec<u64> {
     let next = AtomicUsize::new(0);
     let broken = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -82,8 +82,7 @@ fn broken(seeds: &[u64]) -> Vec<u64> {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let holds = catch_unwind(|| run(seed, MESSAGES).1.is_empty());
-                    if !holds.unwrap_or(false) {
+                    if !catch_unwind(|| holds(seed)).unwrap_or(false) {
                         broken.lock().unwrap().push(seed);
                     }
                 }
@@ -95,7 +94,7 @@ fn broken(seeds: &[u64]) -> Vec<u64> {
     broken
 }
 
-fn setting(name: &str) -> Option<u64> {
+pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
@@ -105,7 +104,7 @@ fn whatever_crashes_an_acknowledged_message_stands_once_and_in_order() {
     let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
     println!("new seeds: {new:?}");
     let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
-    let broken = broken(&seeds);
+    let broken = broken(&seeds, |seed| run(seed, MESSAGES).1.is_empty());
     println!(
         "{} of {} schedules break something: {broken:?}",
         broken.len(),

@@ -20,18 +20,18 @@ const LAST_TRIES: u32 = 5;
 
 /// How hard the times are, in percent. Schedules differ in it, because some faults need many others, and some none.
 #[derive(Debug, Clone, Copy)]
-struct Weather {
+pub(crate) struct Weather {
     /// Steps in which an attempt is killed.
-    deaths: u32,
+    pub(crate) deaths: u32,
     /// Calls that fail.
-    losses: u32,
+    pub(crate) losses: u32,
     /// Reads that give up any hole: their clock is far ahead.
-    impatience: u32,
+    pub(crate) impatience: u32,
 }
 
 impl Weather {
     /// With every other seed nobody gives up a hole until the end.
-    fn of(seed: u64, rng: &mut StdRng) -> Self {
+    pub(crate) fn of(seed: u64, rng: &mut StdRng) -> Self {
         let mut one_of = |of: [u32; 3]| of[rng.random_range(0..3)];
         Self {
             deaths: one_of([0, 3, 9]),

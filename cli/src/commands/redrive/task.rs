@@ -1,0 +1,225 @@
+//! A task as it travels through the queue, as far as an operator needs to know it. What its message says is not read out.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::fmt;
+use wigwag_client::Message;
+
+/// What a task is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TaskInfo {
+    /// Copies of a message for some members of a group.
+    Deliver { group: u64, to: To, message: MessageInfo },
+    /// Pushes of a message of a super group.
+    Announce {
+        group: u64,
+        shards: Shards,
+        message: MessageInfo,
+    },
+    /// The tasks of all shards of a large group.
+    Dispatch { group: u64, message: MessageInfo },
+    /// Pushes to who is in a room.
+    Room { room: u64 },
+}
+
+/// Which members.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum To {
+    Shard(u32),
+    Users(Vec<u64>),
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Shards {
+    start: u32,
+    end: u32,
+}
+
+/// Which message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MessageInfo {
+    seq: u64,
+    sender: u64,
+}
+
+/// Why a task cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("it is not a task: {0}")]
+    Form(#[from] serde_json::Error),
+    #[error("the message in it cannot be read")]
+    Message,
+}
+
+#[derive(Deserialize)]
+struct JsonLogged {
+    message: String,
+}
+
+impl JsonLogged {
+    fn info(&self) -> Result<MessageInfo, Unreadable> {
+        let bytes = STANDARD.decode(&self.message).map_err(|_| Unreadable::Message)?;
+        let message = Message::decode(bytes.as_slice()).map_err(|_| Unreadable::Message)?;
+        Ok(MessageInfo {
+            seq: message.conversation_seq,
+            sender: message.sender_id,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+enum JsonTask {
+    Deliver {
+        group: u64,
+        audience: To,
+        logged: JsonLogged,
+    },
+    Announce {
+        group: u64,
+        shards: Shards,
+        logged: JsonLogged,
+    },
+    Dispatch {
+        group: u64,
+        logged: JsonLogged,
+    },
+    Room {
+        room: u64,
+    },
+}
+
+impl TaskInfo {
+    /// Reads the body of a queue's message.
+    pub(super) fn read(body: &str) -> Result<Self, Unreadable> {
+        Ok(match serde_json::from_str(body)? {
+            JsonTask::Deliver {
+                group,
+                audience,
+                logged,
+            } => Self::Deliver {
+                group,
+                to: audience,
+                message: logged.info()?,
+            },
+            JsonTask::Announce { group, shards, logged } => Self::Announce {
+                group,
+                shards,
+                message: logged.info()?,
+            },
+            JsonTask::Dispatch { group, logged } => Self::Dispatch {
+                group,
+                message: logged.info()?,
+            },
+            JsonTask::Room { room } => Self::Room { room },
+        })
+    }
+
+    /// For programs.
+    pub(super) fn to_json(&self) -> Value {
+        match self {
+            Self::Deliver {
+                group,
+                to: To::Shard(shard),
+                message,
+            } => {
+                json!({ "task": "deliver", "group_id": group, "shard": shard, "conversation_seq": message.seq, "sender_id": message.sender })
+            }
+            Self::Deliver {
+                group,
+                to: To::Users(users),
+                message,
+            } => {
+                json!({ "task": "deliver", "group_id": group, "user_ids": users, "conversation_seq": message.seq, "sender_id": message.sender })
+            }
+            Self::Announce { group, shards, message } => {
+                let shards = json!({ "start": shards.start, "end": shards.end });
+                json!({ "task": "announce", "group_id": group, "shards": shards, "conversation_seq": message.seq, "sender_id": message.sender })
+            }
+            Self::Dispatch { group, message } => {
+                json!({ "task": "dispatch", "group_id": group, "conversation_seq": message.seq, "sender_id": message.sender })
+            }
+            Self::Room { room } => json!({ "task": "room", "room_id": room }),
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deliver { group, to, message } => {
+                let seq = message.seq;
+                match to {
+                    To::Shard(shard) => write!(f, "deliver message {seq} of group {group} to its shard {shard}"),
+                    To::Users(users) => write!(f, "deliver message {seq} of group {group} to {} users", users.len()),
+                }
+            }
+            Self::Announce { group, shards, message } => write!(
+                f,
+                "announce message {} of super group {group} to its shards {} to {}",
+                message.seq,
+                shards.start,
+                shards.end.saturating_sub(1)
+            ),
+            Self::Dispatch { group, message } => {
+                write!(f, "dispatch message {} of group {group} to all its shards", message.seq)
+            }
+            Self::Room { room } => write!(f, "push to room {room}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged() -> Value {
+        let message = Message {
+            conversation_seq: 5,
+            sender_id: 7,
+            content: b"secret".to_vec(),
+            ..Message::default()
+        };
+        json!({ "key": "a2V5", "message": STANDARD.encode(message.encode_to_vec()) })
+    }
+
+    fn said(task: &Value) -> String {
+        TaskInfo::read(&task.to_string()).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_task_says_what_it_is_for_and_not_what_the_message_says() {
+        let deliver =
+            json!({ "task": "deliver", "group": 12, "audience": { "shard": 3 }, "logged": logged(), "skip": 7 });
+        assert_eq!(said(&deliver), "deliver message 5 of group 12 to its shard 3");
+        let users = json!({ "task": "deliver", "group": 12, "audience": { "users": [1, 2] }, "logged": logged(), "skip": null });
+        assert_eq!(said(&users), "deliver message 5 of group 12 to 2 users");
+        let announce =
+            json!({ "task": "announce", "group": 12, "shards": { "start": 2, "end": 4 }, "logged": logged() });
+        assert_eq!(
+            said(&announce),
+            "announce message 5 of super group 12 to its shards 2 to 3"
+        );
+        let dispatch = json!({ "task": "dispatch", "group": 12, "shards": 20, "super_group": false, "logged": logged(), "skip": 7 });
+        assert_eq!(said(&dispatch), "dispatch message 5 of group 12 to all its shards");
+        let room = json!({ "task": "room", "room": 4, "id": "x", "sender": 1, "connection": "c", "content": {} });
+        assert_eq!(said(&room), "push to room 4");
+        let data = TaskInfo::read(&deliver.to_string()).unwrap().to_json();
+        assert_eq!((&data["shard"], &data["conversation_seq"]), (&json!(3), &json!(5)));
+    }
+
+    #[test]
+    fn what_is_no_task_says_why() {
+        for body in ["", "not a task", "{}", r#"{"task":"dance","group":1}"#] {
+            let error = TaskInfo::read(body).unwrap_err();
+            assert!(error.to_string().starts_with("it is not a task"), "{body}: {error}");
+        }
+        let broken = json!({ "task": "deliver", "group": 1, "audience": { "shard": 0 }, "logged": { "key": "", "message": "!" } });
+        assert!(matches!(TaskInfo::read(&broken.to_string()), Err(Unreadable::Message)));
+    }
+}

@@ -1,0 +1,235 @@
+//! Messages as people read them: who says what, and where; and what becomes of a group, in a line.
+
+use crate::exit::Failure;
+use crate::output::{Printer, content, printable};
+use crate::peer::Names;
+use serde_json::json;
+use wigwag_client::{GroupChange, GroupChangeType, GroupRole, Message, SessionType, SignalMsg, SignalType};
+
+/// Most users that a line names.
+const NAMES_PER_LINE: usize = 5;
+
+/// Where the reader is: what is said elsewhere says where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    Peer(u64),
+    Group(u64),
+    Room(u64),
+    Nowhere,
+}
+
+impl Here {
+    fn of(message: &Message, me: u64) -> Self {
+        match message.session_type() {
+            SessionType::Group => Self::Group(message.receiver_id),
+            SessionType::Room => Self::Room(message.receiver_id),
+            SessionType::Single | SessionType::Unspecified if message.sender_id == me => {
+                Self::Peer(message.receiver_id)
+            }
+            SessionType::Single | SessionType::Unspecified => Self::Peer(message.sender_id),
+        }
+    }
+}
+
+/// Prints a message.
+pub(crate) async fn message(
+    printer: &mut Printer,
+    names: &mut Names,
+    me: u64,
+    here: Here,
+    message: &Message,
+) -> Result<(), Failure> {
+    let own = message.sender_id == me;
+    let from = name(names, me, message.sender_id).await;
+    let there = Here::of(message, me);
+    let place = match there {
+        _ if there == here => String::new(),
+        Here::Group(id) => format!(" (in group {id})"),
+        Here::Room(id) => format!(" (in room {id})"),
+        Here::Peer(id) if own => format!(" to {}", printable(&names.of(id).await)),
+        Here::Peer(_) if here == Here::Nowhere => String::new(),
+        Here::Peer(_) | Here::Nowhere => " (to you)".to_owned(),
+    };
+    let line = match &message.group_change {
+        Some(change) => {
+            let change = printable(&in_words(names, me, message, change).await);
+            format!("* {change}{place}")
+        }
+        None => format!("{}{place}: {}", printable(&from), content(message)),
+    };
+    printer.message(message, &from, own, &line)
+}
+
+/// Prints a signal.
+pub(crate) async fn signal(printer: &mut Printer, names: &mut Names, signal: &SignalMsg) -> Result<(), Failure> {
+    let from = names.of(signal.sender_id).await;
+    let line = if signal.signal_type() == SignalType::Typing {
+        format!("({} is typing)", printable(&from))
+    } else {
+        let text = String::from_utf8_lossy(&signal.content);
+        format!("({} signals: {})", printable(&from), printable(&text))
+    };
+    printer.note("signal", &json!({ "from": from, "signal": signal }), &line)
+}
+
+async fn name(names: &mut Names, me: u64, user_id: u64) -> String {
+    if user_id == me {
+        return "you".to_owned();
+    }
+    names.of(user_id).await
+}
+
+/// The first few by name, and how many more there are.
+async fn list(names: &mut Names, me: u64, user_ids: &[u64]) -> String {
+    let mut parts = Vec::new();
+    for user_id in user_ids.iter().take(NAMES_PER_LINE) {
+        parts.push(name(names, me, *user_id).await);
+    }
+    match user_ids.len().saturating_sub(NAMES_PER_LINE) {
+        0 => {}
+        more => parts.push(format!("{more} more")),
+    }
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => "nobody".to_owned(),
+    }
+}
+
+/// A change of a group in words.
+async fn in_words(names: &mut Names, me: u64, message: &Message, change: &GroupChange) -> String {
+    let who = name(names, me, message.sender_id).await;
+    let others: Vec<u64> = match change.r#type() {
+        GroupChangeType::Created => {
+            let others = change.user_ids.iter().filter(|user| **user != message.sender_id);
+            others.copied().collect()
+        }
+        _ => change.user_ids.clone(),
+    };
+    let whom = list(names, me, &others).await;
+    let kind = if change.super_group { "super group" } else { "group" };
+    let called = &change.name;
+    match change.r#type() {
+        GroupChangeType::Created if others.is_empty() => format!("{who} made the {kind} {called}"),
+        GroupChangeType::Created => format!("{who} made the {kind} {called} with {whom}"),
+        GroupChangeType::MembersAdded => format!("{who} added {whom}"),
+        GroupChangeType::MembersRemoved => format!("{who} removed {whom}"),
+        GroupChangeType::MemberLeft => format!("{who} left"),
+        GroupChangeType::Renamed => format!("{who} named the group {called}"),
+        GroupChangeType::Role if change.role() == GroupRole::Admin => format!("{who} made {whom} an admin"),
+        GroupChangeType::Role => format!("{who} made {whom} a plain member"),
+        GroupChangeType::HandedOver => format!("{who} made {whom} the owner"),
+        GroupChangeType::MemberMuted => {
+            let ms = change.until.saturating_sub(message.send_time);
+            format!("{who} muted {whom} for {}", span(ms))
+        }
+        GroupChangeType::MemberUnmuted => format!("{who} let {whom} send again"),
+        GroupChangeType::Muted => format!("{who} muted the group: only its owner and admins may send"),
+        GroupChangeType::Unmuted => format!("{who} let all members send again"),
+        GroupChangeType::HistoryOpened => format!("{who} opened the history to members who join later"),
+        GroupChangeType::HistoryClosed => format!("{who} closed the history to members who join later"),
+        GroupChangeType::BecameSuper => format!("{who} turned the group into a super group"),
+        GroupChangeType::Dissolved => format!("{who} dissolved the group"),
+        GroupChangeType::Unspecified => format!("{who} changed the group"),
+    }
+}
+
+/// A length of time, in ms, as people say it: rounded to the largest unit that there is one of.
+pub(crate) fn span(ms: i64) -> String {
+    let seconds = u64::try_from(ms).unwrap_or(0).div_ceil(1000);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", (seconds + 30) / 60),
+        7200..172_800 => format!("{} h", (seconds + 1800) / 3600),
+        _ => format!("{} days", (seconds + 43_200) / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_client::Api;
+
+    const ME: u64 = 1;
+
+    fn names() -> Names {
+        // Nobody answers there, so what is not named here stays an id.
+        let mut names = Names::new(Api::new("http://127.0.0.1:9".parse().unwrap()));
+        names.call(2, "alice");
+        names.call(3, "bob");
+        names
+    }
+
+    async fn line(kind: GroupChangeType, change: GroupChange) -> String {
+        let change = GroupChange {
+            r#type: kind.into(),
+            ..change
+        };
+        let message = Message {
+            sender_id: 2,
+            ..Message::default()
+        };
+        in_words(&mut names(), ME, &message, &change).await
+    }
+
+    fn users(user_ids: &[u64]) -> GroupChange {
+        GroupChange {
+            user_ids: user_ids.to_vec(),
+            ..GroupChange::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_a_group_is_one_line() {
+        let added = GroupChangeType::MembersAdded;
+        assert_eq!(line(added, users(&[3])).await, "alice added bob");
+        assert_eq!(line(added, users(&[3, 1, 77])).await, "alice added bob, you and 77");
+        let many: Vec<u64> = (100..200).collect();
+        assert_eq!(
+            line(added, users(&many)).await,
+            "alice added 100, 101, 102, 103, 104 and 95 more"
+        );
+        let created = GroupChange {
+            name: "club".to_owned(),
+            ..users(&[2, 3])
+        };
+        assert_eq!(
+            line(GroupChangeType::Created, created).await,
+            "alice made the group club with bob"
+        );
+        let muted = GroupChange {
+            until: 600_000,
+            ..users(&[1])
+        };
+        assert_eq!(
+            line(GroupChangeType::MemberMuted, muted).await,
+            "alice muted you for 10 min"
+        );
+        let admin = GroupChange {
+            role: GroupRole::Admin.into(),
+            ..users(&[3])
+        };
+        assert_eq!(line(GroupChangeType::Role, admin).await, "alice made bob an admin");
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_change_has_its_words() {
+        for kind in 1..=15 {
+            let kind = GroupChangeType::try_from(kind).unwrap();
+            let line = line(kind, users(&[3])).await;
+            assert!(
+                line.starts_with("alice ") && line != "alice changed the group",
+                "{kind:?}: {line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_length_of_time_is_rounded() {
+        assert_eq!(span(90_000), "90 s");
+        assert_eq!(span(599_000), "10 min");
+        assert_eq!(span(7_200_000), "2 h");
+        assert_eq!(span(7 * 86_400_000), "7 days");
+        assert_eq!(span(-5), "0 s");
+    }
+}

@@ -1,0 +1,206 @@
+//! The receiving rule of a super group, against a simulated log in which anything may happen, over restarts.
+
+use super::*;
+use proptest::prelude::*;
+
+fn message(seq: u64) -> Message {
+    Message {
+        conversation_seq: seq,
+        ..Message::default()
+    }
+}
+
+fn seqs(messages: &[Message]) -> Vec<u64> {
+    messages.iter().map(|message| message.conversation_seq).collect()
+}
+
+fn page(seqs: &[u64], next_seq: u64, max_seq: u64, has_more: bool) -> PullOutputMsg {
+    PullOutputMsg {
+        messages: seqs.iter().copied().map(message).collect(),
+        has_more,
+        next_seq,
+        max_seq,
+    }
+}
+
+fn push(log: &mut GroupLog, seq: u64) -> Vec<u64> {
+    seqs(&log.push(message(seq)))
+}
+
+#[test]
+fn a_page_to_the_end_settles_everything_there_is() {
+    let mut log = GroupLog::new(5, 10);
+    push(&mut log, 9);
+    // 7 and 10 are seals.
+    let (ready, next) = log.page(page(&[6, 8], 0, 10, false));
+    assert_eq!((seqs(&ready), next), (vec![6, 8, 9], Next::CaughtUp));
+    assert_eq!(log.cursor(), 10);
+}
+
+#[test]
+fn a_page_that_stops_before_what_is_being_written_does_not_pass_it() {
+    let mut log = GroupLog::new(0, 10);
+    let (ready, next) = log.page(page(&[1, 3], 2, 3, false));
+    assert_eq!((seqs(&ready), next), (vec![1], Next::Later(PAUSES.first)));
+    let (ready, next) = log.page(page(&[2, 3], 0, 3, false));
+    assert_eq!((seqs(&ready), next), (vec![2, 3], Next::CaughtUp));
+}
+
+#[test]
+fn a_page_that_is_full_is_followed_by_the_next_at_once() {
+    let mut log = GroupLog::new(0, 10);
+    let (ready, next) = log.page(page(&[1, 2], 3, 9, true));
+    assert_eq!((seqs(&ready), next), (vec![1, 2], Next::Again));
+}
+
+#[test]
+fn a_log_that_is_not_there_is_caught_up_with() {
+    let mut log = GroupLog::new(4, 10);
+    assert_eq!(log.page(PullOutputMsg::default()).1, Next::CaughtUp);
+    assert_eq!(log.cursor(), 4);
+}
+
+#[test]
+fn a_member_who_was_removed_gets_what_was_theirs_and_nothing_more() {
+    let mut log = GroupLog::new(1, 10);
+    push(&mut log, 5);
+    push(&mut log, 3);
+    log.end_at(4);
+    assert!(log.is_behind() && !log.is_over());
+    assert_eq!(push(&mut log, 6), [0; 0]);
+    let (ready, _) = log.page(page(&[2, 3, 4, 5], 0, 6, false));
+    assert_eq!((seqs(&ready), log.cursor()), (vec![2, 3, 4], 4));
+    assert!(log.is_over() && !log.is_behind());
+}
+
+#[test]
+fn a_member_who_came_back_goes_on() {
+    let mut log = GroupLog::new(1, 10);
+    log.end_at(4);
+    log.go_on(3);
+    assert_eq!(push(&mut log, 6), [0; 0], "that they had come before is old news");
+    log.go_on(5);
+    push(&mut log, 6);
+    // What was sent while they were away is not shown to them.
+    let (ready, next) = log.page(page(&[2, 3, 4, 5], 0, 6, false));
+    assert_eq!((seqs(&ready), next), (vec![2, 3, 4, 5, 6], Next::CaughtUp));
+}
+
+/// What happens to the device next.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// A push of the message at this place of the log arrives (again).
+    Push(prop::sample::Index),
+    /// A page of at most so many messages is read when this part of the log is not written, and arrives.
+    Page {
+        limit: usize,
+        unwritten: prop::sample::Index,
+    },
+    /// The same, but it arrives only after the next happening.
+    LatePage {
+        limit: usize,
+        unwritten: prop::sample::Index,
+    },
+    /// The process ends. The next one begins from what the app kept: the last message, or the cursor.
+    Restart { by_cursor: bool },
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let index = any::<prop::sample::Index>;
+    prop_oneof![
+        6 => index().prop_map(Happening::Push),
+        2 => (1..8_usize, index()).prop_map(|(limit, unwritten)| Happening::Page { limit, unwritten }),
+        1 => (1..8_usize, index()).prop_map(|(limit, unwritten)| Happening::LatePage { limit, unwritten }),
+        1 => any::<bool>().prop_map(|by_cursor| Happening::Restart { by_cursor }),
+    ]
+}
+
+/// The server's side, as it reads ascending: `true` is a message, `false` a seal; `hole` (from 1) is not written yet. Up to
+/// `last` it is for this user.
+fn server_page(log: &[bool], hole: u64, begin: u64, limit: usize, last: u64) -> PullOutputMsg {
+    let max_seq = last;
+    let row = |seq: &u64| *seq != hole;
+    let rows: Vec<u64> = (begin..=max_seq).filter(row).collect();
+    let cut = rows.len() > limit;
+    let rows = &rows[..rows.len().min(limit)];
+    let mut cursor = begin - 1;
+    while rows.contains(&(cursor + 1)) {
+        cursor += 1;
+    }
+    let shown: Vec<u64> = rows
+        .iter()
+        .copied()
+        .filter(|seq| log[usize::try_from(*seq).unwrap() - 1])
+        .collect();
+    let has_more = cut && rows.last() == Some(&cursor);
+    let next_seq = if cursor < max_seq { cursor + 1 } else { 0 };
+    page(&shown, next_seq, max_seq, has_more)
+}
+
+proptest! {
+    #[test]
+    fn whatever_arrives_every_message_is_handed_on_once_and_in_order(
+        log in prop::collection::vec(prop::bool::weighted(0.8), 1..60),
+        happenings in prop::collection::vec(happening(), 0..120),
+        limit in 1..20_usize,
+        start in any::<prop::sample::Index>(),
+        last in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let start = start.index(log.len()) as u64;
+        let max_seq = log.len() as u64;
+        // Where the user's time in the group ends, at or after where it began.
+        let last = last.map_or(max_seq, |index| start.max(index.index(log.len()) as u64 + 1));
+        let ends = last < max_seq;
+        let begin = |cursor| {
+            let mut rule = GroupLog::new(cursor, limit);
+            if ends {
+                rule.end_at(last);
+            }
+            rule
+        };
+        let mut rule = begin(start);
+        let mut out: Vec<u64> = Vec::new();
+        let mut late = None;
+        for happening in happenings {
+            let arrived = late.take();
+            let read = |rule: &GroupLog, limit, unwritten: prop::sample::Index| {
+                let hole = unwritten.index(log.len() + 1) as u64;
+                server_page(&log, hole, rule.cursor() + 1, limit, last)
+            };
+            match happening {
+                Happening::Push(index) => {
+                    let at = index.index(log.len());
+                    if log[at] {
+                        out.extend(push(&mut rule, at as u64 + 1));
+                    }
+                }
+                Happening::Page { limit, unwritten } => {
+                    let page = read(&rule, limit, unwritten);
+                    out.extend(seqs(&rule.page(page).0));
+                }
+                Happening::LatePage { limit, unwritten } => late = Some(read(&rule, limit, unwritten)),
+                Happening::Restart { by_cursor } => {
+                    late = None;
+                    let kept = if by_cursor { rule.cursor() } else { out.last().copied().unwrap_or(start) };
+                    rule = begin(kept);
+                    continue;
+                }
+            }
+            if let Some(page) = arrived {
+                out.extend(seqs(&rule.page(page).0));
+            }
+        }
+        rule.note(max_seq);
+        let mut rounds = 0;
+        while rule.is_behind() {
+            let page = server_page(&log, 0, rule.cursor() + 1, 7, last);
+            out.extend(seqs(&rule.page(page).0));
+            rounds += 1;
+            prop_assert!(rounds <= log.len(), "no progress");
+        }
+        let wanted: Vec<u64> =
+            (start + 1..=last).filter(|seq| log[usize::try_from(*seq).unwrap() - 1]).collect();
+        prop_assert_eq!(out, wanted);
+        prop_assert_eq!(rule.is_over(), ends);
+    }
+}

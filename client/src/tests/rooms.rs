@@ -1,0 +1,189 @@
+//! Rooms and signals: entering, leaving, entering again, and what is for now alone.
+
+use super::peer::*;
+use crate::{Code, DisconnectReason, Event, RequestError, SignalTo};
+use wigwag_protocol::limits::CONTENT_BYTES;
+use wigwag_protocol::pb::{CmdType, Message, RoomMsg, SessionType, SignalMsg, SignalType};
+use wigwag_protocol::{InputFrame, OutputFrame, Payload, Request};
+
+const ROOM: u64 = 50;
+
+/// Runs a question of the app beside the peer's answer to it.
+macro_rules! asking {
+    ($client:ident.$method:ident($($argument:expr),*)) => {
+        tokio::spawn({
+            let client = $client.clone();
+            async move { client.$method($($argument),*).await }
+        })
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_entered_again_after_a_reconnect_until_it_is_left() {
+    let (mut peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, room) = link.enter().await;
+    assert_eq!(room, ROOM);
+    link.let_in(id, ROOM, 49).await;
+    assert_eq!(entering.await.unwrap().unwrap(), Some(49));
+    drop(link);
+
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    let (id, room) = link.enter().await;
+    assert_eq!(room, ROOM);
+    link.let_in(id, ROOM, 0).await;
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::RoomEntered { room_id: ROOM }
+    ));
+
+    let leaving = asking!(client.leave_room(ROOM));
+    let InputFrame {
+        request_id,
+        request: Request::LeaveRoom(_),
+    } = link.request().await
+    else {
+        panic!("does not leave");
+    };
+    let payload = Payload::LeaveRoom(RoomMsg::default());
+    link.say(OutputFrame::new(CmdType::LeaveRoom, request_id, payload))
+        .await;
+    leaving.await.unwrap().unwrap();
+    drop(link);
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    link.heartbeat(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_connection_a_room_is_left_and_not_entered() {
+    let (mut peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, _) = link.enter().await;
+    link.let_in(id, ROOM, 0).await;
+    entering.await.unwrap().unwrap();
+    drop(link);
+    let reason = next(&mut events).await;
+    assert!(matches!(
+        reason,
+        Event::Disconnected {
+            reason: DisconnectReason::Closed { .. } | DisconnectReason::Lost(_),
+            ..
+        }
+    ));
+    client.leave_room(ROOM).await.unwrap();
+    assert!(matches!(client.enter_room(ROOM).await, Err(RequestError::NotConnected)));
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    link.heartbeat(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_that_is_closed_to_this_device_is_lost_and_a_busy_server_is_asked_again() {
+    let (mut peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, _) = link.enter().await;
+    link.let_in(id, ROOM, 0).await;
+    entering.await.unwrap().unwrap();
+    drop(link);
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    let (id, _) = link.enter().await;
+    link.say(OutputFrame::refusal(CmdType::EnterRoom, id, Code::BUSY, Payload::None))
+        .await;
+    let (id, _) = link.enter().await;
+    link.say(OutputFrame::refusal(
+        CmdType::EnterRoom,
+        id,
+        Code::INVALID_FIELD,
+        Payload::None,
+    ))
+    .await;
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::RoomLost { room_id: ROOM, .. }
+    ));
+    link.heartbeat(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_in_a_room_goes_out_once_and_leaves_the_numbering_alone() {
+    let (_peer, mut link, client, mut events) = connected().await;
+    for n in 1..=2 {
+        let saying = asking!(client.send_to_room(ROOM, "hi"));
+        let (id, up) = link.message().await;
+        assert_eq!((up.client_id, up.session), (n, 0));
+        let message = up.msg.unwrap();
+        assert_eq!((message.session_type(), message.receiver_id), (SessionType::Room, ROOM));
+        link.relay(id).await;
+        saying.await.unwrap().unwrap();
+    }
+    let sending = send(&client, "hello");
+    let (id, up) = link.message().await;
+    assert_eq!(up.client_id, 1);
+    link.accept(id, &up, 1).await;
+    sending.await.unwrap().unwrap();
+    assert!(matches!(next_of_substance(&mut events).await, Event::Message(m) if m.seq == 1));
+    let long = "x".repeat(CONTENT_BYTES + 1);
+    let refused = client.send_to_room(ROOM, long).await;
+    assert!(matches!(refused, Err(RequestError::Refused { code, .. }) if code == Code::CONTENT_TOO_LARGE.number()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_from_a_room_and_signals_are_events() {
+    let (_peer, mut link, _client, mut events) = connected().await;
+    let message = Message {
+        session_type: SessionType::Room.into(),
+        receiver_id: ROOM,
+        sender_id: BOB,
+        content: b"hi".to_vec(),
+        ..Message::default()
+    };
+    link.say(OutputFrame::push(message)).await;
+    let signal = SignalMsg {
+        session_type: SessionType::Single.into(),
+        receiver_id: ME,
+        sender_id: BOB,
+        signal_type: SignalType::Typing.into(),
+        ..SignalMsg::default()
+    };
+    link.say(OutputFrame::new(CmdType::Signal, 0, Payload::Signal(signal)))
+        .await;
+    assert!(matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM));
+    assert!(matches!(next_of_substance(&mut events).await, Event::Signal(s) if s.sender_id == BOB));
+    // Neither is in the inbox, so nothing is missing.
+    link.heartbeat(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn signals_say_what_they_are_and_refusals_reach_the_caller() {
+    let (_peer, mut link, client, _events) = connected().await;
+    let typing = asking!(client.send_typing(SignalTo::User(BOB)));
+    let (id, signal) = signal(&mut link).await;
+    assert_eq!(
+        (signal.session_type(), signal.receiver_id, signal.signal_type()),
+        (SessionType::Single, BOB, SignalType::Typing)
+    );
+    link.relay(id).await;
+    typing.await.unwrap().unwrap();
+    let realtime = asking!(client.send_realtime(SignalTo::Room(ROOM), "x=1"));
+    let (id, signal) = self::signal(&mut link).await;
+    assert_eq!(
+        (signal.session_type(), signal.content.as_slice()),
+        (SessionType::Room, b"x=1".as_slice())
+    );
+    link.refuse(id, Code::NOT_IN_ROOM).await;
+    let refused = realtime.await.unwrap();
+    assert!(matches!(refused, Err(RequestError::Refused { code, .. }) if code == Code::NOT_IN_ROOM.number()));
+}
+
+async fn signal(link: &mut Link) -> (u64, SignalMsg) {
+    match link.request().await {
+        InputFrame {
+            request_id,
+            request: Request::Signal(signal),
+        } => (request_id, signal),
+        other => panic!("not a signal: {other:?}"),
+    }
+}

@@ -1,0 +1,252 @@
+//! Groups: making, looking up, changing, ending.
+
+use crate::failure::ApiError;
+use crate::request::{self, Request, is_name};
+use wigwag_protocol::Code;
+use wigwag_protocol::http::{self, CreateGroup, Done, GroupCreated, GroupRef, Groups, UpdateGroup};
+use wigwag_protocol::limits::{CHANGE_USERS, GROUP_NAME_CHARS, MAX_INTEGER};
+use wigwag_store::groups::{ChangeError, Changed, Group, Membership, NewGroup, Wanted};
+use wigwag_store::{GroupId, UserId};
+
+/// Ids that are tried before giving up. Two in a row being taken is as good as impossible.
+const ID_TRIES: usize = 3;
+
+/// `POST /group/create`. Not to be repeated blindly: a second one makes a second group.
+pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiError> {
+    let owner = request.caller()?.user;
+    let CreateGroup {
+        name,
+        user_ids,
+        super_group,
+        open_history,
+    } = request.body()?;
+    check_name(&name)?;
+    check_users(&user_ids)?;
+    if user_ids.contains(&owner) {
+        return Err(ApiError::detailed(
+            Code::INVALID_FIELD,
+            "user_ids names the members beside you",
+        ));
+    }
+    let new = NewGroup {
+        name,
+        users: user_ids,
+        super_group,
+        open_history,
+    };
+    let state = request.state;
+    for _ in 0..ID_TRIES {
+        let group_id = rand::random_range(1..=MAX_INTEGER);
+        match state
+            .store
+            .create_group(&state.queue, group_id, owner, &new, request.now_ms)
+            .await
+        {
+            Ok(()) => return Ok(GroupCreated { group_id }),
+            Err(ChangeError::Refused(Code::BUSY)) => {}
+            Err(error) => return Err(ApiError::of_group(&state.store, group_id, owner, error).await),
+        }
+    }
+    Err(Code::BUSY.into())
+}
+
+/// `POST /group/update`. Several fields are several changes: those that only the owner may make come first, so that whoever may not
+/// make them all makes none. Where one fails later, those before it stand, and a repeat makes the rest.
+pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let UpdateGroup {
+        group_id,
+        name,
+        muted,
+        open_history,
+        super_group,
+    } = request.body()?;
+    if let Some(name) = &name {
+        check_name(name)?;
+    }
+    if super_group == Some(false) {
+        return Err(ApiError::detailed(
+            Code::INVALID_FIELD,
+            "a super group stays a super group",
+        ));
+    }
+    let wanted: Vec<Wanted> = [
+        super_group.map(|_| Wanted::BecomeSuper),
+        open_history.map(Wanted::OpenHistory),
+        muted.map(Wanted::Mute),
+        name.map(Wanted::Rename),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if wanted.is_empty() {
+        return Err(ApiError::detailed(Code::INVALID_FIELD, "nothing to change is named"));
+    }
+    for wanted in &wanted {
+        change(request, caller, group_id, wanted).await?;
+    }
+    Ok(Done {})
+}
+
+/// `POST /group/dissolve`.
+pub(crate) async fn dissolve(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let GroupRef { group_id } = request.body()?;
+    change(request, caller, group_id, &Wanted::Dissolve).await?;
+    Ok(Done {})
+}
+
+/// `GET /group/list?after=`.
+pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
+    let caller = request.caller()?.user;
+    let after = request.query("after", 0)?;
+    if after > MAX_INTEGER {
+        return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
+    }
+    let (groups, next) = request.state.store.groups_of(caller, after).await?;
+    let groups = groups
+        .into_iter()
+        .map(|(group, membership)| as_seen(group, &membership, request.now_ms))
+        .collect();
+    Ok(Groups { groups, next })
+}
+
+/// `GET /group/{group_id}`, for those who are in it or were.
+pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError> {
+    let caller = request.caller()?.user;
+    let id = request.path_id("group_id")?;
+    let store = &request.state.store;
+    let (membership, group) = tokio::join!(store.membership(id, caller), store.group(id));
+    match (membership?, group?) {
+        (Some(membership), Some(group)) => Ok(as_seen(group, &membership, request.now_ms)),
+        _ => Err(Code::GROUP_NOT_FOUND.into()),
+    }
+}
+
+/// Makes a change to a group.
+pub(crate) async fn change(
+    request: &Request<'_>,
+    caller: UserId,
+    group: GroupId,
+    wanted: &Wanted,
+) -> Result<Changed, ApiError> {
+    let group = request::id("group_id", group)?;
+    let state = request.state;
+    let changed = state
+        .store
+        .change_group(&state.queue, group, caller, wanted, request.now_ms);
+    match changed.await {
+        Ok(changed) => Ok(changed),
+        Err(error) => Err(ApiError::of_group(&state.store, group, caller, error).await),
+    }
+}
+
+/// Checks users that a request names: each an id, and named once.
+pub(crate) fn check_users(users: &[UserId]) -> Result<(), ApiError> {
+    if users.len() > CHANGE_USERS {
+        return Err(Code::TOO_MANY_USERS.into());
+    }
+    for (index, user) in users.iter().enumerate() {
+        request::id("one of user_ids", *user)?;
+        if users[..index].contains(user) {
+            return Err(ApiError::detailed(
+                Code::INVALID_FIELD,
+                format!("user_ids names {user} twice"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), ApiError> {
+    if is_name(name, GROUP_NAME_CHARS) {
+        Ok(())
+    } else {
+        Err(Code::GROUP_NAME_INVALID.into())
+    }
+}
+
+fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
+    let settings = group.settings;
+    let is_active = membership.is_active();
+    let first_seq = membership.stints.first().map_or(0, |stint| stint.joined_after) + 1;
+    let last_seq = membership.stints.last().and_then(|stint| stint.left);
+    http::Group {
+        group_id: group.id,
+        name: group.name,
+        owner_id: group.owner,
+        members: group.members,
+        super_group: settings.super_after.is_some(),
+        muted: settings.muted,
+        open_history: settings.open_history,
+        dissolved: settings.dissolved_after.is_some(),
+        created_at_ms: group.created_at_ms,
+        max_seq: last_seq.unwrap_or(group.max_seq),
+        min_seq: if settings.open_history && is_active {
+            1
+        } else {
+            first_seq
+        },
+        role: is_active.then_some(membership.role),
+        muted_until_ms: until(membership.muted_until_ms, now_ms),
+    }
+}
+
+/// A time that has passed is none.
+pub(crate) fn until(at_ms: i64, now_ms: i64) -> i64 {
+    if at_ms > now_ms { at_ms } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_protocol::http::Role;
+    use wigwag_store::groups::Stint;
+    use wigwag_store::head::GroupSettings;
+
+    #[test]
+    fn users_are_named_once_and_not_too_many() {
+        assert_eq!(check_users(&[]), Ok(()));
+        assert_eq!(check_users(&[3, 1, 2]), Ok(()));
+        let code = |users: &[u64]| check_users(users).unwrap_err().code;
+        assert_eq!(code(&[1, 2, 1]), Code::INVALID_FIELD);
+        assert_eq!(code(&[0]), Code::INVALID_FIELD);
+        assert_eq!(code(&[MAX_INTEGER + 1]), Code::INVALID_FIELD);
+        assert_eq!(check_users(&(1..=100).collect::<Vec<_>>()), Ok(()));
+        assert_eq!(code(&(1..=101).collect::<Vec<_>>()), Code::TOO_MANY_USERS);
+    }
+
+    #[test]
+    fn one_who_left_sees_the_group_up_to_the_message_that_says_so() {
+        let stint = |joined_after, left| Stint { joined_after, left };
+        let seen = |stints: Vec<Stint>, open_history| {
+            let membership = Membership {
+                group: 7,
+                role: Role::Admin,
+                muted_until_ms: 5,
+                stints,
+                place: 0,
+            };
+            let group = Group {
+                id: 7,
+                name: "name".to_owned(),
+                owner: 1,
+                members: 2,
+                created_at_ms: 0,
+                settings: GroupSettings {
+                    open_history,
+                    ..GroupSettings::default()
+                },
+                max_seq: 90,
+            };
+            let seen = as_seen(group, &membership, 5);
+            (seen.min_seq, seen.max_seq, seen.role, seen.muted_until_ms)
+        };
+        let there = vec![stint(10, Some(20)), stint(30, None)];
+        assert_eq!(seen(there.clone(), false), (11, 90, Some(Role::Admin), 0));
+        assert_eq!(seen(there, true), (1, 90, Some(Role::Admin), 0));
+        let gone = vec![stint(10, Some(20)), stint(30, Some(40))];
+        assert_eq!(seen(gone.clone(), false), (11, 40, None, 0));
+        assert_eq!(seen(gone, true), (11, 40, None, 0));
+    }
+}

@@ -1,0 +1,137 @@
+//! Members of groups: adding, removing, leaving, roles, muting.
+
+use crate::failure::ApiError;
+use crate::groups::{change, check_users, until};
+use crate::request::{self, Request};
+use wigwag_edge::groups;
+use wigwag_protocol::Code;
+use wigwag_protocol::http::{
+    Done, GroupMemberRef, GroupRef, GroupUsers, Member, Members, MembersChanged, MuteMember, Role, SetRole,
+};
+use wigwag_protocol::limits::MUTE_MAX_S;
+use wigwag_store::groups::Wanted;
+use wigwag_store::{GroupId, UserId};
+
+/// `POST /group/add`.
+pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
+    let caller = request.caller()?.user;
+    let GroupUsers { group_id, user_ids } = users(request)?;
+    changed(request, caller, group_id, &Wanted::Add(user_ids)).await
+}
+
+/// `POST /group/remove`.
+pub(crate) async fn remove(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
+    let caller = request.caller()?.user;
+    let GroupUsers { group_id, user_ids } = users(request)?;
+    changed(request, caller, group_id, &Wanted::Remove(user_ids)).await
+}
+
+/// `POST /group/leave`. Done already by one who has left; to one who was never there, there is no such group.
+pub(crate) async fn leave(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let GroupRef { group_id } = request.body()?;
+    let changed = change(request, caller, group_id, &Wanted::Leave).await?;
+    if changed.changed.is_empty() {
+        let code = groups::shown(&request.state.store, group_id, caller, Code::NOT_A_MEMBER).await?;
+        if code == Code::GROUP_NOT_FOUND {
+            return Err(code.into());
+        }
+    }
+    Ok(Done {})
+}
+
+/// `POST /group/hand_over`.
+pub(crate) async fn hand_over(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let GroupMemberRef { group_id, user_id } = request.body()?;
+    let user = request::id("user_id", user_id)?;
+    change(request, caller, group_id, &Wanted::HandOver(user)).await?;
+    Ok(Done {})
+}
+
+/// `POST /group/role`.
+pub(crate) async fn set_role(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let SetRole {
+        group_id,
+        user_id,
+        role,
+    } = request.body()?;
+    if role == Role::Owner {
+        return Err(ApiError::detailed(
+            Code::INVALID_FIELD,
+            "hand the group over to make a member its owner",
+        ));
+    }
+    let user = request::id("user_id", user_id)?;
+    change(request, caller, group_id, &Wanted::Role(user, role)).await?;
+    Ok(Done {})
+}
+
+/// `POST /group/mute_member`.
+pub(crate) async fn mute(request: &Request<'_>) -> Result<Done, ApiError> {
+    let caller = request.caller()?.user;
+    let MuteMember {
+        group_id,
+        user_id,
+        seconds,
+    } = request.body()?;
+    let user = request::id("user_id", user_id)?;
+    let until_ms = match i64::try_from(seconds) {
+        Ok(0) => 0,
+        Ok(whole) if seconds <= MUTE_MAX_S => request.now_ms + whole * 1000,
+        _ => {
+            return Err(ApiError::detailed(
+                Code::INVALID_FIELD,
+                format!("seconds is at most {MUTE_MAX_S}"),
+            ));
+        }
+    };
+    change(request, caller, group_id, &Wanted::MuteMember(user, until_ms)).await?;
+    Ok(Done {})
+}
+
+/// `GET /group_user/list?group_id=&after=`, for members.
+pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
+    let caller = request.caller()?.user;
+    let group = request.query_id("group_id")?;
+    let after = request.query("after", 0)?;
+    let store = &request.state.store;
+    match store.membership(group, caller).await? {
+        Some(membership) if membership.is_active() => {}
+        Some(_) => return Err(Code::NOT_A_MEMBER.into()),
+        None => return Err(Code::GROUP_NOT_FOUND.into()),
+    }
+    let (members, next) = store.members_of(group, after).await?;
+    let members = members
+        .into_iter()
+        .map(|member| Member {
+            user_id: member.user,
+            role: member.role,
+            muted_until_ms: until(member.muted_until_ms, request.now_ms),
+        })
+        .collect();
+    Ok(Members { members, next })
+}
+
+fn users(request: &Request<'_>) -> Result<GroupUsers, ApiError> {
+    let users: GroupUsers = request.body()?;
+    check_users(&users.user_ids)?;
+    if users.user_ids.is_empty() {
+        return Err(ApiError::detailed(Code::INVALID_FIELD, "user_ids names nobody"));
+    }
+    Ok(users)
+}
+
+async fn changed(
+    request: &Request<'_>,
+    caller: UserId,
+    group: GroupId,
+    wanted: &Wanted,
+) -> Result<MembersChanged, ApiError> {
+    let changed = change(request, caller, group, wanted).await?;
+    Ok(MembersChanged {
+        changed: changed.changed,
+        unchanged: changed.unchanged,
+    })
+}

@@ -1,0 +1,20 @@
+//! Rooms: who is in one.
+
+use crate::failure::ApiError;
+use crate::request::Request;
+use wigwag_protocol::http::RoomUsers;
+
+/// Occupants in a page.
+const PAGE: u32 = 500;
+
+/// `GET /room_user/list?room_id=&after=`. For everyone who is signed in: rooms are open to them.
+pub(crate) async fn users(request: &Request<'_>) -> Result<RoomUsers, ApiError> {
+    request.caller()?;
+    let room = request.query_id("room_id")?;
+    let after: String = request.query("after", String::new())?;
+    let after = Some(after.as_str()).filter(|after| !after.is_empty());
+    let store = &request.state.store;
+    let (occupants, next) = store.occupants(room, after, PAGE, request.now_ms).await?;
+    let user_ids = occupants.into_iter().map(|occupant| occupant.user).collect();
+    Ok(RoomUsers { user_ids, next })
+}

@@ -1,0 +1,147 @@
+//! SIGNAL: something for who is online now, kept nowhere. To a user it is pushed from here, to a room by the workers.
+
+use crate::Call;
+use crate::reply::Reply;
+use crate::room;
+use std::sync::Arc;
+use wigwag_edge::push::{Content, Push, Target};
+use wigwag_edge::{Caller, Error};
+use wigwag_protocol::limits::{CONTENT_BYTES, MAX_INTEGER};
+use wigwag_protocol::pb::{AckMsg, AckType, CmdType, SessionType, SignalMsg, SignalType};
+use wigwag_protocol::{Code, Payload};
+use wigwag_store::TimelineId;
+use wigwag_store::fanout::RoomContent;
+use wigwag_store::send::MessagesFrom;
+
+/// Answered with an ACK that says: on its way to whoever is online.
+pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Error> {
+    let to = match check(caller, &signal) {
+        Ok(to) => to,
+        Err(code) => return Ok(Reply::refused(CmdType::Ack, code)),
+    };
+    let room = signal.receiver_id;
+    let signal = SignalMsg {
+        sender_id: caller.user,
+        send_time: call.now_ms,
+        ..signal
+    };
+    let refused = match to {
+        SessionType::Room => {
+            let is_there = room::relay(call, caller, room, RoomContent::Signal(signal)).await?;
+            (!is_there).then_some(Code::NOT_IN_ROOM)
+        }
+        _ => to_peer(call, caller, signal).await?,
+    };
+    if let Some(code) = refused {
+        return Ok(Reply::refused(CmdType::Ack, code));
+    }
+    let ack = AckMsg {
+        r#type: AckType::Relayed.into(),
+        send_time: call.now_ms,
+        ..AckMsg::default()
+    };
+    Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
+}
+
+/// Pushes a signal to a user's devices, unless there is a reason not to. Where the head is a moment old, so are its devices.
+async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Option<Code>, Error> {
+    let state = call.state;
+    let receiver = signal.receiver_id;
+    let inbox = TimelineId::inbox(receiver);
+    let (relation, head) = tokio::join!(
+        state.store.relation(receiver, caller.user),
+        state.store.head(&inbox, false)
+    );
+    let relation = relation?;
+    let Some(head) = head? else {
+        return Ok(Some(Code::USER_NOT_FOUND));
+    };
+    if relation.blocked {
+        return Ok(Some(Code::BLOCKED));
+    }
+    if state.messages_from == MessagesFrom::Friends && !relation.friend {
+        return Ok(Some(Code::NOT_FRIENDS));
+    }
+    let content = Content::Signal(Arc::new(signal));
+    let push = |target| Push {
+        target,
+        contents: vec![content.clone()],
+    };
+    let pushes = Target::all(receiver, &head, call.now_ms).map(push).collect();
+    state
+        .pusher
+        .push(&state.store, pushes, call.deadline, call.now_ms)
+        .await;
+    Ok(None)
+}
+
+/// Checks a signal by what it says of itself.
+fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Code> {
+    let Ok(to @ (SessionType::Single | SessionType::Room)) = SessionType::try_from(signal.session_type) else {
+        return Err(Code::SESSION_TYPE_UNSUPPORTED);
+    };
+    if signal.sender_id != 0 && signal.sender_id != caller.user {
+        return Err(Code::SENDER_MISMATCH);
+    }
+    if to == SessionType::Single && signal.receiver_id == caller.user {
+        return Err(Code::SEND_TO_SELF);
+    }
+    if !(1..=MAX_INTEGER).contains(&signal.receiver_id) {
+        return Err(Code::INVALID_FIELD);
+    }
+    match (SignalType::try_from(signal.signal_type), signal.content.len()) {
+        (Ok(SignalType::Typing), 0) | (Ok(SignalType::Realtime), 1..=CONTENT_BYTES) => Ok(to),
+        (Ok(SignalType::Realtime), 0) => Err(Code::CONTENT_EMPTY),
+        (Ok(SignalType::Realtime), _) => Err(Code::CONTENT_TOO_LARGE),
+        (Ok(SignalType::Typing | SignalType::Unspecified) | Err(_), _) => Err(Code::INVALID_FIELD),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_store::DeviceKey;
+
+    #[test]
+    fn a_signal_is_checked_by_what_it_says_of_itself() {
+        let caller = Caller {
+            user: 1,
+            device: DeviceKey::of(1, "phone"),
+            platform: 1,
+        };
+        let of = |change: fn(&mut SignalMsg)| {
+            let mut signal = SignalMsg {
+                session_type: 1,
+                receiver_id: 2,
+                signal_type: 1,
+                ..SignalMsg::default()
+            };
+            change(&mut signal);
+            check(&caller, &signal)
+        };
+        let realtime = |bytes: usize| {
+            let signal = SignalMsg {
+                session_type: 3,
+                receiver_id: 1,
+                signal_type: 2,
+                content: vec![0; bytes],
+                ..SignalMsg::default()
+            };
+            check(&caller, &signal)
+        };
+        assert_eq!(of(|_| {}), Ok(SessionType::Single));
+        assert_eq!(realtime(1), Ok(SessionType::Room));
+        assert_eq!(realtime(0), Err(Code::CONTENT_EMPTY));
+        assert_eq!(realtime(CONTENT_BYTES + 1), Err(Code::CONTENT_TOO_LARGE));
+        assert_eq!(of(|signal| signal.content = vec![0]), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|signal| signal.signal_type = 0), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|signal| signal.signal_type = 9), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|signal| signal.receiver_id = 1), Err(Code::SEND_TO_SELF));
+        assert_eq!(of(|signal| signal.receiver_id = 0), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|signal| signal.sender_id = 2), Err(Code::SENDER_MISMATCH));
+        assert_eq!(
+            of(|signal| signal.session_type = 2),
+            Err(Code::SESSION_TYPE_UNSUPPORTED)
+        );
+    }
+}

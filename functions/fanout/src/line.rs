@@ -1,0 +1,186 @@
+//! Records of the queue, and the order in which they are to be worked on.
+
+use aws_lambda_events::sqs::SqsMessage;
+use wigwag_edge::Error;
+use wigwag_store::fanout::{Task, TaskError};
+
+/// A message of the queue.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// Its id in the queue.
+    pub(crate) id: String,
+    /// What the queue knows this receipt of it by.
+    pub(crate) receipt: String,
+    /// As it came.
+    pub(crate) body: String,
+    /// What it asks for.
+    pub(crate) task: Result<Task, TaskError>,
+    /// Whether another worker may have begun with it.
+    pub(crate) redelivered: bool,
+}
+
+/// The records of one message group, in the order of the queue.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// The message group.
+    pub(crate) ordering: String,
+    /// At least one.
+    pub(crate) records: Vec<Record>,
+}
+
+impl Line {
+    /// Its records, cut into pieces that can each be worked on at once.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = &[Record]> {
+        self.records.chunk_by(|one, next| match (&one.task, &next.task) {
+            (Ok(one), Ok(next)) => are_alike(one, next),
+            _ => false,
+        })
+    }
+}
+
+/// Whether two tasks are for the same recipients.
+fn are_alike(one: &Task, other: &Task) -> bool {
+    match (one, other) {
+        (
+            Task::Deliver { group, audience, .. },
+            Task::Deliver {
+                group: other_group,
+                audience: other_audience,
+                ..
+            },
+        ) => (group, audience) == (other_group, other_audience),
+        (
+            Task::Announce { group, shards, .. },
+            Task::Announce {
+                group: other_group,
+                shards: other_shards,
+                ..
+            },
+        ) => (group, shards) == (other_group, other_shards),
+        (
+            Task::Room { room, after, .. },
+            Task::Room {
+                room: other_room,
+                after: other_after,
+                ..
+            },
+        ) => (room, after) == (other_room, other_after),
+        _ => false,
+    }
+}
+
+/// The lines of a batch. An error is for a batch that a FIFO queue does not give.
+pub(crate) fn of(messages: Vec<SqsMessage>) -> Result<Vec<Line>, Error> {
+    let mut lines: Vec<Line> = Vec::new();
+    for message in messages {
+        let attribute = |name: &str| message.attributes.get(name);
+        let ordering = attribute("MessageGroupId").ok_or("a record has no MessageGroupId")?;
+        let receives = attribute("ApproximateReceiveCount").ok_or("a record has no ApproximateReceiveCount")?;
+        let body = message.body.unwrap_or_default();
+        let record = Record {
+            id: message.message_id.ok_or("a record has no messageId")?,
+            receipt: message.receipt_handle.ok_or("a record has no receiptHandle")?,
+            task: Task::from_body(&body),
+            body,
+            redelivered: receives != "1",
+        };
+        match lines.iter_mut().find(|line| line.ordering == *ordering) {
+            Some(line) => line.records.push(record),
+            None => lines.push(Line {
+                ordering: ordering.clone(),
+                records: vec![record],
+            }),
+        }
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use wigwag_protocol::pb::Message;
+    use wigwag_store::fanout::{Audience, Logged};
+
+    fn logged(seq: u64) -> Logged {
+        Logged {
+            key: vec![1],
+            message: Message {
+                conversation_seq: seq,
+                ..Message::default()
+            },
+        }
+    }
+
+    fn deliver(audience: Audience, seq: u64) -> String {
+        let task = Task::Deliver {
+            group: 7,
+            audience,
+            logged: logged(seq),
+            skip: None,
+        };
+        task.to_body()
+    }
+
+    fn message(id: &str, ordering: &str, receives: &str, body: &str) -> SqsMessage {
+        let record = json!({
+            "messageId": id,
+            "receiptHandle": format!("receipt of {id}"),
+            "body": body,
+            "attributes": { "MessageGroupId": ordering, "ApproximateReceiveCount": receives },
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    #[test]
+    fn each_message_group_is_a_line_in_its_order() {
+        let shard = |seq| deliver(Audience::Shard(0), seq);
+        let lines = of(vec![
+            message("1", "a", "1", &shard(1)),
+            message("2", "b", "2", &shard(1)),
+            message("3", "a", "1", &shard(2)),
+        ])
+        .unwrap();
+        let seen: Vec<(&str, Vec<(&str, bool)>)> = lines
+            .iter()
+            .map(|line| {
+                let records = line
+                    .records
+                    .iter()
+                    .map(|record| (record.id.as_str(), record.redelivered));
+                (line.ordering.as_str(), records.collect())
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [("a", vec![("1", false), ("3", false)]), ("b", vec![("2", true)])]
+        );
+    }
+
+    #[test]
+    fn tasks_for_the_same_recipients_that_follow_each_other_are_one_stretch() {
+        let lengths = |bodies: &[String]| -> Vec<usize> {
+            let messages = bodies.iter().map(|body| message("1", "a", "1", body)).collect();
+            let lines = of(messages).unwrap();
+            lines[0].stretches().map(<[Record]>::len).collect()
+        };
+        let (one, two) = (
+            |seq| deliver(Audience::Shard(0), seq),
+            |seq| deliver(Audience::Shard(1), seq),
+        );
+        let users = |ids: Vec<u64>| deliver(Audience::Users(ids), 9);
+        let announce = |shards| {
+            let task = Task::Announce {
+                group: 7,
+                shards,
+                logged: logged(1),
+            };
+            task.to_body()
+        };
+        assert_eq!(lengths(&[one(1), one(2), two(2), one(3)]), [2, 1, 1]);
+        assert_eq!(lengths(&[users(vec![1]), users(vec![1]), users(vec![2])]), [2, 1]);
+        assert_eq!(lengths(&[announce(0..2), announce(0..2), announce(0..1)]), [2, 1]);
+        let unreadable = || "{}".to_owned();
+        assert_eq!(lengths(&[one(1), unreadable(), unreadable(), one(2)]), [1, 1, 1, 1]);
+    }
+}

@@ -1,0 +1,250 @@
+//! One stretch of a line: tasks that are alike, carried out as one piece of work.
+
+use crate::State;
+use crate::line::{Line, Record};
+use crate::pushes::Pushes;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+use wigwag_edge::push::{Content, Target};
+use wigwag_protocol::pb::Message;
+use wigwag_store::fanout::{
+    Audience, Delivered, Delivery, Inbound, Logged, RoomContent, Span, Task, TaskError, TaskQueue as _, per_shard,
+};
+use wigwag_store::{GroupId, RoomId, StoreError};
+
+/// Connections that one task pushes to in a room; the next task has the next ones.
+const OCCUPANTS: u32 = 200;
+
+/// How it ended.
+pub(crate) struct Worked {
+    /// How many records are done, from the first on.
+    pub(crate) done: usize,
+    /// Why not all; `None` where time ran out.
+    pub(crate) error: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Worked {
+    /// All done, or none.
+    fn of(count: usize, result: Result<(), StoreError>) -> Self {
+        match result {
+            Ok(()) => Self {
+                done: count,
+                error: None,
+            },
+            Err(error) => Self {
+                done: 0,
+                error: Some(error.into()),
+            },
+        }
+    }
+}
+
+/// Carries out a stretch of a line. What is to be pushed for it is added to `pushes`.
+pub(crate) async fn work_on(
+    state: &State,
+    line: &Line,
+    stretch: &[Record],
+    deadline: Instant,
+    now_ms: i64,
+    pushes: &mut Pushes,
+) -> Worked {
+    let worker = Worker {
+        state,
+        stretch,
+        deadline,
+        now_ms,
+        pushes,
+    };
+    let Some(first) = stretch.first() else {
+        return Worked::of(0, Ok(()));
+    };
+    if let Ok(Task::Deliver { group, audience, .. }) = &first.task {
+        // It looks at the clock itself: what it began with is better ended in order.
+        return worker.deliver(*group, audience).await;
+    }
+    let work = async {
+        match &first.task {
+            Err(error) => worker.bury(line, first, error).await,
+            Ok(Task::Announce { group, shards, .. }) => worker.announce(*group, shards.clone()).await,
+            Ok(Task::Room { room, after, .. }) => worker.room(*room, after.as_deref()).await,
+            Ok(task) => worker.dispatch(task).await,
+        }
+    };
+    let in_time = tokio::time::timeout_at(deadline.into(), work).await;
+    in_time.unwrap_or(Worked { done: 0, error: None })
+}
+
+struct Worker<'a> {
+    state: &'a State,
+    stretch: &'a [Record],
+    deadline: Instant,
+    now_ms: i64,
+    pushes: &'a mut Pushes,
+}
+
+impl Worker<'_> {
+    /// What cannot be read today cannot be read when it comes again either, and would hold up its line until the queue gives it up.
+    async fn bury(self, line: &Line, record: &Record, error: &TaskError) -> Worked {
+        tracing::error!(message.id = record.id, %error, "a task goes to the dead-letter queue");
+        let reason = error.to_string();
+        let dead_letters = &self.state.dead_letters;
+        let buried = dead_letters.bury(&record.body, &line.ordering, &record.id, &reason);
+        Worked::of(1, buried.await)
+    }
+
+    async fn deliver(self, group: GroupId, audience: &Audience) -> Worked {
+        let batch: Vec<Delivery> = self.stretch.iter().filter_map(delivery).collect();
+        let Delivered { done, error, pushes } = self
+            .state
+            .store
+            .deliver(group, audience, &batch, self.deadline, self.now_ms)
+            .await;
+        self.add(pushes, batch.iter().map(|delivery| &delivery.logged));
+        let error = error.map(Into::into);
+        Worked { done, error }
+    }
+
+    async fn announce(self, group: GroupId, shards: Range<u32>) -> Worked {
+        let batch: Vec<Logged> = self.stretch.iter().filter_map(announced).collect();
+        let span = Span { group, shards };
+        match self.state.store.announce(&span, &batch, self.now_ms).await {
+            Ok(pushes) => {
+                self.add(pushes, batch.iter());
+                Worked::of(batch.len(), Ok(()))
+            }
+            Err(error) => Worked::of(batch.len(), Err(error)),
+        }
+    }
+
+    async fn dispatch(self, task: &Task) -> Worked {
+        let Task::Dispatch {
+            group,
+            shards,
+            super_group,
+            logged,
+            skip,
+        } = task
+        else {
+            return Worked::of(1, Ok(()));
+        };
+        let tasks = per_shard(*group, *shards, *super_group, logged, *skip);
+        Worked::of(1, self.state.queue.enqueue(&tasks).await)
+    }
+
+    async fn room(self, room: RoomId, after: Option<&str>) -> Worked {
+        let count = self.stretch.len();
+        let page = self.state.store.occupants(room, after, OCCUPANTS, self.now_ms).await;
+        let (occupants, next) = match page {
+            Ok(page) => page,
+            Err(error) => return Worked::of(count, Err(error)),
+        };
+        // Before pushing, so that those further on need not wait for it.
+        let following: Vec<Task> = next
+            .iter()
+            .flat_map(|next| self.stretch.iter().filter_map(|record| continued(record, next)))
+            .collect();
+        if let Err(error) = self.state.queue.enqueue(&following).await {
+            return Worked::of(count, Err(error));
+        }
+        let said: Vec<(&str, Content)> = self.stretch.iter().filter_map(said).collect();
+        for occupant in occupants {
+            let id = &occupant.connection.id;
+            let contents: Vec<Content> = said
+                .iter()
+                .filter(|(by, _)| by != id)
+                .map(|(_, content)| content.clone())
+                .collect();
+            let target = Target {
+                user: occupant.user,
+                device: occupant.device,
+                connection: occupant.connection,
+                room: Some(room),
+            };
+            if !contents.is_empty() {
+                self.pushes.add(target, contents);
+            }
+        }
+        Worked::of(count, Ok(()))
+    }
+
+    fn add<'b>(self, inbounds: Vec<Inbound>, batch: impl Iterator<Item = &'b Logged>) {
+        let messages: HashMap<usize, Arc<Message>> = batch
+            .enumerate()
+            .map(|(index, logged)| (index, Arc::new(logged.message.clone())))
+            .collect();
+        for inbound in inbounds {
+            let contents: Vec<Content> = inbound
+                .messages
+                .iter()
+                .filter_map(|(seq, index)| {
+                    let message = Arc::clone(messages.get(index)?);
+                    Some(Content::Message { seq: *seq, message })
+                })
+                .collect();
+            for target in Target::all(inbound.user, &inbound.head, self.now_ms) {
+                self.pushes.add(target, contents.iter().cloned());
+            }
+        }
+    }
+}
+
+fn delivery(record: &Record) -> Option<Delivery> {
+    match &record.task {
+        Ok(Task::Deliver { logged, skip, .. }) => Some(Delivery {
+            logged: logged.clone(),
+            skip: *skip,
+            redelivered: record.redelivered,
+        }),
+        _ => None,
+    }
+}
+
+fn announced(record: &Record) -> Option<Logged> {
+    match &record.task {
+        Ok(Task::Announce { logged, .. }) => Some(logged.clone()),
+        _ => None,
+    }
+}
+
+/// The same for the occupants after that connection.
+fn continued(record: &Record, next: &str) -> Option<Task> {
+    match record.task.as_ref().ok()? {
+        Task::Room {
+            room,
+            id,
+            sender,
+            connection,
+            content,
+            after: _,
+        } => Some(Task::Room {
+            room: *room,
+            id: id.clone(),
+            sender: *sender,
+            connection: connection.clone(),
+            content: content.clone(),
+            after: Some(next.to_owned()),
+        }),
+        _ => None,
+    }
+}
+
+/// The connection that said something in a room, and what.
+fn said(record: &Record) -> Option<(&str, Content)> {
+    match record.task.as_ref().ok()? {
+        Task::Room {
+            connection, content, ..
+        } => {
+            let content = match content {
+                RoomContent::Message(message) => Content::Message {
+                    seq: 0,
+                    message: Arc::new(message.clone()),
+                },
+                RoomContent::Signal(signal) => Content::Signal(Arc::new(signal.clone())),
+            };
+            Some((connection, content))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! Carrying a change out, from wherever it stands: by whoever made it, and by whoever finds it unfinished.
+//!
+//! 1. settings in the head of the log; rows, unless their end waits for a seq
+//! 2. reserve a seq for the announcement, agree on it, put it in the log
+//! 3. rows that end with the announcement
+//! 4. enqueue the announcement's tasks
+//! 5. note that it is finished
+//!
+//! Who joins has a row before the seq is reserved, so that no worker misses them from then on. Where the announcement's seq was
+//! sealed it takes another, which all agree on; `left` is written after it stands, so it never names a seal.
+
+use super::change::{Change, Setting};
+use super::info::Info;
+use super::rows::Rows;
+use crate::Store;
+use crate::error::StoreError;
+use crate::fanout::{Logged, TaskQueue};
+use crate::head::GroupSettings;
+use crate::ids::{GroupId, TimelineId};
+use crate::item::{condition_item, corrupt, number};
+use crate::schema::timelines as attr;
+use crate::timeline::{Content, Entry, Missing, Put, key};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+impl Store {
+    /// Carries out the change that `info` names. `known`: the rows of its users as they were before it, where they were just
+    /// read. May be repeated, by several at once.
+    pub(super) async fn carry_out(
+        &self,
+        queue: &impl TaskQueue,
+        group: GroupId,
+        info: &Info,
+        known: Option<&Rows>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let Some(change) = &info.change else { return Ok(()) };
+        let read;
+        let rows = if let Some(known) = known {
+            known
+        } else {
+            read = self.membership_rows(group, &change.users()).await?;
+            &read
+        };
+        let (set, written) = tokio::join!(self.set_settings(group, info, change, now_ms), async {
+            if change.ends_stints() {
+                return Ok(());
+            }
+            self.write_rows(group, change, info.version, rows, 0, now_ms).await
+        });
+        set?;
+        written?;
+        let Some((logged, settings)) = self.announce_change(group, info, change, now_ms).await? else {
+            return Ok(());
+        };
+        if change.ends_stints() {
+            self.write_rows(group, change, info.version, rows, logged.conversation_seq(), now_ms)
+                .await?;
+        }
+        queue.enqueue(&change.tasks(group, settings, logged)).await?;
+        self.end_change(group, info.version).await
+    }
+
+    /// Does what a change does to the head of the log, once: a later change, or the same one, is not done over.
+    async fn set_settings(&self, group: GroupId, info: &Info, change: &Change, now_ms: i64) -> Result<(), StoreError> {
+        let Some(setting) = change.setting(info) else {
+            return Ok(());
+        };
+        let mut call = self
+            .db
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(&TimelineId::group(group), attr::HEAD)))
+            .condition_expression("attribute_not_exists(#version) OR #version < :version")
+            .expression_attribute_names("#version", attr::SETTINGS)
+            .expression_attribute_values(":version", number(info.version));
+        let flag = |name: &'static str, value: bool| ("#it = :it", name, Some(AttributeValue::Bool(value)));
+        let (update, name, value) = match setting {
+            Setting::New { open_history, .. } => flag(attr::OPEN_HISTORY, open_history),
+            Setting::Muted(muted) => flag(attr::MUTED, muted),
+            Setting::OpenHistory(open) => flag(attr::OPEN_HISTORY, open),
+            Setting::Shards(shards) => ("#it = :it", attr::SHARDS, Some(number(shards))),
+            // Messages from here on: of those that run at once, each is judged by its own seq.
+            Setting::Super => ("#it = #counter", attr::SUPER_AFTER, None),
+            Setting::Dissolved => ("#it = #counter", attr::DISSOLVED_AFTER, None),
+        };
+        let mut update = format!("SET #version = :version, {update}");
+        call = call.expression_attribute_names("#it", name);
+        match value {
+            Some(value) => call = call.expression_attribute_values(":it", value),
+            None => call = call.expression_attribute_names("#counter", attr::COUNTER),
+        }
+        if let Setting::New {
+            shards, super_group, ..
+        } = setting
+        {
+            update.push_str(", #shards = :shards, #counter = if_not_exists(#counter, :zero), #at = :now");
+            call = call
+                .expression_attribute_names("#shards", attr::SHARDS)
+                .expression_attribute_names("#counter", attr::COUNTER)
+                .expression_attribute_names("#at", attr::RESERVED_AT)
+                .expression_attribute_values(":shards", number(shards))
+                .expression_attribute_values(":zero", number(0))
+                .expression_attribute_values(":now", number(now_ms));
+            if super_group {
+                update.push_str(", #super = :zero");
+                call = call.expression_attribute_names("#super", attr::SUPER_AFTER);
+            }
+        }
+        match call.update_expression(update).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if condition_item(error.as_service_error()).is_some() => Ok(()),
+            Err(error) => Err(StoreError::call("UpdateItem (settings)")(error)),
+        }
+    }
+
+    /// Puts the announcement into the log. Answers with it and with what the log says of the group; `None`: the change is finished.
+    async fn announce_change(
+        &self,
+        group: GroupId,
+        info: &Info,
+        change: &Change,
+        now_ms: i64,
+    ) -> Result<Option<(Logged, GroupSettings)>, StoreError> {
+        let log = TimelineId::group(group);
+        let no_log = || corrupt("timelines", "a group without a log");
+        let no_settings = || corrupt("timelines", "a group without settings");
+        let (mut known, mut head) = (info.change_seq, None);
+        loop {
+            if let Some(seq) = known {
+                // Read no earlier than the seq was reserved, so that it knows every shard.
+                let there = match head.take() {
+                    Some(there) => there,
+                    None => self.head(&log, true).await?.ok_or_else(no_log)?,
+                };
+                let settings = there.group.ok_or_else(no_settings)?;
+                let logged = change.announcement(group, info, &settings, seq);
+                let content = Content::Inline(prost::Message::encode_to_vec(&logged.message));
+                let entry = Entry {
+                    key: logged.key.clone(),
+                    reserved_at_ms: now_ms,
+                    content,
+                };
+                match self.put(&log, seq, &entry).await? {
+                    // What differs was written by another version, perhaps: the log has this announcement.
+                    Put::Stands | Put::Differs(_) => return Ok(Some((logged, settings))),
+                    Put::Sealed => {}
+                }
+            }
+            let reserved = self
+                .reserve(&log, 1, Missing::Refuse, now_ms)
+                .await?
+                .ok_or_else(no_log)?;
+            let wanted = reserved.seq;
+            let agreed = self.agree_on_seq(group, info.version, known, wanted).await;
+            // Where the answer is lost, the change may name this seq.
+            if matches!(&agreed, Ok(stands) if *stands != Some(wanted))
+                || matches!(agreed, Err(StoreError::Throttled { .. }))
+            {
+                self.give_up_seq(&log, wanted, now_ms).await;
+            }
+            let Some(stands) = agreed? else { return Ok(None) };
+            (known, head) = (Some(stands), Some(reserved));
+        }
+    }
+
+    /// Seals a seq that was reserved and is not used. Where that fails, a reader seals it after the lease.
+    async fn give_up_seq(&self, log: &TimelineId, seq: u64, now_ms: i64) {
+        if let Err(error) = self.seal(log, seq, now_ms).await {
+            tracing::warn!(timeline = %log, seq, %error, "could not seal a seq that is not used; a reader will");
+        }
+    }
+}

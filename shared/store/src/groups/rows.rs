@@ -1,0 +1,371 @@
+//! The rows of a group's members: one under the user, which says what the user is in the group, and one for each range of
+//! membership under its shard, which says who is to get a message.
+//!
+//! Each carries the version of the change that wrote it, and only a later change may replace it: a writer that was held up for
+//! long changes nothing.
+
+use super::change::Change;
+use super::membership::{Membership, ShardMember, Stint};
+use crate::Store;
+use crate::directory::{key, user_key};
+use crate::error::StoreError;
+use crate::fanout::SHARD_MEMBERS;
+use crate::ids::{GroupId, UserId};
+use crate::item::{Item, corrupt, get_number, get_string, number, string};
+use crate::schema::{directory as attr, id_key};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::time::Duration;
+use wigwag_protocol::http::Role;
+
+/// Rows of one change that are written at once: enough that a hundred users take a dozen round trips, and no more
+/// connections than a small function can open quickly.
+const WRITES_AT_ONCE: usize = 16;
+
+/// How long the row of a range stays after its end. A task lives for 14 days in the queue and as long again in the dead-letter
+/// queue, and is to find whoever was entitled to it.
+const KEEP_ENDED: Duration = Duration::from_hours(40 * 24);
+
+/// Keys that one `BatchGetItem` takes.
+const KEYS_PER_REQUEST: usize = 100;
+
+/// A user's row, with the version of the change that wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) membership: Membership,
+    pub(super) version: u64,
+}
+
+/// Rows of users, by user.
+pub(super) type Rows = HashMap<UserId, Row>;
+
+/// A user's row as it stands in the table.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    role: Role,
+    muted_until_ms: i64,
+    stints: Vec<Stint>,
+    place: u64,
+    version: u64,
+}
+
+impl Row {
+    pub(super) fn from_item(item: Item) -> Result<Self, StoreError> {
+        let group = get_string(&item, attr::SK).and_then(|sk| sk.strip_prefix(attr::GROUP)?.parse().ok());
+        let group = group.ok_or_else(|| corrupt("directory", "a membership without a group"))?;
+        let stored: Stored = serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()))?;
+        Ok(Self {
+            membership: Membership {
+                group,
+                role: stored.role,
+                muted_until_ms: stored.muted_until_ms,
+                stints: stored.stints,
+                place: stored.place,
+            },
+            version: stored.version,
+        })
+    }
+}
+
+impl Store {
+    /// Users' rows, strongly consistent. One read unit for each user, one request for each hundred.
+    pub(super) async fn membership_rows(&self, group: GroupId, users: &[UserId]) -> Result<Rows, StoreError> {
+        let keys = users.iter().map(|user| membership_key(group, *user)).collect();
+        let mut rows = HashMap::with_capacity(users.len());
+        for item in self.get_each(&self.directory, keys).await? {
+            let user = get_string(&item, attr::PK).and_then(|pk| pk.strip_prefix(attr::USER)?.parse().ok());
+            let user = user.ok_or_else(|| corrupt("directory", "a membership without a user"))?;
+            rows.insert(user, Row::from_item(item)?);
+        }
+        Ok(rows)
+    }
+
+    /// A user's row, strongly consistent. One read unit.
+    pub(super) async fn membership_row(&self, group: GroupId, user: UserId) -> Result<Option<Row>, StoreError> {
+        let output = self
+            .db
+            .get_item()
+            .table_name(&self.directory)
+            .set_key(Some(membership_key(group, user)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::call("GetItem (membership)"))?;
+        output.item.map(Row::from_item).transpose()
+    }
+
+    /// Writes the rows of a change's users: two write units each, two requests each, several at once.
+    pub(super) async fn write_rows(
+        &self,
+        group: GroupId,
+        change: &Change,
+        version: u64,
+        before: &Rows,
+        seq: u64,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut writes = Vec::new();
+        for (index, user) in change.users().into_iter().enumerate() {
+            let known = before.get(&user);
+            let after = match known {
+                // A later change has begun, so this one is finished.
+                Some(row) if row.version > version => continue,
+                Some(row) if row.version == version => row.membership.clone(),
+                known => {
+                    let after = change
+                        .row(group, index, user, known, seq)
+                        .ok_or_else(|| corrupt("directory", "a change of a user who is not in the group"))?;
+                    writes.push(self.put_membership(user, &after, version, known)?);
+                    after
+                }
+            };
+            writes.push(self.put_shard_member(group, user, &after, version, now_ms));
+        }
+        stream::iter(writes)
+            .map(put_unless_done)
+            .buffer_unordered(WRITES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    fn put_membership(
+        &self,
+        user: UserId,
+        after: &Membership,
+        version: u64,
+        known: Option<&Row>,
+    ) -> Result<PutItemFluentBuilder, StoreError> {
+        let stored = Stored {
+            role: after.role,
+            muted_until_ms: after.muted_until_ms,
+            stints: after.stints.clone(),
+            place: after.place,
+            version,
+        };
+        let mut item: Item = serde_dynamo::to_item(stored).map_err(|error| corrupt("directory", error.to_string()))?;
+        item.extend(membership_key(after.group, user));
+        let call = self.db.put_item().table_name(&self.directory).set_item(Some(item));
+        Ok(match known {
+            None => call
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", attr::PK),
+            Some(row) => call
+                .condition_expression("#version = :known")
+                .expression_attribute_names("#version", attr::VERSION)
+                .expression_attribute_values(":known", number(row.version)),
+        })
+    }
+
+    fn put_shard_member(
+        &self,
+        group: GroupId,
+        user: UserId,
+        after: &Membership,
+        version: u64,
+        now_ms: i64,
+    ) -> PutItemFluentBuilder {
+        let item = shard_item(group, user, after, version, now_ms);
+        self.db
+            .put_item()
+            .table_name(&self.directory)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#pk) OR #version < :version")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_names("#version", attr::ROW_VERSION)
+            .expression_attribute_values(":version", number(version))
+    }
+
+    /// A query's page of a shard's rows from a place on; and whether it was cut. One read unit per 4 KB.
+    pub(super) async fn shard_page(
+        &self,
+        group: GroupId,
+        shard: u64,
+        start: Option<Item>,
+        from_place: u64,
+        limit: Option<i32>,
+    ) -> Result<(Vec<ShardMember>, Option<Item>), StoreError> {
+        let output = self
+            .db
+            .query()
+            .table_name(&self.directory)
+            .key_condition_expression("#pk = :pk AND #sk >= :from")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_names("#sk", attr::SK)
+            .expression_attribute_values(":pk", string(shard_key(group, shard)))
+            .expression_attribute_values(":from", string(id_key(from_place)))
+            .consistent_read(true)
+            .set_limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(StoreError::call("Query (shard)"))?;
+        let members = output.items().iter().map(shard_member).collect::<Result<_, _>>()?;
+        Ok((members, output.last_evaluated_key))
+    }
+
+    /// The items of these keys that exist, strongly consistent, in no order.
+    pub(super) async fn get_each(&self, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let chunks: Vec<Vec<Item>> = keys.chunks(KEYS_PER_REQUEST).map(<[Item]>::to_vec).collect();
+        let found = stream::iter(chunks)
+            .map(|chunk| self.get_chunk(table, chunk))
+            .buffer_unordered(WRITES_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Asks until no key is left unprocessed; every answer processes at least one, or is an error.
+    async fn get_chunk(&self, table: &str, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        while !keys.is_empty() {
+            let asked = keys.len();
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(|error| corrupt("directory", error.to_string()))?;
+            let call = self.db.batch_get_item().request_items(table, wanted);
+            let output = call.send().await.map_err(StoreError::call("BatchGetItem"))?;
+            found.extend(output.responses.unwrap_or_default().into_values().flatten());
+            keys = output
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(table)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if keys.len() == asked {
+                return Err(StoreError::Throttled {
+                    operation: "BatchGetItem",
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Sends a put whose condition fails only where it, or a later one, stands already.
+async fn put_unless_done(call: PutItemFluentBuilder) -> Result<(), StoreError> {
+    match call.send().await {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(StoreError::call("PutItem (member)")(error)),
+    }
+}
+
+pub(super) fn membership_key(group: GroupId, user: UserId) -> Item {
+    user_key(user, format!("{}{}", attr::GROUP, id_key(group)))
+}
+
+fn shard_key(group: GroupId, shard: u64) -> String {
+    format!("{}{group}#{shard}", attr::GROUP)
+}
+
+fn shard_item(group: GroupId, user: UserId, after: &Membership, version: u64, now_ms: i64) -> Item {
+    let shard = after.place / SHARD_MEMBERS;
+    let mut item = key(shard_key(group, shard), id_key(after.place));
+    let mut set = |name: &str, value: AttributeValue| item.insert(name.to_owned(), value);
+    set(attr::ROW_USER, number(user));
+    set(attr::ROW_VERSION, number(version));
+    if let Some(stint) = after.stints.last() {
+        set(attr::ROW_JOINED_AFTER, number(stint.joined_after));
+        if let Some(left) = stint.left {
+            let keep_s = i64::try_from(KEEP_ENDED.as_secs()).unwrap_or(i64::MAX);
+            set(attr::ROW_LEFT, number(left));
+            set(attr::TTL, number((now_ms / 1000).saturating_add(keep_s)));
+        }
+    }
+    if after.role != Role::Member {
+        set(attr::ROW_ROLE, number(role_number(after.role)));
+    }
+    if after.muted_until_ms != 0 {
+        set(attr::ROW_MUTED_UNTIL, number(after.muted_until_ms));
+    }
+    item
+}
+
+fn shard_member(item: &Item) -> Result<ShardMember, StoreError> {
+    let read = || {
+        Some(ShardMember {
+            user: get_number(item, attr::ROW_USER)?,
+            place: get_string(item, attr::SK)?.parse().ok()?,
+            stint: Stint {
+                joined_after: get_number(item, attr::ROW_JOINED_AFTER)?,
+                left: get_number(item, attr::ROW_LEFT),
+            },
+            role: role(get_number(item, attr::ROW_ROLE).unwrap_or(0)),
+            muted_until_ms: get_number(item, attr::ROW_MUTED_UNTIL).unwrap_or(0),
+        })
+    };
+    read().ok_or_else(|| corrupt("directory", "a member's row lacks a part"))
+}
+
+fn role_number(role: Role) -> u8 {
+    match role {
+        Role::Member => 0,
+        Role::Admin => 1,
+        Role::Owner => 2,
+    }
+}
+
+fn role(number: u8) -> Role {
+    match number {
+        2 => Role::Owner,
+        1 => Role::Admin,
+        _ => Role::Member,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::size;
+
+    fn membership() -> Membership {
+        let max = (1 << 53) - 1;
+        Membership {
+            group: max,
+            role: Role::Member,
+            muted_until_ms: 0,
+            stints: vec![Stint {
+                joined_after: 1 << 33,
+                left: None,
+            }],
+            place: 99_999,
+        }
+    }
+
+    #[test]
+    fn a_shard_member_is_read_as_it_was_written() {
+        let mut after = membership();
+        after.role = Role::Admin;
+        after.muted_until_ms = 7;
+        after.stints[0].left = Some(9);
+        let item = shard_item(3, 5, &after, 2, 1_800_000_000_000);
+        let expected = ShardMember {
+            user: 5,
+            place: 99_999,
+            stint: after.stints[0],
+            role: Role::Admin,
+            muted_until_ms: 7,
+        };
+        assert_eq!(shard_member(&item).unwrap(), expected);
+        assert_eq!(get_number(&item, attr::TTL), Some(1_800_000_000 + 40 * 86_400));
+    }
+
+    /// Five hundred of them are read for each batch of messages.
+    #[test]
+    fn forty_active_members_of_a_shard_fit_a_read_unit() {
+        let item = shard_item((1 << 53) - 1, (1 << 53) - 1, &membership(), 1 << 20, 0);
+        assert!(size(&item) * 40 <= 4096, "{} bytes", size(&item));
+    }
+}

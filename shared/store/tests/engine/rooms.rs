@@ -1,0 +1,161 @@
+use crate::harness::{Engine, NOW, phone};
+use wigwag_store::devices::{Connected, ConnectionPolicy, Disconnected};
+use wigwag_store::head::{CONNECTION_MAX_AGE_S, Connection};
+use wigwag_store::rooms::Moved;
+use wigwag_store::{DeviceKey, RoomId, Store, UserId};
+
+const ROOM: RoomId = 5;
+const OTHER: RoomId = (1 << 53) - 1;
+
+fn connection(id: &str) -> Connection {
+    Connection {
+        id: id.to_owned(),
+        platform: 1,
+        protobuf: true,
+        connected_at_ms: NOW,
+    }
+}
+
+/// A user, whose phone is connected.
+async fn connected(engine: &Engine, user: UserId, id: &str) -> Store {
+    engine.user(user).await;
+    let store = engine.store();
+    connect(&store, user, &phone(), id).await;
+    store
+}
+
+async fn connect(store: &Store, user: UserId, device: &DeviceKey, id: &str) {
+    let connected = store
+        .connect(user, device, &connection(id), ConnectionPolicy::Platform, NOW)
+        .await
+        .unwrap();
+    assert!(matches!(connected, Connected::Yes { .. }), "{connected:?}");
+}
+
+async fn enter(store: &Store, id: &str, room: RoomId) -> Moved {
+    store.enter_room(1, &phone(), NOW, id, room, NOW).await.unwrap()
+}
+
+async fn leave(store: &Store, id: &str) -> Moved {
+    store.leave_room(1, &phone(), NOW, id).await.unwrap()
+}
+
+async fn disconnect(store: &Store, id: &str) -> Disconnected {
+    store.disconnect(1, &phone(), NOW, id).await.unwrap()
+}
+
+/// Connections in a room, page by page.
+async fn occupants(store: &Store, room: RoomId, now_ms: i64) -> Vec<String> {
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = store.occupants(room, after.as_deref(), 2, now_ms).await.unwrap();
+        ids.extend(page.into_iter().map(|occupant| occupant.connection.id));
+        after = next;
+        if after.is_none() {
+            return ids;
+        }
+    }
+}
+
+async fn in_rooms(store: &Store) -> [Vec<String>; 2] {
+    [occupants(store, ROOM, NOW).await, occupants(store, OTHER, NOW).await]
+}
+
+#[tokio::test]
+async fn a_connection_is_in_one_room_at_most() {
+    let store = connected(&Engine::start(), 1, "a=").await;
+    assert_eq!(enter(&store, "a=", ROOM).await, Moved::From(None));
+    assert!(store.is_in_room(ROOM, "a=").await.unwrap());
+    assert_eq!(
+        enter(&store, "a=", ROOM).await,
+        Moved::From(None),
+        "it was in it already"
+    );
+    assert_eq!(enter(&store, "a=", OTHER).await, Moved::From(Some(ROOM)));
+    assert!(!store.is_in_room(ROOM, "a=").await.unwrap());
+    assert_eq!(in_rooms(&store).await, [vec![], vec!["a=".to_owned()]]);
+    assert_eq!(leave(&store, "a=").await, Moved::From(Some(OTHER)));
+    assert_eq!(leave(&store, "a=").await, Moved::From(None));
+    assert_eq!(in_rooms(&store).await, [vec![], Vec::<String>::new()]);
+}
+
+#[tokio::test]
+async fn who_is_in_a_room_is_told_page_by_page_and_where_to_push() {
+    let engine = Engine::start();
+    for user in 1..=5 {
+        let (store, id) = (connected(&engine, user, &format!("{user}=")).await, format!("{user}="));
+        let moved = store.enter_room(user, &phone(), NOW, &id, ROOM, NOW).await.unwrap();
+        assert_eq!(moved, Moved::From(None));
+    }
+    let store = engine.store();
+    assert_eq!(occupants(&store, ROOM, NOW).await, ["1=", "2=", "3=", "4=", "5="]);
+    let (page, _) = store.occupants(ROOM, Some("3="), 1, NOW).await.unwrap();
+    assert_eq!(
+        (page[0].user, &page[0].device, &page[0].connection),
+        (4, &phone(), &connection("4="))
+    );
+    let too_late = NOW + (CONNECTION_MAX_AGE_S + 2) * 1000;
+    assert!(occupants(&store, ROOM, too_late).await.is_empty());
+    assert_eq!(
+        store.enter_room(1, &phone(), NOW, "1=", ROOM, too_late).await.unwrap(),
+        Moved::NoConnection
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_takes_it_out_of_its_room() {
+    let store = connected(&Engine::start(), 1, "a=").await;
+    enter(&store, "a=", ROOM).await;
+    assert_eq!(disconnect(&store, "a=").await, Disconnected::Yes { room: Some(ROOM) });
+    assert_eq!(disconnect(&store, "a=").await, Disconnected::NotThere);
+    assert!(occupants(&store, ROOM, NOW).await.is_empty());
+    assert_eq!(enter(&store, "a=", ROOM).await, Moved::NoConnection);
+    assert_eq!(leave(&store, "a=").await, Moved::NoConnection);
+    assert!(occupants(&store, ROOM, NOW).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_replaced_leaves_its_room() {
+    let store = connected(&Engine::start(), 1, "a=").await;
+    enter(&store, "a=", ROOM).await;
+    connect(&store, 1, &phone(), "b=").await;
+    assert!(occupants(&store, ROOM, NOW).await.is_empty());
+    enter(&store, "b=", ROOM).await;
+    assert_eq!(disconnect(&store, "a=").await, Disconnected::NotThere);
+    assert_eq!(
+        occupants(&store, ROOM, NOW).await,
+        ["b="],
+        "a late end of the older one changes nothing"
+    );
+    connect(&store, 1, &DeviceKey::of(1, "second phone"), "c=").await;
+    assert!(occupants(&store, ROOM, NOW).await.is_empty());
+}
+
+/// For every call after which the function can die: the device repeats its frame, and is in that room and no other.
+#[tokio::test]
+async fn a_move_that_died_half_way_is_finished_by_a_repeat() {
+    for answer_lost in [true, false] {
+        for calls in 1..8 {
+            let engine = Engine::start();
+            let store = connected(&engine, 1, "a=").await;
+            enter(&store, "a=", ROOM).await;
+            let dying = engine.store_that_dies_after(calls, answer_lost);
+            let died = dying.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await;
+            assert_eq!(died.is_err(), calls < 5, "after {calls} calls: {died:?}");
+            enter(&store, "a=", OTHER).await;
+            assert_eq!(
+                in_rooms(&store).await,
+                [vec![], vec!["a=".to_owned()]],
+                "after {calls} calls"
+            );
+            let dying = engine.store_that_dies_after(calls, answer_lost);
+            let _ = dying.leave_room(1, &phone(), NOW, "a=").await;
+            leave(&store, "a=").await;
+            assert_eq!(
+                in_rooms(&store).await,
+                [vec![], Vec::<String>::new()],
+                "after {calls} calls"
+            );
+        }
+    }
+}

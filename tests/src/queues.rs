@@ -1,0 +1,88 @@
+//! The queues of the fan-out, from outside: what waits in them, and what is put there by hand.
+
+use crate::World;
+use anyhow::{Context as _, Result, bail};
+use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use wigwag_edge::Queue;
+use wigwag_local::sqs::{Message, Receive};
+use wigwag_store::StoreError;
+use wigwag_store::fanout::{Task, TaskQueue};
+
+/// How long a story waits for the workers. It never waits so long unless it fails: a task that failed once comes again after half
+/// a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Keeps tasks instead of enqueueing them.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Vec<Task>>);
+
+impl Kept {
+    /// Those that have been kept since the last time.
+    pub fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskQueue for Kept {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.tasks().extend_from_slice(tasks);
+        Ok(())
+    }
+}
+
+impl World {
+    /// The queue that tasks of the fan-out wait in.
+    pub fn fanout_queue(&self) -> Result<Queue> {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+            .endpoint_url(&self.stack.aws_endpoint_url);
+        let url = self
+            .stack
+            .stack
+            .outputs
+            .get("FanoutQueueUrl")
+            .context("no such output")?;
+        Ok(Queue::new(config, url))
+    }
+
+    /// Waits until no task waits and none is being worked on: all that was sent has been delivered and pushed.
+    pub async fn settled(&self) -> Result<()> {
+        let name = self.queue("FanoutQueue")?;
+        let began = Instant::now();
+        loop {
+            let counts = self.stack.sqs().counts(name)?;
+            if counts.visible + counts.in_flight + counts.delayed == 0 {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("the fan-out has not settled: {counts:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What lies in the dead-letter queue.
+    pub async fn dead_letters(&self) -> Result<Vec<Message>> {
+        let receive = Receive {
+            max: 10,
+            visibility_s: Some(0),
+            wait: Some(Duration::ZERO),
+        };
+        let name = self.queue("FanoutDeadLetterQueue")?;
+        Ok(self.stack.sqs().receive(name, receive).await?)
+    }
+
+    fn queue(&self, logical_id: &str) -> Result<&str> {
+        let mut queues = self.stack.stack.queues.iter();
+        let queue = queues.find(|queue| queue.logical_id == logical_id);
+        Ok(queue.context("no such queue")?.name.as_str())
+    }
+}
