@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wigwag_local::build::Bootstraps;
+use wigwag_local::faults::{HARSH, Plan};
 use wigwag_local::stack::{Options, Running, Stack};
 
 /// Runs a SAM template on this machine: no Docker, no account, no network.
@@ -48,6 +49,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
 
+    /// Let go wrong what this plan says: a file, or `harsh` for the built-in plan.
+    #[arg(long, value_name = "PLAN")]
+    faults: Option<PathBuf>,
+
+    /// The same seed does the same harm in the same places; without it one is made up, and shown.
+    #[arg(long, value_name = "N", requires = "faults")]
+    fault_seed: Option<u64>,
+
+    /// Print the built-in plan, as an example of one, and nothing else.
+    #[arg(long)]
+    print_faults: bool,
+
     /// Print one line of JSON when ready, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -58,9 +71,10 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn options(&self) -> Options {
+    fn options(&self) -> anyhow::Result<Options> {
+        let fault_plan = self.faults.as_deref().map(Plan::load).transpose()?;
         let build = Bootstraps::Build { release: self.release };
-        Options {
+        Ok(Options {
             template: self.template.clone(),
             parameters: self.parameters.iter().cloned().collect::<BTreeMap<_, _>>(),
             data_dir: self.data_dir.clone(),
@@ -68,8 +82,14 @@ impl Arguments {
             http_port: self.http_port,
             aws_port: self.aws_port,
             bootstraps: self.bootstraps.clone().map_or(build, Bootstraps::Given),
+            fault_seed: match (&fault_plan, self.fault_seed) {
+                (None, _) => 0,
+                // Short enough to be typed again.
+                (Some(_), given) => given.unwrap_or_else(|| rand::random::<u32>().into()),
+            },
+            fault_plan: fault_plan.unwrap_or_default(),
             ..Options::default()
-        }
+        })
     }
 
     /// Logs to standard error. A plain level leaves out the engine's warning for each call that it refuses: those are answers.
@@ -98,18 +118,27 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
 
 /// Runs a stack until Ctrl-C or SIGTERM, which stop it; a second one does so without waiting for what runs.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.print_faults {
+        io::stdout().write_all(HARSH.as_bytes()).context("print the plan")?;
+        return Ok(());
+    }
     arguments.start_logging()?;
+    let options = arguments.options()?;
+    let fault_seed = arguments.faults.as_ref().map(|_| options.fault_seed);
+    if let Some(seed) = fault_seed {
+        tracing::warn!(seed, "faults are on; the same ones again: --fault-seed {seed}");
+    }
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let running = tokio::select! {
-        started = Stack::start(arguments.options()) => started?,
+        started = Stack::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
     let ready = if arguments.json {
-        json_line(&running)
+        json_line(&running, fault_seed)
     } else {
-        block(&running)
+        block(&running, fault_seed)
     };
     let mut stdout = io::stdout().lock();
     let printed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
@@ -130,16 +159,19 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn json_line(running: &Running) -> String {
-    json!({
+fn json_line(running: &Running, fault_seed: Option<u64>) -> String {
+    let mut line = json!({
         "websocket_url": running.websocket_url,
         "http_url": running.http_url,
         "aws_endpoint_url": running.aws_endpoint_url,
-    })
-    .to_string()
+    });
+    if let Some(seed) = fault_seed {
+        line["fault_seed"] = json!(seed);
+    }
+    line.to_string()
 }
 
-fn block(running: &Running) -> String {
+fn block(running: &Running, fault_seed: Option<u64>) -> String {
     let Running {
         websocket_url,
         http_url,
@@ -155,6 +187,11 @@ fn block(running: &Running) -> String {
     }
     lines.push(format!("  AWS endpoint  {aws_endpoint_url}"));
     lines.push(format!("  Meter         {aws_endpoint_url}/_local/meter"));
+    if let Some(seed) = fault_seed {
+        lines.push(format!(
+            "  Faults        {aws_endpoint_url}/_local/faults (seed {seed})"
+        ));
+    }
     if let Some(next_steps) = &running.stack.next_steps {
         let filled = next_steps
             .replace("${WebSocketUrl}", websocket_url)

@@ -8,6 +8,7 @@
 //! - [`aws`] is the endpoint that SDKs talk to: DynamoDB, SQS and `@connections`, signed requests only
 //! - [`sqs`] holds queues, and [`mapping`] invokes functions with what is in them
 //! - [`gateway`] is API Gateway: WebSocket APIs and HTTP APIs
+//! - [`faults`] tells all of them what is to go wrong, on request
 //! - [`meter`] counts what all of it did, and what that would cost
 //! - [`stack`] starts these parts together, and stops them
 //!
@@ -15,6 +16,7 @@
 
 pub mod aws;
 pub mod build;
+pub mod faults;
 pub mod gateway;
 pub mod lambda;
 pub mod mapping;

@@ -6,7 +6,6 @@
 //! Invariant: every task that a server starts runs under the tracker it was given and ends soon after the token is cancelled.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -33,6 +32,22 @@ const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// Pause after a failed `accept`, for example when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// In a response's extensions: the connection is closed in its place.
+#[derive(Debug, Clone, Copy)]
+struct Cut;
+
+/// Why a connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is withheld")]
+struct Withheld;
+
+/// A response that is never sent: the connection is closed instead.
+pub(crate) fn cut() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    response.extensions_mut().insert(Cut);
+    response
+}
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -142,7 +157,14 @@ where
     };
     let service = service_fn(move |request| {
         let answer = handler(request, peer.clone());
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move {
+            let answer = answer.await;
+            if answer.extensions().get::<Cut>().is_some() {
+                Err(Withheld)
+            } else {
+                Ok(answer)
+            }
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .title_case_headers(true)

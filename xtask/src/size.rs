@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 use wigwag_local::build::{Bootstraps, bootstraps};
+use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, Lambda};
 use wigwag_local::meter::Meter;
 use wigwag_local::template;
@@ -66,6 +67,7 @@ async fn starts(stack: &template::Stack, function: &str, bootstrap: &Path, times
                 .collect(),
             environment: BTreeMap::from([(function.to_owned(), credentials())]),
             meter: Meter::default(),
+            faults: Injector::default(),
         })?;
         let begun = Instant::now();
         lambda.warm(function).await?;

@@ -140,7 +140,7 @@ impl DynamoDb {
 }
 
 /// The operation that a request names, for example `GetItem`; `unknown` if it names none that could be one.
-fn operation(request: &Request<Bytes>) -> &str {
+pub(super) fn operation(request: &Request<Bytes>) -> &str {
     let target = request
         .headers()
         .get("x-amz-target")
@@ -152,7 +152,8 @@ fn operation(request: &Request<Bytes>) -> &str {
         .unwrap_or("unknown")
 }
 
-fn with_body(response: Response<Bytes>, body: Bytes) -> Response<Bytes> {
+/// The response with another body, for which its checksum would be wrong.
+pub(super) fn with_body(response: Response<Bytes>, body: Bytes) -> Response<Bytes> {
     let mut response = response.map(|_| body);
     response.headers_mut().remove(CHECKSUM);
     response
@@ -160,6 +161,11 @@ fn with_body(response: Response<Bytes>, body: Bytes) -> Response<Bytes> {
 
 fn unavailable(reason: &str) -> Response<Bytes> {
     tracing::error!(reason, "the database engine does not answer");
+    failure()
+}
+
+/// Status 500, as DynamoDB says it.
+pub(super) fn failure() -> Response<Bytes> {
     let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"The request processing has failed"}"#;
     let mut response = Response::new(Bytes::from_static(body.as_bytes()));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

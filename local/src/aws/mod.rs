@@ -8,6 +8,9 @@
 //!         ─► anything else        refused by name
 //! ```
 //!
+//! A call that is to go wrong goes through `harm`, in a task of its own: as on AWS, a call that has come takes effect, whatever
+//! becomes of its caller.
+//!
 //! Invariants:
 //! - without a whole signature nothing is done; its value is not verified (`signature`)
 //! - each call that a service handled is counted once, under the function whose credentials signed it
@@ -16,7 +19,9 @@ mod answer;
 mod capacity;
 mod credentials;
 mod dynamodb;
+mod harm;
 mod own;
+mod partial;
 mod signature;
 mod sqs;
 mod tables;
@@ -35,6 +40,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::{Injector, Service};
 use crate::meter::{AwsCall, Meter};
 use crate::server;
 use crate::sqs::Sqs;
@@ -62,6 +68,8 @@ pub struct Services {
     pub connections: ConnectionsHandler,
     /// Counts the calls.
     pub meter: Meter,
+    /// Says which calls go wrong.
+    pub faults: Injector,
     /// Logical ids of the functions, to know callers by.
     pub functions: BTreeSet<String>,
 }
@@ -75,14 +83,6 @@ impl fmt::Debug for Services {
     }
 }
 
-/// A service of AWS, as far as it is here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
-    DynamoDb,
-    Sqs,
-    Connections,
-}
-
 /// The services by the names that requests are signed for.
 const SERVICES: [(&str, Service); 3] = [
     ("dynamodb", Service::DynamoDb),
@@ -90,17 +90,38 @@ const SERVICES: [(&str, Service); 3] = [
     ("execute-api", Service::Connections),
 ];
 
+/// The services, and what runs beyond a request.
+#[derive(Debug)]
+struct Endpoint {
+    services: Services,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A signed call of a service that is here.
+#[derive(Debug)]
+struct Call {
+    service: Service,
+    /// A function's logical id, or who is none.
+    caller: String,
+    request: Request<Bytes>,
+}
+
 /// Serves until `stop` is cancelled.
 pub fn serve(listener: TcpListener, services: Services, stop: CancellationToken, tasks: &TaskTracker) {
-    let services = Arc::new(services);
+    let endpoint = Arc::new(Endpoint {
+        services,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    });
     server::serve(listener, stop, tasks, move |request, _| {
-        let services = Arc::clone(&services);
-        async move { services.receive(request).await.map(Full::new) }
+        let endpoint = Arc::clone(&endpoint);
+        async move { endpoint.receive(request).await.map(Full::new) }
     });
 }
 
-impl Services {
-    async fn receive(&self, request: Request<Incoming>) -> Response<Bytes> {
+impl Endpoint {
+    async fn receive(self: Arc<Self>, request: Request<Incoming>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         match server::read_body(body, BODY_LIMIT_BYTES).await {
             Ok(Some(body)) => self.handle(Request::from_parts(head, body)).await,
@@ -113,46 +134,74 @@ impl Services {
         }
     }
 
-    async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+    async fn handle(self: Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
+        let services = &self.services;
         if request.uri().path().starts_with(own::PREFIX) {
-            return own::handle(&request, &self.meter);
+            return own::handle(&request, &services.meter, &services.faults);
         }
-        match signature::read(request.headers(), request.uri().query()) {
-            Ok(signed) => self.dispatch(request, &signed).await,
-            Err(unsigned) => refuse(aimed_at(&request), unsigned),
+        let signed = match signature::read(request.headers(), request.uri().query()) {
+            Ok(signed) => signed,
+            Err(unsigned) => return refuse(aimed_at(&request), unsigned),
+        };
+        match services.recognise(request, &signed) {
+            Ok(call) => match harm::of(&call, &services.faults) {
+                None => services.answer(call).await,
+                Some(harm) => self.answer_harmed(call, harm).await,
+            },
+            Err(refusal) => *refusal,
         }
     }
 
-    async fn dispatch(&self, request: Request<Bytes>, signed: &Signed) -> Response<Bytes> {
-        let caller = credentials::caller(&signed.access_key_id, &self.functions);
+    /// Sees a call through that is to go wrong, also if the caller goes away meanwhile.
+    async fn answer_harmed(self: Arc<Self>, call: Call, harm: crate::faults::Call) -> Response<Bytes> {
+        let (tasks, stop) = (self.tasks.clone(), self.stop.clone());
+        let answering = async move {
+            stop.run_until_cancelled(harm::answer(&self.services, call, &harm))
+                .await
+        };
+        let answered = tasks.spawn(answering).await;
+        answered.ok().flatten().unwrap_or_else(server::cut)
+    }
+}
+
+impl Services {
+    /// What a signed request calls, or why that is nothing.
+    fn recognise(&self, request: Request<Bytes>, signed: &Signed) -> Result<Call, Box<Response<Bytes>>> {
         let service = SERVICES
             .iter()
             .find(|(name, _)| *name == signed.service)
             .map(|(_, service)| *service);
+        let is_connections = aimed_at(&request) == Some(Service::Connections);
         match service {
-            Some(Service::DynamoDb) if aimed_at(&request) != Some(Service::Connections) => {
-                self.dynamodb.call(request, caller, &self.meter).await
-            }
-            Some(Service::Sqs) if aimed_at(&request) != Some(Service::Connections) => {
-                sqs::call(&self.sqs, &request, caller, &self.meter).await
-            }
-            Some(Service::Connections) => self.connections(request, caller).await,
-            _ if aimed_at(&request) == Some(Service::Connections) => answer::gateway_error(
+            Some(service) if service == Service::Connections || !is_connections => Ok(Call {
+                service,
+                caller: credentials::caller(&signed.access_key_id, &self.functions).to_owned(),
+                request,
+            }),
+            _ if is_connections => Err(Box::new(answer::gateway_error(
                 StatusCode::FORBIDDEN,
                 "InvalidSignatureException",
                 "Credential should be scoped to correct service: 'execute-api'. ",
-            ),
-            _ => unsupported(&signed.service),
+            ))),
+            _ => Err(Box::new(unsupported(&signed.service))),
+        }
+    }
+
+    async fn answer(&self, call: Call) -> Response<Bytes> {
+        let Call {
+            service,
+            caller,
+            request,
+        } = call;
+        match service {
+            Service::DynamoDb => self.dynamodb.call(request, &caller, &self.meter).await,
+            Service::Sqs => sqs::call(&self.sqs, &request, &caller, &self.meter).await,
+            Service::Connections => self.connections(request, &caller).await,
         }
     }
 
     async fn connections(&self, request: Request<Bytes>, caller: &str) -> Response<Bytes> {
-        let operation = match *request.method() {
-            Method::POST => "PostToConnection",
-            Method::GET => "GetConnection",
-            Method::DELETE => "DeleteConnection",
-            _ => "unknown",
-        };
+        let operation = connections_operation(request.method());
         let request_bytes = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
         let response = (self.connections)(request).await;
         self.meter.aws_call(&AwsCall {
@@ -165,6 +214,26 @@ impl Services {
             request_bytes,
         });
         response
+    }
+}
+
+impl Call {
+    /// What it calls, `unknown` if that is nothing.
+    fn operation(&self) -> &str {
+        match self.service {
+            Service::DynamoDb => dynamodb::operation(&self.request),
+            Service::Sqs => sqs::operation(&self.request).unwrap_or("unknown"),
+            Service::Connections => connections_operation(self.request.method()),
+        }
+    }
+}
+
+fn connections_operation(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "PostToConnection",
+        Method::GET => "GetConnection",
+        Method::DELETE => "DeleteConnection",
+        _ => "unknown",
     }
 }
 

@@ -52,12 +52,13 @@ fn sender_id(caller: &str) -> String {
     }
 }
 
-fn operation(request: &Request<Bytes>) -> Option<&str> {
+pub(super) fn operation(request: &Request<Bytes>) -> Option<&str> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
     target.strip_prefix(TARGET)
 }
 
-fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
+/// The answer to a call with this result.
+pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
     match result {
         Ok(body) => with_content_type(answer::json(StatusCode::OK, &body)),
         Err(error) => {

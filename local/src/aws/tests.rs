@@ -33,6 +33,7 @@ impl Running {
                 Box::pin(async move { Response::new(Bytes::from(request.uri().path().to_owned())) })
             }),
             meter: meter.clone(),
+            faults: Injector::default(),
             functions: BTreeSet::from(["Work".to_owned()]),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

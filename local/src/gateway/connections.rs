@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Moment;
+use crate::faults::Socket;
 use crate::lambda::REGION;
 use crate::template::model::WebSocketApi;
 
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     pub(super) user_agent: Option<String>,
     /// What the authorizer said of it: `principalId` and its context.
     pub(super) authorizer: Option<Map<String, Value>>,
+    /// What is to go wrong with it.
+    pub(super) harm: Socket,
     /// Cancelled to close the connection from this side.
     pub(super) close: CancellationToken,
     frames: mpsc::Sender<Utf8Bytes>,
@@ -62,6 +65,7 @@ impl Connection {
         id: String,
         api: Arc<WebSocketApi>,
         client: Client,
+        harm: Socket,
         queue: usize,
     ) -> (Self, mpsc::Receiver<Utf8Bytes>) {
         let (frames, to_write) = mpsc::channel(queue.max(1));
@@ -72,6 +76,7 @@ impl Connection {
             source_ip: client.source_ip,
             user_agent: client.user_agent,
             authorizer: None,
+            harm,
             close: CancellationToken::new(),
             frames,
             since: Instant::now(),

@@ -77,7 +77,8 @@ async fn connect(
     handshake: &Handshake,
 ) -> Result<Accepted, Refused> {
     let route = api.routes.get("$connect").cloned();
-    let (mut connection, frames) = Connection::new(clock::identifier(), api, client, shared.limits.outbound_frames);
+    let (harm, queue) = (shared.injector.socket(), shared.limits.outbound_frames);
+    let (mut connection, frames) = Connection::new(clock::identifier(), api, client, harm, queue);
     let Some(route) = route else {
         return Ok(Accepted {
             connection,

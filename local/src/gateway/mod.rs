@@ -37,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::Injector;
 use crate::lambda::{InvokeError, Lambda};
 use crate::meter::Meter;
 use crate::server;
@@ -67,6 +68,7 @@ struct Shared {
     meter: Meter,
     limits: Limits,
     faults: faults::Plan,
+    injector: Injector,
     throttle: Throttle,
     connections: Connections,
     stop: CancellationToken,
@@ -101,10 +103,18 @@ impl Shared {
 impl Gateway {
     /// Serves the APIs on the listener.
     pub fn start(listener: TcpListener, apis: Vec<WebSocketApi>, lambda: Lambda, meter: Meter, limits: Limits) -> Self {
-        Self::start_with_faults(listener, apis, lambda, meter, limits, Faults::default())
+        Self::start_with_faults(
+            listener,
+            apis,
+            lambda,
+            meter,
+            limits,
+            Faults::default(),
+            Injector::default(),
+        )
     }
 
-    /// As [`Gateway::start`], and does the harm that AWS reserves the right to do.
+    /// As [`Gateway::start`], and does the harm that AWS reserves the right to do: what a test asks for, and what a plan says.
     pub fn start_with_faults(
         listener: TcpListener,
         apis: Vec<WebSocketApi>,
@@ -112,6 +122,7 @@ impl Gateway {
         meter: Meter,
         limits: Limits,
         faults: Faults,
+        injector: Injector,
     ) -> Self {
         let address = listener.local_addr().ok();
         let shared = Arc::new(Shared {
@@ -121,6 +132,7 @@ impl Gateway {
             throttle: Throttle::new(limits.rate),
             limits,
             faults: faults::Plan::new(faults),
+            injector,
             connections: Connections::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -46,6 +46,8 @@ struct Ending {
     close: Option<CloseFrame>,
     /// Whether `$disconnect` is to be invoked.
     is_told: bool,
+    /// Whether the socket is dropped as it is.
+    is_cut: bool,
 }
 
 impl Ending {
@@ -59,6 +61,7 @@ impl Ending {
             reason: reason.to_owned(),
             close: Some(close),
             is_told: true,
+            is_cut: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl Ending {
             reason,
             close: None,
             is_told: true,
+            is_cut: false,
         }
     }
 
@@ -84,6 +88,14 @@ impl Ending {
             reason: "Connection Closed Abnormally".to_owned(),
             close: None,
             is_told: true,
+            is_cut: false,
+        }
+    }
+
+    fn cut() -> Self {
+        Self {
+            is_cut: true,
+            ..Self::broken()
         }
     }
 
@@ -120,7 +132,13 @@ pub(super) async fn run(
     } else {
         CLOSE_LIMIT
     };
-    let closing = close(sink, stream, frames, ending.close.clone(), limit);
+    let closing = async {
+        if ending.is_cut {
+            drop((sink, stream, frames));
+        } else {
+            close(sink, stream, frames, ending.close.clone(), limit).await;
+        }
+    };
     tokio::join!(closing, disconnect(&shared, &connection, &ending));
     tracing::debug!(
         connection = connection.id,
@@ -149,6 +167,7 @@ async fn converse(
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => Ending { is_told: false, ..Ending::by_us(CloseCode::Away, "Going away") },
+        () = connection.harm.is_cut() => Ending::cut(),
         () = connection.close.cancelled() => Ending::by_us(CloseCode::Normal, "Connection Closed Normally"),
         () = tokio::time::sleep_until(connection.at_age(shared.limits.lifetime)) => {
             Ending::by_us(CloseCode::Away, "Going away")
@@ -175,8 +194,13 @@ async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut S
         match stream.next().await {
             Some(Ok(Message::Text(text))) => {
                 connection.touch();
+                // Asked here, where frames come one after the other.
+                let hold = connection.harm.frame_in();
                 let message = message::dispatch(Arc::clone(shared), Arc::clone(connection), text);
-                shared.tasks.spawn(message);
+                shared.tasks.spawn(async move {
+                    hold.over().await;
+                    message.await;
+                });
             }
             Some(Ok(Message::Binary(_))) => {
                 return Ending::by_us(CloseCode::Unsupported, "Binary frames are not supported");
@@ -195,10 +219,26 @@ async fn write(
     sink: &mut SplitSink<Stream, Message>,
     frames: &mut mpsc::Receiver<Utf8Bytes>,
 ) -> Ending {
-    while let Some(frame) = frames.recv().await {
+    let mut waiting = FuturesUnordered::new();
+    loop {
+        let frame = tokio::select! {
+            Some(frame) = frames.recv() => {
+                let hold = connection.harm.frame_out();
+                if !hold.is_none() {
+                    waiting.push(async move {
+                        hold.over().await;
+                        frame
+                    });
+                    continue;
+                }
+                frame
+            }
+            Some(frame) = waiting.next() => frame,
+            else => break,
+        };
         if sink.send(Message::Text(frame)).await.is_err() {
             // The reading side knows why; it is asked next.
-            return std::future::pending().await;
+            break;
         }
         connection.touch();
     }
@@ -215,7 +255,7 @@ async fn disconnect(shared: &Shared, connection: &Connection, ending: &Ending) {
     let Some(route) = connection.api.routes.get("$disconnect") else {
         return;
     };
-    if !ending.is_told || shared.faults.drops_disconnect() {
+    if !ending.is_told || shared.faults.drops_disconnect() || connection.harm.loses_disconnect().await {
         return;
     }
     let event = event::disconnect(connection, ending.status, &ending.reason);

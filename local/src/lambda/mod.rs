@@ -36,6 +36,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::Injector;
 use crate::meter::Meter;
 use crate::template::model::Function;
 
@@ -72,6 +73,8 @@ pub struct Config {
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
     /// Counts the invocations.
     pub meter: Meter,
+    /// Kills processes, if it is to.
+    pub faults: Injector,
 }
 
 /// How the pools behave where AWS leaves it open.
@@ -183,6 +186,7 @@ impl Lambda {
             mut bootstraps,
             mut environment,
             meter,
+            faults,
         } = config;
         for (id, function) in functions {
             let specification = Specification {
@@ -192,6 +196,7 @@ impl Lambda {
                 init_limit: tuning.init_limit,
                 output: tuning.output.clone(),
                 meter: meter.clone(),
+                faults: faults.clone(),
                 stop: stop.clone(),
                 tasks: tasks.clone(),
             };

@@ -29,6 +29,7 @@ use super::process::{Job, NotStarted, Outcome, Specification};
 use super::runtime_api::{self, Call, Delivery, ErrorReport, Verdict};
 use super::usage::{self, Usage};
 use super::{ACCOUNT_ID, InvokeError, REGION, RESPONSE_LIMIT_BYTES, ids};
+use crate::faults::{Doom, Process as Caller};
 use crate::meter::Invocation;
 use crate::server;
 
@@ -52,6 +53,7 @@ struct Running {
     since: Instant,
     cpu_before: Option<Duration>,
     init: Option<Duration>,
+    doom: Doom,
     done: oneshot::Sender<Outcome>,
 }
 
@@ -60,6 +62,7 @@ enum End {
     Exited(String),
     InitFailed(ErrorReport),
     TimedOut,
+    Killed,
     NotNeeded,
     Stopping,
 }
@@ -68,6 +71,8 @@ pub(super) struct Owner {
     specification: Specification,
     child: Child,
     pid: u32,
+    /// As whom the endpoint knows it.
+    caller: Caller,
     tail: Tail,
     forwarding: Vec<JoinHandle<()>>,
     jobs: mpsc::Receiver<Job>,
@@ -86,7 +91,8 @@ impl Owner {
         up: Up,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let mut child = specification.spawn(listener.local_addr()?)?;
+        let caller = specification.faults.process(&specification.function.logical_id);
+        let mut child = specification.spawn(listener.local_addr()?, caller.token())?;
         let pid = child
             .id()
             .ok_or_else(|| std::io::Error::other("it has no process id"))?;
@@ -104,6 +110,7 @@ impl Owner {
             specification: specification.clone(),
             child,
             pid,
+            caller,
             tail,
             forwarding,
             jobs,
@@ -119,12 +126,14 @@ impl Owner {
         let stop = self.specification.stop.clone();
         let end = loop {
             let deadline = self.deadline(init_deadline);
+            let doom = self.doom();
             let takes_jobs = self.waiting.is_none() && matches!(self.state, State::Polling(_) | State::Returning);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break End::Stopping,
                 Some(call) = self.calls.recv() => if let Some(end) = self.hear(call) { break end },
                 status = self.child.wait() => break End::Exited(describe(status)),
+                () = comes(doom) => break End::Killed,
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     break End::TimedOut;
                 }
@@ -145,6 +154,14 @@ impl Owner {
             State::Starting(_) => Some(init_deadline),
             State::Running(running) => Some(running.since + self.timeout()),
             State::Polling(_) | State::Returning => None,
+        }
+    }
+
+    /// When the process is to be killed, if it is at work.
+    fn doom(&self) -> Option<Doom> {
+        match &self.state {
+            State::Running(running) => Some(running.doom.clone()),
+            State::Starting(_) | State::Polling(_) | State::Returning => None,
         }
     }
 
@@ -203,6 +220,7 @@ impl Owner {
                 let delivery = self.delivery(job.event.clone());
                 let request_id = delivery.request_id.clone();
                 let cpu_before = usage::cpu_time(self.pid);
+                let doom = self.caller.begin();
                 if give.send(delivery).is_err() {
                     // The poll has broken; the process polls again or ends.
                     self.waiting = Some(job);
@@ -213,6 +231,7 @@ impl Owner {
                     since: Instant::now(),
                     cpu_before,
                     init: job.init,
+                    doom,
                     done: job.done,
                 };
                 self.state = State::Running(running);
@@ -314,6 +333,9 @@ impl Owner {
                 timeout_s: self.specification.function.timeout_s,
             },
             End::Exited(status) => InvokeError::Exited { status },
+            End::Killed => InvokeError::Exited {
+                status: "signal: 9 (SIGKILL)".to_owned(),
+            },
             End::InitFailed(report) => report.into(),
             End::NotNeeded | End::Stopping => InvokeError::Stopping,
         }
@@ -335,7 +357,8 @@ impl Owner {
                 let status = format!("no /next within {limit_s} s of its start");
                 (InvokeError::Exited { status: status.clone() }, status)
             }
-            End::NotNeeded | End::Stopping => (InvokeError::Stopping, InvokeError::Stopping.to_string()),
+            // A process without an invocation is not killed on purpose.
+            End::Killed | End::NotNeeded | End::Stopping => (InvokeError::Stopping, InvokeError::Stopping.to_string()),
         };
         self.specification.not_started(invoke, reason, self.tail.lines())
     }
@@ -347,6 +370,14 @@ impl From<ErrorReport> for InvokeError {
             error_type: report.error_type,
             message: report.error_message,
         }
+    }
+}
+
+/// As [`Doom::comes`]; never without an invocation.
+async fn comes(doom: Option<Doom>) {
+    match doom {
+        Some(doom) => doom.comes().await,
+        None => std::future::pending().await,
     }
 }
 

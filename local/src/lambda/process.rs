@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::output::{self, Output, Tail};
 use super::owner::Owner;
 use super::{InvokeError, StartError, environment, ids};
+use crate::faults::Injector;
 use crate::meter::Meter;
 use crate::template::model::Function;
 
@@ -37,6 +38,8 @@ pub(super) struct Specification {
     pub(super) output: Output,
     /// Counts its invocations.
     pub(super) meter: Meter,
+    /// Says when one is to be killed.
+    pub(super) faults: Injector,
     /// Ends all processes.
     pub(super) stop: CancellationToken,
     /// Knows all tasks.
@@ -44,8 +47,8 @@ pub(super) struct Specification {
 }
 
 impl Specification {
-    /// Starts the binary in an environment and a process group of its own.
-    pub(super) fn spawn(&self, runtime_api: SocketAddr) -> std::io::Result<Child> {
+    /// Starts the binary in an environment and a process group of its own. Its calls can be told by the session token.
+    pub(super) fn spawn(&self, runtime_api: SocketAddr, session_token: &str) -> std::io::Result<Child> {
         let root = self.bootstrap.parent().unwrap_or(Path::new("/"));
         let log_stream = ids::log_stream_name();
         Command::new(&self.bootstrap)
@@ -57,6 +60,7 @@ impl Specification {
                 runtime_api,
                 &log_stream,
             ))
+            .env("AWS_SESSION_TOKEN", session_token)
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::Injector;
 use crate::lambda::Lambda;
 use crate::meter::Meter;
 use crate::sqs::Sqs;
@@ -43,6 +44,8 @@ pub struct Services {
     pub lambda: Lambda,
     /// Counts the polls.
     pub meter: Meter,
+    /// Delivers batches late, and twice, if it is to.
+    pub faults: Injector,
     /// Of the queues and functions.
     pub region: String,
 }

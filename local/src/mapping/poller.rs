@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::outcome::{self, Outcome};
 use super::scaling::Scaling;
 use super::{CALLER, Services, event};
+use crate::faults::Batch;
 use crate::lambda::EVENT_LIMIT_BYTES;
 use crate::meter::{AwsCall, QueueCall};
 use crate::sqs::{BATCH_LIMIT, Message, Receive, SqsError};
@@ -125,8 +126,26 @@ impl Poller {
         messages
     }
 
-    /// Invokes the function with the messages: once, unless they are too large together for one event.
+    /// Sees a batch through, with all that is to go wrong with it.
     async fn process(self: Arc<Self>, messages: Vec<Message>) {
+        let Some(first) = messages.first() else { return };
+        let (queue, faults) = (&self.mapping.queue, &self.services.faults);
+        let batch = faults.batch(queue, first.position, first.delivery.receives);
+        batch.begins().await;
+        let handles: Vec<String> = messages.iter().map(|message| self.handle(message)).collect();
+        let visible_again = async {
+            batch.is_visible_again().await;
+            self.services.sqs.release(queue, &handles);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.work_through(messages, &batch) => {}
+            () = visible_again => {}
+        }
+    }
+
+    /// Invokes the function with the messages: once, unless they are too large together for one event.
+    async fn work_through(&self, messages: Vec<Message>, batch: &Batch) {
         let mut failed_groups = BTreeSet::new();
         for (chunk, records) in self.chunks(messages) {
             let follows_failed = |message: &Message| {
@@ -149,13 +168,14 @@ impl Poller {
                 .lambda
                 .invoke(&self.mapping.function, &event::of(&records))
                 .await;
-            let staying = self.settle(&chunk, outcome::read(&chunk, result, self.mapping.reports_failures));
+            let outcome = outcome::read(&chunk, result, self.mapping.reports_failures);
+            let staying = self.settle(&chunk, outcome, batch);
             failed_groups.extend(staying.into_iter().filter_map(|message| message.group.clone()));
         }
     }
 
     /// Deletes what is done; gives what stays.
-    fn settle<'a>(&self, chunk: &'a [Message], outcome: Outcome) -> Vec<&'a Message> {
+    fn settle<'a>(&self, chunk: &'a [Message], outcome: Outcome, fate: &Batch) -> Vec<&'a Message> {
         let mapping = self.mapping.logical_id.as_str();
         let staying = match outcome {
             Outcome::Failed(reason) => {
@@ -174,6 +194,9 @@ impl Poller {
         };
         let (staying, done): (Vec<&Message>, Vec<&Message>) =
             chunk.iter().partition(|message| staying.contains(message.id.as_str()));
+        if !done.is_empty() && fate.comes_again() {
+            return staying;
+        }
         for batch in done.chunks(BATCH_LIMIT) {
             self.delete(batch);
         }

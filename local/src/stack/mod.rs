@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::{self, DynamoDb, DynamoDbError};
 use crate::build::{self, Bootstraps, BuildError};
+use crate::faults::{Injector, Plan};
 use crate::gateway::http::{self, HttpServer};
 use crate::gateway::{Faults, Gateway, Limits, PostFault};
 use crate::lambda::{self, Lambda, REGION, Tuning};
@@ -53,8 +54,12 @@ pub struct Options {
     pub bootstraps: Bootstraps,
     /// What the WebSocket APIs take.
     pub limits: Limits,
-    /// What goes wrong on purpose.
+    /// What goes wrong with sockets on purpose: what one test asks for.
     pub faults: Faults,
+    /// What goes wrong on purpose, everywhere, by chance.
+    pub fault_plan: Plan,
+    /// Where that chance begins.
+    pub fault_seed: u64,
     /// How the functions' pools behave, and where their output goes.
     pub tuning: Tuning,
 }
@@ -71,6 +76,8 @@ impl Default for Options {
             bootstraps: Bootstraps::default(),
             limits: Limits::default(),
             faults: Faults::default(),
+            fault_plan: Plan::default(),
+            fault_seed: 0,
             tuning: Tuning::default(),
         }
     }
@@ -138,6 +145,7 @@ pub struct Running {
     /// What runs.
     pub stack: template::Stack,
     meter: Meter,
+    faults: Injector,
     lambda: Lambda,
     sqs: Sqs,
     mappings: Option<Mappings>,
@@ -160,7 +168,8 @@ impl Stack {
         let ports = Ports::take(&options).await?;
         let bootstraps = build::bootstraps(&stack.functions, &options.bootstraps).await?;
 
-        let base = Base::new(lock);
+        let faults = Injector::new(options.fault_plan.clone(), options.fault_seed);
+        let base = Base::new(lock, faults);
         let file = options
             .data_dir
             .as_ref()
@@ -173,6 +182,7 @@ impl Stack {
             bootstraps,
             environment: environment::of_functions(&stack, &ports.aws.url()),
             meter: base.meter.clone(),
+            faults: base.faults.clone(),
         };
         let lambda = Lambda::start_with(config, &options.tuning).map_err(|error| StartError::Functions(vec![error]))?;
         let engines = Engines { lambda, dynamodb, sqs };
@@ -197,11 +207,12 @@ struct Base {
     stop_on_drop: DropGuard,
     tasks: TaskTracker,
     meter: Meter,
+    faults: Injector,
     lock: Option<File>,
 }
 
 impl Base {
-    fn new(lock: Option<File>) -> Self {
+    fn new(lock: Option<File>, faults: Injector) -> Self {
         let stop = CancellationToken::new();
         let stop_on_drop = stop.clone().drop_guard();
         Self {
@@ -209,6 +220,7 @@ impl Base {
             stop_on_drop,
             tasks: TaskTracker::new(),
             meter: Meter::default(),
+            faults,
             lock,
         }
     }
@@ -234,6 +246,7 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
         base.meter.clone(),
         limits,
         faults,
+        base.faults.clone(),
     );
     let apis = stack.http_apis.clone();
     let one_bucket = http::Options {
@@ -256,6 +269,7 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
             Box::pin(async move { management.handle(request).await })
         }),
         meter: base.meter.clone(),
+        faults: base.faults.clone(),
         functions: stack.functions.keys().cloned().collect(),
     };
     aws::serve(ports.aws.listener, services, base.stop, &base.tasks);
@@ -265,6 +279,7 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
         aws_endpoint_url,
         stack,
         meter: base.meter,
+        faults: base.faults,
         lambda,
         sqs,
         mappings: None,
@@ -280,6 +295,11 @@ impl Running {
     /// What the stack has done so far.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// What goes wrong by the plan, and has; to pause it and go on.
+    pub fn faults(&self) -> &Injector {
+        &self.faults
     }
 
     /// Invokes the stack's functions directly.
@@ -300,6 +320,7 @@ impl Running {
     /// Stops everything and waits until no process is left. Batches of queues that functions work on end before anything else,
     /// as what they call is still there then; each may take as long as its function may.
     pub async fn stop(self) {
+        self.faults.pause();
         if let Some(mappings) = &self.mappings {
             mappings.stop().await;
         }
@@ -316,6 +337,7 @@ impl Running {
             sqs: self.sqs.clone(),
             lambda: self.lambda.clone(),
             meter: self.meter.clone(),
+            faults: self.faults.clone(),
             region: REGION.to_owned(),
         };
         Mappings::start(&self.stack.mappings, &self.stack.functions, &services, kill)

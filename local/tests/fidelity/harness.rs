@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, Lambda, Line, Output, StartError, Tuning};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::Function;
@@ -88,6 +89,7 @@ impl Functions {
             bootstraps,
             environment,
             meter: Meter::default(),
+            faults: Injector::default(),
         };
         Ok(Self {
             lambda: Lambda::start_with(config, &tuning)?,

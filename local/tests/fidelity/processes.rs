@@ -7,6 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, InvokeError, Lambda, Tuning};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::Function;
@@ -66,6 +67,7 @@ async fn a_function_without_a_binary_does_not_start() {
         bootstraps: BTreeMap::new(),
         environment: BTreeMap::new(),
         meter: Meter::default(),
+        faults: Injector::default(),
     };
     assert_eq!(Lambda::start(config).unwrap_err().function, "Probe");
 }

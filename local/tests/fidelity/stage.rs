@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use wigwag_local::faults::Injector;
 use wigwag_local::gateway::{Faults, Gateway, Limits};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::{Authorizer, Function, Route, WebSocketApi};
@@ -117,7 +118,15 @@ impl Stage {
         let address = listener.local_addr().expect("it is bound");
         let (lambda, meter) = (functions.lambda.clone(), Meter::default());
         let apis = vec![setup.api];
-        let gateway = Gateway::start_with_faults(listener, apis, lambda, meter, setup.limits, setup.faults);
+        let gateway = Gateway::start_with_faults(
+            listener,
+            apis,
+            lambda,
+            meter,
+            setup.limits,
+            setup.faults,
+            Injector::default(),
+        );
         Self {
             functions,
             gateway,

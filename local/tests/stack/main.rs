@@ -1,5 +1,6 @@
 //! Whole stacks, from a template to a client and back.
 
+mod faults;
 mod queues;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,138 @@
+//! Calls that go wrong on purpose: what callers see of it is what AWS would show them.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::partial::{self, Partial};
+use super::{Call, Services, answer, credentials, dynamodb, sqs};
+use crate::faults::{self, Injector, Refusal, Service};
+use crate::meter::AwsCall;
+use crate::server;
+use crate::sqs::{Code, SqsError};
+
+/// Where SDKs put the token that goes with temporary credentials, as those of functions are.
+const SESSION_TOKEN: &str = "x-amz-security-token";
+
+/// What is to happen to a call; `None` is: nothing. Calls from outside are spared.
+pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
+    if call.caller == credentials::EXTERNAL {
+        return None;
+    }
+    let token = call.request.headers().get(SESSION_TOKEN);
+    let token = token.and_then(|token| token.to_str().ok()).unwrap_or_default();
+    faults.call(&call.caller, token, call.service, call.operation())
+}
+
+/// Lets it happen, and answers; or cuts the connection.
+pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call) -> Response<Bytes> {
+    let service = call.service;
+    let response = if let Some(refusal) = harm.before().await {
+        refused(services, &call, refusal)
+    } else {
+        let response = answer_in_part(services, call, harm).await;
+        harm.after()
+            .await
+            .map_or(response, |refusal| refusal_of(service, refusal))
+    };
+    if harm.ends_process().await {
+        server::cut()
+    } else {
+        response
+    }
+}
+
+/// Answers a call, of whose entries some may fail.
+async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call) -> Response<Bytes> {
+    let split = partial::split(call.service, call.operation(), call.request.body(), |entry| {
+        harm.leaves_out(entry)
+    });
+    match split {
+        None => services.answer(call).await,
+        Some((Some(rest), partial)) => {
+            *call.request.body_mut() = rest;
+            let response = services.answer(call).await;
+            if response.status().is_success() {
+                let body = partial.merge(response.body());
+                dynamodb::with_body(response, body)
+            } else {
+                response
+            }
+        }
+        Some((None, partial)) => match partial {
+            // As on AWS, where nothing at all could be done.
+            Partial::Keys { .. } => refused(services, &call, Refusal::Throttled),
+            Partial::Statements(_) | Partial::Entries(_) => {
+                let response = sqs::response(Ok(serde_json::json!({})));
+                let body = partial.merge(response.body());
+                response.map(|_| body)
+            }
+        },
+    }
+}
+
+/// A refusal instead of an effect; it is counted as a request where it is answered.
+fn refused(services: &Services, call: &Call, refusal: Refusal) -> Response<Bytes> {
+    let response = refusal_of(call.service, refusal);
+    if refusal != Refusal::Cut {
+        services.meter.aws_call(&AwsCall {
+            service: match call.service {
+                Service::DynamoDb => "dynamodb",
+                Service::Sqs => "sqs",
+                Service::Connections => "execute-api",
+            },
+            operation: call.operation(),
+            caller: &call.caller,
+            status: response.status().as_u16(),
+            read_units: 0.0,
+            write_units: 0.0,
+            request_bytes: u64::try_from(call.request.body().len()).unwrap_or(u64::MAX),
+        });
+    }
+    response
+}
+
+fn refusal_of(service: Service, refusal: Refusal) -> Response<Bytes> {
+    match (service, refusal) {
+        (_, Refusal::Cut) => server::cut(),
+        (Service::DynamoDb, Refusal::Throttled) => throttled_by_dynamodb(),
+        (Service::DynamoDb, Refusal::Failed) => dynamodb::failure(),
+        (Service::Sqs, Refusal::Throttled) => {
+            sqs::response(Err(SqsError::new(Code::RequestThrottled, "Rate exceeded")))
+        }
+        (Service::Sqs, Refusal::Failed) => {
+            let message = "We encountered an internal error. Please try again.";
+            sqs::response(Err(SqsError::new(Code::InternalError, message)))
+        }
+        (Service::Connections, Refusal::Throttled) => answer::gateway_error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "LimitExceededException",
+            "Too Many Requests",
+        ),
+        (Service::Connections, Refusal::Failed) => answer::gateway_error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerErrorException",
+            "Internal server error",
+        ),
+        (_, Refusal::Gone) => gone(),
+    }
+}
+
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
+fn throttled_by_dynamodb() -> Response<Bytes> {
+    let body = format!(
+        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"{}"}}"#,
+        partial::THROTTLED
+    );
+    let mut response = dynamodb::with_body(dynamodb::failure(), Bytes::from(body));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+/// Without a body, as on AWS.
+fn gone() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::GONE;
+    let name = HeaderValue::from_static("GoneException");
+    response.headers_mut().insert("x-amzn-errortype", name);
+    response
+}

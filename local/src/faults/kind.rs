@@ -1,0 +1,158 @@
+//! The kinds of harm, under the names that the plan has for them.
+
+use std::fmt;
+
+/// A service of AWS, as far as it is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// DynamoDB.
+    DynamoDb,
+    /// SQS.
+    Sqs,
+    /// The management API of WebSocket APIs, `@connections`.
+    Connections,
+}
+
+/// What can happen to a call of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallFault {
+    /// Refused as one too many, without effect.
+    Throttle,
+    /// Status 500, without effect.
+    FailBefore,
+    /// No answer, without effect.
+    CutBefore,
+    /// 410 although the connection is open.
+    Gone,
+    /// One entry of a batch is refused, without effect.
+    Entries,
+    /// Takes effect later.
+    DelayBefore,
+    /// Status 500 although it took effect.
+    FailAfter,
+    /// No answer although it took effect.
+    CutAfter,
+    /// Is answered later than it took effect.
+    DelayAfter,
+}
+
+/// A kind of harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A process is killed in the place of the answer to its n-th call of an invocation.
+    KillAfterCalls,
+    /// A process is killed some time into an invocation.
+    KillAfterMs,
+    /// A call of a service is harmed.
+    Call(Service, CallFault),
+    /// A batch is visible again while its function works on it.
+    Twice,
+    /// What a function has done is not deleted.
+    Again,
+    /// A batch waits before its function gets it.
+    Late,
+    /// A frame from a client waits before it is dispatched.
+    DelayFrameIn,
+    /// A frame to a client waits before it is written.
+    DelayFrameOut,
+    /// A socket is cut.
+    Cut,
+    /// `$disconnect` never comes.
+    DropDisconnect,
+    /// `$disconnect` comes late.
+    DelayDisconnect,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::DynamoDb, Self::Sqs, Self::Connections];
+
+    /// Its table in a plan.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Sqs => "sqs",
+            Self::Connections => "connections",
+        }
+    }
+}
+
+impl CallFault {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Throttle,
+        Self::FailBefore,
+        Self::CutBefore,
+        Self::Gone,
+        Self::Entries,
+        Self::DelayBefore,
+        Self::FailAfter,
+        Self::CutAfter,
+        Self::DelayAfter,
+    ];
+
+    /// Its key in a plan.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::FailBefore => "fail_before",
+            Self::CutBefore => "cut_before",
+            Self::Gone => "gone",
+            Self::Entries => "entries",
+            Self::DelayBefore => "delay_before",
+            Self::FailAfter => "fail_after",
+            Self::CutAfter => "cut_after",
+            Self::DelayAfter => "delay_after",
+        }
+    }
+
+    /// Whether calls of this service can have it.
+    pub fn is_of(self, service: Service) -> bool {
+        match self {
+            Self::Gone => service == Service::Connections,
+            Self::Entries => service != Service::Connections,
+            _ => true,
+        }
+    }
+}
+
+impl Kind {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let calls = Service::ALL.into_iter().flat_map(|service| {
+            let faults = CallFault::ALL.into_iter().filter(move |fault| fault.is_of(service));
+            faults.map(move |fault| Self::Call(service, fault))
+        });
+        let others = [
+            Self::KillAfterCalls,
+            Self::KillAfterMs,
+            Self::Twice,
+            Self::Again,
+            Self::Late,
+            Self::DelayFrameIn,
+            Self::DelayFrameOut,
+            Self::Cut,
+            Self::DropDisconnect,
+            Self::DelayDisconnect,
+        ];
+        others.into_iter().chain(calls)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KillAfterCalls => formatter.write_str("processes.kill_after_calls"),
+            Self::KillAfterMs => formatter.write_str("processes.kill_after_ms"),
+            Self::Call(service, fault) => write!(formatter, "{}.{}", service.name(), fault.name()),
+            Self::Twice => formatter.write_str("messages.twice"),
+            Self::Again => formatter.write_str("messages.again"),
+            Self::Late => formatter.write_str("messages.late"),
+            Self::DelayFrameIn => formatter.write_str("sockets.delay_frame_in"),
+            Self::DelayFrameOut => formatter.write_str("sockets.delay_frame_out"),
+            Self::Cut => formatter.write_str("sockets.cut"),
+            Self::DropDisconnect => formatter.write_str("sockets.drop_disconnect"),
+            Self::DelayDisconnect => formatter.write_str("sockets.delay_disconnect"),
+        }
+    }
+}
