@@ -83,11 +83,11 @@ pub async fn handle(
     let (mut pushes, mut late) = (Pushes::default(), Vec::new());
     let mut response = SqsBatchResponse::default();
     for (line, outcome) in lines.iter().zip(outcomes) {
+        let hands_back = outcome.hands_back();
         pushes.extend(outcome.pushes);
         for record in &line.records[outcome.done..] {
             response.add_failure(&record.id);
-            // Where nothing at all could be done, something else is slow: the pause does it good.
-            if outcome.is_late && outcome.done > 0 {
+            if hands_back {
                 late.push(record.receipt.as_str());
             }
         }
@@ -105,6 +105,14 @@ struct Outcome {
     /// Whether it was the time that did not suffice.
     is_late: bool,
     pushes: Pushes,
+}
+
+impl Outcome {
+    /// Whether what is left of the line comes again at once. Where nothing at all could be done something is slow, and to try at once
+    /// would only use up the times that the queue hands it out.
+    fn hands_back(&self) -> bool {
+        self.is_late && self.done > 0
+    }
 }
 
 /// Works on a line until its end, or until a task fails.
@@ -139,5 +147,22 @@ async fn hand_back(state: &State, receipts: &[&str]) {
     }
     if let Err(error) = state.queue.hand_back(receipts).await {
         tracing::warn!(%error, "could not hand back what there was no time for");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_handed_back_where_it_came_on_and_time_ran_out() {
+        let outcome = |done, is_late| Outcome {
+            done,
+            is_late,
+            pushes: Pushes::default(),
+        };
+        assert!(outcome(3, true).hands_back());
+        assert!(!outcome(0, true).hands_back(), "nothing was done");
+        assert!(!outcome(3, false).hands_back(), "a task failed");
     }
 }

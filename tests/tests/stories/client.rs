@@ -118,7 +118,10 @@ async fn killed_functions_cost_no_message() -> Result<()> {
     quick.timing.answer_timeout = Duration::from_secs(1);
     let (sender, _sent) = Client::connect(quick).await?;
     let (receiver, mut events) = Client::connect(options(&world, &bob)?).await?;
-    let killer = tokio::spawn(crate::killing::kill_now_and_then("default"));
+    let killer = tokio::spawn(crate::killing::kill_now_and_then(
+        world.stack.aws_endpoint_url.clone(),
+        "default",
+    ));
     for n in 0..MESSAGES {
         sender.send(bob.user_id, n.to_string()).await?;
     }

@@ -4,17 +4,24 @@ use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
 use std::time::Duration;
 
-/// Kills this test process's own children of that name, a little later each time.
-pub(crate) async fn kill_now_and_then(binary: &str) {
+/// Kills a stack's processes of that name, a little later each time. `endpoint` is the stack's AWS endpoint.
+pub(crate) async fn kill_now_and_then(endpoint: String, binary: &str) {
     for round in 0_u64.. {
         tokio::time::sleep(Duration::from_millis(150 + round % 7 * 31)).await;
-        kill(binary);
+        kill(&endpoint, binary);
     }
 }
 
-/// Kills this test process's own children of that name.
-pub(crate) fn kill(binary: &str) {
-    for child in children(binary) {
+/// Kills a stack's processes of that name. Other stories of this test process have stacks of their own.
+pub(crate) fn kill(endpoint: &str, binary: &str) {
+    let variable = format!("AWS_ENDPOINT_URL={endpoint}");
+    let of_stack = |pid: &i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == variable.as_bytes())
+    };
+    for child in children(binary).into_iter().filter(of_stack) {
         // It may have ended by itself meanwhile.
         let _ = send(Pid::from_raw(child), Signal::SIGKILL);
     }
