@@ -1,21 +1,30 @@
 //! Which messages are next.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{FIFO_LIMIT, Queue, seconds};
 use crate::sqs::message::Message;
 
 impl Queue {
-    /// Positions to deliver and to give up.
+    /// Positions to deliver and to give up: from the front; of a FIFO queue first as many as there are of one group, then of the
+    /// next.
+    ///
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html>
     pub(super) fn pick(&self, max: usize, limit: Option<u32>, now_ms: u64) -> (Vec<u64>, Vec<u64>) {
-        let (mut delivered, mut given_up) = (Vec::new(), Vec::new());
         let mut blocked: HashSet<&str> = self
             .in_flight(now_ms)
             .filter_map(|message| self.order_of(message))
             .collect();
         let window = if self.settings.is_fifo { FIFO_LIMIT } else { usize::MAX };
+        let is_ready = |message: &Message| limit.is_none_or(|limit| message.delivery.receives < limit);
+        let mut ready_in_all = 0;
+        // In the order in which they come first; in a standard queue each message is one.
+        let mut groups: Vec<Vec<&Message>> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for message in self.messages.values().take(window) {
-            if delivered.len() == max {
+            let ahead = if self.settings.is_fifo { groups.first() } else { None };
+            let ready = ahead.map_or(ready_in_all, |first| first.iter().filter(|it| is_ready(it)).count());
+            if ready >= max {
                 break;
             }
             let order = self.order_of(message);
@@ -24,10 +33,26 @@ impl Queue {
             }
             if self.available_ms(message) > now_ms {
                 blocked.extend(order);
-            } else if limit.is_some_and(|limit| message.delivery.receives >= limit) {
-                given_up.push(message.position);
-            } else {
+                continue;
+            }
+            let place = order.and_then(|group| places.get(group).copied());
+            let place = place.unwrap_or_else(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+            places.extend(order.map(|group| (group, place)));
+            groups[place].push(message);
+            ready_in_all += usize::from(is_ready(message) && !self.settings.is_fifo);
+        }
+        let (mut delivered, mut given_up) = (Vec::new(), Vec::new());
+        for message in groups.into_iter().flatten() {
+            if delivered.len() == max {
+                break;
+            }
+            if is_ready(message) {
                 delivered.push(message.position);
+            } else {
+                given_up.push(message.position);
             }
         }
         (delivered, given_up)

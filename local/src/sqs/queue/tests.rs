@@ -94,6 +94,24 @@ fn a_delay_is_the_messages_own_or_else_the_queues() {
 }
 
 #[test]
+fn a_fifo_queue_delivers_as_many_of_one_group_as_there_are_and_then_of_the_next() {
+    let mut queue = fifo(&[]);
+    for (group, body) in [
+        ("a", "a1"),
+        ("b", "b1"),
+        ("a", "a2"),
+        ("c", "c1"),
+        ("b", "b2"),
+        ("a", "a3"),
+    ] {
+        send(&mut queue, grouped(group, body), 0);
+    }
+    assert_eq!(bodies(&receive(&mut queue, 2, 0)), ["a1", "a2"]);
+    assert_eq!(bodies(&receive(&mut queue, 10, 0)), ["b1", "b2", "c1"]);
+    assert_eq!(bodies(&receive(&mut queue, 10, 0)), [""; 0]);
+}
+
+#[test]
 fn a_fifo_queue_has_one_delay_for_all_messages() {
     let mut queue = fifo(&[("DelaySeconds", "5")]);
     let own = Draft {
