@@ -158,8 +158,8 @@ pub(crate) struct Login {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A message that is not answered in time stays in the profile, and the next command that sends repeats it under the same
-number, so that it cannot arrive twice.
+A message that was sent and is not answered in time stays in the profile, and the next command that sends repeats it under
+the same number, so that it cannot arrive twice. Without a connection nothing is sent, and nothing kept.
 
 Examples:
   wigwag send --as alice --to bob 'hello'

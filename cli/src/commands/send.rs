@@ -20,7 +20,9 @@ pub(crate) async fn run(context: &mut Context, args: Send) -> Result<(), Failure
         (None, None) => return Err(Failure::usage("to whom? --to or --group")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
-    let (client, mut events) = link::connect(&held, &ws_url, Purpose::SendOnly).await?;
+    let (client, mut events) = link::connect(&held, &ws_url, Purpose::SendOnly)
+        .await
+        .map_err(not_sent)?;
     let mut sending = client.enqueue(to, what).await?;
     let waiting = outcome(context, &mut events, &mut sending);
     let in_time = timeout(Duration::from_secs(args.timeout), waiting).await;
@@ -57,6 +59,14 @@ async fn why_stopped(context: &mut Context, events: &mut Events) -> Failure {
         }
     }
     Failure::Other(anyhow::anyhow!("the connection has stopped"))
+}
+
+/// No connection, and so nothing that could be kept for the next command.
+fn not_sent(failure: Failure) -> Failure {
+    match failure {
+        Failure::Unreachable(message) => Failure::Unreachable(format!("{message}\nthe message was not sent")),
+        other => other,
+    }
 }
 
 /// Not answered in time.
