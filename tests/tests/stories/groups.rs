@@ -55,11 +55,7 @@ async fn pushed_texts(device: &mut Device, count: usize) -> Result<Vec<String>> 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_in_a_group_reaches_every_device_of_every_member_once() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let tablet = world.another_device(&ada, "tablet").await?;
     let (mut a, mut t) = (world.device(&ada).await?, world.device(&tablet).await?);
     let (mut b, mut e) = (world.device(&bob).await?, world.json_device(&eve).await?);
@@ -88,11 +84,7 @@ async fn what_is_said_in_a_group_reaches_every_device_of_every_member_once() -> 
 async fn a_group_from_its_making_to_its_end() -> Result<()> {
     use GroupChangeType::{Created, Dissolved, HandedOver, MemberLeft, MembersAdded, MembersRemoved};
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let (mut a, mut b, mut e) = (
         world.device(&ada).await?,
         world.device(&bob).await?,
@@ -156,11 +148,7 @@ async fn a_group_from_its_making_to_its_end() -> Result<()> {
 async fn a_device_that_was_away_comes_back_and_has_everything_of_every_group_once() -> Result<()> {
     const MESSAGES: u64 = 15;
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let groups = [
         world.group(&ada, &[&bob, &eve]).await?,
         world.group(&eve, &[&bob, &ada]).await?,
@@ -215,11 +203,7 @@ async fn say(device: &mut Device, group: u64, client_id: u64) -> Result<Option<C
 #[tokio::test(flavor = "multi_thread")]
 async fn to_a_stranger_a_group_is_as_if_there_were_none() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let mut e = world.device(&eve).await?;
     let group = world.group(&ada, &[&bob]).await?;
     assert_eq!(say(&mut e, group, 1).await?, Some(Code::GROUP_NOT_FOUND));
@@ -389,11 +373,7 @@ fn refused_changes<'a>(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_may_not_be_is_refused() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let group = world.group(&ada, &[&bob]).await?;
     for (path, who, body, code) in refused_changes(group, (&ada, &bob, &eve)) {
         assert_eq!(world.outcome(path, who, &body).await?, code, "{path} {body}");
@@ -405,11 +385,7 @@ async fn a_change_that_may_not_be_is_refused() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_and_its_members_are_seen_by_its_members() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let group = world.group(&ada, &[&bob]).await?;
     let of = |who: &[&Account]| {
         let ids: Vec<u64> = who.iter().map(|who| who.user_id).collect();
@@ -560,11 +536,7 @@ async fn the_same_task_three_times_adds_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_without_an_inbox_costs_the_others_nothing() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let group = world.group(&ada, &[&eve, &bob]).await?;
     world.settled().await?;
     world.forget_inbox(eve.user_id).await?;
@@ -654,11 +626,7 @@ async fn a_message_arrives_once_though_the_worker_is_killed() -> Result<()> {
     // The shortest time after which AWS may hand out a task again: the worker's timeout.
     let template = altered_template(directory.path(), &[("VisibilityTimeout: 30", "VisibilityTimeout: 5")])?;
     let world = World::with(|options| options.template = template).await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let group = world.group(&ada, &[&bob, &eve]).await?;
     world.settled().await?;
     let mut a = world.device(&ada).await?;
