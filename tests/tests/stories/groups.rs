@@ -376,6 +376,40 @@ async fn a_change_that_may_not_be_is_refused() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_brought_into_a_group_by_one_whose_messages_they_do_not_take() -> Result<()> {
+    for (messages_from, refusal) in [("anyone", Code::BLOCKED), ("friends", Code::NOT_FRIENDS)] {
+        let world = World::with(|options| {
+            let parameters = &mut options.parameters;
+            parameters.insert("MessagesFrom".to_owned(), messages_from.to_owned());
+        })
+        .await?;
+        let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
+        let post =
+            async |path: &str, by: &Account, body: Value| world.post::<Value>(path, Some(&by.token), &body).await;
+        match refusal {
+            Code::BLOCKED => post("/block/add", &eve, json!({ "user_id": ada.user_id })).await?,
+            _ => post("/friend/add", &bob, json!({ "friend_id": ada.user_id })).await?,
+        };
+        let create = json!({ "name": "g", "user_ids": [bob.user_id, eve.user_id] });
+        assert_eq!(world.outcome("/group/create", &ada, &create).await?, refusal);
+        let group = world.group(&ada, &[&bob]).await?;
+        let add = json!({ "group_id": group, "user_ids": [eve.user_id] });
+        assert_eq!(world.outcome("/group/add", &ada, &add).await?, refusal);
+        let groups: Groups = world.get("/group/list", Some(&eve.token)).await?;
+        assert!(groups.groups.is_empty(), "{groups:?}");
+        let groups: Groups = world.get("/group/list", Some(&bob.token)).await?;
+        assert_eq!(groups.groups.len(), 1, "the group that eve was to be in was not made");
+        match refusal {
+            Code::BLOCKED => post("/block/remove", &eve, json!({ "user_id": ada.user_id })).await?,
+            _ => post("/friend/add", &eve, json!({ "friend_id": ada.user_id })).await?,
+        };
+        assert_eq!(world.outcome("/group/add", &ada, &add).await?, Code::OK);
+        world.stop().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_and_its_members_are_seen_by_its_members() -> Result<()> {
     let world = World::start().await?;
     let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
