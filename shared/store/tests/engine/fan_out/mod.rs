@@ -23,8 +23,11 @@
 //! | `drop_on_crash`: tasks leave the queue when they are handed out | 15 |
 //! | `pass_holes`: a page's cursor goes to its last row | 17 |
 //! | `ack_despite_queue`: a message is acknowledged whose tasks could not be enqueued | 4 |
+//! | `ignores_left`: a range has no end | 19 |
+//! | `ignores_joined`: a range has no beginning | 6 |
+//! | `left_excluded`: the last message of a range is left out, `seq < left` | 20 |
 //!
-//! Three are found by none of these, but by a test of their own:
+//! The last three are also found by tests of `deliver`. Three more are found by none of these, but by a test of their own:
 //! `swap_unconditional`, a seq replaces whatever the plan says (`deliver`: a worker that is held up for as long as another
 //! takes), `done_despite_failure`, a worker reports messages done whose copies it could not put (`deliver`: a worker that
 //! fails), and `stale_settings`, an attempt goes by what the group was before the message's seq was reserved (`group_send`:
