@@ -20,5 +20,6 @@ mod scheduler;
 mod schedules;
 mod send;
 mod timeline;
+mod timelines;
 mod trace;
 mod world;
