@@ -107,6 +107,15 @@ impl World {
         self.another_device(&account, &format!("{nickname}'s device")).await
     }
 
+    /// Registers several users, each as [`account`](Self::account) does.
+    pub async fn accounts<const N: usize>(&self, nicknames: [&str; N]) -> Result<[Account; N]> {
+        let mut accounts = Vec::with_capacity(N);
+        for nickname in nicknames {
+            accounts.push(self.account(nickname).await?);
+        }
+        accounts.try_into().ok().context("not one account for each")
+    }
+
     /// The same user, logged in on another device.
     pub async fn another_device(&self, account: &Account, device_id: &str) -> Result<Account> {
         let login = Login {

@@ -273,3 +273,69 @@ fn said(record: &Record) -> Option<(&str, Content)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_protocol::pb::SignalMsg;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    fn record(task: Result<Task, TaskError>) -> Record {
+        Record {
+            id: "1".to_owned(),
+            receipt: "receipt".to_owned(),
+            body: String::new(),
+            task,
+            redelivered: false,
+        }
+    }
+
+    fn in_room(content: RoomContent) -> Record {
+        record(Ok(Task::Room {
+            room: 5,
+            id: "frame".to_owned(),
+            sender: 1,
+            connection: "a=".to_owned(),
+            content,
+            after: None,
+        }))
+    }
+
+    fn message(send_time: i64) -> Message {
+        Message {
+            send_time,
+            ..Message::default()
+        }
+    }
+
+    #[test]
+    fn what_was_said_in_a_room_is_stale_after_a_minute() {
+        let signal = |send_time| SignalMsg {
+            send_time,
+            ..SignalMsg::default()
+        };
+        for (age_ms, stale) in [(-5_000, false), (0, false), (60_000, false), (60_001, true)] {
+            let (message, signal) = (message(NOW - age_ms), signal(NOW - age_ms));
+            for content in [RoomContent::Message(message), RoomContent::Signal(signal)] {
+                assert_eq!(is_stale(&in_room(content.clone()), NOW), stale, "{age_ms} {content:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_said_in_a_group_is_never_stale() {
+        let logged = Logged {
+            key: vec![1],
+            message: message(0),
+        };
+        let deliver = Task::Deliver {
+            group: 7,
+            audience: Audience::Shard(0),
+            logged,
+            skip: None,
+        };
+        assert!(!is_stale(&record(Ok(deliver)), NOW));
+        assert!(!is_stale(&record(Task::from_body("no task")), NOW));
+    }
+}

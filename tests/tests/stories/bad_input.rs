@@ -119,11 +119,7 @@ fn bad_messages(sender: u64, receiver: u64, blocks_sender: u64) -> Vec<(Code, Me
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_message_is_refused_with_its_code_and_its_number_stays_free() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     world
         .post::<serde_json::Value>(
             "/block/add",

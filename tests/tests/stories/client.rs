@@ -180,11 +180,7 @@ async fn cut_sockets_cost_no_message_of_a_super_group() -> Result<()> {
         options.faults.delay_frame = Duration::from_millis(20);
     })
     .await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let group = world.super_group(&ada, &[&bob, &eve]).await?;
     let options = |account: &Account| -> Result<ConnectOptions> {
         let mut options = options(&world, account)?;

@@ -15,3 +15,4 @@ mod messages;
 mod rooms;
 mod signals;
 mod super_groups;
+mod worker;

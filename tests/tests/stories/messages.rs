@@ -185,11 +185,7 @@ async fn the_largest_content_arrives_by_push_by_sync_and_by_pull() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_is_read_in_ranges_by_both_and_by_nobody_else() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let (mut a, mut b) = (world.device(&ada).await?, world.device(&bob).await?);
     for client_id in 1..=5 {
         a.tell(bob.user_id, client_id, &client_id.to_string()).await?;

@@ -35,11 +35,7 @@ async fn hears(device: &mut Device, words: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_in_a_room_hears_what_is_said_there_and_nobody_else() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let (mut a, mut b, mut e) = (
         world.device(&ada).await?,
         world.json_device(&bob).await?,
@@ -110,11 +106,7 @@ async fn a_lost_disconnect_costs_the_others_in_the_room_nothing() -> Result<()> 
         };
     })
     .await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let (mut a, mut b, mut e) = (
         world.device(&ada).await?,
         world.device(&bob).await?,

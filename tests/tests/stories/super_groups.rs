@@ -12,11 +12,7 @@ const GROUP: SessionType = SessionType::Group;
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_online_is_pushed_what_everybody_reads_from_the_log() -> Result<()> {
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let tablet = world.another_device(&ada, "tablet").await?;
     let (mut a, mut t, mut b) = (
         world.device(&ada).await?,
@@ -65,11 +61,7 @@ async fn who_is_online_is_pushed_what_everybody_reads_from_the_log() -> Result<(
 async fn a_group_that_becomes_a_super_group_is_copied_up_to_there() -> Result<()> {
     use GroupChangeType::{BecameSuper, Created, MembersRemoved};
     let world = World::start().await?;
-    let (ada, bob, eve) = (
-        world.account("ada").await?,
-        world.account("bob").await?,
-        world.account("eve").await?,
-    );
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
     let (mut a, mut b) = (world.device(&ada).await?, world.device(&bob).await?);
     let group = world.group(&ada, &[&bob, &eve]).await?;
     a.tell_to(GROUP, group, 1, "copied").await?;

@@ -2,7 +2,7 @@
 //! calls, lose answers, are held up for long and are repeated; a queue that fails; a reader that gives up any hole at any moment.
 //! Whatever happened, once somebody has finished the last change the group is what its log says, and so are all of its rows.
 //!
-//! `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that are new on every run, `WIGWAG_SCHEDULES` how many there are.
+//! How a failure is told and kept, [`property`](crate::property) says.
 //!
 //! A check that cannot fail is worthless. These bugs were planted in the store, one at a time, and taken out again, with
 //! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=16` beside the fixed seeds. The guards against writers that come late are found by
@@ -21,14 +21,14 @@
 //! | `no_membership_guard`: the same with a user's row | 0, but the late helper |
 //! | `no_settings_guard`: the same with the settings | 0, but the late helper |
 
+use crate::dice::Dice;
 use crate::harness::{Collected, Engine, LATER, NOW};
+use crate::property::{Property, Run};
 use crate::scheduler::{Effect, Fate, Scheduler};
-use rand::rngs::StdRng;
+use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChangeType, Message};
@@ -36,13 +36,6 @@ use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::groups::{ChangeError, Changed, Membership, NewGroup, ShardMember, Wanted};
 use wigwag_store::timeline::{Content, Range};
 use wigwag_store::{GroupId, Store, StoreError, TimelineId, UserId};
-
-/// Seeds that are always run: those that found planted bugs that few others find.
-const REGRESSIONS: &[u64] = &[1003, 1012];
-/// Seeds that are the same on every run.
-const FIXED: std::ops::Range<u64> = 0..24;
-/// Seeds that are new on every run.
-const NEW: u64 = 8;
 
 const GROUP: GroupId = 77;
 const USERS: UserId = 4;
@@ -106,7 +99,7 @@ struct Actor {
 }
 
 struct World {
-    rng: StdRng,
+    dice: Dice,
     store: Store,
     queue: Flaky,
     scheduler: Scheduler<Name, End>,
@@ -125,27 +118,27 @@ struct World {
     errors: Vec<String>,
 }
 
-fn wish(rng: &mut StdRng) -> Wanted {
-    let mut user = || rng.random_range(1..=USERS);
+fn wish(dice: &mut Dice) -> Wanted {
+    let mut user = || dice.random_range(1..=USERS);
     let (one, other) = (user(), user());
-    match rng.random_range(0..16) {
+    match dice.random_range(0..16) {
         0..4 => Wanted::Add(vec![one, other]),
         4..7 => Wanted::Remove(vec![one, other]),
         7 => Wanted::Remove(vec![one]),
         8 => Wanted::Leave,
-        9 => Wanted::Rename(format!("name {}", rng.random_range(0..100))),
-        10 => Wanted::Role(one, [Role::Admin, Role::Member][rng.random_range(0..2)]),
+        9 => Wanted::Rename(format!("name {}", dice.random_range(0..100))),
+        10 => Wanted::Role(one, [Role::Admin, Role::Member][dice.random_range(0..2)]),
         11 => Wanted::HandOver(one),
-        12 => Wanted::MuteMember(one, [0, LATER][rng.random_range(0..2)]),
-        13 => Wanted::Mute(rng.random_ratio(1, 2)),
-        14 => Wanted::OpenHistory(rng.random_ratio(1, 2)),
-        _ if rng.random_ratio(1, 3) => Wanted::Dissolve,
+        12 => Wanted::MuteMember(one, [0, LATER][dice.random_range(0..2)]),
+        13 => Wanted::Mute(dice.random_ratio(1, 2)),
+        14 => Wanted::OpenHistory(dice.random_ratio(1, 2)),
+        _ if dice.random_ratio(1, 3) => Wanted::Dissolve,
         _ => Wanted::BecomeSuper,
     }
 }
 
 impl World {
-    async fn new(seed: u64, engine: &Engine) -> Self {
+    async fn new(mut dice: Dice, engine: &Engine) -> Self {
         for user in 1..=USERS {
             engine.user(user).await;
         }
@@ -153,7 +146,7 @@ impl World {
         let new = NewGroup {
             name: "group".to_owned(),
             users: vec![2, 3],
-            super_group: seed.is_multiple_of(5),
+            super_group: dice.seed().is_multiple_of(5),
             open_history: false,
         };
         store.create_group(&collected, GROUP, 1, &new, NOW).await.unwrap();
@@ -161,11 +154,10 @@ impl World {
             let wanted = Wanted::Role(admin, Role::Admin);
             store.change_group(&collected, GROUP, 1, &wanted, NOW).await.unwrap();
         }
-        let mut rng = StdRng::seed_from_u64(seed);
         let scheduler = Scheduler::new(engine.clone());
         let actors = (1..=3).map(|user| Actor {
             user,
-            wishes: (0..WISHES).map(|_| wish(&mut rng)).collect(),
+            wishes: (0..WISHES).map(|_| wish(&mut dice)).collect(),
             at: 0,
             tries: 0,
         });
@@ -175,46 +167,47 @@ impl World {
             queue: Flaky {
                 queue: collected,
                 calls: std::sync::Arc::default(),
-                every: [0, 3, 4][rng.random_range(0..3)],
+                every: [0, 3, 4][dice.random_range(0..3)],
             },
             scheduler,
             actors,
             reads: 0,
             held_up: Vec::new(),
-            impatience: [0, 2, 6][rng.random_range(0..3)],
-            losses: [0, 5, 20][rng.random_range(0..3)],
-            deaths: [0, 2, 5][rng.random_range(0..3)],
+            impatience: [0, 2, 6][dice.random_range(0..3)],
+            losses: [0, 5, 20][dice.random_range(0..3)],
+            deaths: [0, 2, 5][dice.random_range(0..3)],
             made: 0,
             errors: Vec::new(),
-            rng,
+            dice,
         }
     }
 
     fn run(&mut self) {
         for _ in 0..3_000 {
-            if self.actors.iter().all(|actor| actor.at == WISHES) {
+            if self.actors.iter().all(|actor| actor.at == WISHES) || !self.dice.next_step() {
                 break;
             }
             self.step();
         }
+        self.dice.end();
         self.scheduler.note(&"the faults stop");
         self.queue.every = 0;
         self.run_out();
     }
 
     fn step(&mut self) {
-        match self.rng.random_range(0..100) {
+        match self.dice.random_range(0..100) {
             0..8 => self.attempt(),
             // Whoever has several calls waiting, all the more.
             8 if self.held_up.len() < HELD_UP => {
-                let name = self.scheduler.waiting().choose(&mut self.rng).copied();
+                let name = self.scheduler.waiting().choose(&mut self.dice).copied();
                 self.held_up.extend(name);
             }
-            9 if self.rng.random_ratio(1, 4) => self.held_up.clear(),
-            _ if self.rng.random_range(0..100) < self.impatience => self.read(),
-            _ if self.rng.random_range(0..100) < self.deaths => {
-                if let Some(&name) = self.scheduler.running().choose(&mut self.rng) {
-                    self.scheduler.kill(name, &mut self.rng);
+            9 if self.dice.random_ratio(1, 4) => self.held_up.clear(),
+            _ if self.dice.random_range(0..100) < self.impatience => self.read(),
+            _ if self.dice.random_range(0..100) < self.deaths => {
+                if let Some(&name) = self.scheduler.running().choose(&mut self.dice) {
+                    self.scheduler.kill(name, &mut self.dice);
                 }
             }
             _ => self.grant(),
@@ -224,23 +217,23 @@ impl World {
 
     /// Gives a call its turn; not to those that are held up.
     fn grant(&mut self) {
-        let fate = match self.rng.random_range(0..100) < self.losses {
-            true if self.rng.random_ratio(1, 4) => Fate::Throttled,
-            true => Fate::Lost(Effect::any(&mut self.rng)),
+        let fate = match self.dice.random_range(0..100) < self.losses {
+            true if self.dice.random_ratio(1, 4) => Fate::Throttled,
+            true => Fate::Lost(Effect::any(&mut self.dice)),
             false => Fate::Done,
         };
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
             .filter(|&place| !self.held_up.contains(&waiting[place]))
             .collect();
-        if let Some(&place) = places.choose(&mut self.rng) {
+        if let Some(&place) = places.choose(&mut self.dice) {
             self.scheduler.grant(place, fate);
         }
     }
 
     /// Starts an actor's wish, or tries it again; up to four attempts of one actor run at once.
     fn attempt(&mut self) {
-        let actor = self.rng.random_range(0..self.actors.len());
+        let actor = self.dice.random_range(0..self.actors.len());
         let running = self.scheduler.running();
         let its_own = |name: &&Name| matches!(name, Name::Attempt { actor: its, .. } if *its == actor);
         let it = &mut self.actors[actor];
@@ -291,7 +284,7 @@ impl World {
             let places: Vec<usize> = (0..waiting.len())
                 .filter(|&place| !is_held_up(waiting[place], &self.held_up))
                 .collect();
-            let Some(&place) = places.choose(&mut self.rng) else {
+            let Some(&place) = places.choose(&mut self.dice) else {
                 return;
             };
             self.scheduler.grant(place, Fate::Done);
@@ -519,40 +512,35 @@ fn seq_of(task: &Task) -> u64 {
     }
 }
 
-/// Runs one schedule. Answers with its trace and what it broke.
-fn run(seed: u64) -> (Vec<String>, Vec<String>) {
+fn property() -> Property<()> {
+    Property {
+        seeds: include_str!("seeds/group_schedules.txt"),
+        fixed: 0..24,
+        new: 8,
+        sizes: vec![()],
+        shrinking: 200,
+        run,
+    }
+}
+
+fn run(dice: Dice, (): ()) -> Run {
     let engine = Engine::start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut world = runtime.block_on(World::new(seed, &engine));
+    let mut world = runtime.block_on(World::new(dice, &engine));
     world.run();
-    let violations = runtime.block_on(violations(&world, &engine));
-    (world.scheduler.into_trace(), violations)
-}
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value: String| value.parse().unwrap())
-}
-
-#[test]
-fn whoever_changes_a_group_at_once_and_dies_it_is_what_its_log_says() {
-    let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
-    println!("new seeds: {new:?}");
-    let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
-    let holds = |seed: &&u64| !catch_unwind(|| run(**seed).1.is_empty()).unwrap_or(false);
-    let broken: Vec<&u64> = seeds.iter().filter(holds).collect();
-    println!(
-        "{} of {} schedules break something: {broken:?}",
-        broken.len(),
-        seeds.len()
-    );
-    if let Some(&&seed) = broken.first() {
-        let (trace, violations) = run(seed);
-        panic!("seed {seed}\n{}\n{}", trace.join("\n"), violations.join("\n"));
+    Run {
+        violations: runtime.block_on(violations(&world, &engine)),
+        trace: world.scheduler.into_trace(),
+        record: world.dice.into_record(),
     }
 }
 
 #[test]
+fn whoever_changes_a_group_at_once_and_dies_it_is_what_its_log_says() {
+    property().check();
+}
+
+#[test]
 fn a_seed_is_a_schedule_of_changes() {
-    assert_eq!(run(3), run(3));
+    property().seeds_are_schedules(3..4);
 }

@@ -4,6 +4,7 @@
 
 mod deliver;
 mod devices;
+mod dice;
 mod directory;
 mod fan_out;
 mod group_schedules;
@@ -13,9 +14,12 @@ mod guarantees;
 mod harness;
 mod in_process;
 mod processes;
+mod property;
 mod rooms;
 mod scheduler;
 mod schedules;
 mod send;
 mod timeline;
+mod timelines;
+mod trace;
 mod world;

@@ -159,3 +159,29 @@ async fn a_move_that_died_half_way_is_finished_by_a_repeat() {
         }
     }
 }
+
+/// An `ENTER` of the room that the connection is in already, beside a `LEAVE` that comes between any two of its calls: it puts the
+/// row back, and must not end before the head says the room, too. A row of which the head knows nothing would stay.
+#[tokio::test]
+async fn who_enters_a_room_again_while_leaving_it_is_in_it_or_is_not() {
+    for calls in 0..3 {
+        let engine = Engine::start();
+        let store = connected(&engine, 1, "a=").await;
+        enter(&store, "a=", ROOM).await;
+        let (slow, permits) = engine.store_held_up_after(calls);
+        let again = tokio::spawn(async move { enter(&slow, "a=", ROOM).await });
+        while permits.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        leave(&store, "a=").await;
+        permits.add_permits(100);
+        assert_eq!(again.await.unwrap(), Moved::From(None), "after {calls} calls");
+        assert_eq!(occupants(&store, ROOM, NOW).await, ["a="], "after {calls} calls");
+        assert_eq!(
+            leave(&store, "a=").await,
+            Moved::From(Some(ROOM)),
+            "after {calls} calls"
+        );
+        assert!(occupants(&store, ROOM, NOW).await.is_empty(), "after {calls} calls");
+    }
+}

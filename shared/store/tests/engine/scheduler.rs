@@ -5,12 +5,13 @@
 //! A call can fail the way a network fails: its answer is lost, and it takes effect before that, long after, or never.
 //! The same holds for the calls of a process that is killed.
 
+use crate::dice::Dice;
 use crate::harness::{Engine, config, store_over};
 use crate::in_process::{Call, Carried, Reply, Wire};
+use crate::trace::{Trace, Turn};
 use aws_sdk_dynamodb::config::IdentityCache;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _};
 use serde_json::Value;
 use std::fmt;
@@ -43,8 +44,8 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    pub(crate) fn any(rng: &mut StdRng) -> Self {
-        [Self::Now, Self::Late, Self::Never][rng.random_range(0..3)]
+    pub(crate) fn any(dice: &mut Dice) -> Self {
+        [Self::Now, Self::Late, Self::Never][dice.random_range(0..3)]
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) struct Scheduler<P, O> {
     desk: Arc<Mutex<Desk<P>>>,
     processes: Vec<Process<P, O>>,
     ended: Vec<(P, O)>,
-    trace: Vec<String>,
+    trace: Trace,
     /// What was enqueued since the last time.
     tasks: Vec<Task>,
 }
@@ -127,7 +128,7 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             desk: Arc::new(Mutex::new(desk)),
             processes: Vec::new(),
             ended: Vec::new(),
-            trace: Vec::new(),
+            trace: Trace::default(),
             tasks: Vec::new(),
         }
     }
@@ -191,19 +192,13 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             Fate::Throttled => Some(Reply::throttled()),
             Fate::Lost(Effect::Late | Effect::Never) => None,
         };
-        let outcome = reply.as_ref().map_or_else(String::new, |reply| outcome(&reply.body));
-        let unheard = if waiting.answer.is_none() { " (unheard)" } else { "" };
-        let fate_note = if fate == Fate::Done {
-            String::new()
-        } else {
-            format!(" [{fate:?}]")
-        };
-        let line = format!(
-            "{}: {}{fate_note}{unheard}{outcome}",
-            waiting.caller,
-            request(&waiting.call)
-        );
-        self.note(&line);
+        self.trace.turn(Turn {
+            caller: waiting.caller.to_string(),
+            call: waiting.call.clone(),
+            fate,
+            unheard: waiting.answer.is_none(),
+            answer: reply.as_ref().map(|reply| reply.body.clone()),
+        });
         if let Some(answer) = waiting.answer.take() {
             let result = match (fate, reply) {
                 (Fate::Done | Fate::Throttled, Some(reply)) => Ok(reply),
@@ -229,7 +224,7 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
     }
 
     /// Kills a process. Of its calls on the way, some are still to take effect.
-    pub(crate) fn kill(&mut self, name: P, rng: &mut StdRng) {
+    pub(crate) fn kill(&mut self, name: P, dice: &mut Dice) {
         self.note(&format_args!("{name} is killed"));
         self.processes.retain(|process| process.name != name);
         self.desk.lock().unwrap().waiting.retain_mut(|waiting| {
@@ -237,15 +232,15 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             if is_its_own {
                 waiting.answer = None;
             }
-            !is_its_own || rng.next_u32().is_multiple_of(2)
+            !is_its_own || dice.next_u32().is_multiple_of(2)
         });
     }
 
     pub(crate) fn note(&mut self, line: &dyn fmt::Display) {
-        self.trace.push(format!("{:4} {line}", self.trace.len() + 1));
+        self.trace.note(line);
     }
 
-    pub(crate) fn into_trace(self) -> Vec<String> {
+    pub(crate) fn into_trace(self) -> Trace {
         self.trace
     }
 
@@ -287,105 +282,4 @@ fn wait_for_turn<P: Copy>(desk: &Mutex<Desk<P>>, call: Call) -> Carried {
         answer: Some(answer),
     });
     Box::pin(async move { answered.await.unwrap() })
-}
-
-/// A call as a line of the trace shows it.
-fn request(call: &Call) -> String {
-    let body: Value = serde_json::from_str(&call.body).unwrap();
-    if let Some(statements) = body["Statements"].as_array() {
-        return format!(
-            "{} {}",
-            call.operation,
-            statements.iter().map(statement).collect::<Vec<_>>().join(", ")
-        );
-    }
-    if let Some(bodies) = body.as_array() {
-        let tasks = bodies
-            .iter()
-            .map(|body| Task::from_body(body.as_str().unwrap()).unwrap().deduplication());
-        return format!("{} {}", call.operation, tasks.collect::<Vec<_>>().join(", "));
-    }
-    let key = ["Key", "Item"].iter().find_map(|name| body.get(name));
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let place = match key {
-        Some(key) if key.get("t").is_some() => format!("{} {}", text(&key["t"]["S"]), text(&key["n"]["N"])),
-        Some(key) => format!("{} {}", text(&key["pk"]["S"]), text(&key["sk"]["S"])),
-        None => match &body["ExpressionAttributeValues"] {
-            Value::Null => batch(&body),
-            values => format!("{} from {}", text(&values[":t"]["S"]), text(&values[":first"]["N"])),
-        },
-    };
-    let what = match (body["UpdateExpression"].as_str(), &body["Item"]["x"]) {
-        (Some(update), _) => format!(" ({update})"),
-        (None, Value::Null) => String::new(),
-        (None, _) => " (seal)".to_owned(),
-    };
-    format!("{} {place}{what}", call.operation)
-}
-
-/// A statement of a `BatchExecuteStatement`: what it writes.
-fn statement(statement: &Value) -> String {
-    let parameters = statement["Parameters"].as_array().unwrap();
-    let parameters: Vec<String> = parameters
-        .iter()
-        .map(|value| value.to_string().chars().take(24).collect())
-        .collect();
-    let kind = statement["Statement"]
-        .as_str()
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap_or_default();
-    format!("{kind} {}", parameters.join(" ").replace('"', ""))
-}
-
-/// The keys of a `BatchGetItem`.
-fn batch(body: &Value) -> String {
-    let keys = body["RequestItems"]["timelines"]["Keys"].as_array();
-    let key = |key: &Value| format!("{} {}", key["t"]["S"], key["n"]["N"]).replace('"', "");
-    let keys: Vec<String> = keys.into_iter().flatten().map(key).collect();
-    keys.join(", ")
-}
-
-/// An answer as a line of the trace shows it.
-fn outcome(body: &str) -> String {
-    let body: Value = serde_json::from_str(body).unwrap();
-    let slot = |item: &Value| {
-        if item.get("x").is_some() {
-            "seal".to_owned()
-        } else if item.get("k").is_some() {
-            "entry".to_owned()
-        } else {
-            format!("head at {}", item["c"]["N"].as_str().unwrap_or("0"))
-        }
-    };
-    if let Some(error) = body["__type"].as_str() {
-        let error = error.rsplit('#').next().unwrap_or_default();
-        let there = body
-            .get("Item")
-            .map_or_else(String::new, |item| format!(", there is: {}", slot(item)));
-        return format!(" -> {error}{there}");
-    }
-    if let Some(items) = body["Items"].as_array() {
-        let rows: Vec<String> = items
-            .iter()
-            .map(|item| format!("{} {}", item["n"]["N"].as_str().unwrap_or_default(), slot(item)))
-            .collect();
-        return format!(" -> [{}]", rows.join(", "));
-    }
-    if let Some(responses) = body["Responses"].as_array() {
-        let ends: Vec<String> = responses
-            .iter()
-            .map(
-                |response| match (response["Error"]["Code"].as_str(), response.get("Item")) {
-                    (Some(code), _) => code.to_owned(),
-                    (None, Some(item)) => slot(item),
-                    (None, None) => "done".to_owned(),
-                },
-            )
-            .collect();
-        return format!(" -> [{}]", ends.join(", "));
-    }
-    let item = ["Attributes", "Item"].iter().find_map(|name| body.get(name));
-    item.map_or_else(String::new, |item| format!(" -> {}", slot(item)))
 }

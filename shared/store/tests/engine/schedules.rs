@@ -3,12 +3,11 @@
 //! give up any hole at any moment, so that no lease protects anybody; with the others nobody does until the end, so that
 //! writers fill holes behind cursors. After it the [guarantees](crate::guarantees) are checked.
 //!
-//! Forty-six schedules are run, in about ten seconds on two cores. `WIGWAG_SCHEDULE_SEED` sets the first of the seeds that
-//! are new on every run, `WIGWAG_SCHEDULES` how many there are. Nothing but its seed makes a schedule, so a failure names
-//! its seed, and shows the run with the fewest messages that still fails.
+//! Forty-six schedules are run, in about ten seconds on two cores; how a failure is told and kept, [`property`](crate::property)
+//! says.
 //!
 //! A check that cannot fail is worthless. These bugs were planted in the store, one at a time, and taken out again, with
-//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=80` beside the seeds below:
+//! `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=80` beside the other seeds:
 //!
 //! | Bug | Of 101 seeds, find it |
 //! |---|---|
@@ -26,98 +25,50 @@
 //! | `inbox_first`: the inboxes are written before the log | 39 |
 //! | `own_time`: a repeat stamps the message with its own time | 99 |
 
+use crate::dice::Dice;
 use crate::guarantees::violations;
 use crate::harness::Engine;
+use crate::property::{Property, Run};
 use crate::scheduler::Scheduler;
 use crate::world::World;
-use std::panic::{RefUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Seeds that are always run. The first found a hole that a reader did not give up while the seals of others were young; the
-/// rest found planted bugs that few others find.
-const REGRESSIONS: &[u64] = &[100_326, 1004, 1006, 1014, 1028, 1058];
-/// Seeds that are the same on every run.
-const FIXED: std::ops::Range<u64> = 0..20;
-/// How many new ones.
-const NEW: u64 = 20;
 
 /// Messages of the two devices.
 const MESSAGES: [u64; 2] = [6, 3];
 
-/// Runs one schedule. Answers with its trace and what it broke.
-fn run(seed: u64, messages: [u64; 2]) -> (Vec<String>, Vec<String>) {
+fn property() -> Property<[u64; 2]> {
+    let smaller = (1..=MESSAGES[0]).flat_map(|first| (0..=MESSAGES[1]).map(move |second| [first, second]));
+    Property {
+        seeds: include_str!("seeds/schedules.txt"),
+        fixed: 0..20,
+        new: 20,
+        sizes: smaller.collect(),
+        shrinking: 200,
+        run,
+    }
+}
+
+fn run(dice: Dice, messages: [u64; 2]) -> Run {
     let engine = Engine::start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         engine.user(1).await;
         engine.user(2).await;
     });
-    let mut world = World::new(seed, messages, Scheduler::new(engine.clone()));
+    let mut world = World::new(dice, messages, Scheduler::new(engine.clone()));
     world.run();
-    let violations = violations(&world, &engine);
-    (world.scheduler.into_trace(), violations)
-}
-
-/// The same seed with as few messages as still break something.
-fn report(seed: u64) -> String {
-    let smaller = (1..=MESSAGES[0]).flat_map(|first| (0..=MESSAGES[1]).map(move |second| [first, second]));
-    let (messages, (trace, violations)) = smaller
-        .map(|messages| (messages, run(seed, messages)))
-        .find(|(_, (_, violations))| !violations.is_empty())
-        .unwrap_or_else(|| (MESSAGES, run(seed, MESSAGES)));
-    format!(
-        "seed {seed}, messages {messages:?}\n{}\n{}",
-        trace.join("\n"),
-        violations.join("\n")
-    )
-}
-
-/// The seeds that break something, in order.
-pub(crate) fn broken(seeds: &[u64], holds: impl Fn(u64) -> bool + Sync + RefUnwindSafe) -> Vec<u64> {
-    let next = AtomicUsize::new(0);
-    let broken = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if !catch_unwind(|| holds(seed)).unwrap_or(false) {
-                        broken.lock().unwrap().push(seed);
-                    }
-                }
-            });
-        }
-    });
-    let mut broken = broken.into_inner().unwrap();
-    broken.sort_unstable();
-    broken
-}
-
-pub(crate) fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap())
+    Run {
+        violations: violations(&world, &engine),
+        trace: world.scheduler.into_trace(),
+        record: world.dice.into_record(),
+    }
 }
 
 #[test]
 fn whatever_crashes_an_acknowledged_message_stands_once_and_in_order() {
-    let first = setting("WIGWAG_SCHEDULE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let new = first..first + setting("WIGWAG_SCHEDULES").unwrap_or(NEW);
-    println!("new seeds: {new:?}");
-    let seeds: Vec<u64> = REGRESSIONS.iter().copied().chain(FIXED).chain(new).collect();
-    let broken = broken(&seeds, |seed| run(seed, MESSAGES).1.is_empty());
-    println!(
-        "{} of {} schedules break something: {broken:?}",
-        broken.len(),
-        seeds.len()
-    );
-    if let Some(&seed) = broken.first() {
-        panic!("{}", report(seed));
-    }
+    property().check();
 }
 
 #[test]
 fn a_seed_is_a_schedule() {
-    for seed in 0..2 {
-        assert_eq!(run(seed, MESSAGES), run(seed, MESSAGES));
-    }
+    property().seeds_are_schedules(0..2);
 }

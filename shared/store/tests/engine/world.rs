@@ -1,11 +1,11 @@
 //! A schedule: what a seed lets happen to devices and readers, with faults first and without them at the end.
 
+use crate::dice::Dice;
 use crate::harness::{LATER, NOW};
 use crate::processes::{Device, End, Name, Reader, Timeline, read};
 use crate::scheduler::{Effect, Fate, Scheduler};
-use rand::rngs::StdRng;
+use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use wigwag_protocol::Code;
 use wigwag_store::send::{MessagesFrom, SendError, Sent};
@@ -31,23 +31,20 @@ pub(crate) struct Weather {
 
 impl Weather {
     /// With every other seed nobody gives up a hole until the end.
-    pub(crate) fn of(seed: u64, rng: &mut StdRng) -> Self {
-        let mut one_of = |of: [u32; 3]| of[rng.random_range(0..3)];
+    pub(crate) fn of(dice: &mut Dice) -> Self {
+        let somebody_gives_up = dice.seed().is_multiple_of(2);
+        let mut one_of = |of: [u32; 3]| of[dice.random_range(0..3)];
         Self {
             deaths: one_of([0, 3, 9]),
             losses: one_of([0, 5, 25]),
-            impatience: if seed.is_multiple_of(2) {
-                one_of([10, 30, 70])
-            } else {
-                0
-            },
+            impatience: if somebody_gives_up { one_of([10, 30, 70]) } else { 0 },
         }
     }
 }
 
 /// All that takes part, and what went wrong so far.
 pub(crate) struct World {
-    rng: StdRng,
+    pub(crate) dice: Dice,
     store: Store,
     pub(crate) scheduler: Scheduler<Name, End>,
     pub(crate) devices: Vec<Device>,
@@ -60,10 +57,9 @@ pub(crate) struct World {
 
 impl World {
     /// Two devices with so many messages to send, of one user or of two.
-    pub(crate) fn new(seed: u64, messages: [u64; 2], scheduler: Scheduler<Name, End>) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let weather = Weather::of(seed, &mut rng);
-        let second_user = rng.random_range(1..=2);
+    pub(crate) fn new(mut dice: Dice, messages: [u64; 2], scheduler: Scheduler<Name, End>) -> Self {
+        let weather = Weather::of(&mut dice);
+        let second_user = dice.random_range(1..=2);
         let mut device = |user: UserId, name: &str, session, messages| Device {
             user,
             receiver: 3 - user,
@@ -72,7 +68,7 @@ impl World {
             messages,
             begun: 0,
             tries: 0,
-            large: rng.random_ratio(1, 4),
+            large: dice.random_ratio(1, 4),
             answers: BTreeMap::new(),
         };
         Self {
@@ -86,7 +82,7 @@ impl World {
             weather,
             store: scheduler.store(),
             scheduler,
-            rng,
+            dice,
             slow: None,
             errors: Vec::new(),
         }
@@ -95,7 +91,7 @@ impl World {
     /// Lets happen whatever a seed decides, until everything is sent or time is up; then without faults, to the end.
     pub(crate) fn run(&mut self) {
         for _ in 0..4_000 {
-            if !self.errors.is_empty() || self.devices.iter().all(Device::is_done) {
+            if !self.errors.is_empty() || self.devices.iter().all(Device::is_done) || !self.dice.next_step() {
                 break;
             }
             self.step();
@@ -106,15 +102,15 @@ impl World {
     fn step(&mut self) {
         let weather = self.weather;
         let is_attempt = |name| matches!(name, Name::Attempt { .. });
-        match self.rng.random_range(0..100) {
+        match self.dice.random_range(0..100) {
             0..9 => self.send(),
             9 => self.kill(|name| !is_attempt(name)),
-            10 => self.slow = self.processes(is_attempt).choose(&mut self.rng).copied(),
-            _ if self.rng.random_range(0..100) < weather.deaths => self.kill(is_attempt),
-            _ if self.rng.random_range(0..100) < weather.losses => {
-                let fate = match self.rng.random_range(0..4) {
+            10 => self.slow = self.processes(is_attempt).choose(&mut self.dice).copied(),
+            _ if self.dice.random_range(0..100) < weather.deaths => self.kill(is_attempt),
+            _ if self.dice.random_range(0..100) < weather.losses => {
+                let fate = match self.dice.random_range(0..4) {
                     0 => Fate::Throttled,
-                    _ => Fate::Lost(Effect::any(&mut self.rng)),
+                    _ => Fate::Lost(Effect::any(&mut self.dice)),
                 };
                 self.grant(fate);
             }
@@ -125,7 +121,7 @@ impl World {
 
     /// Begins a device's next message, or tries once more the one that is not answered.
     fn send(&mut self) {
-        let device = self.rng.random_range(0..self.devices.len());
+        let device = self.dice.random_range(0..self.devices.len());
         let alive = self.processes(|name| matches!(name, Name::Attempt { device: its, .. } if its == device));
         let it = &self.devices[device];
         if alive.len() < ATTEMPTS_AT_ONCE && !it.is_done() && (it.is_answered() || it.tries < TRIES) {
@@ -161,8 +157,8 @@ impl World {
         for reader in 0..self.readers.len() {
             let number = self.readers[reader].reads;
             if !self.scheduler.is_running(Name::Read { reader, number }) {
-                let gives_up = self.rng.random_range(0..100) < self.weather.impatience;
-                let limit = self.rng.random_range(1..=5);
+                let gives_up = self.dice.random_range(0..100) < self.weather.impatience;
+                let limit = self.dice.random_range(1..=5);
                 self.read(reader, limit, if gives_up { LATER } else { NOW });
             }
         }
@@ -181,21 +177,21 @@ impl World {
 
     /// Gives a call its turn. Attempts get three of four turns.
     fn grant(&mut self, fate: Fate) {
-        let for_readers = self.rng.random_ratio(1, 4);
+        let for_readers = self.dice.random_ratio(1, 4);
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
             .filter(|&place| matches!(waiting[place], Name::Read { .. }) == for_readers)
             .filter(|&place| Some(waiting[place]) != self.slow)
             .collect();
-        if let Some(&place) = places.choose(&mut self.rng) {
+        if let Some(&place) = places.choose(&mut self.dice) {
             self.scheduler.grant(place, fate);
             self.judge();
         }
     }
 
     fn kill(&mut self, which: impl Fn(Name) -> bool) {
-        if let Some(&name) = self.processes(which).choose(&mut self.rng) {
-            self.scheduler.kill(name, &mut self.rng);
+        if let Some(&name) = self.processes(which).choose(&mut self.dice) {
+            self.scheduler.kill(name, &mut self.dice);
         }
     }
 
@@ -210,8 +206,9 @@ impl World {
 
     /// The faults stop: clients try until they are answered, what is late takes effect, readers catch up.
     fn finish(&mut self) {
+        self.dice.end();
         self.scheduler.note(&"the faults stop");
-        if self.rng.random_ratio(1, 2) {
+        if self.dice.random_ratio(1, 2) {
             self.run_out(|name| matches!(name, Name::Attempt { .. }));
         }
         for device in 0..self.devices.len() {
@@ -243,7 +240,7 @@ impl World {
         loop {
             let waiting = self.scheduler.waiting();
             let places: Vec<usize> = (0..waiting.len()).filter(|&place| which(waiting[place])).collect();
-            let Some(&place) = places.choose(&mut self.rng) else {
+            let Some(&place) = places.choose(&mut self.dice) else {
                 return;
             };
             self.scheduler.grant(place, Fate::Done);

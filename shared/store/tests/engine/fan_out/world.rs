@@ -1,13 +1,13 @@
 //! A schedule: what a seed lets happen, with faults first and without them at the end.
 
 use super::parties::{End, Interval, Member, Name, Queued};
+use crate::dice::Dice;
 use crate::harness::{Engine, LATER, NOW, deadline};
 use crate::processes::{Device, Reader, Timeline, read};
 use crate::scheduler::{Effect, Fate, Queue, Scheduler};
 use crate::world::Weather;
-use rand::rngs::StdRng;
+use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
-use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeMap;
 use wigwag_protocol::Code;
 use wigwag_protocol::pb::Message;
@@ -39,7 +39,7 @@ pub(crate) type Push = (UserId, u64, u64);
 
 /// All that takes part, and what went wrong so far.
 pub(crate) struct World {
-    rng: StdRng,
+    pub(crate) dice: Dice,
     store: Store,
     queue: Queue<Name>,
     pub(crate) scheduler: Scheduler<Name, End>,
@@ -99,9 +99,8 @@ pub(crate) async fn found(engine: &Engine) -> Vec<Task> {
 impl World {
     /// Two devices with so many messages to send, of users 1 and 2. User 3 is a member throughout; users 4 to 6 come
     /// and go.
-    pub(crate) fn new(seed: u64, messages: [u64; 2], scheduler: Scheduler<Name, End>, tasks: Vec<Task>) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let weather = Weather::of(seed, &mut rng);
+    pub(crate) fn new(mut dice: Dice, messages: [u64; 2], scheduler: Scheduler<Name, End>, tasks: Vec<Task>) -> Self {
+        let weather = Weather::of(&mut dice);
         let mut device = |user: UserId, name: &str, session, messages| Device {
             user,
             receiver: 0,
@@ -110,7 +109,7 @@ impl World {
             messages,
             begun: 0,
             tries: 0,
-            large: rng.random_ratio(1, 4),
+            large: dice.random_ratio(1, 4),
             answers: BTreeMap::new(),
         };
         let devices = vec![
@@ -127,8 +126,8 @@ impl World {
             intervals: Vec::new(),
             tries: 0,
         };
-        let goes = if rng.random_ratio(1, 2) { remove(4) } else { leave(4) };
-        let returns = if rng.random_ratio(1, 2) { remove(6) } else { leave(6) };
+        let goes = if dice.random_ratio(1, 2) { remove(4) } else { leave(4) };
+        let returns = if dice.random_ratio(1, 2) { remove(6) } else { leave(6) };
         let mut world = Self {
             members: vec![
                 member(4, true, vec![goes]),
@@ -152,7 +151,7 @@ impl World {
             store: scheduler.store(),
             queue: scheduler.queue(),
             scheduler,
-            rng,
+            dice,
             slow: None,
             errors: Vec::new(),
         };
@@ -163,7 +162,7 @@ impl World {
     /// Lets happen whatever a seed decides, until everything is done or time is up; then without faults, to the end.
     pub(crate) fn run(&mut self) {
         for _ in 0..6_000 {
-            if !self.errors.is_empty() || self.is_done() {
+            if !self.errors.is_empty() || self.is_done() || !self.dice.next_step() {
                 break;
             }
             self.step();
@@ -179,18 +178,18 @@ impl World {
         let weather = self.weather;
         let is_read = |name| matches!(name, Name::Read { .. });
         let is_change = |name| matches!(name, Name::Change { .. });
-        match self.rng.random_range(0..100) {
+        match self.dice.random_range(0..100) {
             0..5 => self.send(),
             5..7 => self.change(),
             7..13 => self.work(),
             13 => self.kill(is_read),
-            14 => self.slow = self.processes(|name| !is_read(name)).choose(&mut self.rng).copied(),
-            15 => self.slow = self.processes(is_change).choose(&mut self.rng).copied(),
-            _ if self.rng.random_range(0..100) < weather.deaths => self.kill(|name| !is_read(name)),
-            _ if self.rng.random_range(0..100) < weather.losses => {
-                let fate = match self.rng.random_range(0..4) {
+            14 => self.slow = self.processes(|name| !is_read(name)).choose(&mut self.dice).copied(),
+            15 => self.slow = self.processes(is_change).choose(&mut self.dice).copied(),
+            _ if self.dice.random_range(0..100) < weather.deaths => self.kill(|name| !is_read(name)),
+            _ if self.dice.random_range(0..100) < weather.losses => {
+                let fate = match self.dice.random_range(0..4) {
                     0 => Fate::Throttled,
-                    _ => Fate::Lost(Effect::any(&mut self.rng)),
+                    _ => Fate::Lost(Effect::any(&mut self.dice)),
                 };
                 self.grant(fate);
             }
@@ -201,7 +200,7 @@ impl World {
 
     /// Begins a device's next message, or tries once more the one that is not answered.
     fn send(&mut self) {
-        let device = self.rng.random_range(0..self.devices.len());
+        let device = self.dice.random_range(0..self.devices.len());
         let alive = self.processes(|name| matches!(name, Name::Send { device: its, .. } if its == device));
         let it = &self.devices[device];
         if alive.len() < ATTEMPTS_AT_ONCE && !it.is_done() && (it.is_answered() || it.tries < TRIES) {
@@ -238,7 +237,7 @@ impl World {
     /// Begins a member's next change, or tries once more the one that is not answered. While an attempt at the last one
     /// runs, the next one does not begin: it would be undone.
     fn change(&mut self) {
-        let member = self.rng.random_range(0..self.members.len());
+        let member = self.dice.random_range(0..self.members.len());
         let alive = self
             .processes(|name| matches!(name, Name::Change { member: its, .. } if its == member))
             .len();
@@ -285,16 +284,16 @@ impl World {
         if working >= WORKERS {
             return;
         }
-        let Some(ordering) = self.queued.choose(&mut self.rng).map(|queued| queued.task.ordering()) else {
+        let Some(ordering) = self.queued.choose(&mut self.dice).map(|queued| queued.task.ordering()) else {
             return;
         };
         let mut places: Vec<usize> = (0..self.queued.len())
             .filter(|&place| self.queued[place].task.ordering() == ordering)
             .collect();
-        if self.rng.random_ratio(1, 4) {
-            places.shuffle(&mut self.rng);
+        if self.dice.random_ratio(1, 4) {
+            places.shuffle(&mut self.dice);
         }
-        places.truncate(self.rng.random_range(1..=BATCH));
+        places.truncate(self.dice.random_range(1..=BATCH));
         self.hand_out(&places);
     }
 
@@ -310,7 +309,7 @@ impl World {
                 panic!("no such task in this world: {:?}", queued.task);
             };
             // The queue's count is approximate.
-            let redelivered = queued.handed_out > 0 && self.rng.random_ratio(3, 4);
+            let redelivered = queued.handed_out > 0 && self.dice.random_ratio(3, 4);
             queued.handed_out += 1;
             handed_out.push((queued.id, logged.conversation_seq()));
             to = Some(audience.clone());
@@ -339,8 +338,8 @@ impl World {
         for reader in 0..self.readers.len() {
             let number = self.readers[reader].reads;
             if !self.scheduler.is_running(Name::Read { reader, number }) {
-                let gives_up = self.rng.random_range(0..100) < self.weather.impatience;
-                let limit = self.rng.random_range(1..=5);
+                let gives_up = self.dice.random_range(0..100) < self.weather.impatience;
+                let limit = self.dice.random_range(1..=5);
                 self.read(reader, limit, if gives_up { LATER } else { NOW });
             }
         }
@@ -359,13 +358,13 @@ impl World {
 
     /// Gives a call its turn. Readers get one of four turns.
     fn grant(&mut self, fate: Fate) {
-        let for_readers = self.rng.random_ratio(1, 4);
+        let for_readers = self.dice.random_ratio(1, 4);
         let waiting = self.scheduler.waiting();
         let places: Vec<usize> = (0..waiting.len())
             .filter(|&place| matches!(waiting[place], Name::Read { .. }) == for_readers)
             .filter(|&place| Some(waiting[place]) != self.slow)
             .collect();
-        if let Some(&place) = places.choose(&mut self.rng) {
+        if let Some(&place) = places.choose(&mut self.dice) {
             self.grant_at(place, fate);
         }
     }
@@ -390,8 +389,8 @@ impl World {
     }
 
     fn kill(&mut self, which: impl Fn(Name) -> bool) {
-        if let Some(&name) = self.processes(which).choose(&mut self.rng) {
-            self.scheduler.kill(name, &mut self.rng);
+        if let Some(&name) = self.processes(which).choose(&mut self.dice) {
+            self.scheduler.kill(name, &mut self.dice);
         }
     }
 
@@ -407,8 +406,9 @@ impl World {
     /// The faults stop: clients try until they are answered, workers until the queue is empty, what is late takes
     /// effect, readers catch up.
     fn finish(&mut self) {
+        self.dice.end();
         self.scheduler.note(&"the faults stop");
-        if self.rng.random_ratio(1, 2) {
+        if self.dice.random_ratio(1, 2) {
             self.run_out(|name| !matches!(name, Name::Read { .. }));
         }
         for device in 0..self.devices.len() {
@@ -436,7 +436,7 @@ impl World {
                 self.last_try(name, tries);
             }
         }
-        if self.rng.random_ratio(1, 2) {
+        if self.dice.random_ratio(1, 2) {
             self.run_out(|_| true);
         }
         let mut rounds = 0;
@@ -466,7 +466,7 @@ impl World {
         loop {
             let waiting = self.scheduler.waiting();
             let places: Vec<usize> = (0..waiting.len()).filter(|&place| which(waiting[place])).collect();
-            let Some(&place) = places.choose(&mut self.rng) else {
+            let Some(&place) = places.choose(&mut self.dice) else {
                 return;
             };
             self.grant_at(place, Fate::Done);
