@@ -6,6 +6,7 @@ mod budgets;
 mod cli;
 mod client;
 mod connecting;
+mod decoders;
 mod deployment;
 mod groups;
 #[cfg(target_os = "linux")]
