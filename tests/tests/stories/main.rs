@@ -14,5 +14,6 @@ mod killing;
 mod login_frame;
 mod messages;
 mod rooms;
+mod security;
 mod signals;
 mod super_groups;
