@@ -21,12 +21,18 @@ pub fn task(data: &[u8]) {
     }
 }
 
+/// The types that an attribute can have. What reads items panics at any other (`serde_dynamo`), and DynamoDB has none.
+const TYPES: [&str; 10] = ["S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"];
+
 /// An item, as it comes from either table: every reader reads it, or says that it is corrupt.
 pub fn stored(data: &[u8]) {
     let Some(item) = text(data).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
         return;
     };
-    if !item.is_object() {
+    if !item
+        .as_object()
+        .is_some_and(|attributes| attributes.values().all(is_attribute))
+    {
         return;
     }
     Aws::run(Answer::Item(item), async |aws| {
@@ -53,6 +59,18 @@ pub fn stored(data: &[u8]) {
         check(store.shard(7, 0).await.map(drop));
         check(store.occupants(7, None, 10, NOW_MS).await.map(drop));
     });
+}
+
+fn is_attribute(value: &Value) -> bool {
+    let Some((name, value)) = value.as_object().and_then(|of_type| of_type.iter().next()) else {
+        return false;
+    };
+    TYPES.contains(&name.as_str())
+        && match name.as_str() {
+            "M" => value.as_object().is_some_and(|map| map.values().all(is_attribute)),
+            "L" => value.as_array().is_some_and(|list| list.iter().all(is_attribute)),
+            _ => true,
+        }
 }
 
 fn check(read: Result<(), StoreError>) {

@@ -12,6 +12,7 @@ use wigwag_store::TimelineId;
 
 use super::sending::to;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
     let Scene { bob, eve, group, .. } = scene;
     let login = |body: String| scene.http("POST", "/login", None, Some(body)).boxed();

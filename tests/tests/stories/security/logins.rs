@@ -37,7 +37,7 @@ async fn log_in(world: &World, phone_number: &str) -> Result<(Came, f64)> {
     Ok((Came { answers, calls }, cpu_ms))
 }
 
-/// The answers are the same, the calls are the same, and the password is hashed (api::password has the unit test that it is hashed
+/// The answers are the same, the calls are the same, and the password is hashed (`api::password` has the unit test that it is hashed
 /// with the same parameters). No clock is looked at: what is compared is processor time, of which a hash takes by far the most.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_number_is_answered_and_costs_as_a_wrong_password() -> Result<()> {

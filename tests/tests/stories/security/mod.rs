@@ -71,9 +71,10 @@ impl Scene {
     /// Makes a group in which carl hears the second of three messages. Ada numbers them in this session.
     async fn make_group(&self, super_group: bool, session: u64) -> Result<u64> {
         let (world, ada, bob, carl) = (&self.world, &self.ada, &self.bob, &self.carl);
-        let group = match super_group {
-            true => world.super_group(ada, &[bob]).await?,
-            false => world.group(ada, &[bob]).await?,
+        let group = if super_group {
+            world.super_group(ada, &[bob]).await?
+        } else {
+            world.group(ada, &[bob]).await?
         };
         let users = serde_json::json!({ "group_id": group, "user_ids": [carl.user_id] });
         let mut device = self.device(ada).await?;

@@ -4,6 +4,7 @@ use super::{Row, Scene};
 use futures_util::FutureExt as _;
 use wigwag_protocol::pb::SessionType::{Group, Room, Single};
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
     let Scene {
         ada,

@@ -67,6 +67,7 @@ impl Forgery {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
     let token = scene.eve.token.as_str();
     let real = || Forgery::of(token);
