@@ -18,7 +18,7 @@ use wigwag_store::groups::{NewGroup, Wanted};
 use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
 
 /// The stack's token key, where a crowd signs its own tokens.
-const TOKEN_KEY: &str = "the key of a stack that has a crowd in it";
+pub const TOKEN_KEY: &str = "the key of a stack that has a crowd in it";
 
 /// How long a crowd's tokens are valid, in seconds.
 const TOKEN_TTL_S: i64 = 3600;

@@ -9,7 +9,7 @@ mod queues;
 mod world;
 
 pub(crate) use crowd::now_ms;
-pub use crowd::with_crowd;
+pub use crowd::{TOKEN_KEY, with_crowd};
 pub use device::{Device, Dial};
 pub use queues::Kept;
 pub use world::{Account, PASSWORD, World, altered_template, template};

@@ -26,11 +26,16 @@ use wigwag_store::send::MessagesFrom;
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    store: Store,
-    queue: Queue,
-    keys: TokenKeys,
-    token_ttl_s: i64,
-    messages_from: MessagesFrom,
+    /// Where everything stands.
+    pub store: Store,
+    /// The way to the fan-out workers.
+    pub queue: Queue,
+    /// Sign and check the tokens.
+    pub keys: TokenKeys,
+    /// How long a token is valid, in seconds.
+    pub token_ttl_s: i64,
+    /// Who may write to a user.
+    pub messages_from: MessagesFrom,
 }
 
 impl State {

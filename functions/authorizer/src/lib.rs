@@ -15,8 +15,10 @@ use wigwag_store::DeviceKey;
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    keys: TokenKeys,
-    allow_login_frame: bool,
+    /// Check the tokens.
+    pub keys: TokenKeys,
+    /// Whether a connection without a token may open, and sign in with a LOGIN frame.
+    pub allow_login_frame: bool,
 }
 
 impl State {

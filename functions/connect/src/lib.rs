@@ -15,9 +15,12 @@ use wigwag_store::devices::ConnectionPolicy;
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    store: Store,
-    pusher: Pusher,
-    policy: ConnectionPolicy,
+    /// Where connections stand.
+    pub store: Store,
+    /// Tells and closes what a connection replaces.
+    pub pusher: Pusher,
+    /// What a new connection replaces.
+    pub policy: ConnectionPolicy,
 }
 
 impl State {

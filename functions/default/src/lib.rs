@@ -30,13 +30,18 @@ use wigwag_store::send::MessagesFrom;
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    store: Store,
-    pusher: Pusher,
-    queue: Queue,
-    policy: ConnectionPolicy,
-    messages_from: MessagesFrom,
+    /// Where everything stands.
+    pub store: Store,
+    /// The way to devices.
+    pub pusher: Pusher,
+    /// The way to the fan-out workers.
+    pub queue: Queue,
+    /// What a new connection replaces.
+    pub policy: ConnectionPolicy,
+    /// Who may write to a user.
+    pub messages_from: MessagesFrom,
     /// Present where connections may sign in with a LOGIN frame.
-    login_keys: Option<TokenKeys>,
+    pub login_keys: Option<TokenKeys>,
 }
 
 impl State {

@@ -11,8 +11,10 @@ use wigwag_store::Store;
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    store: Store,
-    allow_login_frame: bool,
+    /// Where connections stand.
+    pub store: Store,
+    /// Whether a connection may have signed in with a LOGIN frame.
+    pub allow_login_frame: bool,
 }
 
 impl State {

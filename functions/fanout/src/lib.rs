@@ -35,10 +35,14 @@ const PUSHING: Duration = Duration::from_millis(1200);
 /// What the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    store: Store,
-    pusher: Pusher,
-    queue: Queue,
-    dead_letters: Queue,
+    /// Where everything stands.
+    pub store: Store,
+    /// The way to devices.
+    pub pusher: Pusher,
+    /// Where tasks come from, and where a task enqueues others.
+    pub queue: Queue,
+    /// Where what cannot be read goes.
+    pub dead_letters: Queue,
 }
 
 impl State {
@@ -56,8 +60,10 @@ impl State {
 /// When what must have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    work: Instant,
-    pushes: Instant,
+    /// For the work itself.
+    pub work: Instant,
+    /// For pushes.
+    pub pushes: Instant,
 }
 
 impl Deadlines {

@@ -90,7 +90,8 @@ struct Worker<'a> {
 impl Worker<'_> {
     /// What cannot be read today cannot be read when it comes again either, and would hold up its line until the queue gives it up.
     async fn bury(self, line: &Line, record: &Record, error: &TaskError) -> Worked {
-        tracing::error!(message.id = record.id, %error, "a task goes to the dead-letter queue");
+        let place = error.place();
+        tracing::error!(message.id = record.id, place, "a task goes to the dead-letter queue");
         // It may quote the body, and an attribute holds no control characters.
         let reason = error.to_string().replace(char::is_control, " ");
         let dead_letters = &self.state.dead_letters;

@@ -93,11 +93,19 @@ pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
         path: path.to_owned(),
         source,
     })?;
+    parse(&text, path, options)
+}
+
+/// Reads a template that stands at `path`, or would.
+///
+/// # Errors
+/// If it is not a template, or holds anything that the local stack does not run.
+pub fn parse(text: &str, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
     let yaml_error = |message| TemplateError::Yaml {
         path: path.to_owned(),
         message,
     };
-    let document = yaml::parse(&text).map_err(yaml_error)?;
+    let document = yaml::parse(text).map_err(yaml_error)?;
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     read(&document, &directory, options).map_err(|problems| TemplateError::Problems {
         path: path.to_owned(),

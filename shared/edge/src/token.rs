@@ -44,6 +44,9 @@ struct Body {
     plt: u8,
     iat: i64,
     exp: i64,
+    /// Ours have none; one that has it is not valid before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 const ISSUER: &str = "wigwag";
@@ -124,6 +127,7 @@ impl TokenKeys {
             plt: claims.platform,
             iat: now_s,
             exp: claims.expires_at_s,
+            nbf: None,
         };
         jsonwebtoken::encode(&header, &body, &self.current.signs).map_err(|_| TokenError::Invalid)
     }
@@ -145,6 +149,9 @@ impl TokenKeys {
             expires_at_s: body.exp,
         };
         if !(1..=MAX_INTEGER).contains(&claims.user) || !PLATFORMS.contains(&claims.platform) {
+            return Err(TokenError::Invalid);
+        }
+        if body.nbf.is_some_and(|not_before_s| now_s < not_before_s) {
             return Err(TokenError::Invalid);
         }
         if now_s >= claims.expires_at_s {
@@ -262,6 +269,7 @@ mod tests {
             r#"{"iss":"wigwag","sub":"x","dev":"AAAAAA","plt":1,"iat":1,"exp":100}"#,
             r#"{"iss":"wigwag","sub":"7","dev":"A","plt":1,"iat":1,"exp":100}"#,
             r#"{"iss":"wigwag","sub":"7","dev":"AAAAAA","plt":99,"iat":1,"exp":100}"#,
+            r#"{"iss":"wigwag","sub":"7","dev":"AAAAAA","plt":1,"iat":1,"exp":100,"nbf":60}"#,
             r#"{"iss":"wigwag","sub":"7"}"#,
         ] {
             let body: serde_json::Value = serde_json::from_str(body).unwrap();

@@ -6,6 +6,7 @@ mod budgets;
 mod cli;
 mod client;
 mod connecting;
+mod decoders;
 mod deployment;
 mod groups;
 #[cfg(target_os = "linux")]
@@ -13,6 +14,7 @@ mod killing;
 mod login_frame;
 mod messages;
 mod rooms;
+mod security;
 mod signals;
 mod super_groups;
 mod worker;

@@ -112,6 +112,19 @@ pub enum RoomContent {
 #[error("the task cannot be read: {0}")]
 pub struct TaskError(#[from] serde_json::Error);
 
+impl TaskError {
+    /// What is wrong and where, for the log: the error itself may quote what the task carries.
+    pub fn place(&self) -> String {
+        let Self(error) = self;
+        format!(
+            "{:?}, line {}, column {}",
+            error.classify(),
+            error.line(),
+            error.column()
+        )
+    }
+}
+
 impl Task {
     /// The text that travels.
     #[expect(clippy::missing_panics_doc, reason = "JSON takes every task")]

@@ -1,0 +1,318 @@
+//! The functions, whole: an event as AWS builds it of what a client sent, on an AWS in which nothing stands, or that refuses
+//! every call (inputs that begin with `!`).
+//!
+//! An input has lines: what is called, then what comes with it as `name=value` pairs, then the body. In it `~` stands for a
+//! good token.
+
+use super::aws::{Answer, Aws};
+use super::token::{GOOD, keys};
+use super::{NOW_MS, text};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use wigwag_edge::caller::Caller;
+use wigwag_edge::response::Response;
+use wigwag_protocol::http::Failure;
+use wigwag_protocol::limits::FRAME_BYTES;
+use wigwag_protocol::{Code, InputFrame, OutputFrame};
+use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::send::MessagesFrom;
+
+/// Most shards of a task that is carried out: a hundred times those of the largest group. Tasks are written by functions
+/// alone.
+const SHARDS: u64 = 20_000;
+
+/// Most bytes of an answer that says that something went wrong.
+const FAILURE_BYTES: usize = 512;
+
+/// Parts of an input.
+struct Parts<'a> {
+    answer: Answer,
+    what: &'a str,
+    pairs: &'a str,
+    body: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(data: &'a [u8]) -> Option<Self> {
+        let text = text(data)?;
+        let (answer, text) = match text.strip_prefix('!') {
+            Some(rest) => (Answer::Refusal, rest),
+            None => (Answer::Empty, text),
+        };
+        let (what, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let (pairs, body) = rest.split_once('\n').unwrap_or((rest, ""));
+        Some(Self {
+            answer,
+            what,
+            pairs,
+            body,
+        })
+    }
+
+    /// The pairs, as a map of the event.
+    fn map(&self) -> Value {
+        let pairs = self.pairs.split('&').filter_map(|pair| pair.split_once('='));
+        let map: Map<String, Value> = pairs
+            .map(|(name, value)| (name.to_owned(), json!(good(value))))
+            .collect();
+        Value::Object(map)
+    }
+}
+
+/// With the good token where it is meant.
+fn good(text: &str) -> String {
+    text.replace('~', &GOOD.0)
+}
+
+/// A request to the HTTP API: `POST /login`, then query, path and headers in one, then the body. Without the good token
+/// nothing is answered but registering and logging in; what is refused has a code, and the HTTP status that goes with it;
+/// no answer repeats the token.
+pub fn api(data: &[u8]) {
+    let Some(parts) = Parts::of(data) else { return };
+    let pairs = parts.map();
+    let event = json!({
+        "version": "2.0", "routeKey": parts.what, "rawPath": "/", "rawQueryString": "", "headers": pairs.clone(),
+        "queryStringParameters": pairs.clone(), "pathParameters": pairs.clone(), "requestContext": { "http": { "method": "POST" } },
+        "body": parts.body, "isBase64Encoded": false,
+    });
+    let Ok(event) = serde_json::from_value(event) else {
+        // Such a header does not come through HTTP.
+        return;
+    };
+    let response = Aws::run(parts.answer, async |aws| {
+        let state = wigwag_api::State {
+            store: aws.store.clone(),
+            queue: aws.queue.clone(),
+            keys: keys(),
+            token_ttl_s: 60,
+            messages_from: MessagesFrom::Anyone,
+        };
+        wigwag_api::handle(&state, event, NOW_MS)
+            .await
+            .expect("every request is answered")
+    });
+    let code = code_of(&response);
+    let open = ["POST /register", "POST /login"];
+    if !is_signed_in(&pairs) && !open.contains(&parts.what) {
+        let refusals = [
+            Code::NOT_SIGNED_IN,
+            Code::TOKEN_INVALID,
+            Code::TOKEN_EXPIRED,
+            Code::UNKNOWN_ROUTE,
+        ];
+        assert!(refusals.contains(&code), "{code} without a token: {}", parts.what);
+    }
+    assert!(
+        !response.body.unwrap_or_default().contains(&GOOD.0),
+        "the answer repeats the token"
+    );
+}
+
+/// Whether the good token stands in the header that it belongs in.
+fn is_signed_in(headers: &Value) -> bool {
+    let mut headers = headers.as_object().into_iter().flatten();
+    headers.any(|(name, value)| {
+        let value = value.as_str().unwrap_or_default().trim_end();
+        name.eq_ignore_ascii_case("authorization") && value.ends_with(&GOOD.0)
+    })
+}
+
+/// The code of an answer of the HTTP API.
+fn code_of(response: &Response) -> Code {
+    let body = response.body.as_deref().expect("every answer has a body");
+    if response.status_code < 300 {
+        let _: Value = serde_json::from_str(body).expect("an answer is JSON");
+        return Code::OK;
+    }
+    assert!(body.len() <= FAILURE_BYTES, "{body}");
+    let failure: Failure = serde_json::from_str(body).expect("a refusal is a Failure");
+    let code = Code::from_number(failure.code).expect("a refusal has a documented code");
+    assert_eq!(
+        (response.status_code, failure.retryable),
+        (code.http_status(), code.is_retryable())
+    );
+    code
+}
+
+/// What happens on a WebSocket: `AUTHORIZE`, `CONNECT`, `DISCONNECT` or `MESSAGE`; query, headers or the authorizer's context;
+/// the frame. `EVENT` takes the whole event instead.
+///
+/// The good token alone is let in, and as whose it is. Every frame is answered with one output that fits a frame, has a
+/// documented code and names the request; without a caller, with a refusal.
+pub fn sockets(data: &[u8]) {
+    let Some(parts) = Parts::of(data) else { return };
+    let pairs = parts.map();
+    let context = json!({
+        "connectionId": "TXzPWdnOjoECGjA=", "connectedAt": NOW_MS, "requestTimeEpoch": NOW_MS, "requestId": "request", "stage": "prod", "apiId": "api",
+        "authorizer": pairs.clone(),
+    });
+    match parts.what {
+        "AUTHORIZE" => authorize(&json!({
+            "type": "REQUEST", "methodArn": "arn:x/$connect", "headers": pairs.clone(), "queryStringParameters": pairs,
+            "requestContext": {},
+        })),
+        "CONNECT" => connect(parts.answer, &json!({ "headers": pairs, "requestContext": context })),
+        "DISCONNECT" => disconnect(parts.answer, &json!({ "requestContext": context })),
+        "MESSAGE" => message(
+            parts.answer,
+            &json!({ "requestContext": context, "body": good(parts.body) }),
+        ),
+        "EVENT" => {
+            let Ok(event) = serde_json::from_str(parts.body) else {
+                return;
+            };
+            authorize(&event);
+            connect(parts.answer.clone(), &event);
+            disconnect(parts.answer.clone(), &event);
+            message(parts.answer, &event);
+        }
+        _ => {}
+    }
+}
+
+fn authorize(event: &Value) {
+    let says_token = event.to_string().contains(&GOOD.0);
+    let Ok(event) = serde_json::from_value(event.clone()) else {
+        return;
+    };
+    let state = wigwag_authorizer::State {
+        keys: keys(),
+        allow_login_frame: false,
+    };
+    let Ok(policy) = wigwag_authorizer::handle(&state, &event, NOW_MS) else {
+        return;
+    };
+    assert!(says_token, "let in without the good token");
+    if policy["policyDocument"]["Statement"][0]["Effect"] == "Allow" {
+        assert_eq!(policy["context"], Caller::from(&GOOD.1).to_context());
+    }
+}
+
+fn connect(answer: Answer, event: &Value) {
+    let Ok(event) = serde_json::from_value(event.clone()) else {
+        return;
+    };
+    let response = Aws::run(answer, async |aws| {
+        let state = wigwag_connect::State {
+            store: aws.store.clone(),
+            pusher: aws.pusher.clone(),
+            policy: ConnectionPolicy::Device,
+        };
+        wigwag_connect::handle(&state, event, NOW_MS).await
+    });
+    if let Ok(response) = response {
+        assert!([200, 403, 409, 503].contains(&response.status_code), "{response:?}");
+    }
+}
+
+fn disconnect(answer: Answer, event: &Value) {
+    let Ok(event) = serde_json::from_value(event.clone()) else {
+        return;
+    };
+    let response = Aws::run(answer, async |aws| {
+        let state = wigwag_disconnect::State {
+            store: aws.store.clone(),
+            allow_login_frame: true,
+        };
+        wigwag_disconnect::handle(&state, event, NOW_MS).await
+    });
+    if let Ok(response) = response {
+        assert_eq!(response, Response::status(200));
+    }
+}
+
+fn message(answer: Answer, event: &Value) {
+    let frame = event["body"].as_str().unwrap_or_default().to_owned();
+    let context: HashMap<String, Value> =
+        serde_json::from_value(event["requestContext"]["authorizer"].clone()).unwrap_or_default();
+    let is_signed_in = Caller::from_context(&context).is_some();
+    let read = serde_json::from_value(event.clone());
+    // Else the rest would hold because it is never reached.
+    let is_usual = context.len() == 3 && is_signed_in && event["requestContext"]["requestTimeEpoch"] == NOW_MS;
+    let Ok(event) = read else {
+        assert!(!is_usual, "an event as AWS writes it cannot be read");
+        return;
+    };
+    let response = Aws::run(answer, async |aws| {
+        let state = wigwag_default::State {
+            store: aws.store.clone(),
+            pusher: aws.pusher.clone(),
+            queue: aws.queue.clone(),
+            policy: ConnectionPolicy::Device,
+            messages_from: MessagesFrom::Anyone,
+            login_keys: None,
+        };
+        wigwag_default::handle(&state, event, Aws::deadline(), NOW_MS).await
+    });
+    let response = response.expect("every frame is answered");
+    let body = response.body.expect("with a frame");
+    assert!(body.len() <= FRAME_BYTES, "{} bytes", body.len());
+    let outputs = OutputFrame::decode_batch(&body).expect("that a client can read");
+    let [output] = outputs.as_slice() else {
+        panic!("not one output: {body}")
+    };
+    let code = Code::from_number(output.code).expect("a documented code");
+    assert_eq!(output.retryable, code.is_retryable());
+    if let Ok(frame) = InputFrame::decode(&frame)
+        && output.code != Code::MALFORMED_FRAME.number()
+    {
+        assert_eq!(output.request_id, frame.request_id);
+    }
+    assert!(is_signed_in || code != Code::OK, "answered without a caller: {body}");
+}
+
+/// A batch of the queue, a task on each line: what comes again is named once, as the queue knows it.
+pub fn workers(data: &[u8]) {
+    let Some(parts) = Parts::of(data) else { return };
+    let bodies: Vec<&str> = [parts.what, parts.pairs]
+        .into_iter()
+        .chain(parts.body.lines())
+        .take(10)
+        .collect();
+    if bodies.iter().any(|body| is_huge(body)) {
+        return;
+    }
+    let record = |(index, body): (usize, &&str)| {
+        json!({
+            "messageId": format!("m{index}"), "receiptHandle": format!("r{index}"), "body": body, "eventSource": "aws:sqs",
+            "attributes": { "MessageGroupId": format!("g{}", index / 3), "ApproximateReceiveCount": "1" },
+        })
+    };
+    let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();
+    let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the queue");
+    let deadlines = wigwag_fanout::Deadlines {
+        work: Aws::deadline(),
+        pushes: Aws::deadline(),
+    };
+    let response = Aws::run(parts.answer, async |aws| {
+        let state = wigwag_fanout::State {
+            store: aws.store.clone(),
+            pusher: aws.pusher.clone(),
+            queue: aws.queue.clone(),
+            dead_letters: aws.queue.clone(),
+        };
+        wigwag_fanout::handle(&state, event, deadlines, NOW_MS).await
+    });
+    let failures = response.expect("every batch is answered").batch_item_failures;
+    let mut ids: Vec<&str> = failures
+        .iter()
+        .map(|failure| failure.item_identifier.as_str())
+        .collect();
+    assert!(ids.iter().all(|id| {
+        id.strip_prefix('m')
+            .and_then(|n| n.parse().ok())
+            .is_some_and(|n: usize| n < bodies.len())
+    }));
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), failures.len());
+}
+
+/// Whether a task names more shards than any group has.
+fn is_huge(body: &str) -> bool {
+    let task: Value = serde_json::from_str(body).unwrap_or_default();
+    let numbers = [&task["shards"], &task["shards"]["end"]];
+    numbers
+        .iter()
+        .any(|number| number.as_u64().is_some_and(|shards| shards > SHARDS))
+}

@@ -1,0 +1,37 @@
+//! What the local stack is given: fault plans and templates.
+
+use super::text;
+use std::path::Path;
+use wigwag_local::faults::Plan;
+use wigwag_local::template::{self, Options, TemplateError};
+
+/// A fault plan: what is read is written and read again as the same; a refusal says why.
+pub fn fault_plan(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    match Plan::parse(text) {
+        Ok(plan) => {
+            let written = serde_json::to_string(&plan).expect("a plan that was read can be written");
+            let again: Plan = serde_json::from_str(&written).expect("what was written can be read");
+            assert_eq!(again, plan);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A template: the same text gives the same stack, or the same problems, of which there is at least one.
+pub fn template(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let read = || template::parse(text, Path::new("template.yaml"), &Options::default());
+    match (read(), read()) {
+        // Secrets that are made up differ.
+        (Ok(_), Ok(_)) if text.contains("NoEcho") => {}
+        (Ok(one), Ok(other)) => assert_eq!(format!("{one:?}"), format!("{other:?}")),
+        (Err(one), Err(other)) => {
+            assert_eq!(one.to_string(), other.to_string());
+            if let TemplateError::Problems { problems, .. } = one {
+                assert!(!problems.is_empty());
+            }
+        }
+        (one, other) => panic!("{one:?} and {other:?}"),
+    }
+}

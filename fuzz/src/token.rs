@@ -1,0 +1,84 @@
+//! Tokens.
+
+use super::{NOW_MS, text};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use std::sync::LazyLock;
+use wigwag_edge::{Claims, TokenError, TokenKeys};
+use wigwag_protocol::http::PLATFORMS;
+use wigwag_protocol::limits::{MAX_INTEGER, TOKEN_BYTES};
+use wigwag_store::DeviceKey;
+
+const CURRENT: &str = "the key that tokens are signed with";
+
+const PREVIOUS: &str = "the key that they were signed with before";
+
+/// What a forger may know or guess.
+const GUESSES: [&str; 3] = ["", "wigwag", "12345678"];
+
+pub(super) fn keys() -> TokenKeys {
+    TokenKeys::new(CURRENT, PREVIOUS).expect("the keys are long enough")
+}
+
+/// A good token, and whose it is.
+pub(super) static GOOD: LazyLock<(String, Claims)> = LazyLock::new(|| {
+    let claims = Claims {
+        user: 7,
+        device: DeviceKey::of(1, "phone"),
+        platform: 1,
+        expires_at_s: NOW_MS / 1000 + 60,
+    };
+    (keys().issue(&claims, NOW_MS / 1000).expect("a token"), claims)
+});
+
+/// A token as it stands, or (from a line break on) made of a header and claims: signed by nobody, by a guess, or with the
+/// key itself. What is accepted is signed with the key, was given to a user on a platform, and is not over.
+pub fn token(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    judge(&text.replace('~', &GOOD.0));
+    if let Some((header, claims)) = text.split_once('\n') {
+        let encode = |part: &str| URL_SAFE_NO_PAD.encode(part);
+        let signed = format!("{}.{}", encode(header), encode(claims));
+        judge(&format!("{signed}."));
+        for guess in GUESSES {
+            assert_eq!(verify(&sign(&signed, guess)), Err(TokenError::Invalid), "{text}");
+        }
+        judge(&sign(&signed, CURRENT));
+        judge(&sign(&signed, PREVIOUS));
+    }
+}
+
+fn verify(token: &str) -> Result<Claims, TokenError> {
+    keys().verify(token, NOW_MS / 1000)
+}
+
+fn judge(token: &str) {
+    let Ok(claims) = verify(token) else { return };
+    let (signed, _) = token.rsplit_once('.').expect("a token has three parts");
+    let is_ours = [CURRENT, PREVIOUS].iter().any(|key| sign(signed, key) == token);
+    assert!(is_ours, "accepted, but signed by nobody: {token}");
+    assert!(token.len() <= TOKEN_BYTES);
+    assert!(
+        (1..=MAX_INTEGER).contains(&claims.user) && PLATFORMS.contains(&claims.platform),
+        "{claims:?}"
+    );
+    assert!(claims.expires_at_s > NOW_MS / 1000, "{claims:?}");
+    let header = URL_SAFE_NO_PAD.decode(signed.split('.').next().unwrap_or_default());
+    let header: serde_json::Value = serde_json::from_slice(&header.expect("base64")).expect("JSON");
+    assert_eq!(header["alg"], "HS256", "accepted under another algorithm: {token}");
+}
+
+/// HMAC-SHA-256, by the book (RFC 2104), so that what checks the signature is not what made it. Our keys are under a block long.
+fn sign(signed: &str, key: &str) -> String {
+    let padded = |pad: u8| {
+        let mut block = [pad; 64];
+        for (at, byte) in key.bytes().enumerate() {
+            block[at] ^= byte;
+        }
+        block
+    };
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(signed).finalize();
+    let outer = Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(outer))
+}
