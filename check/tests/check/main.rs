@@ -1,0 +1,1 @@
+//! The checker checked: its judge on histories made by hand, short runs, and planted bugs.
