@@ -103,13 +103,19 @@ fn message(what: &What) -> Option<Token> {
     }
 }
 
-/// A line for each record, or for several that tell the same of the same device one after the other.
+/// A line for each record, or for several that tell the same of the same device.
 fn lines(history: &History, moments: &BTreeSet<Moment>) -> Vec<String> {
     let mut told: Vec<(u64, String, usize)> = Vec::new();
     for &at in moments {
         let record = &history.records[at];
-        let line = format!("{:<6} {}", device(history, record.device), happening(&record.what));
-        match told.iter_mut().find(|(_, before, _)| *before == line) {
+        let line = format!("{:<8} {}", device(history, record.device), happening(&record.what));
+        // The same of a message is told once, wherever it comes again; all else keeps its place.
+        let same = |(_, before, _): &&mut (u64, String, usize)| *before == line;
+        let before = match message(&record.what) {
+            Some(_) => told.iter_mut().find(same),
+            None => told.last_mut().filter(same),
+        };
+        match before {
             Some((_, _, times)) => *times += 1,
             None => told.push((record.at_ms, line, 1)),
         }

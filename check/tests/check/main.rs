@@ -1,5 +1,6 @@
 //! The checker checked: its judge on histories made by hand, short runs, and planted bugs.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
-
+mod hand;
+mod judge;
 mod planted;
+mod story;
