@@ -1,1 +1,5 @@
 //! The checker checked: its judge on histories made by hand, short runs, and planted bugs.
+
+mod hand;
+mod judge;
+mod story;
