@@ -2,4 +2,5 @@
 
 mod hand;
 mod judge;
+mod run;
 mod story;
