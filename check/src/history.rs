@@ -6,7 +6,7 @@
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wigwag_protocol::pb;
 use wigwag_store::{GroupId, UserId};
 
@@ -288,6 +288,11 @@ impl Recorder {
     /// Something happened on none.
     pub fn note(&self, what: What) {
         self.push(None, what);
+    }
+
+    /// Since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// All of it, as it is now.

@@ -28,3 +28,5 @@ pub mod tables;
 mod cast;
 mod device;
 mod life;
+mod membership;
+mod rest;

@@ -3,4 +3,5 @@
 mod hand;
 mod judge;
 mod planted;
+mod run;
 mod story;
