@@ -15,10 +15,11 @@
 //! - [`tables`] is what stands in DynamoDB, read as it is, past the store's own reading
 //! - [`judge`] is a pure function of both. It trusts nothing that the system says about itself: who was a member when is taken from
 //!   what the checker did
-//! - [`run`] plays a world and judges it; [`plants`] shows that the judge sees what it should, on builds with bugs in them
+//! - [`run`] plays a world and judges it; [`hunt`] shows that it sees what it should, on builds with [bugs](plants) in them
 
 pub mod figures;
 pub mod history;
+pub mod hunt;
 pub mod judge;
 pub mod plants;
 pub mod run;

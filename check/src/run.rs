@@ -9,11 +9,11 @@ use crate::figures::Figures;
 use crate::history::{History, Recorder, What};
 use crate::judge::{Stage, Violation, judge};
 use crate::life;
-use crate::plants::Plant;
+use crate::plants::{Plant, Planted};
 use crate::rest::{Rest, call_the_roll};
 use crate::story;
 use crate::tables::Tables;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 use wigwag_local::lambda::{Line, Output};
-use wigwag_tests::{World, altered_template, template, with_crowd};
+use wigwag_tests::{World, template, with_crowd};
 
 /// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -116,11 +116,13 @@ pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Res
 
 /// Starts the project's template, or what a plant makes of it. Nothing goes wrong yet.
 async fn start(options: &Options) -> Result<World> {
-    let (bootstraps, changes) = staging(options)?;
-    let directory = tempfile::tempdir()?;
-    let template = match changes.is_empty() {
-        true => template(),
-        false => altered_template(directory.path(), &changes)?,
+    let planted = match options.plant {
+        Some(plant) => Some((Planted::build().await?, plant)),
+        None => None,
+    };
+    let (template, bootstraps) = match &planted {
+        Some((planted, plant)) => (planted.template(*plant)?, planted.bootstraps()),
+        None => (template(), Bootstraps::default()),
     };
     let output = output(options.logs.as_deref())?;
     let world = World::with(|stack| {
@@ -134,14 +136,6 @@ async fn start(options: &Options) -> Result<World> {
     let world = world.await?;
     world.stack.faults().pause();
     Ok(world)
-}
-
-/// The functions to run, and what is different in the template.
-fn staging(options: &Options) -> Result<(Bootstraps, Vec<(&'static str, &'static str)>)> {
-    match options.plant {
-        None => Ok((Bootstraps::default(), Vec::new())),
-        Some(plant) => bail!("there is no build of {}", plant.name),
-    }
 }
 
 /// Where the functions' output goes: it would bury everything else.

@@ -4,11 +4,16 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use wigwag_check::hunt::Hunt;
+use wigwag_check::plants::{PLANTS, Plant};
 use wigwag_check::run::{Options, Outcome, run_until};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 
 /// No faults at all.
 const NONE: &str = "none";
+
+/// Worlds in which a bug is looked for, one after the other.
+const WORLDS: u64 = 3;
 
 /// Exit code where Ctrl-C ended it.
 const INTERRUPTED: u8 = 130;
@@ -28,7 +33,9 @@ Examples:
   cargo xtask check
   cargo xtask check --seconds 600 --clients 24
   cargo xtask check --seed 42 --trace run.jsonl --logs functions.log
-  cargo xtask check --faults none --json")]
+  cargo xtask check --faults none --json
+  cargo xtask check --plant read-past-hole
+  cargo xtask check --planted")]
 pub(crate) struct Arguments {
     /// How long everybody is at it before the faults stop.
     #[arg(long, default_value_t = 60)]
@@ -51,17 +58,26 @@ pub(crate) struct Arguments {
     /// The figures as JSON.
     #[arg(long)]
     json: bool,
+    /// Run with this bug in the functions, which are built with it first.
+    #[arg(long, value_name = "BUG", value_parser = plant)]
+    plant: Option<Plant>,
+    /// Look for each of these bugs in turn, or for each that there is: run with it until a promise is broken. Exit code 0: each was seen.
+    #[arg(long, value_name = "BUG", num_args = 0.., value_parser = plant, conflicts_with_all = ["plant", "trace", "logs", "json"])]
+    planted: Option<Vec<Plant>>,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     eprintln!("seed {seed}");
+    if let Some(plants) = &arguments.planted {
+        return hunt(&arguments, plants, seed).await;
+    }
     let options = Options {
         seconds: arguments.seconds,
         seed,
         clients: usize::try_from(arguments.clients)?,
         faults: plan(&arguments.faults)?,
-        plant: None,
+        plant: arguments.plant,
         judge_every: None,
         trace: arguments.trace,
         logs: arguments.logs,
@@ -82,6 +98,41 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
     })
+}
+
+/// Looks for bugs one after the other, and prints a line for each.
+async fn hunt(arguments: &Arguments, plants: &[Plant], seed: u64) -> Result<ExitCode> {
+    let hunt = Hunt {
+        seed,
+        seconds: arguments.seconds,
+        worlds: WORLDS,
+        clients: usize::try_from(arguments.clients)?,
+        faults: plan(&arguments.faults)?,
+        progress: false,
+    };
+    let plants = if plants.is_empty() { PLANTS } else { plants };
+    let mut caught = 0;
+    for plant in plants {
+        match hunt.look_for(*plant).await? {
+            Some(catch) => {
+                let seconds = catch.after.as_secs();
+                println!("{:<24} caught after {seconds:>3} s: {}", plant.name, catch.violation);
+                caught += 1;
+            }
+            None => println!("{:<24} NOT CAUGHT: {}", plant.name, plant.what),
+        }
+    }
+    println!("{caught} of {} caught", plants.len());
+    Ok(if caught == plants.len() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn plant(name: &str) -> Result<Plant, String> {
+    let names = || PLANTS.iter().map(|plant| plant.name).collect::<Vec<_>>().join(", ");
+    Plant::named(name).ok_or_else(|| format!("there is no such bug; there are {}", names()))
 }
 
 fn plan(path: &Path) -> Result<Plan> {
