@@ -18,6 +18,10 @@ use wigwag_tests::World;
 /// Between two looks.
 const BETWEEN: Duration = Duration::from_millis(300);
 
+/// Who has waited so long for the same, with no task left that could change it, waits for ever: a hole is closed after 10 s, an unanswered message
+/// sent again after 6 s.
+const STUCK: Duration = Duration::from_secs(30);
+
 /// How long a device may take to say where it is.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -33,6 +37,15 @@ pub(crate) struct Rest<'a> {
     cast: &'a Cast,
     /// Where each log has been read to, by whom.
     read: BTreeMap<(UserId, To), u64>,
+}
+
+/// What is not at its end yet.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Awaited {
+    /// Each in a few words.
+    what: Vec<String>,
+    /// Whether there are tasks of the fan-out among it.
+    tasks: bool,
 }
 
 impl<'a> Rest<'a> {
@@ -52,7 +65,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Waits until everybody has everything, or for so long. Whether they have. `tell` is told what is being waited for.
+    /// Waits until everybody has everything, or never will, or for so long. Whether they have. `tell` is told what is being waited for.
     pub(crate) async fn come(
         &mut self,
         devices: &mut [Device],
@@ -60,31 +73,38 @@ impl<'a> Rest<'a> {
         mut tell: impl FnMut(&[String]),
     ) -> bool {
         let began = Instant::now();
+        let (mut before, mut since) = (Awaited::default(), began);
         loop {
             let awaited = self.awaited(devices).await;
-            if awaited.is_empty() {
+            if awaited.what.is_empty() {
                 return true;
             }
-            tell(&awaited);
-            if began.elapsed() > patience {
+            tell(&awaited.what);
+            if awaited != before || awaited.tasks {
+                since = Instant::now();
+            }
+            if began.elapsed() > patience || since.elapsed() > STUCK {
                 return false;
             }
+            before = awaited;
             sleep(BETWEEN).await;
         }
     }
 
-    /// What is not at its end yet, each in a few words.
-    async fn awaited(&mut self, devices: &mut [Device]) -> Vec<String> {
+    async fn awaited(&mut self, devices: &mut [Device]) -> Awaited {
         let tasks = self
             .tasks()
             .await
             .unwrap_or_else(|error| Some(format!("the queues: {error:#}")));
-        let mut awaited = Vec::from_iter(tasks);
+        let mut awaited = Awaited {
+            tasks: tasks.is_some(),
+            what: Vec::from_iter(tasks),
+        };
         for (log, read) in &mut self.read {
-            awaited.extend(read_log(self.cast, *log, read).await);
+            awaited.what.extend(read_log(self.cast, *log, read).await);
         }
         let devices = devices.iter_mut().map(|device| of_device(self.cast, device));
-        awaited.extend(join_all(devices).await.into_iter().flatten());
+        awaited.what.extend(join_all(devices).await.into_iter().flatten());
         awaited
     }
 

@@ -12,8 +12,14 @@ use wigwag_local::faults::{HARSH_NAME, Plan};
 /// No faults at all.
 const NONE: &str = "none";
 
+/// How long everybody is at it, in seconds.
+const SECONDS: u64 = 60;
+
+/// The same where a bug is looked for.
+const HUNT_SECONDS: u64 = 20;
+
 /// Worlds in which a bug is looked for, one after the other.
-const WORLDS: u64 = 3;
+const WORLDS: u64 = 6;
 
 /// Exit code where Ctrl-C ended it.
 const INTERRUPTED: u8 = 130;
@@ -37,9 +43,9 @@ Examples:
   cargo xtask check --plant read-past-hole
   cargo xtask check --planted")]
 pub(crate) struct Arguments {
-    /// How long everybody is at it before the faults stop.
-    #[arg(long, default_value_t = 60)]
-    seconds: u64,
+    /// How long everybody is at it before the faults stop [default: 60, with --planted 20].
+    #[arg(long)]
+    seconds: Option<u64>,
     /// What everybody does, and what goes wrong, is drawn from it; made up where there is none, and printed first.
     #[arg(long)]
     seed: Option<u64>,
@@ -73,7 +79,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         return hunt(&arguments, plants, seed).await;
     }
     let options = Options {
-        seconds: arguments.seconds,
+        seconds: arguments.seconds.unwrap_or(SECONDS),
         seed,
         clients: usize::try_from(arguments.clients)?,
         faults: plan(&arguments.faults)?,
@@ -104,7 +110,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 async fn hunt(arguments: &Arguments, plants: &[Plant], seed: u64) -> Result<ExitCode> {
     let hunt = Hunt {
         seed,
-        seconds: arguments.seconds,
+        seconds: arguments.seconds.unwrap_or(HUNT_SECONDS),
         worlds: WORLDS,
         clients: usize::try_from(arguments.clients)?,
         faults: plan(&arguments.faults)?,
