@@ -18,6 +18,9 @@ use wigwag_tests::World;
 /// Between two looks.
 const BETWEEN: Duration = Duration::from_millis(300);
 
+/// Between two words about what is being waited for.
+const TELL: Duration = Duration::from_secs(3);
+
 /// How long a device may take to say where it is.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -59,13 +62,16 @@ impl<'a> Rest<'a> {
         patience: Duration,
         mut tell: impl FnMut(&[String]),
     ) -> bool {
-        let began = Instant::now();
+        let (began, mut told) = (Instant::now(), None);
         loop {
             let awaited = self.awaited(devices).await;
             if awaited.is_empty() {
                 return true;
             }
-            tell(&awaited);
+            if told.is_none_or(|at: Instant| at.elapsed() > TELL) {
+                told = Some(Instant::now());
+                tell(&awaited);
+            }
             if began.elapsed() > patience {
                 return false;
             }
