@@ -22,6 +22,9 @@ const BETWEEN: Duration = Duration::from_millis(300);
 /// sent again after 6 s.
 const STUCK: Duration = Duration::from_secs(30);
 
+/// Between two words about what is being waited for.
+const TELL: Duration = Duration::from_secs(3);
+
 /// How long a device may take to say where it is.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -72,14 +75,17 @@ impl<'a> Rest<'a> {
         patience: Duration,
         mut tell: impl FnMut(&[String]),
     ) -> bool {
-        let began = Instant::now();
+        let (began, mut told) = (Instant::now(), None);
         let (mut before, mut since) = (Awaited::default(), began);
         loop {
             let awaited = self.awaited(devices).await;
             if awaited.what.is_empty() {
                 return true;
             }
-            tell(&awaited.what);
+            if told.is_none_or(|at: Instant| at.elapsed() > TELL) {
+                told = Some(Instant::now());
+                tell(&awaited.what);
+            }
             if awaited != before || awaited.tasks {
                 since = Instant::now();
             }
