@@ -29,8 +29,11 @@ pub(super) struct Time {
 impl Announcements {
     pub(super) fn of(tables: &Tables, members: &Memberships) -> Self {
         let mut all = Self::default();
+        let mut users: HashMap<(GroupId, u64), usize> = HashMap::new();
         for (group, seq, said) in announcements(tables) {
-            for (user, turn) in about(said) {
+            let about = about(said);
+            users.insert((group, seq), about.len());
+            for (user, turn) in about {
                 all.told.entry((group, user)).or_default().push((turn, seq));
             }
         }
@@ -45,6 +48,7 @@ impl Announcements {
         }
         all.times = changes
             .into_iter()
+            .filter(|(place, steps)| users.get(place) == Some(&steps.len()))
             .filter_map(|(place, steps)| Some((place, time(&steps)?)))
             .collect();
         all

@@ -3,3 +3,4 @@
 mod hand;
 mod judge;
 mod story;
+mod tables;
