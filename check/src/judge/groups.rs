@@ -7,6 +7,7 @@ use super::devices::lacking;
 use super::membership::Memberships;
 use super::{Found, Harm, Promise, Violation, name};
 use crate::history::{Conversation, Device, DeviceIndex, Moment, Said};
+use crate::tables::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use wigwag_store::GroupId;
 
@@ -87,7 +88,7 @@ impl<'a> GroupLogs<'a> {
 
     /// What was due after a seq, up to another, and did not come.
     fn missing<'t>(&self, case: &Case<'t>, group: GroupId, log: &Log, after: u64, to: u64) -> Vec<(u64, &'t Said)> {
-        let Some(there) = case.tables.log(Conversation::Group(group)) else {
+        let Some(there) = case.timeline(Place::Log(Conversation::Group(group))) else {
             return Vec::new();
         };
         let entries = there.entries().filter(|(seq, _)| after < *seq && *seq <= to);
