@@ -85,6 +85,30 @@ fn what_came_into_the_tables_after_the_history_was_copied_is_not_held_against_it
     }
 }
 
+#[test]
+fn a_change_that_is_not_over_may_be_told_to_whoever_joins_meanwhile() {
+    let mut run = everything();
+    // u4 is about to come back when the history is copied; u3 joins before that is announced.
+    for user in 1..=4 {
+        if let (seq, Said { sender: 4, .. }) = run.announced(inbox(user), GROUP, 4) {
+            run.forget(inbox(user), seq);
+        }
+    }
+    run.forget(GROUP_LOG, run.announced(GROUP_LOG, GROUP, 4).0);
+    let begun = run.history.records.iter().rposition(|record| {
+        matches!(
+            record.what,
+            What::Change {
+                group: GROUP,
+                user: 4,
+                turn: Turn::Joins
+            }
+        )
+    });
+    run.history.records.truncate(begun.expect("u4 comes back") + 1);
+    assert_eq!(run.judged(Stage::Running), []);
+}
+
 mod lost {
     use super::*;
 
