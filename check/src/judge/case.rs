@@ -154,6 +154,12 @@ impl<'a> Case<'a> {
         !self.is_super(said.conversation) || about(said).iter().any(|(whom, _)| *whom == user)
     }
 
+    /// Whether a message may have a copy in an inbox: of a super group, only what tells something of the user.
+    pub(super) fn may_be_copied(&self, user: UserId, said: &Said) -> bool {
+        let names = said.change.as_ref().is_some_and(|(_, users)| users.contains(&user));
+        names || self.is_for_inbox(user, said)
+    }
+
     /// Whether a message was sent only after everybody was to have everything.
     pub(super) fn is_after_settling(&self, said: &Said) -> bool {
         let message = said.token.and_then(|token| self.message(token));

@@ -127,7 +127,7 @@ fn is_where_it_belongs(case: &Case<'_>, place: Place, seq: u64, said: &Said, fou
                 found.push(Violation::new(promise, harm, text).with(said.token));
             }
         }
-        Place::Inbox(user) if !case.is_for_inbox(user, said) => {
+        Place::Inbox(user) if !case.may_be_copied(user, said) => {
             let text = format!(
                 "{}, a super group, is copied to {seq} of {}: it comes twice",
                 name_in(said),
