@@ -27,6 +27,9 @@ pub(crate) struct Run {
 pub(crate) const GROUP: GroupId = 7;
 pub(crate) const SUPER: GroupId = 8;
 
+/// A change of a role.
+const ROLE: i32 = GroupChangeType::Role as i32;
+
 /// A group whose creation was not answered.
 const ORPHAN: GroupId = 9;
 
@@ -228,6 +231,29 @@ impl Run {
         }
     }
 
+    /// A member becomes an admin. In a super group they have a copy, and hand it on when it comes by the log.
+    fn promote(&mut self, group: GroupId, user: UserId) {
+        let said = self.log(&Said {
+            token: None,
+            intact: true,
+            conversation: Conversation::Group(group),
+            conversation_seq: 0,
+            seq: 0,
+            sender: 1,
+            session: 2,
+            client_id: 0,
+            change: Some((ROLE, vec![user])),
+        });
+        let told = if self.is_super(group) {
+            BTreeSet::from([user])
+        } else {
+            self.members[&group].clone()
+        };
+        for user in told {
+            self.copy(user, &said);
+        }
+    }
+
     /// A group is made, and the answer is lost: nobody knows its id, or reads its log, of which a seq is not written.
     fn founded_in_vain(&mut self) {
         let users: Vec<UserId> = vec![1, 2];
@@ -257,6 +283,7 @@ impl Run {
             let by = Path::Inbox;
             let said = said.clone();
             let begins = match (said.conversation, &said.change) {
+                (Conversation::Group(group), Some((ROLE, _))) if self.is_super(group) => continue,
                 (Conversation::Group(group), Some(_)) if self.is_super(group) => Some((group, said.conversation_seq)),
                 _ => None,
             };
@@ -283,7 +310,8 @@ impl Run {
         let log = self.tables.log(Conversation::Group(group)).cloned().unwrap_or_default();
         let after = self.logs.get(&(device, group)).copied().unwrap_or_default();
         for (_, said) in log.entries().filter(|(seq, _)| *seq > after) {
-            let about_me = said.change.as_ref().is_some_and(|(_, users)| users.contains(&user));
+            let about_me = said.change.as_ref();
+            let about_me = about_me.is_some_and(|(kind, users)| *kind != ROLE && users.contains(&user));
             if !about_me {
                 let (by, said) = (Path::GroupLog, said.clone());
                 self.on(device, What::Came { by, said });
@@ -562,6 +590,9 @@ pub(crate) fn settled() -> Run {
     let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
     run.change(GROUP, GroupChangeType::Created, 1, &[1, 2, 3]);
     run.change(SUPER, GroupChangeType::Created, 1, &[1, 2, 4]);
+    for group in [GROUP, SUPER] {
+        run.promote(group, 2);
+    }
     between_two(&mut run, u1, u2, u3);
     in_a_group(&mut run, u1, u2, u3, u4);
     in_a_super_group(&mut run, u1, u2, u4);
@@ -685,6 +716,10 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
 
 fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
     run.note(What::Calm);
+    let raw = run.named("u3.a");
+    let reason = "to connect anew".to_owned();
+    run.on(raw, What::Disconnected { reason });
+    run.on(raw, What::Connected);
     run.seal(inbox(1));
     for &device in sdk {
         run.sync(device);

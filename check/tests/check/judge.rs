@@ -386,7 +386,10 @@ mod dense {
     fn the_sdk_skips_an_announcement_of_a_super_group() {
         let mut run = everything();
         let at = run.find("u2.a", |what| match what {
-            What::Came { by, said } => *by == Path::GroupLog && said.change.is_some(),
+            What::Came { by, said } => {
+                let about = said.change.as_ref().map(|(_, users)| users.as_slice());
+                *by == Path::GroupLog && about == Some(&[4])
+            }
             _ => false,
         });
         run.history.records.remove(at);
@@ -792,6 +795,16 @@ mod pushed {
         let reason = "cut".to_owned();
         run.insert(settled.unwrap() + 1, "u3.a", What::Connected);
         run.insert(settled.unwrap() + 1, "u3.a", What::Disconnected { reason });
+        assert_eq!(run.judged(Stage::Settled), []);
+    }
+
+    #[test]
+    fn a_device_that_the_server_may_have_forgotten_need_not_be() {
+        let mut run = everything();
+        let calm = run.calm();
+        run.history.records.drain(calm + 1..=calm + 2);
+        let at = run.came("u3.a", Path::Push, 103);
+        run.history.records.remove(at);
         assert_eq!(run.judged(Stage::Settled), []);
     }
 
