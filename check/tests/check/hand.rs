@@ -27,6 +27,12 @@ pub(crate) struct Run {
 pub(crate) const GROUP: GroupId = 7;
 pub(crate) const SUPER: GroupId = 8;
 
+/// A change of a role.
+const ROLE: i32 = GroupChangeType::Role as i32;
+
+/// A group whose creation was not answered.
+const ORPHAN: GroupId = 9;
+
 /// Code of a refusal: not a member.
 pub(crate) const NOT_A_MEMBER: u32 = 1212;
 
@@ -43,6 +49,14 @@ pub(crate) fn pair(one: UserId, other: UserId) -> Place {
 
 pub(crate) fn token(number: u64) -> Token {
     Token { number, bytes: 20 }
+}
+
+/// Which way a change goes.
+fn turn(kind: GroupChangeType) -> Turn {
+    match kind {
+        GroupChangeType::Created | GroupChangeType::MembersAdded => Turn::Joins,
+        _ => Turn::Leaves,
+    }
 }
 
 impl Run {
@@ -171,17 +185,22 @@ impl Run {
 
     /// Makes some users members, or ends that.
     fn change(&mut self, group: GroupId, kind: GroupChangeType, actor: UserId, users: &[UserId]) {
-        let turn = match kind {
-            GroupChangeType::Created | GroupChangeType::MembersAdded => Turn::Joins,
-            _ => Turn::Leaves,
-        };
+        let turn = turn(kind);
         for &user in users {
             self.note(What::Change { group, user, turn });
         }
+        self.changes(group, kind, actor, users);
+        for &user in users {
+            self.note(What::Changed { group, user, turn });
+        }
+    }
+
+    /// What the system does with a change.
+    fn changes(&mut self, group: GroupId, kind: GroupChangeType, actor: UserId, users: &[UserId]) {
         let before = self.members.entry(group).or_default().clone();
         let members = self.members.entry(group).or_default();
         for &user in users {
-            match turn {
+            match turn(kind) {
                 Turn::Joins => members.insert(user),
                 Turn::Leaves => members.remove(&user),
             };
@@ -210,9 +229,49 @@ impl Run {
         for user in told {
             self.copy(user, &said);
         }
-        for &user in users {
-            self.note(What::Changed { group, user, turn });
+    }
+
+    /// A member becomes an admin. In a super group they have a copy, and hand it on when it comes by the log.
+    fn promote(&mut self, group: GroupId, user: UserId) {
+        let said = self.log(&Said {
+            token: None,
+            intact: true,
+            conversation: Conversation::Group(group),
+            conversation_seq: 0,
+            seq: 0,
+            sender: 1,
+            session: 2,
+            client_id: 0,
+            change: Some((ROLE, vec![user])),
+        });
+        let told = if self.is_super(group) {
+            BTreeSet::from([user])
+        } else {
+            self.members[&group].clone()
+        };
+        for user in told {
+            self.copy(user, &said);
         }
+    }
+
+    /// A group is made, and the answer is lost: nobody knows its id, or reads its log, of which a seq is not written.
+    fn founded_in_vain(&mut self) {
+        let users: Vec<UserId> = vec![1, 2];
+        let said = self.log(&Said {
+            token: None,
+            intact: true,
+            conversation: Conversation::Group(ORPHAN),
+            conversation_seq: 0,
+            seq: 0,
+            sender: 1,
+            session: 1,
+            client_id: 0,
+            change: Some((GroupChangeType::Created.into(), users.clone())),
+        });
+        for user in users {
+            self.copy(user, &said);
+        }
+        self.timeline(Place::Log(said.conversation)).counter += 1;
     }
 
     /// An SDK device gets everything that is there, by its inbox and by the logs that begin in it.
@@ -224,6 +283,7 @@ impl Run {
             let by = Path::Inbox;
             let said = said.clone();
             let begins = match (said.conversation, &said.change) {
+                (Conversation::Group(group), Some((ROLE, _))) if self.is_super(group) => continue,
                 (Conversation::Group(group), Some(_)) if self.is_super(group) => Some((group, said.conversation_seq)),
                 _ => None,
             };
@@ -250,7 +310,8 @@ impl Run {
         let log = self.tables.log(Conversation::Group(group)).cloned().unwrap_or_default();
         let after = self.logs.get(&(device, group)).copied().unwrap_or_default();
         for (_, said) in log.entries().filter(|(seq, _)| *seq > after) {
-            let about_me = said.change.as_ref().is_some_and(|(_, users)| users.contains(&user));
+            let about_me = said.change.as_ref();
+            let about_me = about_me.is_some_and(|(kind, users)| *kind != ROLE && users.contains(&user));
             if !about_me {
                 let (by, said) = (Path::GroupLog, said.clone());
                 self.on(device, What::Came { by, said });
@@ -324,10 +385,14 @@ impl Run {
         (seq, said.clone())
     }
 
-    /// The last seal of a timeline.
+    /// The first seal of an inbox, the last one of a log.
     pub(crate) fn sealed(&self, place: Place) -> u64 {
         let slots = &self.tables.timelines[&place.key()].slots;
-        let seal = slots.iter().rfind(|(_, slot)| **slot == Slot::Seal);
+        let mut seals = slots.iter().filter(|(_, slot)| **slot == Slot::Seal);
+        let seal = match place {
+            Place::Inbox(_) => seals.next(),
+            Place::Log(_) => seals.next_back(),
+        };
         *seal.unwrap_or_else(|| panic!("{} has no seal", place.key())).0
     }
 
@@ -358,7 +423,7 @@ impl Run {
         });
     }
 
-    /// A copy stands in the place of an inbox's last seal, and all SDK devices of the user got it.
+    /// A copy stands in the place of an inbox's first seal, and all SDK devices of the user got it.
     pub(crate) fn add(&mut self, user: UserId, said: &Said) {
         let seq = self.sealed(inbox(user));
         let said = Said { seq, ..said.clone() };
@@ -502,10 +567,12 @@ impl Run {
 ///
 /// - `m1` and `m2` from `u1.a` to u2; `m3` from the raw `u3.a` to u1, repeated and answered again
 /// - `m4` and `m5` in the group; u4 joins it: `m6`; u3 leaves it: `m7`, and `m8` of u3 is refused; u4 leaves it, and is refused `m9`; u3 comes
-///   back: `m10`, and goes again
+///   back, and u4 at the same time: `m10`, and both go again; `m24` of u4 is refused
 /// - `m11` and `m12` in the super group; u4 is removed from it: `m13`, and comes back: `m14`
-/// - `m15` stands though it was given up, and `m16` only in its log; `m17` was never seen again
+/// - `m15` stands though it was given up, and behind `m23`, which was sent later; and `m16` only in its log; `m17` was never seen again
 /// - `m18` was accepted while u3 left, `m19` while its sender did
+/// - `m22` was forgotten when its device was installed anew
+/// - `m20` and `m21` in both groups in the end; a group of which nobody knows
 /// - u4.a is installed anew, u2.a crashes
 /// - from `m100` on: the roll call
 pub(crate) fn everything() -> Run {
@@ -523,6 +590,9 @@ pub(crate) fn settled() -> Run {
     let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
     run.change(GROUP, GroupChangeType::Created, 1, &[1, 2, 3]);
     run.change(SUPER, GroupChangeType::Created, 1, &[1, 2, 4]);
+    for group in [GROUP, SUPER] {
+        run.promote(group, 2);
+    }
     between_two(&mut run, u1, u2, u3);
     in_a_group(&mut run, u1, u2, u3, u4);
     in_a_super_group(&mut run, u1, u2, u4);
@@ -534,9 +604,11 @@ pub(crate) fn settled() -> Run {
     run.on(u2, What::Started);
     run.on(u2, What::Connected);
     run.sync(u4);
+    run.send(u4, 22, large);
     run.reinstall(u4);
     run.sync(u4);
     unanswered(&mut run, u2);
+    run.founded_in_vain();
     run.sends(u1, 20, group);
     run.sends(u1, 21, large);
     for log in [group, large] {
@@ -580,9 +652,24 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     answer.seq = run.copy(4, &said);
     run.acknowledge(u4, 19, answer);
     run.refused(u4, 9, group);
+    // u4 comes back too, begun before that and made after it.
+    let (user, turn) = (4, Turn::Joins);
+    run.note(What::Change {
+        group: GROUP,
+        user,
+        turn,
+    });
     run.change(GROUP, GroupChangeType::MembersAdded, 1, &[3]);
+    run.changes(GROUP, GroupChangeType::MembersAdded, 1, &[4]);
+    run.note(What::Changed {
+        group: GROUP,
+        user,
+        turn,
+    });
     run.sends(u3, 10, group);
     run.change(GROUP, GroupChangeType::MembersRemoved, 1, &[3]);
+    run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
+    run.refused(u4, 24, group);
     run.sync_by_hand(u3);
     run.pull(u3, GROUP_LOG, &[4, 5, 18, 10]);
     run.on(
@@ -615,8 +702,9 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
         run.on(u2, What::GivenUp { message, reason });
     };
     run.send(u2, 15, Conversation::Pair(1, 2));
-    run.accept(u2, 15, Conversation::Pair(1, 2));
     give_up(run, 15);
+    run.sends(u2, 23, Conversation::Pair(1, 2));
+    run.accept(u2, 15, Conversation::Pair(1, 2));
     run.send(u2, 16, Conversation::Pair(2, 3));
     let said = run.said(u2, 16, Conversation::Pair(2, 3));
     run.log(&said);
@@ -628,6 +716,10 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
 
 fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
     run.note(What::Calm);
+    let raw = run.named("u3.a");
+    let reason = "to connect anew".to_owned();
+    run.on(raw, What::Disconnected { reason });
+    run.on(raw, What::Connected);
     run.seal(inbox(1));
     for &device in sdk {
         run.sync(device);
@@ -645,11 +737,14 @@ fn roll_call(run: &mut Run) {
     for user in 2..=4 {
         let number = 100 + user;
         let message = token(number);
+        // The first attempt is refused for being too fast.
+        run.seal(inbox(user));
         run.sends(caller, number, Conversation::pair(1, user));
         run.note(What::RollCall { message, user });
         if user == 3 {
             run.push(raw);
         }
     }
+    run.sends(caller, 90, Conversation::Group(SUPER));
     run.note(What::RollCalled);
 }

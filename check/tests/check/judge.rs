@@ -1,9 +1,9 @@
 //! The judge on histories made by hand: one in which nothing is wrong, and one small alteration of it for each rule.
 
 use crate::hand::{GROUP, GROUP_LOG, NOT_A_MEMBER, Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token};
-use wigwag_check::history::{Answer, Conversation, Path, Said, What};
+use wigwag_check::history::{Answer, Conversation, Path, Record, Said, Turn, What};
 use wigwag_check::judge::{Harm, Promise, Stage, judge};
-use wigwag_check::tables::{Place, Slot};
+use wigwag_check::tables::{Place, Slot, Timeline};
 
 /// Changes an answer to a message: the n-th.
 fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) {
@@ -50,6 +50,28 @@ fn where_nothing_is_wrong_nothing_is_found() {
 }
 
 #[test]
+fn a_change_that_is_begun_again_is_one_change() {
+    let mut run = everything();
+    let is_begun = |record: &&Record| {
+        matches!(
+            record.what,
+            What::Change {
+                group: SUPER,
+                user: 4,
+                turn: Turn::Leaves
+            }
+        )
+    };
+    let begun = run.history.records.iter().find(is_begun).cloned();
+    let at = run.find(
+        "u2.a",
+        |what| matches!(what, What::Send { message, .. } if *message == token(12)),
+    );
+    run.history.records.insert(at, begun.expect("u4 is removed"));
+    assert_eq!(run.judged(Stage::Settled), []);
+}
+
+#[test]
 fn what_came_into_the_tables_after_the_history_was_copied_is_not_held_against_it() {
     let run = everything();
     for length in 0..run.history.records.len() {
@@ -63,6 +85,30 @@ fn what_came_into_the_tables_after_the_history_was_copied_is_not_held_against_it
     }
 }
 
+#[test]
+fn a_change_that_is_not_over_may_be_told_to_whoever_joins_meanwhile() {
+    let mut run = everything();
+    // u4 is about to come back when the history is copied; u3 joins before that is announced.
+    for user in 1..=4 {
+        if let (seq, Said { sender: 4, .. }) = run.announced(inbox(user), GROUP, 4) {
+            run.forget(inbox(user), seq);
+        }
+    }
+    run.forget(GROUP_LOG, run.announced(GROUP_LOG, GROUP, 4).0);
+    let begun = run.history.records.iter().rposition(|record| {
+        matches!(
+            record.what,
+            What::Change {
+                group: GROUP,
+                user: 4,
+                turn: Turn::Joins
+            }
+        )
+    });
+    run.history.records.truncate(begun.expect("u4 comes back") + 1);
+    assert_eq!(run.judged(Stage::Running), []);
+}
+
 mod lost {
     use super::*;
 
@@ -72,6 +118,7 @@ mod lost {
             let mut run = everything();
             run.forget(place, run.at(place, number).0);
             run.is_at_once(Promise::G1, Harm::Lost);
+            assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
         }
     }
 
@@ -142,6 +189,27 @@ mod lost {
         let mut run = everything();
         run.forget(pair(1, 2), run.at(pair(1, 2), 15).0);
         run.is_at_once(Promise::G1, Harm::Lost);
+    }
+
+    #[test]
+    fn there_are_copies_of_what_did_not_come_into_its_log() {
+        let mut run = everything();
+        let (seq, _) = run.at(pair(1, 2), 15);
+        let log = run.timeline(pair(1, 2));
+        log.slots.retain(|other, _| *other < seq);
+        log.counter = seq - 1;
+        // Nothing that came later is asked for.
+        run.history.records.truncate(run.calm());
+        let of_it = |stage| {
+            let mut found = run.judged(stage);
+            found.retain(|violation| violation.text.contains("p1-2") || violation.text.contains("u1-u2"));
+            found.retain(|violation| violation.messages == [token(15)]);
+            found
+        };
+        assert_eq!(of_it(Stage::Running), []);
+        let found = of_it(Stage::Settled);
+        assert_eq!(found.len(), 2, "one for each copy");
+        assert_eq!((found[0].promise, found[0].harm), (Promise::G1, Harm::Lost));
     }
 
     #[test]
@@ -222,6 +290,11 @@ mod duplicated {
         let said = run.at(SUPER_LOG, 11).1;
         run.add(2, &said);
         run.is_at_once(Promise::G2, Harm::Duplicated);
+        // It is no loss where a device leaves it out.
+        let mut run = everything();
+        let seq = run.sealed(inbox(2));
+        run.set(inbox(2), seq, Slot::Entry(Said { seq, ..said }));
+        run.is_at_once(Promise::G2, Harm::Duplicated);
     }
 
     #[test]
@@ -274,6 +347,21 @@ mod dense {
     }
 
     #[test]
+    fn what_is_handed_on_is_a_cursor_too() {
+        let mut run = everything();
+        run.history.records.remove(run.came("u2.a", Path::Inbox, 1));
+        let cut = run.calm();
+        let is_cursor = |what: &What| matches!(what, What::Cursor { .. });
+        run.history.records.truncate(cut);
+        run.history
+            .records
+            .retain(|record| record.device != Some(1) || !is_cursor(&record.what));
+        let found = run.judged(Stage::Running);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].promise, found[0].harm), (Promise::G3, Harm::Lost));
+    }
+
+    #[test]
     fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
         let mut run = everything();
         while let Some(at) = run.history.records.iter().position(|record| match &record.what {
@@ -298,7 +386,10 @@ mod dense {
     fn the_sdk_skips_an_announcement_of_a_super_group() {
         let mut run = everything();
         let at = run.find("u2.a", |what| match what {
-            What::Came { by, said } => *by == Path::GroupLog && said.change.is_some(),
+            What::Came { by, said } => {
+                let about = said.change.as_ref().map(|(_, users)| users.as_slice());
+                *by == Path::GroupLog && about == Some(&[4])
+            }
             _ => false,
         });
         run.history.records.remove(at);
@@ -477,13 +568,24 @@ mod answers {
     }
 
     #[test]
+    fn what_one_attempt_was_refused_another_may_be_answered() {
+        let mut run = everything();
+        let at = run.find("u3.a", |what| matches!(what, What::Acknowledged { .. }));
+        refuse(&mut run, at, "u3.a", 3, 1203);
+        assert_eq!(run.judged(Stage::Settled), []);
+    }
+
+    #[test]
     fn a_member_is_refused_as_none() {
         let mut run = everything();
         let (message, to) = (token(50), Conversation::Group(GROUP));
         let at = run.calm();
         run.insert(at, "u2.a", What::Send { message, to });
+        let mut muted = run.clone();
         refuse(&mut run, at + 1, "u2.a", 50, NOT_A_MEMBER);
         run.is_at_once(Promise::Answered, Harm::Other);
+        refuse(&mut muted, at + 1, "u2.a", 50, 1215);
+        assert_eq!(muted.judged(Stage::Settled), []);
     }
 
     #[test]
@@ -508,7 +610,18 @@ mod leaked {
             let said = run.at(pair(1, 2), number).1;
             run.add(3, &said);
             run.is_at_once(Promise::G6, Harm::Leaked);
+            assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
         }
+    }
+
+    #[test]
+    fn a_user_without_a_device_has_what_is_not_theirs() {
+        let mut run = everything();
+        let said = run.at(pair(1, 2), 1).1;
+        let slots = [(1, Slot::Entry(Said { seq: 1, ..said }))].into();
+        let timeline = Timeline { counter: 1, slots };
+        run.tables.timelines.insert(inbox(5).key(), timeline);
+        run.is_at_once(Promise::G6, Harm::Leaked);
     }
 
     #[test]
@@ -554,7 +667,7 @@ mod leaked {
     fn a_message_stands_whose_sender_was_no_member() {
         let mut run = everything();
         let mut said = run.at(GROUP_LOG, 19).1;
-        said.token = Some(token(9));
+        said.token = Some(token(24));
         log(&mut run, GROUP_LOG, said);
         run.is_in_the_end(Promise::G6, Harm::Leaked);
     }
@@ -658,6 +771,41 @@ mod pushed {
         let at = run.came("u3.a", Path::Push, 103);
         run.history.records.remove(at);
         run.is(Promise::Pushed, Harm::Lost);
+    }
+
+    #[test]
+    fn it_does_not_count_that_a_device_asked_for_it() {
+        let mut run = everything();
+        let at = run.came("u3.a", Path::Push, 103);
+        let said = said(&mut run, at).clone();
+        run.history.records[at].what = What::Came { by: Path::Sync, said };
+        run.is(Promise::Pushed, Harm::Lost);
+    }
+
+    #[test]
+    fn a_device_that_was_cut_off_for_a_moment_need_not_be() {
+        let mut run = everything();
+        let at = run.came("u3.a", Path::Push, 103);
+        run.history.records.remove(at);
+        let settled = run
+            .history
+            .records
+            .iter()
+            .position(|record| record.what == What::Settled);
+        let reason = "cut".to_owned();
+        run.insert(settled.unwrap() + 1, "u3.a", What::Connected);
+        run.insert(settled.unwrap() + 1, "u3.a", What::Disconnected { reason });
+        assert_eq!(run.judged(Stage::Settled), []);
+    }
+
+    #[test]
+    fn a_device_that_the_server_may_have_forgotten_need_not_be() {
+        let mut run = everything();
+        let calm = run.calm();
+        run.history.records.drain(calm + 1..=calm + 2);
+        let at = run.came("u3.a", Path::Push, 103);
+        run.history.records.remove(at);
+        assert_eq!(run.judged(Stage::Settled), []);
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod judge;
 mod planted;
 mod run;
 mod story;
+mod tables;
