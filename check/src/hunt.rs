@@ -7,7 +7,7 @@ use anyhow::Result;
 use std::time::{Duration, Instant};
 use wigwag_local::faults::Plan;
 
-/// How bugs are looked for: in the ordinary world, whichever the bug.
+/// How bugs are looked for: in the ordinary world, whichever the bug, under a plan that may be harsher for its sake.
 #[derive(Debug, Clone)]
 pub struct Hunt {
     /// Of the first world; each that follows has the next.
@@ -50,7 +50,7 @@ impl Hunt {
                 seconds: self.seconds,
                 seed,
                 clients: self.clients,
-                faults: self.faults.clone(),
+                faults: plant.faults(&self.faults)?,
                 plant: Some(plant),
                 judge_every: Some(JUDGE_EVERY),
                 trace: None,

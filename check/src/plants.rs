@@ -12,6 +12,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
 use wigwag_local::build::Bootstraps;
+use wigwag_local::faults::{Plan, Processes, Sockets};
 use wigwag_tests::{altered_template, template};
 
 /// The variable that names the bug.
@@ -24,6 +25,8 @@ pub struct Plant {
     pub name: &'static str,
     /// What it does, in a few words.
     pub what: &'static str,
+    /// Tables of a fault plan, where it shows seldom under the built-in one.
+    pub faults: Option<&'static str>,
 }
 
 /// Those that there are.
@@ -33,17 +36,19 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "ack-before-log",
         "the acknowledgement goes out before anything is written",
-    ),
+    )
+    .under(KILLS),
     plant("repeat-gets-new-seq", "a repeat is stored anew"),
     plant("repeat-dropped", "a repeat is not answered"),
-    plant("repeat-unfinished", "a repeat is answered, and not finished"),
+    plant("repeat-unfinished", "a repeat is answered, and not finished").under(KILLS),
     plant(
         "disconnect-unchecked",
         "$disconnect removes whichever connection the device has",
-    ),
+    )
+    .under(LATE_DISCONNECTS),
     plant("redelivery-copies-again", "a task that comes again copies again"),
-    plant("no-seal", "readers give no hole up"),
-    plant("seal-ignores-late-writer", "a late writer writes over a seal"),
+    plant("no-seal", "readers give no hole up").under(KILLS),
+    plant("seal-ignores-late-writer", "a late writer writes over a seal").under(KILLS),
     plant("push-to-removed", "a super group is pushed also to who has left it"),
     plant(
         "copy-to-removed",
@@ -52,8 +57,25 @@ pub const PLANTS: &[Plant] = &[
     plant("history-before-join", "members read what was said before they joined"),
 ];
 
+/// More writers die between two writes.
+const KILLS: &str = "
+[processes]
+kill_after_calls = { rate = 0.2, calls = 8 }
+";
+
+/// Connections last for seconds, and each is missed only after that.
+const LATE_DISCONNECTS: &str = "
+[sockets]
+cut = { rate = 1.0, ms = 8000 }
+delay_disconnect = { rate = 1.0, ms = 6000 }
+";
+
 const fn plant(name: &'static str, what: &'static str) -> Plant {
-    Plant { name, what }
+    Plant {
+        name,
+        what,
+        faults: None,
+    }
 }
 
 /// The functions, by the names of their binaries.
@@ -66,6 +88,35 @@ impl Plant {
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         PLANTS.iter().find(|plant| plant.name == name).copied()
+    }
+
+    /// The plan under which it is looked for: this one, with the bug's tables in the place of its own.
+    ///
+    /// # Errors
+    /// Those tables are no plan.
+    pub fn faults(&self, plan: &Plan) -> Result<Plan> {
+        let own = Plan::parse(self.faults.unwrap_or_default())?;
+        let (processes, sockets) = (own.processes, own.sockets);
+        Ok(Plan {
+            processes: if processes == Processes::default() {
+                plan.processes
+            } else {
+                processes
+            },
+            sockets: if sockets == Sockets::default() {
+                plan.sockets
+            } else {
+                sockets
+            },
+            ..plan.clone()
+        })
+    }
+
+    const fn under(self, faults: &'static str) -> Self {
+        Self {
+            faults: Some(faults),
+            ..self
+        }
     }
 }
 

@@ -31,6 +31,9 @@ use wigwag_tests::{World, template, with_crowd};
 /// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long it may take until everybody has ended what they are at: a device by hand says its last message until it is answered.
+const HOMECOMING: Duration = Duration::from_mins(1);
+
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -184,9 +187,12 @@ impl Play<'_> {
         self.recorder.note(What::Calm);
         let mut devices = self.come_home(lives, changers).await?;
         let mut rest = Rest::new(world, &cast);
-        let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
-        devices.extend(cast.fresh(world, &place)?);
-        is_at_rest &= rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        let is_home = devices.len() == clients;
+        let mut is_at_rest = is_home && rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        if is_at_rest {
+            devices.extend(cast.fresh(world, &place)?);
+            is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        }
         self.recorder.note(What::Settled);
         if is_at_rest {
             call_the_roll(&cast, &mut devices, &self.recorder).await;
@@ -221,7 +227,7 @@ impl Play<'_> {
     /// Waits until every life has come to its end. Who does not come home in time is left out.
     async fn come_home(&self, mut lives: JoinSet<Result<Device>>, mut changers: JoinSet<()>) -> Result<Vec<Device>> {
         let mut devices = Vec::new();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + HOMECOMING;
         let mut tell = interval(PROGRESS);
         while Instant::now() < until && !(lives.is_empty() && changers.is_empty()) {
             tokio::select! {

@@ -82,7 +82,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         seconds: arguments.seconds.unwrap_or(SECONDS),
         seed,
         clients: usize::try_from(arguments.clients)?,
-        faults: plan(&arguments.faults)?,
+        faults: match arguments.plant {
+            Some(plant) => plant.faults(&plan(&arguments.faults)?)?,
+            None => plan(&arguments.faults)?,
+        },
         plant: arguments.plant,
         judge_every: None,
         trace: arguments.trace,
@@ -121,8 +124,11 @@ async fn hunt(arguments: &Arguments, plants: &[Plant], seed: u64) -> Result<Exit
     for plant in plants {
         match hunt.look_for(*plant).await? {
             Some(catch) => {
-                let seconds = catch.after.as_secs();
-                println!("{:<24} caught after {seconds:>3} s: {}", plant.name, catch.violation);
+                let (seconds, seed) = (catch.after.as_secs(), catch.seed);
+                println!(
+                    "{:<24} caught after {seconds:>3} s, seed {seed}: {}",
+                    plant.name, catch.violation
+                );
                 caught += 1;
             }
             None => println!("{:<24} NOT CAUGHT: {}", plant.name, plant.what),
