@@ -12,7 +12,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
 use wigwag_local::build::Bootstraps;
-use wigwag_local::faults::{Plan, Processes, Sockets};
+use wigwag_local::faults::Plan;
 use wigwag_tests::{altered_template, template};
 
 /// The variable that names the bug.
@@ -25,58 +25,48 @@ pub struct Plant {
     pub name: &'static str,
     /// What it does, in a few words.
     pub what: &'static str,
-    /// Tables of a fault plan, where it shows seldom under the built-in one.
-    pub faults: Option<&'static str>,
+    /// Whether it shows only where a writer has died between two writes: more of them do then.
+    pub needs_deaths: bool,
 }
 
 /// Those that there are.
 pub const PLANTS: &[Plant] = &[
-    plant("read-past-hole", "a page's cursor goes to its last row, past holes"),
-    plant("cursor-to-counter", "a cursor passes what is still being written"),
-    plant(
-        "ack-before-log",
-        "the acknowledgement goes out before anything is written",
-    )
-    .under(KILLS),
-    plant("repeat-gets-new-seq", "a repeat is stored anew"),
-    plant("repeat-dropped", "a repeat is not answered"),
-    plant("repeat-unfinished", "a repeat is answered, and not finished").under(KILLS),
-    plant(
+    anywhere("read-past-hole", "a page's cursor goes to its last row, past holes"),
+    anywhere("cursor-to-counter", "a cursor passes what is still being written"),
+    after_deaths("ack-before-log", "a message is acknowledged before it is written"),
+    anywhere("repeat-gets-new-seq", "a repeat is stored anew"),
+    anywhere("repeat-dropped", "a repeat is not answered"),
+    after_deaths("repeat-unfinished", "a repeat is answered, and not finished"),
+    anywhere(
         "disconnect-unchecked",
-        "$disconnect removes whichever connection the device has",
-    )
-    .under(LATE_DISCONNECTS),
-    plant("redelivery-copies-again", "a task that comes again copies again"),
-    plant("no-seal", "readers give no hole up").under(KILLS),
-    plant("seal-ignores-late-writer", "a late writer writes over a seal").under(KILLS),
-    plant("push-to-removed", "a super group is pushed also to who has left it"),
-    plant(
-        "copy-to-removed",
-        "a group's messages are copied also to who has left it",
+        "$disconnect removes whichever connection stands",
     ),
-    plant("history-before-join", "members read what was said before they joined"),
+    anywhere("redelivery-copies-again", "a task that comes again copies again"),
+    after_deaths("no-seal", "readers give no hole up"),
+    after_deaths("seal-ignores-late-writer", "a late writer writes over a seal"),
+    anywhere("push-to-removed", "who has left a super group is still pushed"),
+    anywhere("copy-to-removed", "who has left a group still gets copies"),
+    anywhere("history-before-join", "members read what was said before they joined"),
 ];
 
-/// More writers die between two writes.
-const KILLS: &str = "
-[processes]
-kill_after_calls = { rate = 0.2, calls = 8 }
-";
-
-/// Connections last for seconds, and each is missed only after that.
-const LATE_DISCONNECTS: &str = "
-[sockets]
-cut = { rate = 1.0, ms = 8000 }
-delay_disconnect = { rate = 1.0, ms = 6000 }
-";
-
-const fn plant(name: &'static str, what: &'static str) -> Plant {
+const fn anywhere(name: &'static str, what: &'static str) -> Plant {
     Plant {
         name,
         what,
-        faults: None,
+        needs_deaths: false,
     }
 }
+
+const fn after_deaths(name: &'static str, what: &'static str) -> Plant {
+    Plant {
+        name,
+        what,
+        needs_deaths: true,
+    }
+}
+
+/// What happens to processes where more of them are to die.
+const DEATHS: &str = "processes = { kill_after_calls = { rate = 0.2, calls = 8 } }";
 
 /// The functions, by the names of their binaries.
 const FUNCTIONS: [&str; 6] = ["api", "authorizer", "connect", "default", "disconnect", "fanout"];
@@ -90,33 +80,16 @@ impl Plant {
         PLANTS.iter().find(|plant| plant.name == name).copied()
     }
 
-    /// The plan under which it is looked for: this one, with the bug's tables in the place of its own.
+    /// The plan under which it is looked for: this one, or with more deaths in it.
     ///
     /// # Errors
-    /// Those tables are no plan.
+    /// None, as long as plans are written as they are now.
     pub fn faults(&self, plan: &Plan) -> Result<Plan> {
-        let own = Plan::parse(self.faults.unwrap_or_default())?;
-        let (processes, sockets) = (own.processes, own.sockets);
-        Ok(Plan {
-            processes: if processes == Processes::default() {
-                plan.processes
-            } else {
-                processes
-            },
-            sockets: if sockets == Sockets::default() {
-                plan.sockets
-            } else {
-                sockets
-            },
-            ..plan.clone()
-        })
-    }
-
-    const fn under(self, faults: &'static str) -> Self {
-        Self {
-            faults: Some(faults),
-            ..self
+        let mut plan = plan.clone();
+        if self.needs_deaths {
+            plan.processes = Plan::parse(DEATHS)?.processes;
         }
+        Ok(plan)
     }
 }
 

@@ -199,6 +199,15 @@ async fn of_raw(device: &mut Raw) -> Result<Option<String>> {
     Ok((behind > 0).then(|| format!("{behind} seqs of the inbox")))
 }
 
+/// Lets the devices by hand connect anew: a connection from before the faults stopped may be one that the server had to forget.
+pub(crate) async fn connect_anew(devices: &mut [Device]) {
+    let moves = devices.iter_mut().filter_map(|device| match device {
+        Device::Raw(raw) => Some(timeout(LOOK, raw.move_over())),
+        Device::Sdk(_) => None,
+    });
+    join_all(moves).await;
+}
+
 /// Says a last thing to every user, and waits until all devices by hand that are connected have been pushed it, or long enough.
 pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder: &Recorder) {
     let mut awaited = BTreeSet::new();

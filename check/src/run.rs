@@ -10,7 +10,7 @@ use crate::history::{History, Recorder, What};
 use crate::judge::{Stage, Violation, judge};
 use crate::life;
 use crate::plants::{Plant, Planted};
-use crate::rest::{Rest, call_the_roll};
+use crate::rest::{Rest, call_the_roll, connect_anew};
 use crate::story;
 use crate::tables::Tables;
 use anyhow::{Context as _, Result};
@@ -192,6 +192,9 @@ impl Play<'_> {
         if is_at_rest {
             devices.extend(cast.fresh(world, &place)?);
             is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        }
+        if is_at_rest {
+            connect_anew(&mut devices).await;
         }
         self.recorder.note(What::Settled);
         if is_at_rest {

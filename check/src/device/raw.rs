@@ -92,6 +92,13 @@ impl Raw {
         }
     }
 
+    /// Connects anew while the older connection is still open, as a device does that comes into another network. The server closes that one.
+    pub(crate) async fn move_over(&mut self) {
+        let older = self.line.take();
+        self.connect().await;
+        drop(older);
+    }
+
     /// Closes the connection as a device does that leaves.
     pub(crate) async fn leave(&mut self) {
         self.is_on = false;
