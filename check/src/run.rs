@@ -188,7 +188,7 @@ impl Play<'_> {
         let mut devices = self.come_home(lives, changers).await?;
         let mut rest = Rest::new(world, &cast);
         let is_home = devices.len() == clients;
-        let mut is_at_rest = is_home && rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await && is_home;
         if is_at_rest {
             devices.extend(cast.fresh(world, &place)?);
             is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
