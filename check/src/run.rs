@@ -29,7 +29,7 @@ use wigwag_local::lambda::{Line, Output};
 use wigwag_tests::{World, altered_template, template, with_crowd};
 
 /// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -118,9 +118,10 @@ pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Res
 async fn start(options: &Options) -> Result<World> {
     let (bootstraps, changes) = staging(options)?;
     let directory = tempfile::tempdir()?;
-    let template = match changes.is_empty() {
-        true => template(),
-        false => altered_template(directory.path(), &changes)?,
+    let template = if changes.is_empty() {
+        template()
+    } else {
+        altered_template(directory.path(), &changes)?
     };
     let output = output(options.logs.as_deref())?;
     let world = World::with(|stack| {
