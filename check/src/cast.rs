@@ -74,7 +74,7 @@ impl Cast {
                 .nth(round)
                 .map_or_else(|| round.to_string(), |letter| char::from(letter).to_string());
             match round % 2 {
-                0 => self.sdk(world, place, user, &name, Kind::Sdk),
+                0 => sdk(world, place, user, &name, Kind::Sdk),
                 _ => Ok(Device::Raw(Raw::new(place, place.seat(world, user, &name, Kind::Raw)?))),
             }
         };
@@ -86,7 +86,7 @@ impl Cast {
     /// # Errors
     /// There is no token for one.
     pub(crate) fn fresh(&self, world: &World, place: &Place) -> Result<Vec<Device>> {
-        let fresh = |user: &UserId| self.sdk(world, place, *user, "fresh", Kind::Fresh);
+        let fresh = |user: &UserId| sdk(world, place, *user, "fresh", Kind::Fresh);
         self.users.iter().map(fresh).collect()
     }
 
@@ -97,8 +97,8 @@ impl Cast {
             bytes,
         }
     }
+}
 
-    fn sdk(&self, world: &World, place: &Place, user: UserId, device: &str, kind: Kind) -> Result<Device> {
-        Ok(Device::Sdk(Sdk::new(place, place.seat(world, user, device, kind)?)))
-    }
+fn sdk(world: &World, place: &Place, user: UserId, device: &str, kind: Kind) -> Result<Device> {
+    Ok(Device::Sdk(Sdk::new(place, place.seat(world, user, device, kind)?)))
 }

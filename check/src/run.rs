@@ -29,7 +29,7 @@ use wigwag_local::lambda::{Line, Output};
 use wigwag_tests::{World, template, with_crowd};
 
 /// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long it may take until everybody has ended what they are at: a device by hand says its last message until it is answered.
 const HOMECOMING: Duration = Duration::from_mins(1);

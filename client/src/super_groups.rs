@@ -299,9 +299,9 @@ impl Tracked {
     }
 
     /// Whether the server shows the user more, up to `max_seq`, than there was when they went: they have come back, and the inbox may have
-    /// told of it to an earlier process. Then the log goes on.
+    /// told of it to an earlier process. Then the log goes on. Where the inbox has just told of their going, it will tell of their coming too.
     fn goes_on_to(&mut self, max_seq: u64, now: Instant) -> bool {
-        let Some(seq) = self.went_out else {
+        let Some(seq) = self.went_out.filter(|_| !self.end_inboxed) else {
             return false;
         };
         let goes_on = seq < max_seq && self.log.go_on(max_seq);

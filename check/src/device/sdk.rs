@@ -7,7 +7,7 @@
 use super::{ANSWER, Place, Seat, To};
 use crate::history::{Answer, Path, Said, Token, What};
 use anyhow::{Context as _, Result};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,13 +34,15 @@ struct Disk {
     session: Option<Session>,
     /// The message that the last start found unanswered, until it is settled.
     restored: Option<Token>,
+    /// Messages that a client has begun with. What it has not is queued again by the next start.
+    begun: HashSet<Token>,
     /// Whether the client of the last start has stopped by itself.
     has_stopped: bool,
 }
 
-/// A start of the app, as its client sees the disk.
+/// Who writes on the disk: the client of one start.
 #[derive(Debug, Clone)]
-struct Desk {
+struct Writer {
     disk: Arc<Mutex<Disk>>,
     start: u64,
     seat: Seat,
@@ -62,7 +64,17 @@ pub(crate) struct Sdk {
     disk: Arc<Mutex<Disk>>,
     app: Option<App>,
     /// Queued by this start, and not settled yet.
-    under_way: VecDeque<(Token, Sending)>,
+    under_way: VecDeque<Queued>,
+    /// To be queued by the next start.
+    unsent: Vec<(To, Token)>,
+}
+
+/// A message that the client has.
+#[derive(Debug)]
+struct Queued {
+    to: To,
+    message: Token,
+    sending: Sending,
 }
 
 impl Sdk {
@@ -74,6 +86,7 @@ impl Sdk {
             disk: Arc::default(),
             app: None,
             under_way: VecDeque::new(),
+            unsent: Vec::new(),
         }
     }
 
@@ -90,6 +103,9 @@ impl Sdk {
         }
         if self.app.is_none() {
             self.app = Some(self.open()?);
+            for (to, message) in std::mem::take(&mut self.unsent) {
+                self.queue(to, message).await;
+            }
         }
         Ok(())
     }
@@ -101,11 +117,11 @@ impl Sdk {
             .enable_all()
             .build()
             .context("make a runtime")?;
-        let desk = self.sit_down();
-        let options = self.options(&desk);
+        let writer = self.take_over();
+        let options = self.options(&writer);
         let _inside = runtime.enter();
         let (client, events) = Client::start(options);
-        let reader = Some(runtime.spawn(read(events, desk)));
+        let reader = Some(runtime.spawn(read(events, writer)));
         Ok(App {
             runtime: Some(runtime),
             client,
@@ -114,7 +130,7 @@ impl Sdk {
     }
 
     /// Takes the disk over from the start before.
-    fn sit_down(&self) -> Desk {
+    fn take_over(&self) -> Writer {
         let mut disk = self.disk();
         if !disk.is_installed {
             disk.is_installed = true;
@@ -123,21 +139,21 @@ impl Sdk {
         disk.start += 1;
         (disk.restored, disk.has_stopped) = (disk.pending(), false);
         self.seat.note(What::Started);
-        Desk {
+        Writer {
             disk: Arc::clone(&self.disk),
             start: disk.start,
             seat: self.seat.clone(),
         }
     }
 
-    fn options(&self, desk: &Desk) -> ConnectOptions {
+    fn options(&self, writer: &Writer) -> ConnectOptions {
         let token = TokenSource::fixed(&self.seat.account.token);
         let mut options = ConnectOptions::new(self.place.websocket_url.clone(), self.seat.user(), token);
         let disk = self.disk();
         options.start = Start::After(disk.cursor);
         options.super_groups = disk.groups.clone();
-        options.session = disk.session.clone();
-        options.session_store = Some(Arc::new(desk.clone()));
+        options.session.clone_from(&disk.session);
+        options.session_store = Some(Arc::new(writer.clone()));
         options.http_url = Some(self.place.http_url.clone());
         options.timing = timing();
         // Half of the devices do it in the one way, half in the other.
@@ -153,22 +169,27 @@ impl Sdk {
             message,
             to: to.conversation(self.seat.user()),
         });
+        self.queue(to, message).await;
+    }
+
+    async fn queue(&mut self, to: To, message: Token) {
         let Some(app) = &self.app else {
-            return self.give_up(message, "the app does not run");
+            return self.unsent.push((to, message));
         };
         match app.client.enqueue(to, message.content()).await {
-            Ok(sending) => self.under_way.push_back((message, sending)),
-            Err(error) => self.give_up(message, &error.to_string()),
+            Ok(sending) => self.under_way.push_back(Queued { to, message, sending }),
+            Err(_) => self.unsent.push((to, message)),
         }
     }
 
     /// Waits until everything that was queued is settled, or for so long. Whether it is.
     pub(crate) async fn answers(&mut self, patience: Duration) -> bool {
         let all = async {
-            while let Some((message, sending)) = self.under_way.front_mut() {
-                let (message, result) = (*message, sending.await);
-                self.under_way.pop_front();
-                settle(&self.disk, &self.seat, message, result);
+            while let Some(queued) = self.under_way.front_mut() {
+                let result = (&mut queued.sending).await;
+                if let Some(Queued { to, message, .. }) = self.under_way.pop_front() {
+                    self.settle(to, message, result);
+                }
             }
         };
         timeout(patience, all).await.is_ok()
@@ -198,9 +219,10 @@ impl Sdk {
     /// Takes the app, if it runs, and all that it has, from the device.
     pub(crate) async fn uninstall(&mut self) {
         self.crash().await;
-        let mut disk = self.disk();
-        if let Some(message) = disk.pending() {
-            self.give_up(message, "the app was taken from the device");
+        let mut disk = lock(&self.disk);
+        let unsent = self.unsent.drain(..).map(|(_, message)| message);
+        for message in disk.pending().into_iter().chain(unsent) {
+            give_up(&self.seat, message, "the app was taken from the device");
         }
         *disk = Disk {
             start: disk.start,
@@ -216,10 +238,10 @@ impl Sdk {
         }
         drop(app);
         // The tasks are gone, and with them whoever would answer; what was answered before counts.
-        for (message, sending) in std::mem::take(&mut self.under_way) {
+        for Queued { to, message, sending } in std::mem::take(&mut self.under_way) {
             let result = timeout(STOP, sending).await;
             let stopped = Err(SendError::Stopped { transmitted: true });
-            settle(&self.disk, &self.seat, message, result.unwrap_or(stopped));
+            self.settle(to, message, result.unwrap_or(stopped));
         }
         let mut disk = self.disk();
         let pending = disk.pending();
@@ -240,7 +262,7 @@ impl Sdk {
 
     /// Whether a message is unanswered.
     pub(crate) fn is_sending(&self) -> bool {
-        !self.under_way.is_empty() || self.disk().restored.is_some()
+        !self.under_way.is_empty() || !self.unsent.is_empty() || self.disk().restored.is_some()
     }
 
     /// The highest seq of the inbox.
@@ -260,6 +282,15 @@ impl Sdk {
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         lock(&self.disk)
+    }
+
+    /// What became of a message that was queued.
+    fn settle(&mut self, to: To, message: Token, result: Result<Receipt, SendError>) {
+        let has_begun = self.disk().begun.contains(&message);
+        if matches!(result, Err(SendError::Stopped { .. })) && !has_begun {
+            return self.unsent.push((to, message));
+        }
+        settle(&self.disk, &self.seat, message, result);
     }
 
     fn give_up(&self, message: Token, reason: &str) {
@@ -282,7 +313,7 @@ impl Disk {
     }
 }
 
-impl Desk {
+impl Writer {
     /// The disk, if this is still the start that has it.
     fn disk(&self) -> Option<MutexGuard<'_, Disk>> {
         Some(lock(&self.disk)).filter(|disk| disk.start == self.start)
@@ -341,17 +372,19 @@ impl Desk {
     }
 }
 
-impl SessionStore for Desk {
+impl SessionStore for Writer {
     fn save(&self, session: &Session) -> io::Result<()> {
         let mut disk = self.disk().ok_or_else(|| io::Error::other("the app has ended"))?;
         disk.session = Some(session.clone());
+        let pending = disk.pending();
+        disk.begun.extend(pending);
         Ok(())
     }
 }
 
-async fn read(mut events: Events, desk: Desk) {
+async fn read(mut events: Events, writer: Writer) {
     while let Some(event) = events.next().await {
-        desk.take(event);
+        writer.take(event);
     }
 }
 

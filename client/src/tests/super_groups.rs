@@ -190,6 +190,14 @@ fn who_went_and_came_back_is_not_gone_because_an_earlier_process_was_told() {
 }
 
 #[test]
+fn who_went_and_came_back_begins_anew_where_the_inbox_is_yet_to_tell() {
+    let mut groups = following(5);
+    groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
+    groups.page(GROUP, page_of_first_stay(11, 13), now());
+    assert!(groups.is_over(GROUP));
+}
+
+#[test]
 fn a_page_that_was_read_while_the_user_was_going_does_not_keep_them() {
     let mut groups = following(5);
     groups.page(GROUP, page_of_first_stay(8, 9), now());
