@@ -93,7 +93,7 @@ impl Plant {
     }
 }
 
-/// The build with bugs in it, laid out for stacks. They need it as long as they run.
+/// The build with bugs in it, laid out for stacks. They need it until they have started.
 #[derive(Debug)]
 pub struct Planted {
     /// The binary that is all functions.
@@ -122,7 +122,7 @@ impl Planted {
         Bootstraps::Given(self.directory.path().to_owned())
     }
 
-    /// The project's template with this bug in it. It stands as long as the build does.
+    /// The project's template with this bug in it. It is gone when this is dropped.
     ///
     /// # Errors
     /// It cannot be written, or the project's template gives its functions no environment.

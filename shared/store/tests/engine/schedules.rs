@@ -34,6 +34,8 @@
 //!
 //! With `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=14`, of 40 seeds `read-past-hole` is found by 33, `cursor-to-counter` by 40,
 //! `ack-before-log` by 40, `repeat-gets-new-seq` by 39, `repeat-unfinished` by 32, `no-seal` by 33, `seal-ignores-late-writer` by 11.
+//! Tests of their own find the others: `disconnect-unchecked` in `devices`, `redelivery-copies-again`, `copy-to-removed` and
+//! `push-to-removed` in `deliver`, `history-before-join` in `groups`.
 
 use crate::guarantees::violations;
 use crate::harness::Engine;
