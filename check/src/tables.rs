@@ -58,7 +58,8 @@ pub enum Place {
     Log(Conversation),
 }
 
-type Item = HashMap<String, AttributeValue>;
+/// An item, as the SDK gives it.
+pub type Item = HashMap<String, AttributeValue>;
 
 impl Tables {
     /// Reads all there is, past the faults: those are for calls of functions alone.
@@ -79,16 +80,26 @@ impl Tables {
             .consistent_read(true)
             .into_paginator()
             .send();
-        let mut read = Self::default();
-        let mut references = Vec::new();
+        let mut items = Vec::new();
         while let Some(page) = pages.next().await {
-            for item in page.context("scan the timelines")?.items.unwrap_or_default() {
-                read.add(&item, &mut references)
-                    .with_context(|| format!("read the item {item:?}"))?;
-            }
+            items.extend(page.context("scan the timelines")?.items.unwrap_or_default());
         }
-        read.resolve(references);
-        Ok(read)
+        Self::of(&items)
+    }
+
+    /// From the items of the table, in any order.
+    ///
+    /// # Errors
+    /// One of them is not one of ours.
+    pub fn of(items: &[Item]) -> Result<Self> {
+        let mut tables = Self::default();
+        let mut references = Vec::new();
+        for item in items {
+            let added = tables.add(item, &mut references);
+            added.with_context(|| format!("read the item {item:?}"))?;
+        }
+        tables.resolve(references);
+        Ok(tables)
     }
 
     /// How many seqs were given up.

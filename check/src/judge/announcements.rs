@@ -5,7 +5,7 @@ use super::case::{Case, about};
 use super::membership::{Memberships, Step};
 use super::{Found, Harm, Promise, Violation};
 use crate::history::{Conversation, Moment, Said, Turn};
-use crate::tables::{Place, Slot, Tables};
+use crate::tables::{Place, Slot, Timeline};
 use std::collections::{BTreeMap, HashMap};
 use wigwag_store::{GroupId, UserId};
 
@@ -27,10 +27,13 @@ pub(super) struct Time {
 }
 
 impl Announcements {
-    pub(super) fn of(tables: &Tables, members: &Memberships) -> Self {
+    pub(super) fn of<'a>(timelines: impl Iterator<Item = (Place, &'a Timeline)>, members: &Memberships) -> Self {
         let mut all = Self::default();
-        for (group, seq, said) in announcements(tables) {
-            for (user, turn) in about(said) {
+        let mut users: HashMap<(GroupId, u64), usize> = HashMap::new();
+        for (group, seq, said) in announcements(timelines) {
+            let about = about(said);
+            users.insert((group, seq), about.len());
+            for (user, turn) in about {
                 all.told.entry((group, user)).or_default().push((turn, seq));
             }
         }
@@ -45,6 +48,7 @@ impl Announcements {
         }
         all.times = changes
             .into_iter()
+            .filter(|(place, steps)| users.get(place) == Some(&steps.len()))
             .filter_map(|(place, steps)| Some((place, time(&steps)?)))
             .collect();
         all
@@ -106,7 +110,7 @@ fn all_are_told(case: &Case<'_>, found: &mut Found) {
             }
         }
     }
-    for (group, seq, said) in announcements(case.tables) {
+    for (group, seq, said) in announcements(case.timelines()) {
         let Some(Time {
             from,
             until: Some(until),
@@ -155,15 +159,15 @@ fn time(steps: &[Step]) -> Option<Time> {
 }
 
 /// All announcements of the logs of groups.
-fn announcements(tables: &Tables) -> impl Iterator<Item = (GroupId, u64, &Said)> {
-    tables.timelines.iter().flat_map(|(key, timeline)| {
-        let group = match Place::of(key) {
-            Some(Place::Log(Conversation::Group(group))) => Some(group),
-            _ => None,
-        };
-        timeline.slots.iter().filter_map(move |(seq, slot)| match slot {
-            Slot::Entry(said) if said.change.is_some() => Some((group?, *seq, said)),
-            _ => None,
-        })
+fn announcements<'a>(
+    timelines: impl Iterator<Item = (Place, &'a Timeline)>,
+) -> impl Iterator<Item = (GroupId, u64, &'a Said)> {
+    let logs = timelines.filter_map(|(place, timeline)| match place {
+        Place::Log(Conversation::Group(group)) => Some((group, timeline)),
+        _ => None,
+    });
+    logs.flat_map(|(group, timeline)| {
+        let told = timeline.entries().filter(|(_, said)| said.change.is_some());
+        told.map(move |(seq, said)| (group, seq, said))
     })
 }

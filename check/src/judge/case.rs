@@ -5,14 +5,13 @@ use super::membership::Memberships;
 use super::{Found, Stage};
 use crate::history::{Answer, Conversation, Device, DeviceIndex, History, Moment, Said, Token, Turn, What};
 use crate::tables::{Place, Slot, Tables, Timeline};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use wigwag_protocol::pb::GroupChangeType;
 use wigwag_store::{GroupId, UserId};
 
 /// What there is to judge.
 pub(super) struct Case<'a> {
     pub(super) history: &'a History,
-    pub(super) tables: &'a Tables,
     pub(super) stage: Stage,
     /// In the order of their first transmission.
     pub(super) messages: Vec<Sending>,
@@ -22,6 +21,7 @@ pub(super) struct Case<'a> {
     pub(super) announcements: Announcements,
     /// When everybody was to have everything; the end, if that was not reached.
     pub(super) settled_at: Moment,
+    timelines: BTreeMap<Place, &'a Timeline>,
     by_token: HashMap<Token, usize>,
     super_groups: HashSet<GroupId>,
 }
@@ -75,16 +75,20 @@ impl<'a> Case<'a> {
         let by_token = messages.iter().enumerate().map(|(i, sent)| (sent.token, i)).collect();
         let settled = history.records.iter().position(|record| record.what == What::Settled);
         let members = Memberships::of(&history.records);
+        let timelines = tables.timelines.iter();
+        let timelines = timelines.filter_map(|(key, timeline)| Some((Place::of(key)?, timeline)));
+        let timelines: BTreeMap<Place, &Timeline> = timelines.collect();
+        let all = || timelines.iter().map(|(place, timeline)| (*place, *timeline));
         Self {
             history,
-            tables,
             stage,
-            places: places(tables),
-            announcements: Announcements::of(tables, &members),
+            places: places(all()),
+            announcements: Announcements::of(all(), &members),
             members,
             settled_at: settled.unwrap_or(history.records.len()),
             super_groups: history.super_groups.iter().copied().collect(),
             messages,
+            timelines,
             by_token,
         }
     }
@@ -108,8 +112,12 @@ impl<'a> Case<'a> {
 
     /// The timelines, each with what it is.
     pub(super) fn timelines(&self) -> impl Iterator<Item = (Place, &'a Timeline)> {
-        let timelines = self.tables.timelines.iter();
-        timelines.filter_map(|(key, timeline)| Some((Place::of(key)?, timeline)))
+        self.timelines.iter().map(|(place, timeline)| (*place, *timeline))
+    }
+
+    /// A timeline, if anything was ever reserved in it.
+    pub(super) fn timeline(&self, place: Place) -> Option<&'a Timeline> {
+        self.timelines.get(&place).copied()
     }
 
     /// The seqs at which a message stands in a timeline, ascending.
@@ -128,7 +136,7 @@ impl<'a> Case<'a> {
 
     /// What stands at a seq of a conversation's log.
     pub(super) fn logged(&self, conversation: Conversation, seq: u64) -> Option<&'a Slot> {
-        self.tables.log(conversation)?.slots.get(&seq)
+        self.timeline(Place::Log(conversation))?.slots.get(&seq)
     }
 
     /// Until when a message may have taken its place: until it was acknowledged, or until now. `None`: that is not over, so that
@@ -161,10 +169,8 @@ impl<'a> Case<'a> {
     /// Runs a rule over all entries of all timelines.
     pub(super) fn each_entry(&self, found: &mut Found, rule: impl Fn(&mut Found, Place, u64, &'a Said)) {
         for (place, timeline) in self.timelines() {
-            for (seq, slot) in &timeline.slots {
-                if let Slot::Entry(said) = slot {
-                    rule(found, place, *seq, said);
-                }
+            for (seq, said) in timeline.entries() {
+                rule(found, place, seq, said);
             }
         }
     }
@@ -232,13 +238,12 @@ fn messages(history: &History) -> Vec<Sending> {
     messages
 }
 
-fn places(tables: &Tables) -> HashMap<Token, Vec<Stand>> {
+fn places<'a>(timelines: impl Iterator<Item = (Place, &'a Timeline)>) -> HashMap<Token, Vec<Stand>> {
     let mut places: HashMap<Token, Vec<Stand>> = HashMap::new();
-    for (key, timeline) in &tables.timelines {
-        let Some(place) = Place::of(key) else { continue };
-        for (&seq, slot) in &timeline.slots {
-            if let Slot::Entry(Said { token: Some(token), .. }) = slot {
-                places.entry(*token).or_default().push(Stand { place, seq });
+    for (place, timeline) in timelines {
+        for (seq, said) in timeline.entries() {
+            if let Some(token) = said.token {
+                places.entry(token).or_default().push(Stand { place, seq });
             }
         }
     }

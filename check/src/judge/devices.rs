@@ -6,7 +6,7 @@ use super::case::{Case, identity};
 use super::groups::GroupLogs;
 use super::{Found, Harm, Promise, Violation, name};
 use crate::history::{Device, DeviceIndex, Kind, Moment, Path, Said, Token, What};
-use crate::tables::{Slot, Timeline};
+use crate::tables::{Place, Slot, Timeline};
 use std::collections::{BTreeSet, HashMap};
 use wigwag_store::UserId;
 
@@ -111,7 +111,8 @@ impl<'a> Install<'a> {
     /// What comes says what stands where it says that it is from.
     fn is_as_it_stands(&self, case: &Case<'_>, by: Path, said: &Said, found: &mut Found) {
         let slot = if said.seq > 0 {
-            inbox(case, self.of.user).and_then(|inbox| inbox.slots.get(&said.seq))
+            case.timeline(Place::Inbox(self.of.user))
+                .and_then(|inbox| inbox.slots.get(&said.seq))
         } else {
             case.logged(said.conversation, said.conversation_seq)
         };
@@ -138,7 +139,9 @@ impl<'a> Install<'a> {
 
     /// Everything that stands below the cursor came.
     fn skipped_nothing(&self, case: &Case<'_>, found: &mut Found) {
-        let Some(inbox) = inbox(case, self.of.user) else { return };
+        let Some(inbox) = case.timeline(Place::Inbox(self.of.user)) else {
+            return;
+        };
         let missing = self.missing(case, inbox, 1, self.cursor);
         let text = format!("the cursor of {} went to {} and skipped", self.of.name, self.cursor);
         found.extend(lacking(Promise::G3, &text, &missing, self.device));
@@ -148,7 +151,9 @@ impl<'a> Install<'a> {
     /// Everything that stood when all had settled came, and the cursor stands behind it.
     fn has_all(&self, case: &Case<'_>, ends: &Ends, found: &mut Found) {
         self.groups.has_all(case, found);
-        let Some(inbox) = inbox(case, self.of.user) else { return };
+        let Some(inbox) = case.timeline(Place::Inbox(self.of.user)) else {
+            return;
+        };
         let end = ends.of_inbox(self.of.user);
         let missing = self.missing(case, inbox, self.cursor + 1, end);
         if missing.is_empty() && self.cursor < end {
@@ -202,17 +207,13 @@ pub(super) fn lacking(
     Some(violation.on(device))
 }
 
-fn inbox<'a>(case: &Case<'a>, user: UserId) -> Option<&'a Timeline> {
-    case.tables.inbox(user)
-}
-
 /// How far each inbox went when all had settled: what the roll call brought is behind that.
 struct Ends(HashMap<UserId, u64>);
 
 impl Ends {
     fn of(case: &Case<'_>) -> Self {
         let users: BTreeSet<UserId> = case.history.devices.iter().map(|device| device.user).collect();
-        let end = |user| Some((user, end(case, inbox(case, user)?)));
+        let end = |user| Some((user, end(case, case.timeline(Place::Inbox(user))?)));
         Self(users.into_iter().filter_map(end).collect())
     }
 

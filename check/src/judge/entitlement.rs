@@ -3,8 +3,8 @@
 //! A message of a group is for whoever was a member at some time between its sending and its acknowledgement, may be; what came
 //! to be known later than that is not asked.
 
-use super::case::{Case, Identity, Sending, about, identity};
-use super::{Found, Harm, Promise, Violation, name};
+use super::case::{Case, Identity, Sending, identity};
+use super::{Found, Harm, Promise, Violation, name_in};
 use crate::history::{Conversation, Said, What};
 use crate::tables::Place;
 use std::collections::HashSet;
@@ -18,11 +18,7 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
         for (seq, said) in timeline.entries() {
             if !may_have(case, user, said) {
                 told.extend(identity(said).map(|identity| (user, identity)));
-                let text = format!(
-                    "{} of {} stands at {seq} in the inbox of u{user}",
-                    name(said),
-                    said.conversation
-                );
+                let text = format!("{} stands at {seq} in the inbox of u{user}", name_in(said));
                 let violation = Violation::new(Promise::G6, Harm::Leaked, text);
                 found.push(violation.with(said.token).of(user));
             }
@@ -36,11 +32,7 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
         let mut is_new = |said| identity(said).is_some_and(|identity| told.insert((user, identity)));
         if !may_have(case, user, said) && is_new(said) {
             let device_name = &case.device(device).name;
-            let text = format!(
-                "{} of {} came to {device_name} by {by:?}",
-                name(said),
-                said.conversation
-            );
+            let text = format!("{} came to {device_name} by {by:?}", name_in(said));
             found.push(
                 Violation::new(Promise::G6, Harm::Leaked, text)
                     .with(said.token)
@@ -105,7 +97,5 @@ fn may_have_announcement(case: &Case<'_>, user: UserId, said: &Said) -> bool {
         None if case.is_settled() => case.history.records.len(),
         None => return true,
     };
-    user == said.sender
-        || about(said).iter().any(|(whom, _)| *whom == user)
-        || case.members.possibly(group, user, time.from, until)
+    case.members.possibly(group, user, time.from, until)
 }

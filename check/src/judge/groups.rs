@@ -2,11 +2,12 @@
 //! below its cursor, and in the end all that was sent while the user was a member.
 
 use super::announcements::Time;
-use super::case::{Case, about};
+use super::case::Case;
 use super::devices::lacking;
 use super::membership::Memberships;
 use super::{Found, Harm, Promise, Violation, name};
 use crate::history::{Conversation, Device, DeviceIndex, Moment, Said};
+use crate::tables::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use wigwag_store::GroupId;
 
@@ -87,7 +88,7 @@ impl<'a> GroupLogs<'a> {
 
     /// What was due after a seq, up to another, and did not come.
     fn missing<'t>(&self, case: &Case<'t>, group: GroupId, log: &Log, after: u64, to: u64) -> Vec<(u64, &'t Said)> {
-        let Some(there) = case.tables.log(Conversation::Group(group)) else {
+        let Some(there) = case.timeline(Place::Log(Conversation::Group(group))) else {
             return Vec::new();
         };
         let entries = there.entries().filter(|(seq, _)| after < *seq && *seq <= to);
@@ -97,11 +98,9 @@ impl<'a> GroupLogs<'a> {
     }
 
     /// Whether the device is to get a message of the log: the user was a member all through its time, and the device either was
-    /// there already or reads it afterwards, as a member still in the same span. Of their own coming and going the inbox tells.
+    /// there already or reads it afterwards, as a member still in the same span. Of their own
+    /// coming and going the inbox tells; through that nobody is a member.
     fn is_due(&self, case: &Case<'_>, group: GroupId, seq: u64, said: &Said) -> bool {
-        if about(said).iter().any(|(user, _)| *user == self.of.user) {
-            return false;
-        }
         let time = match said.token {
             Some(token) => case.message(token).and_then(|message| {
                 let until = message.acknowledged();

@@ -50,8 +50,14 @@ impl Memberships {
                     if steps.is_empty() {
                         all.users.entry(group).or_default().push(user);
                     }
-                    let (begun, done) = (at, None);
-                    steps.push(Step { turn, begun, done });
+                    // One that is tried again, for nobody knows whether it was made, is one.
+                    let is_again = steps
+                        .last()
+                        .is_some_and(|last| last.done.is_none() && last.turn == turn);
+                    if !is_again {
+                        let (begun, done) = (at, None);
+                        steps.push(Step { turn, begun, done });
+                    }
                 }
                 What::Changed { group, user, turn } => {
                     let last = all.steps.get_mut(&(group, user)).and_then(|steps| steps.last_mut());

@@ -172,3 +172,11 @@ fn name(said: &Said) -> String {
         (None, None) => "a message that nobody sent".to_owned(),
     }
 }
+
+/// The same, with where it was said.
+fn name_in(said: &Said) -> String {
+    match said.token {
+        Some(token) => format!("{token} of {}", said.conversation),
+        None => name(said),
+    }
+}

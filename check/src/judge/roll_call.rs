@@ -38,7 +38,8 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
     }
 }
 
-/// The raw devices that were connected from when all had settled until the end of the roll call.
+/// The raw devices that connected when the faults had stopped and before all had settled, and stayed until the end of the roll call. A
+/// connection from before that may be one that a fault has had the server forget, though it is open.
 fn connected_through(case: &Case<'_>, called: Moment) -> Vec<DeviceIndex> {
     let mut since: BTreeMap<DeviceIndex, Moment> = BTreeMap::new();
     for (at, record) in case.history.records[..called].iter().enumerate() {
@@ -52,6 +53,8 @@ fn connected_through(case: &Case<'_>, called: Moment) -> Vec<DeviceIndex> {
         }
     }
     let is_raw = |device: &DeviceIndex| case.device(*device).kind == Kind::Raw;
-    let before = since.into_iter().filter(|(_, at)| *at < case.settled_at);
-    before.map(|(device, _)| device).filter(is_raw).collect()
+    let calm = case.history.records.iter().position(|record| record.what == What::Calm);
+    let span = calm.unwrap_or_default()..case.settled_at;
+    let within = since.into_iter().filter(|(_, at)| span.contains(at));
+    within.map(|(device, _)| device).filter(is_raw).collect()
 }

@@ -1,7 +1,7 @@
 //! Each timeline by itself, and copies against what they are copies of.
 
 use super::case::{Case, Identity, identity};
-use super::{Found, Harm, Promise, Violation, name};
+use super::{Found, Harm, Promise, Violation, name, name_in};
 use crate::history::{Conversation, Said};
 use crate::tables::{Place, Slot, Timeline};
 use std::collections::HashMap;
@@ -129,9 +129,8 @@ fn is_where_it_belongs(case: &Case<'_>, place: Place, seq: u64, said: &Said, fou
         }
         Place::Inbox(user) if !case.may_be_copied(user, said) => {
             let text = format!(
-                "{} of the super group {} is copied to {seq} of {}: it comes twice",
-                name(said),
-                said.conversation,
+                "{}, a super group, is copied to {seq} of {}: it comes twice",
+                name_in(said),
                 place.key()
             );
             found.push(Violation::new(Promise::G2, Harm::Duplicated, text).with(said.token));

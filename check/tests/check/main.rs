@@ -4,3 +4,4 @@ mod hand;
 mod judge;
 mod run;
 mod story;
+mod tables;
