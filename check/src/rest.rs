@@ -179,6 +179,19 @@ async fn of_raw(device: &mut Raw) -> Result<Option<String>> {
     Ok((behind > 0).then(|| format!("{behind} seqs of the inbox")))
 }
 
+/// Lets the devices by hand connect anew: a fault may have had the server forget a connection that is open, and nothing but a heartbeat
+/// tells what it misses then. What is promised to be pushed is asked of connections that were made without faults.
+pub(crate) async fn connect_anew(devices: &mut [Device]) {
+    let all = devices.iter_mut().map(async |device| {
+        if let Device::Raw(raw) = device {
+            raw.leave().await;
+            // Where that takes too long, the look at what is awaited goes on with it.
+            let _ = timeout(LOOK, raw.connect()).await;
+        }
+    });
+    join_all(all).await;
+}
+
 /// Says a last thing to every user, and waits until all devices by hand that are connected have been pushed it, or long enough.
 pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder: &Recorder) {
     let mut awaited = BTreeSet::new();

@@ -10,7 +10,7 @@ use crate::history::{History, Recorder, What};
 use crate::judge::{Stage, Violation, judge};
 use crate::life;
 use crate::plants::Plant;
-use crate::rest::{Rest, call_the_roll};
+use crate::rest::{Rest, call_the_roll, connect_anew};
 use crate::story;
 use crate::tables::Tables;
 use anyhow::{Context as _, Result, bail};
@@ -190,6 +190,7 @@ impl Play<'_> {
         over.send_replace(true);
         self.recorder.note(What::Calm);
         let mut devices = self.come_home(lives, changers).await?;
+        connect_anew(&mut devices).await;
         let mut rest = Rest::new(world, &cast);
         let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         devices.extend(cast.fresh(world, &place)?);
