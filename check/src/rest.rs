@@ -199,13 +199,16 @@ async fn of_raw(device: &mut Raw) -> Result<Option<String>> {
     Ok((behind > 0).then(|| format!("{behind} seqs of the inbox")))
 }
 
-/// Lets the devices by hand connect anew: a connection from before the faults stopped may be one that the server had to forget.
+/// Lets the devices by hand connect anew: a fault may have had the server forget a connection that is open, and nothing but a heartbeat
+/// tells what it misses then. What is promised to be pushed is asked of connections that were made without faults.
 pub(crate) async fn connect_anew(devices: &mut [Device]) {
-    let moves = devices.iter_mut().filter_map(|device| match device {
-        Device::Raw(raw) => Some(timeout(LOOK, raw.move_over())),
-        Device::Sdk(_) => None,
+    let all = devices.iter_mut().map(async |device| {
+        if let Device::Raw(raw) = device {
+            // Where that takes too long, the look at what is awaited goes on with it.
+            let _ = timeout(LOOK, raw.move_over()).await;
+        }
     });
-    join_all(moves).await;
+    join_all(all).await;
 }
 
 /// Says a last thing to every user, and waits until all devices by hand that are connected have been pushed it, or long enough.

@@ -186,15 +186,13 @@ impl Play<'_> {
         over.send_replace(true);
         self.recorder.note(What::Calm);
         let mut devices = self.come_home(lives, changers).await?;
+        connect_anew(&mut devices).await;
         let mut rest = Rest::new(world, &cast);
         let is_home = devices.len() == clients;
         let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await && is_home;
         if is_at_rest {
             devices.extend(cast.fresh(world, &place)?);
             is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
-        }
-        if is_at_rest {
-            connect_anew(&mut devices).await;
         }
         self.recorder.note(What::Settled);
         if is_at_rest {
