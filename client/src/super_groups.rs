@@ -40,6 +40,10 @@ struct Tracked {
     ended_at: Option<Instant>,
     /// Whether the inbox has told of the end.
     end_inboxed: bool,
+    /// The last time that the inbox told of this user's coming: the seq of that.
+    came_in: u64,
+    /// This user's going, or the group's end, that the log has told of: the seq of that.
+    went_out: Option<u64>,
 }
 
 /// State of receiving in all super groups.
@@ -76,6 +80,8 @@ impl SuperGroups {
             caught_up: false,
             ended_at: None,
             end_inboxed: false,
+            came_in: 0,
+            went_out: None,
         };
         self.groups.insert(group_id, tracked);
         true
@@ -111,6 +117,9 @@ impl SuperGroups {
             }
             return Inboxed::Plain;
         };
+        if turn == Some(Turn::In) {
+            tracked.came_in = seq;
+        }
         match turn {
             Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => {
                 (tracked.ended_at, tracked.end_inboxed) = (None, false);
@@ -162,18 +171,24 @@ impl SuperGroups {
         let Some(tracked) = self.groups.get_mut(&group_id) else {
             return (Vec::new(), false);
         };
+        let max_seq = page.max_seq;
         let (ready, next) = tracked.log.page(page);
         tracked.ask_at = match next {
             Next::Again => Some(now),
             Next::Later(pause) => Some(now + pause),
             Next::CaughtUp => None,
         };
-        let is_current = next == Next::CaughtUp;
+        let ready = self.by_log(group_id, ready, now);
+        let Some(tracked) = self.groups.get_mut(&group_id) else {
+            return (ready, false);
+        };
+        let goes_on = tracked.goes_on_to(max_seq, now);
+        let is_current = next == Next::CaughtUp && !goes_on;
         if is_current {
             tracked.caught_up = true;
             tracked.current_at = Some(now);
         }
-        (self.by_log(group_id, ready, now), is_current)
+        (ready, is_current)
     }
 
     /// Whether the user has read all that they may of a group that they have left, and the inbox has told of that.
@@ -248,9 +263,13 @@ impl SuperGroups {
             let is_dissolved = kind(message) == Some(GroupChangeType::Dissolved);
             is_dissolved || self.turn(message) == Some(Turn::Out)
         });
-        if let (Some(seq), Some(tracked)) = (end.map(|m| m.conversation_seq), self.groups.get_mut(&group_id)) {
-            tracked.log.end_at(seq);
-            tracked.ended_at = Some(now);
+        let end = end.map(|message| message.conversation_seq);
+        if let (Some(seq), Some(tracked)) = (end, self.groups.get_mut(&group_id)) {
+            // What the inbox has told of since is that the user came back.
+            if tracked.came_in < seq {
+                tracked.went_out = Some(seq);
+                tracked.end(now);
+            }
         }
         ready.retain(|message| self.turn(message).is_none());
         ready
@@ -267,6 +286,32 @@ impl SuperGroups {
             GroupChangeType::MemberLeft if message.sender_id == self.user_id => Some(Turn::Out),
             _ => None,
         }
+    }
+}
+
+impl Tracked {
+    /// The log ends where the user went.
+    fn end(&mut self, now: Instant) {
+        if let Some(seq) = self.went_out {
+            self.log.end_at(seq);
+            self.ended_at = Some(now);
+        }
+    }
+
+    /// Whether the server shows the user more, up to `max_seq`, than there was when they went: they have come back, and the inbox may have
+    /// told of it to an earlier process. Then the log goes on. Where the inbox has just told of their going, it will tell of their coming too.
+    fn goes_on_to(&mut self, max_seq: u64, now: Instant) -> bool {
+        let Some(seq) = self.went_out.filter(|_| !self.end_inboxed) else {
+            return false;
+        };
+        let goes_on = seq < max_seq && self.log.go_on(max_seq);
+        if goes_on {
+            (self.ended_at, self.ask_at) = (None, Some(now));
+        } else if seq >= max_seq && self.ended_at.is_none() {
+            // A page that was read while the user was going showed more than is theirs.
+            self.end(now);
+        }
+        goes_on
     }
 }
 

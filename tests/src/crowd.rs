@@ -109,9 +109,14 @@ impl World {
 
     /// A user of a crowd, logged in on a device. The stack was started [`with_crowd`].
     pub fn member(&self, user_id: UserId) -> Result<Account> {
+        self.member_on(user_id, DEVICE)
+    }
+
+    /// A user of a crowd, logged in on a device of this id. The stack was started [`with_crowd`].
+    pub fn member_on(&self, user_id: UserId, device_id: &str) -> Result<Account> {
         let claims = Claims {
             user: user_id,
-            device: DeviceKey::of(PLATFORM_LINUX, DEVICE),
+            device: DeviceKey::of(PLATFORM_LINUX, device_id),
             platform: PLATFORM_LINUX,
             expires_at_s: now_ms() / 1000 + TOKEN_TTL_S,
         };
@@ -120,7 +125,7 @@ impl World {
             user_id,
             phone_number: String::new(),
             token: keys.issue(&claims, now_ms() / 1000)?,
-            device_id: DEVICE.to_owned(),
+            device_id: device_id.to_owned(),
         })
     }
 

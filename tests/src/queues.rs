@@ -2,10 +2,12 @@
 
 use crate::World;
 use anyhow::{Context as _, Result, bail};
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wigwag_edge::Queue;
+use wigwag_local::lambda::{ACCOUNT_ID, REGION};
 use wigwag_local::sqs::{Message, Receive};
 use wigwag_store::StoreError;
 use wigwag_store::fanout::{Task, TaskQueue};
@@ -39,18 +41,21 @@ impl TaskQueue for Kept {
 impl World {
     /// The queue that tasks of the fan-out wait in.
     pub fn fanout_queue(&self) -> Result<Queue> {
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
-            .endpoint_url(&self.stack.aws_endpoint_url);
         let url = self
             .stack
             .stack
             .outputs
             .get("FanoutQueueUrl")
             .context("no such output")?;
-        Ok(Queue::new(config, url))
+        Ok(Queue::new(self.sqs_config(), url))
+    }
+
+    fn sqs_config(&self) -> Builder {
+        aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+            .endpoint_url(&self.stack.aws_endpoint_url)
     }
 
     /// Waits until no task waits and none is being worked on: all that was sent has been delivered and pushed.
@@ -80,9 +85,35 @@ impl World {
         Ok(self.stack.sqs().receive(name, receive).await?)
     }
 
+    /// Lets what the workers gave up come to them again; answers with how much of that there is.
+    pub async fn redrive(&self) -> Result<usize> {
+        let (dead, live) = (self.queue("FanoutDeadLetterQueue")?, self.queue("FanoutQueue")?);
+        let counts = self.stack.sqs().counts(dead)?;
+        if counts.visible > 0 {
+            let sqs = Client::from_conf(self.sqs_config().build());
+            let running = sqs.list_message_move_tasks().source_arn(arn(dead)).send().await?;
+            if !running.results().iter().any(|task| task.status() == Some("RUNNING")) {
+                let start = sqs.start_message_move_task().source_arn(arn(dead));
+                start.destination_arn(arn(live)).send().await?;
+            }
+        }
+        Ok(counts.visible + counts.in_flight + counts.delayed)
+    }
+
+    /// How many tasks wait for the workers, or are being worked on.
+    pub fn tasks(&self) -> Result<usize> {
+        let counts = self.stack.sqs().counts(self.queue("FanoutQueue")?)?;
+        Ok(counts.visible + counts.in_flight + counts.delayed)
+    }
+
     fn queue(&self, logical_id: &str) -> Result<&str> {
         let mut queues = self.stack.stack.queues.iter();
         let queue = queues.find(|queue| queue.logical_id == logical_id);
         Ok(queue.context("no such queue")?.name.as_str())
     }
+}
+
+/// The ARN of a queue.
+fn arn(queue: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{queue}")
 }

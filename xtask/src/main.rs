@@ -2,10 +2,12 @@
 
 mod bench;
 mod budget;
+mod check;
 mod size;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Chores of this project: what they print is what `docs/performance.md` states.
 #[derive(Debug, Parser)]
@@ -22,15 +24,19 @@ enum Chore {
     /// Measure throughput and latency through the whole local stack.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Play real clients under faults, and hold the guarantee against what came of it.
+    Check(check::Arguments),
     /// Build the bootstraps for release; print their size and how long they take to their first `/next`.
     Size(size::Arguments),
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     match Arguments::parse().chore {
-        Chore::Budget(arguments) => budget::run(&arguments).await,
-        Chore::Bench(bench) => bench::run(bench).await,
-        Chore::Size(arguments) => size::run(&arguments).await,
+        Chore::Budget(arguments) => budget::run(&arguments).await?,
+        Chore::Bench(bench) => bench::run(bench).await?,
+        Chore::Check(arguments) => return check::run(arguments).await,
+        Chore::Size(arguments) => size::run(&arguments).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

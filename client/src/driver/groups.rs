@@ -16,6 +16,10 @@ use wigwag_protocol::{Code, OutputFrame, Payload, Request};
 /// looked for there once more after that, before it is followed on the word of the list.
 const INBOX_LAG: Duration = Duration::from_secs(2);
 
+/// How long after the log has told of a group's end the inbox may still tell of it, or of what was before: copies that failed are made
+/// again for six minutes. Forgotten earlier, the group would begin anew with what the inbox tells, and its messages come twice.
+const INBOX_TELLS: Duration = Duration::from_mins(6);
+
 impl Driver {
     /// A connection has begun.
     pub(super) fn begin_groups(&mut self) {
@@ -254,7 +258,7 @@ impl Driver {
             return;
         }
         let (now, poll) = (Instant::now(), self.options.timing.super_group_poll);
-        for group_id in self.super_groups.over_for(now, poll) {
+        for group_id in self.super_groups.over_for(now, INBOX_TELLS) {
             self.end_group(group_id);
         }
         self.super_groups.look_for_lost(now, poll);

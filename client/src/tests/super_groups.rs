@@ -149,6 +149,67 @@ fn a_log_that_ends_with_this_users_going_ends_the_group_without_the_inbox() {
     assert_eq!(groups.over_for(now(), Duration::ZERO), [GROUP]);
 }
 
+/// A page of the log, as the server cuts it: it ends where one stay of the user ends.
+fn page_of_first_stay(next_seq: u64, max_seq: u64) -> PullOutputMsg {
+    PullOutputMsg {
+        messages: vec![text(6), change(7, GroupChangeType::MembersRemoved, &[ME])],
+        has_more: next_seq > 0,
+        next_seq,
+        max_seq,
+    }
+}
+
+#[test]
+fn who_went_and_came_back_is_not_gone_because_the_log_is_behind_the_inbox() {
+    let mut groups = following(5);
+    groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
+    groups.inboxed(&change(12, GroupChangeType::MembersAdded, &[ME]), now());
+    groups.page(GROUP, page_of_first_stay(11, 13), now());
+    assert!(groups.over_for(now(), Duration::ZERO).is_empty());
+    assert_eq!(groups.next_due().map(|(group, _)| group), Some(GROUP), "there is more");
+    let page = PullOutputMsg {
+        messages: vec![change(12, GroupChangeType::MembersAdded, &[ME]), text(13)],
+        max_seq: 13,
+        ..PullOutputMsg::default()
+    };
+    let (ready, _) = groups.page(GROUP, page, now());
+    assert_eq!(ready.len(), 1, "the inbox has handed 12 on");
+    assert_eq!(groups.cursor(GROUP), Some(13));
+}
+
+#[test]
+fn who_went_and_came_back_is_not_gone_because_an_earlier_process_was_told() {
+    let mut groups = following(5);
+    groups.page(GROUP, page_of_first_stay(11, 13), now());
+    assert!(groups.over_for(now(), Duration::ZERO).is_empty());
+    assert_eq!(groups.next_due().map(|(group, _)| group), Some(GROUP), "there is more");
+    // Where there is no more, that was the end.
+    let mut groups = following(5);
+    groups.page(GROUP, page_of_first_stay(0, 7), now());
+    assert_eq!(groups.over_for(now(), Duration::ZERO), [GROUP]);
+}
+
+#[test]
+fn who_went_and_came_back_begins_anew_where_the_inbox_is_yet_to_tell() {
+    let mut groups = following(5);
+    groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
+    groups.page(GROUP, page_of_first_stay(11, 13), now());
+    assert!(groups.is_over(GROUP));
+}
+
+#[test]
+fn a_page_that_was_read_while_the_user_was_going_does_not_keep_them() {
+    let mut groups = following(5);
+    groups.page(GROUP, page_of_first_stay(8, 9), now());
+    assert!(groups.over_for(now(), Duration::ZERO).is_empty());
+    let page = PullOutputMsg {
+        max_seq: 7,
+        ..PullOutputMsg::default()
+    };
+    groups.page(GROUP, page, now());
+    assert_eq!(groups.over_for(now(), Duration::ZERO), [GROUP]);
+}
+
 #[test]
 fn old_news_of_the_inbox_neither_ends_nor_begins_anything() {
     let mut groups = following(20);

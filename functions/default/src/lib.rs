@@ -9,6 +9,8 @@ mod group;
 mod heartbeat;
 mod login;
 mod message;
+#[cfg(feature = "plant")]
+mod plant;
 mod pull;
 mod reply;
 mod room;
@@ -25,6 +27,8 @@ use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 use wigwag_store::Store;
 use wigwag_store::devices::ConnectionPolicy;
+#[cfg(feature = "plant")]
+use wigwag_store::plant::{Bug, has};
 use wigwag_store::send::MessagesFrom;
 
 /// What the function keeps between events.
@@ -83,6 +87,10 @@ pub async fn handle(state: &State, event: Event, deadline: Instant, now_ms: i64)
         deadline,
         now_ms,
     };
+    #[cfg(feature = "plant")]
+    if has(Bug::RepeatDropped) && call.is_repeat(text).await? {
+        return Ok(Response::status(200));
+    }
     let output = call.answer(text).await?;
     Ok(Response::with_body(
         200,

@@ -5,6 +5,8 @@ use crate::error::StoreError;
 use crate::head::{Connection, Device, Head, attribute};
 use crate::ids::{DeviceKey, RoomId, TimelineId, UserId};
 use crate::item::{condition_item, corrupt, get_string, number, string};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::key;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -202,7 +204,7 @@ impl Store {
         connection_id: &str,
     ) -> Result<Disconnected, StoreError> {
         let name = attribute(attr::CONNECTION, device);
-        let result = self
+        let call = self
             .db
             .update_item()
             .table_name(&self.timelines)
@@ -211,10 +213,14 @@ impl Store {
             .condition_expression("begins_with(#c, :id)")
             .expression_attribute_names("#c", &name)
             .expression_attribute_values(":id", string(Connection::prefix(connected_at_ms, connection_id)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await;
-        let before = match result {
+            .return_values(ReturnValue::AllOld);
+        #[cfg(feature = "plant")]
+        let call = if plant::has(Bug::DisconnectUnchecked) {
+            call.condition_expression("begins_with(#c, :id) OR attribute_exists(#c)")
+        } else {
+            call
+        };
+        let before = match call.send().await {
             Ok(output) => output.attributes.unwrap_or_default(),
             Err(error) if condition_item(error.as_service_error()).is_some() => return Ok(Disconnected::NotThere),
             Err(error) => return Err(StoreError::call("UpdateItem (disconnect)")(error)),

@@ -29,6 +29,8 @@ mod item;
 mod items;
 pub mod messages;
 pub mod numbering;
+#[cfg(feature = "plant")]
+pub mod plant;
 pub mod rooms;
 pub mod schema;
 pub mod send;

@@ -19,6 +19,8 @@ use crate::groups::Stint;
 use crate::head::Head;
 use crate::ids::{GroupId, TimelineId, UserId};
 use crate::item::{Item, corrupt, get_number, get_string};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, INLINE_BYTES, Slot, key, slot_from_item};
 use futures_util::{StreamExt as _, stream};
@@ -128,6 +130,12 @@ impl Store {
     async fn plan_batch(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let redelivered = batch.deliveries.iter().filter(|delivery| delivery.redelivered);
         let redelivered: BTreeSet<u64> = redelivered.map(Delivery::conversation_seq).collect();
+        #[cfg(feature = "plant")]
+        let redelivered = if plant::has(Bug::RedeliveryCopiesAgain) {
+            BTreeSet::new()
+        } else {
+            redelivered
+        };
         batch.plans = self.plans(&batch.place, &redelivered).await?;
         if batch.is_planned() || batch.is_late() {
             return Ok(());
@@ -157,6 +165,8 @@ impl Store {
         for ((message, plan), settled) in mine.into_iter().zip(put.settled) {
             match settled {
                 Some(Settled::Done(_)) => drop(won.insert(message, plan)),
+                #[cfg(feature = "plant")]
+                Some(Settled::Exists) if plant::has(Bug::RedeliveryCopiesAgain) => drop(won.insert(message, plan)),
                 Some(Settled::Exists | Settled::Missing) => drop(lost.insert(message, plan)),
                 // It may stand, and then it names these seqs: whoever is handed the task next finds out.
                 None => {}
@@ -255,6 +265,10 @@ impl Store {
             let inbox = TimelineId::inbox(copy.user);
             let item = there.get(&(inbox.as_str().to_owned(), copy.seq));
             match item.map(slot_from_item).transpose()? {
+                #[cfg(feature = "plant")]
+                Some(Slot::Seal { .. }) if plant::has(Bug::SealIgnoresLateWriter) => {
+                    self.put(&inbox, copy.seq, &batch.entry(copy.message)).await?;
+                }
                 Some(Slot::Seal { .. }) => sealed.push(copy),
                 Some(Slot::Entry(entry)) if entry.key == batch.delivery(copy.message).logged.key => {}
                 _ => return Err(corrupt("timelines", format!("two writers at {inbox} {}", copy.seq))),
@@ -391,7 +405,10 @@ impl Batch<'_> {
                 continue;
             }
             for &(user, stint) in stints {
-                if stint.covers(message) && delivery.skip != Some(user) {
+                let is_entitled = stint.covers(message);
+                #[cfg(feature = "plant")]
+                let is_entitled = is_entitled || (plant::has(Bug::CopyToRemoved) && stint.left.is_some());
+                if is_entitled && delivery.skip != Some(user) {
                     let messages = wanted.entry(user).or_default();
                     if !messages.contains(&message) {
                         messages.push(message);

@@ -23,6 +23,8 @@ use crate::groups::Membership;
 use crate::head::{GroupSettings, Head};
 use crate::ids::{GroupId, Recipient};
 use crate::numbering::{Numbering, Verdict};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::timeline::Missing;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::{Code, pb};
@@ -83,6 +85,14 @@ impl Store {
                 self.give_up_one(&out.timeline(Place::Log), reserved.log_seq, now_ms)
                     .await;
                 let numbering = repeated(out, &sender)?;
+                #[cfg(feature = "plant")]
+                if plant::has(Bug::RepeatUnfinished) {
+                    return Ok(SentToGroup {
+                        message: out.message(&numbering),
+                        own_seq: numbering.own_seq,
+                        sender,
+                    });
+                }
                 self.finish_in_group(queue, out, group, &reserved, numbering, sender, now_ms)
                     .await
             }

@@ -25,6 +25,8 @@ use crate::head::{Head, attribute};
 use crate::ids::{Recipient, TimelineId, UserId};
 use crate::item::{condition_item, number};
 use crate::numbering::{Numbering, Plan, Verdict};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::{self, Missing};
 use crate::{Store, directory::Relation};
@@ -237,6 +239,10 @@ impl Store {
                 .expression_attribute_names("#client_id", attr::CLIENT_ID)
                 .expression_attribute_values(":previous", number(out.draft.key.client_id - 1));
         }
+        #[cfg(feature = "plant")]
+        if plant::has(Bug::RepeatGetsNewSeq) {
+            call = call.condition_expression(format!("({is_next}) OR attribute_exists(#t)"));
+        }
         match call.send().await {
             Ok(output) => Ok(Claim::Won(Head::from_item(&output.attributes.unwrap_or_default())?)),
             Err(error) => match condition_item(error.as_service_error()) {
@@ -257,6 +263,16 @@ impl Store {
         self.give_up(out, Some(reserved.log_seq), Some(reserved.receiver.seq), now_ms)
             .await;
         let numbering = repeated(out, &sender)?;
+        #[cfg(feature = "plant")]
+        if plant::has(Bug::RepeatUnfinished) {
+            return Ok(Sent {
+                message: out.message(&numbering),
+                own_seq: numbering.own_seq,
+                receiver_seq: numbering.plan.receiver_seq,
+                sender,
+                receiver: reserved.receiver,
+            });
+        }
         self.finish(out, numbering, sender, reserved.receiver, now_ms).await
     }
 

@@ -7,6 +7,8 @@ use crate::error::StoreError;
 use crate::head::{Head, attribute};
 use crate::item::{condition_item, number};
 use crate::numbering::Numbering;
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::{self, Missing, Put};
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -31,6 +33,11 @@ impl Store {
         let (mut numbering, mut head) = (planned, None);
         loop {
             let seq = numbering.seq(place);
+            #[cfg(feature = "plant")]
+            if plant::has(Bug::AckBeforeLog) {
+                self.put_behind(&timeline, seq, out.entry(place, &numbering, now_ms));
+                return Ok(Placed { numbering, head });
+            }
             match self.put(&timeline, seq, &out.entry(place, &numbering, now_ms)).await? {
                 Put::Differs(there) if matches!(place, Place::Log) && !out.is_in(&there) => {
                     return Err(Refusal::from(Code::CLIENT_ID_REUSED).into());

@@ -17,6 +17,8 @@ pub use read::{Page, Range};
 use crate::error::StoreError;
 use crate::ids::{MessageKey, TimelineId};
 use crate::item::{self, Item, bytes, corrupt, get_bytes, get_number, get_string, number, string};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::{Store, head::Head};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -182,17 +184,21 @@ impl Store {
 
     /// Puts an item where nothing stands, or answers with what does.
     async fn put_if_vacant(&self, item: Item) -> Result<Option<Slot>, StoreError> {
-        let result = self
+        let call = self
             .db
             .put_item()
             .table_name(&self.timelines)
             .set_item(Some(item))
             .condition_expression(VACANT)
             .expression_attribute_names("#t", attr::TIMELINE)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match result {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        #[cfg(feature = "plant")]
+        let call = if plant::has(Bug::SealIgnoresLateWriter) {
+            call.condition_expression(plant::vacant_or_sealed(VACANT))
+        } else {
+            call
+        };
+        match call.send().await {
             Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
                 Some(service) if service.is_conditional_check_failed_exception() => {

@@ -5,6 +5,8 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::head::Head;
 use crate::item::{corrupt, get_number, number, string};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 
@@ -79,6 +81,8 @@ impl Store {
         };
         let newest = (head.seq, head.reserved_at_ms);
         let dead = dead_holes(&rows.slots, range.after, end, newest, now_ms);
+        #[cfg(feature = "plant")]
+        let dead = if plant::has(Bug::NoSeal) { Vec::new() } else { dead };
         for (seq, slot) in self.seal_all(timeline, &dead, now_ms).await? {
             rows.slots.insert(seq, slot);
         }
@@ -194,6 +198,12 @@ fn page(rows: Rows, after: u64, max_seq: u64) -> Page {
         cursor += 1;
     }
     let last_row = rows.slots.keys().next_back().copied().unwrap_or(after);
+    #[cfg(feature = "plant")]
+    if plant::has(Bug::ReadPastHole) {
+        cursor = last_row;
+    } else if plant::has(Bug::CursorToCounter) && !rows.cut {
+        cursor = max_seq;
+    }
     let has_more = rows.cut && cursor == last_row && cursor < max_seq;
     Page {
         entries: rows.slots.into_iter().filter_map(entry).collect(),

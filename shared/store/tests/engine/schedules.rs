@@ -24,6 +24,17 @@
 //! | `seal_over_entry`: a seal replaces an entry | 33 |
 //! | `inbox_first`: the inboxes are written before the log | 39 |
 //! | `own_time`: a repeat stamps the message with its own time | 99 |
+//!
+//! Some bugs stay in the store, behind the feature `plant` (`src/plant.rs`), for the history checker. They can be had here too:
+//!
+//! ```text
+//! WIGWAG_PLANT=read-past-hole cargo test --test engine --features wigwag-store/plant schedules::whatever
+//! ```
+//!
+//! With `WIGWAG_SCHEDULE_SEED=1000 WIGWAG_SCHEDULES=14`, of 40 seeds `read-past-hole` is found by 33, `cursor-to-counter` by 40,
+//! `ack-before-log` by 40, `repeat-gets-new-seq` by 39, `repeat-unfinished` by 32, `no-seal` by 33, `seal-ignores-late-writer` by 11.
+//! Tests of their own find the others: `disconnect-unchecked` in `devices`, `redelivery-copies-again`, `copy-to-removed` and
+//! `push-to-removed` in `deliver`, `history-before-join` in `groups`.
 
 use crate::dice::Dice;
 use crate::guarantees::violations;

@@ -1,0 +1,83 @@
+//! All functions in one binary, each as its own `main.rs` starts it, with the bug that `WIGWAG_PLANT` names. The last word of
+//! `AWS_LAMBDA_FUNCTION_NAME` tells which function to be. Without that variable: prints the names of the bugs that there are.
+
+// The SDK's futures nest deeper than the compiler's default depth.
+#![recursion_limit = "256"]
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use std::time::Duration;
+use wigwag_edge::{clock, telemetry};
+use wigwag_store::plant::Bug;
+
+/// As `wigwag-default` keeps it.
+const ANSWERING: Duration = Duration::from_millis(500);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let Ok(function) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") else {
+        for bug in Bug::ALL {
+            println!("{}", bug.name());
+        }
+        return Ok(());
+    };
+    telemetry::init()?;
+    match function.rsplit('-').next().unwrap_or_default() {
+        "AuthorizerFunction" => authorizer().await,
+        "ConnectFunction" => connect().await,
+        "DisconnectFunction" => disconnect().await,
+        "DefaultFunction" => default().await,
+        "ApiFunction" => api().await,
+        "FanoutFunction" => fanout().await,
+        _ => Err(format!("AWS_LAMBDA_FUNCTION_NAME: there is no function {function}").into()),
+    }
+}
+
+async fn authorizer() -> Result<(), Error> {
+    let state = &wigwag_authorizer::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        wigwag_authorizer::handle(state, &event.payload, clock::now_ms()).map_err(Error::from)
+    }))
+    .await
+}
+
+async fn connect() -> Result<(), Error> {
+    let state = &wigwag_connect::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        wigwag_connect::handle(state, event.payload, clock::now_ms()).await
+    }))
+    .await
+}
+
+async fn disconnect() -> Result<(), Error> {
+    let state = &wigwag_disconnect::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        wigwag_disconnect::handle(state, event.payload, clock::now_ms()).await
+    }))
+    .await
+}
+
+async fn default() -> Result<(), Error> {
+    let state = &wigwag_default::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        let deadline = clock::deadline(&event.context, ANSWERING);
+        wigwag_default::handle(state, event.payload, deadline, clock::now_ms()).await
+    }))
+    .await
+}
+
+async fn api() -> Result<(), Error> {
+    let state = &wigwag_api::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        wigwag_api::handle(state, event.payload, clock::now_ms()).await
+    }))
+    .await
+}
+
+async fn fanout() -> Result<(), Error> {
+    let state = &wigwag_fanout::State::from_env()?;
+    run(service_fn(async |event: LambdaEvent<_>| {
+        let deadlines = wigwag_fanout::Deadlines::of(&event.context);
+        wigwag_fanout::handle(state, event.payload, deadlines, clock::now_ms()).await
+    }))
+    .await
+}

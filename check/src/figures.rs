@@ -1,0 +1,117 @@
+//! What a run comes to, in one line or in JSON.
+
+use crate::history::{History, What};
+use crate::judge::{Harm, Violation};
+use crate::tables::Tables;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+/// The figures of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Messages that were sent: begun by a device, refused ones among them.
+    pub sent: usize,
+    /// Of those, how many were acknowledged.
+    pub acknowledged: usize,
+    /// How many times a message that had been answered was repeated and answered again.
+    pub repeats: usize,
+    /// Changes of membership.
+    pub changes: usize,
+    /// Faults by kind, without those that never happened.
+    pub faults: BTreeMap<String, u64>,
+    /// Violations of each harm.
+    pub lost: usize,
+    /// See [`crate::judge::Harm`].
+    pub duplicated: usize,
+    /// See [`crate::judge::Harm`].
+    pub reordered: usize,
+    /// See [`crate::judge::Harm`].
+    pub leaked: usize,
+    /// See [`crate::judge::Harm`].
+    pub other: usize,
+    /// Seqs that were given up.
+    pub sealed: usize,
+    /// Entries that stand, of all inboxes and logs.
+    pub entries: usize,
+    /// From the end of the faults until everybody had everything, in ms; 0 where that never was.
+    pub converged_ms: u64,
+}
+
+impl Figures {
+    /// Counts.
+    pub fn of(history: &History, tables: &Tables, violations: &[Violation], mut faults: BTreeMap<String, u64>) -> Self {
+        faults.retain(|_, times| *times > 0);
+        let mut figures = Self {
+            faults,
+            sealed: tables.seals(),
+            entries: tables.entries(),
+            converged_ms: converged_ms(history).unwrap_or_default(),
+            ..Self::default()
+        };
+        figures.count(history);
+        for violation in violations {
+            *figures.of_harm(violation.harm) += 1;
+        }
+        figures
+    }
+
+    fn count(&mut self, history: &History) {
+        let mut answered = HashSet::new();
+        for record in &history.records {
+            match &record.what {
+                What::Send { .. } => self.sent += 1,
+                What::Acknowledged { message, .. } if answered.insert(*message) => self.acknowledged += 1,
+                What::Acknowledged { .. } => self.repeats += 1,
+                What::Changed { .. } => self.changes += 1,
+                _ => {}
+            }
+        }
+    }
+
+    fn of_harm(&mut self, harm: Harm) -> &mut usize {
+        match harm {
+            Harm::Lost => &mut self.lost,
+            Harm::Duplicated => &mut self.duplicated,
+            Harm::Reordered => &mut self.reordered,
+            Harm::Leaked => &mut self.leaked,
+            Harm::Other => &mut self.other,
+        }
+    }
+}
+
+fn converged_ms(history: &History) -> Option<u64> {
+    let at = |what: &What| history.records.iter().find(|record| record.what == *what);
+    let (calm, settled) = (at(&What::Calm)?, at(&What::Settled)?);
+    Some(settled.at_ms.saturating_sub(calm.at_ms))
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sent,
+            acknowledged,
+            repeats,
+            changes,
+            ..
+        } = self;
+        write!(
+            f,
+            "sent {sent}, acknowledged {acknowledged}, repeats {repeats}, changes {changes}; faults {}",
+            self.faults.values().sum::<u64>()
+        )?;
+        if !self.faults.is_empty() {
+            let kinds = self.faults.iter().map(|(kind, times)| format!("{kind} {times}"));
+            write!(f, " ({})", kinds.collect::<Vec<_>>().join(", "))?;
+        }
+        write!(
+            f,
+            "; lost {}, duplicated {}, reordered {}, leaked {}, other {}; sealed {}, entries {}; ",
+            self.lost, self.duplicated, self.reordered, self.leaked, self.other, self.sealed, self.entries
+        )?;
+        match self.converged_ms {
+            0 => f.write_str("not converged"),
+            ms => write!(f, "converged in {}.{} s", ms / 1000, ms % 1000 / 100),
+        }
+    }
+}

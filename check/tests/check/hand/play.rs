@@ -1,0 +1,189 @@
+//! A run in which everything occurs.
+
+use super::*;
+
+/// A run in which nothing is wrong and everything occurs:
+///
+/// - `m1` and `m2` from `u1.a` to u2; `m3` from the raw `u3.a` to u1, repeated and answered again
+/// - `m4` and `m5` in the group; u4 joins it: `m6`; u3 leaves it: `m7`, and `m8` of u3 is refused; u4 leaves it, and is refused `m9`; u3 comes
+///   back, and u4 at the same time: `m10`, and both go again; `m24` of u4 is refused
+/// - `m11` and `m12` in the super group; u4 is removed from it: `m13`, and comes back: `m14`
+/// - `m15` stands though it was given up, and behind `m23`, which was sent later; and `m16` only in its log; `m17` was never seen again
+/// - `m18` was accepted while u3 left, `m19` while its sender did
+/// - `m22` was forgotten when its device was installed anew
+/// - `m20` and `m21` in both groups in the end; a group of which nobody knows
+/// - u4.a is installed anew, u2.a crashes
+/// - from `m100` on: the roll call
+pub(crate) fn everything() -> Run {
+    let mut run = settled();
+    roll_call(&mut run);
+    run
+}
+
+/// The same without the roll call.
+pub(crate) fn settled() -> Run {
+    let mut run = Run::default();
+    run.history.super_groups.push(SUPER);
+    let [u1, u2, u4] = [(1, "u1.a"), (2, "u2.a"), (4, "u4.a")].map(|(user, name)| run.device(user, name, Kind::Sdk));
+    let u3 = run.device(3, "u3.a", Kind::Raw);
+    let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
+    run.change(GROUP, GroupChangeType::Created, 1, &[1, 2, 3]);
+    run.change(SUPER, GroupChangeType::Created, 1, &[1, 2, 4]);
+    for group in [GROUP, SUPER] {
+        run.promote(group, 2);
+    }
+    between_two(&mut run, u1, u2, u3);
+    in_a_group(&mut run, u1, u2, u3, u4);
+    in_a_super_group(&mut run, u1, u2, u4);
+    for user in 1..=4 {
+        run.seal(inbox(user));
+    }
+    run.sync(u2);
+    run.on(u2, What::Crashed);
+    run.on(u2, What::Started);
+    run.on(u2, What::Connected);
+    run.sync(u4);
+    run.send(u4, 22, large);
+    run.reinstall(u4);
+    run.sync(u4);
+    unanswered(&mut run, u2);
+    run.founded_in_vain();
+    run.sends(u1, 20, group);
+    run.sends(u1, 21, large);
+    for log in [group, large] {
+        run.seal(Place::Log(log));
+    }
+    in_the_end(&mut run, &[u1, u2, u4]);
+    run
+}
+
+fn between_two(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex) {
+    run.sends(u1, 1, Conversation::Pair(1, 2));
+    run.seal(pair(1, 2));
+    run.sync(u2);
+    run.sends(u1, 2, Conversation::Pair(1, 2));
+    let answer = run.sends(u3, 3, Conversation::Pair(1, 3));
+    run.acknowledge(u3, 3, answer);
+    run.push(u3);
+    run.sync_by_hand(u3);
+}
+
+fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, u4: DeviceIndex) {
+    let group = Conversation::Group(GROUP);
+    run.sends(u2, 4, group);
+    run.push(u3);
+    run.sends(u2, 5, group);
+    run.change(GROUP, GroupChangeType::MembersAdded, 1, &[4]);
+    run.sends(u1, 6, group);
+    // It takes its place before u3 leaves, and is acknowledged after that.
+    run.send(u1, 18, group);
+    let answer = run.accept(u1, 18, group);
+    run.change(GROUP, GroupChangeType::MemberLeft, 3, &[3]);
+    run.acknowledge(u1, 18, answer);
+    run.push(u3);
+    run.sends(u1, 7, group);
+    run.refused(u3, 8, group);
+    // Claimed before its sender leaves, finished after that.
+    run.send(u4, 19, group);
+    run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
+    let mut answer = run.accept(u4, 19, group);
+    let said = run.at(GROUP_LOG, 19).1;
+    answer.seq = run.copy(4, &said);
+    run.acknowledge(u4, 19, answer);
+    run.refused(u4, 9, group);
+    // u4 comes back too, begun before that and made after it.
+    let (user, turn) = (4, Turn::Joins);
+    run.note(What::Change {
+        group: GROUP,
+        user,
+        turn,
+    });
+    run.change(GROUP, GroupChangeType::MembersAdded, 1, &[3]);
+    run.changes(GROUP, GroupChangeType::MembersAdded, 1, &[4]);
+    run.note(What::Changed {
+        group: GROUP,
+        user,
+        turn,
+    });
+    run.sends(u3, 10, group);
+    run.change(GROUP, GroupChangeType::MembersRemoved, 1, &[3]);
+    run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
+    run.refused(u4, 24, group);
+    run.sync_by_hand(u3);
+    run.pull(u3, GROUP_LOG, &[4, 5, 18, 10]);
+    run.on(
+        u3,
+        What::Denied {
+            group: SUPER,
+            code: 1213,
+        },
+    );
+    run.seal(GROUP_LOG);
+}
+
+fn in_a_super_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u4: DeviceIndex) {
+    let large = Conversation::Group(SUPER);
+    run.sends(u1, 11, large);
+    run.seal(SUPER_LOG);
+    run.sends(u2, 12, large);
+    run.sync(u4);
+    run.change(SUPER, GroupChangeType::MembersRemoved, 1, &[4]);
+    run.sends(u2, 13, large);
+    run.change(SUPER, GroupChangeType::MembersAdded, 1, &[4]);
+    run.sends(u1, 14, large);
+    run.sync(u1);
+}
+
+fn unanswered(run: &mut Run, u2: DeviceIndex) {
+    let give_up = |run: &mut Run, number| {
+        let message = token(number);
+        let reason = "its numbering was lost".to_owned();
+        run.on(u2, What::GivenUp { message, reason });
+    };
+    run.send(u2, 15, Conversation::Pair(1, 2));
+    give_up(run, 15);
+    run.sends(u2, 23, Conversation::Pair(1, 2));
+    run.accept(u2, 15, Conversation::Pair(1, 2));
+    run.send(u2, 16, Conversation::Pair(2, 3));
+    let said = run.said(u2, 16, Conversation::Pair(2, 3));
+    run.log(&said);
+    run.seal(pair(2, 3));
+    give_up(run, 16);
+    run.send(u2, 17, Conversation::Pair(2, 3));
+    give_up(run, 17);
+}
+
+fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
+    run.note(What::Calm);
+    let raw = run.named("u3.a");
+    let reason = "to connect anew".to_owned();
+    run.on(raw, What::Disconnected { reason });
+    run.on(raw, What::Connected);
+    run.seal(inbox(1));
+    for &device in sdk {
+        run.sync(device);
+    }
+    for user in 1..=4 {
+        let device = run.device(user, &format!("u{user}.fresh"), Kind::Fresh);
+        run.sync(device);
+        run.on(device, What::Left);
+    }
+    run.note(What::Settled);
+}
+
+fn roll_call(run: &mut Run) {
+    let (caller, raw) = (run.named("u1.a"), run.named("u3.a"));
+    for user in 2..=4 {
+        let number = 100 + user;
+        let message = token(number);
+        // The first attempt is refused for being too fast.
+        run.seal(inbox(user));
+        run.sends(caller, number, Conversation::pair(1, user));
+        run.note(What::RollCall { message, user });
+        if user == 3 {
+            run.push(raw);
+        }
+    }
+    run.sends(caller, 90, Conversation::Group(SUPER));
+    run.note(What::RollCalled);
+}

@@ -1,0 +1,90 @@
+//! Promise G5, and that every message is answered.
+
+use super::*;
+
+#[test]
+fn a_repeat_gets_another_answer() {
+    for change in [
+        (|answer| answer.seq += 1) as fn(&mut Answer),
+        |answer| answer.conversation_seq += 1,
+        |answer| answer.send_time_ms += 1,
+    ] {
+        let mut run = everything();
+        answer(&mut run, 3, 1, change);
+        run.is_at_once(Promise::G5, Harm::Other);
+    }
+}
+
+#[test]
+fn an_answer_is_not_true() {
+    for change in [
+        (|answer| answer.seq += 1) as fn(&mut Answer),
+        |answer| answer.conversation_seq += 1,
+        |answer| answer.client_id += 1,
+        |answer| answer.session += 1,
+    ] {
+        for number in [1, 4] {
+            let mut run = everything();
+            answer(&mut run, number, 0, change);
+            run.is_at_once(Promise::G5, Harm::Other);
+        }
+    }
+    let mut run = everything();
+    answer(&mut run, 11, 0, |answer| answer.seq = 5);
+    run.is_at_once(Promise::G5, Harm::Other);
+}
+
+/// Refuses a message at a later time.
+fn refuse(run: &mut Run, at: usize, device: &str, number: u64, code: u32) {
+    let message = token(number);
+    run.insert(at, device, What::Refused { message, code });
+}
+
+#[test]
+fn a_repeat_is_refused() {
+    let mut run = everything();
+    let last = |what: &What| matches!(what, What::Came { .. });
+    let at = run.find("u3.a", last);
+    refuse(&mut run, at, "u3.a", 3, 1210);
+    run.is_at_once(Promise::G5, Harm::Other);
+}
+
+#[test]
+fn a_repeat_may_be_refused_when_something_newer_was_sent() {
+    let mut run = everything();
+    let at = run.calm();
+    refuse(&mut run, at, "u3.a", 3, 1208);
+    assert_eq!(run.judged(Stage::Settled), []);
+}
+
+#[test]
+fn what_one_attempt_was_refused_another_may_be_answered() {
+    let mut run = everything();
+    let at = run.find("u3.a", |what| matches!(what, What::Acknowledged { .. }));
+    refuse(&mut run, at, "u3.a", 3, 1203);
+    assert_eq!(run.judged(Stage::Settled), []);
+}
+
+#[test]
+fn a_member_is_refused_as_none() {
+    let mut run = everything();
+    let (message, to) = (token(50), Conversation::Group(GROUP));
+    let at = run.calm();
+    run.insert(at, "u2.a", What::Send { message, to });
+    let mut muted = run.clone();
+    refuse(&mut run, at + 1, "u2.a", 50, NOT_A_MEMBER);
+    run.is_at_once(Promise::Answered, Harm::Other);
+    refuse(&mut muted, at + 1, "u2.a", 50, 1215);
+    assert_eq!(muted.judged(Stage::Settled), []);
+}
+
+#[test]
+fn a_message_is_never_answered() {
+    let mut run = everything();
+    let at = run.find(
+        "u1.a",
+        |what| matches!(what, What::Acknowledged { message, .. } if *message == token(1)),
+    );
+    run.history.records.remove(at);
+    run.is_in_the_end(Promise::Answered, Harm::Other);
+}

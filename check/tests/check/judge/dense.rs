@@ -1,0 +1,80 @@
+//! Promise G3: no holes, and no cursor beyond what a device did not get.
+
+use super::*;
+
+#[test]
+fn nothing_stands_at_a_seq() {
+    for place in [inbox(1), pair(1, 2), GROUP_LOG] {
+        let mut run = everything();
+        let seq = run.sealed(place);
+        run.timeline(place).slots.remove(&seq);
+        run.is_in_the_end(Promise::G3, Harm::Other);
+    }
+}
+
+#[test]
+fn something_stands_beyond_the_end() {
+    let mut run = everything();
+    let beyond = run.tables.timelines["p1-2"].counter + 1;
+    run.set(pair(1, 2), beyond, Slot::Seal);
+    run.is_in_the_end(Promise::G3, Harm::Other);
+}
+
+#[test]
+fn the_sdk_hands_on_a_message_and_has_skipped_one() {
+    for (device, number) in [("u2.a", 1), ("u4.a", 6), ("u1.fresh", 4)] {
+        let mut run = everything();
+        run.history.records.remove(run.came(device, Path::Inbox, number));
+        run.is_at_once(Promise::G3, Harm::Lost);
+    }
+}
+
+#[test]
+fn what_is_handed_on_is_a_cursor_too() {
+    let mut run = everything();
+    run.history.records.remove(run.came("u2.a", Path::Inbox, 1));
+    let cut = run.calm();
+    let is_cursor = |what: &What| matches!(what, What::Cursor { .. });
+    run.history.records.truncate(cut);
+    run.history
+        .records
+        .retain(|record| record.device != Some(1) || !is_cursor(&record.what));
+    let found = run.judged(Stage::Running);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].promise, found[0].harm), (Promise::G3, Harm::Lost));
+}
+
+#[test]
+fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
+    let mut run = everything();
+    while let Some(at) = run.history.records.iter().position(|record| match &record.what {
+        What::Came { said, .. } => record.device == Some(3) && said.seq > 0 && said.token == Some(token(4)),
+        _ => false,
+    }) {
+        run.history.records.remove(at);
+    }
+    run.is_at_once(Promise::G3, Harm::Lost);
+}
+
+#[test]
+fn the_sdk_skips_a_message_of_a_super_group() {
+    for (device, number) in [("u2.a", 12), ("u4.a", 12), ("u4.fresh", 14)] {
+        let mut run = everything();
+        run.history.records.remove(run.came(device, Path::GroupLog, number));
+        run.is_at_once(Promise::G3, Harm::Lost);
+    }
+}
+
+#[test]
+fn the_sdk_skips_an_announcement_of_a_super_group() {
+    let mut run = everything();
+    let at = run.find("u2.a", |what| match what {
+        What::Came { by, said } => {
+            let about = said.change.as_ref().map(|(_, users)| users.as_slice());
+            *by == Path::GroupLog && about == Some(&[4])
+        }
+        _ => false,
+    });
+    run.history.records.remove(at);
+    run.is_at_once(Promise::G3, Harm::Lost);
+}

@@ -1,0 +1,70 @@
+//! Promise G2: nothing is there, or comes, twice.
+
+use super::*;
+
+#[test]
+fn a_message_stands_twice_in_an_inbox() {
+    for (user, number) in [(2, 1), (1, 15), (4, 6)] {
+        let mut run = everything();
+        let said = run.at(inbox(user), number).1;
+        run.add(user, &said);
+        run.is_at_once(Promise::G2, Harm::Duplicated);
+    }
+}
+
+#[test]
+fn a_message_stands_twice_in_a_log() {
+    for (place, number) in [(pair(1, 2), 1), (pair(2, 3), 16), (GROUP_LOG, 5)] {
+        let mut run = everything();
+        let said = run.at(place, number).1;
+        log(&mut run, place, said);
+        run.is_at_once(Promise::G2, Harm::Duplicated);
+    }
+}
+
+#[test]
+fn an_announcement_stands_twice_in_an_inbox() {
+    let mut run = everything();
+    let said = run.announced(inbox(1), GROUP, 4).1;
+    run.add(1, &said);
+    run.is_at_once(Promise::G2, Harm::Duplicated);
+}
+
+#[test]
+fn a_change_is_announced_twice() {
+    let mut run = everything();
+    let said = run.announced(GROUP_LOG, GROUP, 4).1;
+    log(&mut run, GROUP_LOG, said);
+    run.is_in_the_end(Promise::G2, Harm::Duplicated);
+}
+
+#[test]
+fn a_message_of_a_super_group_is_copied() {
+    let mut run = everything();
+    let said = run.at(SUPER_LOG, 11).1;
+    run.add(2, &said);
+    run.is_at_once(Promise::G2, Harm::Duplicated);
+    // It is no loss where a device leaves it out.
+    let mut run = everything();
+    let seq = run.sealed(inbox(2));
+    run.set(inbox(2), seq, Slot::Entry(Said { seq, ..said }));
+    run.is_at_once(Promise::G2, Harm::Duplicated);
+}
+
+#[test]
+fn a_message_comes_twice_by_the_inbox() {
+    let mut run = everything();
+    let at = run.came("u2.a", Path::Inbox, 1);
+    let again = run.history.records[at].what.clone();
+    run.insert(run.calm(), "u2.a", again);
+    run.is_at_once(Promise::G2, Harm::Duplicated);
+}
+
+#[test]
+fn a_message_comes_twice_by_the_log_of_a_super_group() {
+    let mut run = everything();
+    let at = run.came("u2.a", Path::GroupLog, 11);
+    let again = run.history.records[at].what.clone();
+    run.insert(run.calm(), "u2.a", again);
+    run.is_at_once(Promise::G2, Harm::Duplicated);
+}

@@ -1,0 +1,135 @@
+//! Promise G1: what was acknowledged is there, as it was sent.
+
+use super::*;
+
+#[test]
+fn an_acknowledged_message_is_not_in_its_log() {
+    for (place, number) in [(pair(1, 2), 1), (GROUP_LOG, 4), (SUPER_LOG, 21)] {
+        let mut run = everything();
+        run.forget(place, run.at(place, number).0);
+        run.is_at_once(Promise::G1, Harm::Lost);
+        assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
+    }
+}
+
+#[test]
+fn an_acknowledged_message_is_not_in_the_inbox_of_the_other() {
+    let mut run = everything();
+    run.forget(inbox(2), run.at(inbox(2), 1).0);
+    run.is_at_once(Promise::G1, Harm::Lost);
+}
+
+#[test]
+fn an_acknowledged_message_is_not_in_its_senders_inbox() {
+    for (user, number) in [(1, 1), (2, 4), (4, 19)] {
+        let mut run = everything();
+        run.forget(inbox(user), run.at(inbox(user), number).0);
+        run.is_at_once(Promise::G1, Harm::Lost);
+    }
+}
+
+#[test]
+fn a_member_has_no_copy() {
+    // u4 has joined, u3 is not gone, u2 has nothing to do with it.
+    for (user, number) in [(4, 6), (3, 5), (2, 19)] {
+        let mut run = everything();
+        run.forget(inbox(user), run.at(inbox(user), number).0);
+        run.is_in_the_end(Promise::G1, Harm::Lost);
+    }
+}
+
+#[test]
+fn a_user_who_left_meanwhile_need_not_have_a_copy() {
+    let mut run = everything();
+    run.forget(inbox(3), run.at(inbox(3), 18).0);
+    assert_eq!(run.judged(Stage::Settled), []);
+}
+
+#[test]
+fn an_announcement_has_no_copy() {
+    // A member, who joins, who goes; of a super group only whom it is about.
+    let cases = [(2, GROUP, 4), (4, SUPER, 4), (3, GROUP, 3), (4, GROUP, 4)];
+    for (user, group, about) in cases {
+        let mut run = everything();
+        run.forget(inbox(user), run.announced(inbox(user), group, about).0);
+        run.is_in_the_end(Promise::G1, Harm::Lost);
+    }
+}
+
+#[test]
+fn a_change_is_not_announced() {
+    let mut run = everything();
+    let users: &[(Place, u64)] = &[(SUPER_LOG, 4), (inbox(4), 4)];
+    for (place, about) in users {
+        run.forget(*place, run.announced(*place, SUPER, *about).0);
+    }
+    run.is_in_the_end(Promise::G1, Harm::Lost);
+}
+
+#[test]
+fn a_copy_refers_to_nothing() {
+    let mut run = everything();
+    let (log, seq) = ("g7".to_owned(), 1000);
+    run.set(inbox(1), run.sealed(inbox(1)), Slot::Dangling { log, seq });
+    run.is_in_the_end(Promise::G1, Harm::Lost);
+}
+
+#[test]
+fn there_are_copies_of_what_is_in_no_log() {
+    let mut run = everything();
+    run.forget(pair(1, 2), run.at(pair(1, 2), 15).0);
+    run.is_at_once(Promise::G1, Harm::Lost);
+}
+
+#[test]
+fn there_are_copies_of_what_did_not_come_into_its_log() {
+    let mut run = everything();
+    let (seq, _) = run.at(pair(1, 2), 15);
+    let log = run.timeline(pair(1, 2));
+    log.slots.retain(|other, _| *other < seq);
+    log.counter = seq - 1;
+    // Nothing that came later is asked for.
+    run.history.records.truncate(run.calm());
+    let of_it = |stage| {
+        let mut found = run.judged(stage);
+        found.retain(|violation| violation.text.contains("p1-2") || violation.text.contains("u1-u2"));
+        found.retain(|violation| violation.messages == [token(15)]);
+        found
+    };
+    assert_eq!(of_it(Stage::Running), []);
+    let found = of_it(Stage::Settled);
+    assert_eq!(found.len(), 2, "one for each copy");
+    assert_eq!((found[0].promise, found[0].harm), (Promise::G1, Harm::Lost));
+}
+
+#[test]
+fn a_message_is_garbled() {
+    let mut run = everything();
+    run.rewrite(&[pair(1, 2)], 1, |said| said.intact = false);
+    run.is_at_once(Promise::G1, Harm::Other);
+}
+
+#[test]
+fn a_message_stands_that_nobody_sent() {
+    let mut run = everything();
+    let mut unsent = run.at(pair(1, 2), 1).1;
+    unsent.token = Some(token(999));
+    log(&mut run, pair(1, 2), unsent);
+    run.is_in_the_end(Promise::G1, Harm::Other);
+}
+
+#[test]
+fn a_message_says_nothing_that_a_message_of_the_checker_says() {
+    let mut run = everything();
+    let mut unsent = run.at(pair(1, 2), 1).1;
+    unsent.token = None;
+    log(&mut run, pair(1, 2), unsent);
+    run.is_at_once(Promise::G1, Harm::Other);
+}
+
+#[test]
+fn a_message_has_another_sender() {
+    let mut run = everything();
+    run.rewrite(&[pair(1, 2), inbox(1), inbox(2)], 1, |said| said.sender = 2);
+    run.is_at_once(Promise::G1, Harm::Other);
+}
