@@ -75,14 +75,14 @@ const SDK_DEEDS: [(Deed, u32); 7] = [
 
 /// What a device by hand does, and how often.
 const RAW_DEEDS: [(Deed, u32); 9] = [
-    (Deed::Send, 42),
+    (Deed::Send, 36),
     (Deed::SendTwice, 10),
     (Deed::SendWhereRefused, 5),
     (Deed::Repeat, 10),
     (Deed::Crash, 7),
     (Deed::Leave, 4),
     (Deed::Sync, 10),
-    (Deed::Pull, 8),
+    (Deed::Pull, 14),
     (Deed::Nothing, 4),
 ];
 

@@ -211,6 +211,25 @@ pub(crate) async fn connect_anew(devices: &mut [Device]) {
     join_all(all).await;
 }
 
+/// Lets the devices by hand ask for each group from its beginning, whether their users were in it then, are in it now, or never were.
+pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
+    let beginning = Range {
+        begin_seq: 0,
+        end_seq: 0,
+        limit: PAGE_MESSAGES,
+        descending: false,
+    };
+    let all = devices.iter_mut().map(async |device| {
+        if let Device::Raw(raw) = device {
+            for group in &cast.groups {
+                // What comes is written down; a page that does not come says nothing.
+                let _ = timeout(LOOK, raw.pull(To::Group(group.id), beginning)).await;
+            }
+        }
+    });
+    join_all(all).await;
+}
+
 /// Says a last thing to every user, and waits until all devices by hand that are connected have been pushed it, or long enough.
 pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder: &Recorder) {
     let mut awaited = BTreeSet::new();

@@ -10,7 +10,7 @@ use crate::history::{History, Recorder, What};
 use crate::judge::{Stage, Violation, judge};
 use crate::life;
 use crate::plants::{Plant, Planted};
-use crate::rest::{Rest, call_the_roll, connect_anew};
+use crate::rest::{Rest, call_the_roll, connect_anew, look_back};
 use crate::story;
 use crate::tables::Tables;
 use anyhow::{Context as _, Result};
@@ -187,6 +187,7 @@ impl Play<'_> {
         self.recorder.note(What::Calm);
         let mut devices = self.come_home(lives, changers).await?;
         connect_anew(&mut devices).await;
+        look_back(&cast, &mut devices).await;
         let mut rest = Rest::new(world, &cast);
         let is_home = devices.len() == clients;
         let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await && is_home;

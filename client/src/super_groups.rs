@@ -40,8 +40,8 @@ struct Tracked {
     ended_at: Option<Instant>,
     /// Whether the inbox has told of the end.
     end_inboxed: bool,
-    /// The last time that the inbox told of this user's coming: the seq of that.
-    came_in: u64,
+    /// The last coming or going of this user that the inbox has told of: the seq of that.
+    told: u64,
     /// This user's going, or the group's end, that the log has told of: the seq of that.
     went_out: Option<u64>,
 }
@@ -80,7 +80,7 @@ impl SuperGroups {
             caught_up: false,
             ended_at: None,
             end_inboxed: false,
-            came_in: 0,
+            told: 0,
             went_out: None,
         };
         self.groups.insert(group_id, tracked);
@@ -117,8 +117,8 @@ impl SuperGroups {
             }
             return Inboxed::Plain;
         };
-        if turn == Some(Turn::In) {
-            tracked.came_in = seq;
+        if turn.is_some() {
+            tracked.told = tracked.told.max(seq);
         }
         match turn {
             Some(Turn::In) if tracked.log.go_on(log_begins_after(message)) => {
@@ -265,8 +265,8 @@ impl SuperGroups {
         });
         let end = end.map(|message| message.conversation_seq);
         if let (Some(seq), Some(tracked)) = (end, self.groups.get_mut(&group_id)) {
-            // What the inbox has told of since is that the user came back.
-            if tracked.came_in < seq {
+            // Where the inbox has told of what was later, the user came back.
+            if seq >= tracked.told {
                 tracked.went_out = Some(seq);
                 tracked.end(now);
             }

@@ -190,6 +190,22 @@ fn who_went_and_came_back_is_not_gone_because_an_earlier_process_was_told() {
 }
 
 #[test]
+fn who_went_twice_is_not_gone_with_the_first_time() {
+    let mut groups = following(5);
+    groups.inboxed(&change(13, GroupChangeType::MembersRemoved, &[ME]), now());
+    groups.page(GROUP, page_of_first_stay(11, 13), now());
+    assert!(!groups.is_over(GROUP));
+    let page = PullOutputMsg {
+        messages: vec![text(12), change(13, GroupChangeType::MembersRemoved, &[ME])],
+        max_seq: 13,
+        ..PullOutputMsg::default()
+    };
+    let (ready, _) = groups.page(GROUP, page, now());
+    assert_eq!(ready.len(), 1, "the inbox has handed 13 on");
+    assert!(groups.is_over(GROUP));
+}
+
+#[test]
 fn who_went_and_came_back_begins_anew_where_the_inbox_is_yet_to_tell() {
     let mut groups = following(5);
     groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
