@@ -126,8 +126,9 @@ pub struct ConnectOptions {
     /// The cursor of each super group, as [`Event::GroupCursor`](crate::Event::GroupCursor) and
     /// [`Event::GroupMessage`](crate::Event::GroupMessage) told: group to conversation seq.
     pub super_groups: BTreeMap<u64, u64>,
-    /// The HTTP API, to ask once which super groups this user is in. What the inbox tells of them from `start` on is known
-    /// without. A group of which neither a cursor nor the inbox tells begins at its end, or with `Start::Newest` so many messages before.
+    /// The HTTP API, to ask once which super groups this user is in, where `start` is [`Start::Newest`] and the inbox is not read from
+    /// its beginning: a group of which neither a cursor nor the inbox tells then begins so many messages before its end. Who goes on after a
+    /// cursor needs no list: of each group the inbox tells, or has told when that cursor was kept, and the group's own with it.
     pub http_url: Option<Url>,
     /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
     pub send_queue: usize,
@@ -167,8 +168,14 @@ impl ConnectOptions {
         }
     }
 
-    /// How to learn which groups the user is in, where there is a way.
+    /// How to learn which groups the user is in, where that is wanted and there is a way.
+    ///
+    /// Not where the inbox tells of all: it may be behind the list, and a group that was followed on the word of the list would begin with
+    /// the user's last stay, without what the inbox has yet to tell of an earlier one.
     pub(crate) fn lister(&self) -> Option<Lister> {
+        if matches!(self.start, Start::After(_)) {
+            return None;
+        }
         let by_http = || {
             let (api, token) = (Api::new(self.http_url.clone()?), self.token.clone());
             Some(list_by(api, token))

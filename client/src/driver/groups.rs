@@ -60,10 +60,9 @@ impl Driver {
         match listed {
             Ok(groups) => {
                 self.listing.is_done();
-                // Who goes on after a cursor goes on where the inbox ends for this group; who begins anew, near the end.
-                let begins_after = |group: &Group| match self.options.start {
-                    Start::Newest(count) => group.max_seq.saturating_sub(count),
-                    Start::After(_) => group.log_after,
+                let newest = match self.options.start {
+                    Start::Newest(count) => count,
+                    Start::After(_) => 0,
                 };
                 let unknown = |group: &Group| {
                     let is_open = group.super_group && !group.dissolved;
@@ -74,7 +73,7 @@ impl Driver {
                     .filter(unknown)
                     .map(|group| {
                         let first = group.min_seq.saturating_sub(1);
-                        (group.group_id, begins_after(&group).max(first))
+                        (group.group_id, group.max_seq.saturating_sub(newest).max(first))
                     })
                     .collect();
                 if !self.candidates.is_empty() {

@@ -207,7 +207,6 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
     let is_active = membership.is_active();
     let first_seq = membership.stints.first().map_or(0, |stint| stint.joined_after) + 1;
     let last_seq = membership.stints.last().and_then(|stint| stint.left);
-    let last_joined_after = membership.stints.last().map_or(0, |stint| stint.joined_after);
     http::Group {
         group_id: group.id,
         name: group.name,
@@ -224,7 +223,6 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
         } else {
             first_seq
         },
-        log_after: settings.super_after.map_or(0, |after| after.max(last_joined_after)),
         role: is_active.then_some(membership.role),
         muted_until_ms: until(membership.muted_until_ms, now_ms),
     }

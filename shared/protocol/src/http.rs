@@ -278,10 +278,6 @@ pub struct Group {
     pub max_seq: u64,
     /// The lowest conversation seq that the caller may read.
     pub min_seq: u64,
-    /// Messages beyond this conversation seq reach the caller by the log alone: the group was a super group by then, and the
-    /// caller in it. 0 where the group is none.
-    #[serde(default)]
-    pub log_after: u64,
     /// The caller's role; absent for one who is not in it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
