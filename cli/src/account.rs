@@ -27,6 +27,17 @@ pub(crate) struct Credentials {
     pub(crate) device_id: String,
 }
 
+impl Credentials {
+    /// Of an account that is to be made for the moment.
+    pub(crate) fn made_up() -> Self {
+        Self {
+            phone_number: random_phone_number(),
+            password: random_text(24),
+            device_id: new_device_id(),
+        }
+    }
+}
+
 /// Where the server is: as given, else as the profile says, else on this machine.
 pub(crate) fn urls(args: &args::Global, profile: Option<&Profile>) -> Result<(Url, Url), Failure> {
     if let (Some(given), Some(profile)) = (&args.url, profile)
@@ -59,6 +70,11 @@ pub(crate) fn new_device_id() -> String {
 /// Letters and digits; 24 of them are more than 140 random bits.
 pub(crate) fn random_text(chars: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), chars)
+}
+
+/// In the range that North America keeps for fiction, with more digits than a real number has there.
+pub(crate) fn random_phone_number() -> String {
+    format!("+1555{:010}", rand::random_range(0..10_000_000_000_u64))
 }
 
 /// Opens an account.
@@ -215,5 +231,15 @@ mod tests {
         profile.expires_at_ms = 100_000;
         assert!(!profile.is_about_to_expire(30_000));
         assert!(profile.is_about_to_expire(50_000));
+    }
+
+    #[test]
+    fn a_made_up_number_is_one_that_the_server_takes() {
+        let number = random_phone_number();
+        let digits = number.strip_prefix("+1555").unwrap();
+        assert!(
+            digits.len() == 10 && digits.chars().all(|c| c.is_ascii_digit()),
+            "{number}"
+        );
     }
 }

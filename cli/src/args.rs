@@ -86,6 +86,29 @@ pub(crate) enum Command {
     Profiles,
     /// For operators: show what workers gave up, and send it back to them
     Redrive(Redrive),
+    /// For operators: whether a deployment works, by two users that are made for it
+    Smoke(Smoke),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Registers two users with made-up phone numbers, lets them talk, one of them leave and come back, and makes a group of them. Each step
+is printed when it is done; the first that fails ends it. The accounts stay; the group is dissolved.
+
+Examples:
+  wigwag smoke
+  wigwag smoke --url https://abc.execute-api.eu-central-1.amazonaws.com --ws-url wss://def.execute-api.eu-central-1.amazonaws.com/prod")]
+pub(crate) struct Smoke {
+    /// How frames are written; json goes without a subprotocol, which some emulators do not negotiate
+    #[arg(long, value_enum, default_value_t = Frames::Protobuf)]
+    pub(crate) frames: Frames,
+}
+
+/// How frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Frames {
+    Protobuf,
+    Json,
 }
 
 #[derive(Debug, Args)]

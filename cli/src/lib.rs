@@ -1,7 +1,7 @@
 //! The `wigwag` command: register, log in, chat.
 //!
 //! [`Cli`] says what can be asked for, `commands` has one file per command. A [profile](profile) keeps who this device is and how
-//! far it has read; every command but `profiles` and `redrive` locks one. Data goes to standard output (one JSON object per line with
+//! far it has read; every command but `profiles`, `redrive` and `smoke` locks one. Data goes to standard output (one JSON object per line with
 //! `--json`), notes to standard error.
 //!
 //! Order of writing: a message is stored in the profile before it is sent, and the cursor moves only after what it
@@ -81,6 +81,7 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Block(BlockCommand::Add(who)) => commands::block::set(context, who, true).await,
         Command::Block(BlockCommand::Remove(who)) => commands::block::set(context, who, false).await,
         Command::Redrive(args) => commands::redrive::run(context, args).await,
+        Command::Smoke(args) => commands::smoke::run(context, args).await,
         Command::Profiles => commands::profiles::run(context),
         Command::Chat(_) | Command::Tail(_) => unreachable!("handled by the caller"),
     }

@@ -24,7 +24,7 @@ use url::Url;
 use wigwag_protocol::encoding::SUBPROTOCOL_TOKEN_PREFIX;
 use wigwag_protocol::http::Failure;
 use wigwag_protocol::pb::LoginMsg;
-use wigwag_protocol::{Code, InputFrame, OutputFrame, Request};
+use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Request};
 
 /// API Gateway sends frames of 32 KB, and messages of 128 KB at most.
 const MESSAGE_BYTES: usize = 128 * 1024;
@@ -139,22 +139,28 @@ async fn open(options: &ConnectOptions, token: &str) -> Result<Socket, OpenError
 /// The HTTP request that opens the WebSocket.
 fn handshake(options: &ConnectOptions, token: &str) -> Result<Handshake, OpenError> {
     let mut url = options.url.clone();
-    let mut protocols = options.encoding.subprotocol().to_owned();
+    // JSON is what a connection without a subprotocol speaks, and not all emulators negotiate one.
+    let mut protocols = (options.encoding != Encoding::Json).then(|| options.encoding.subprotocol().to_owned());
     match options.sign_in {
         SignIn::Query => {
             url.query_pairs_mut().append_pair("token", token);
         }
-        SignIn::Subprotocol => protocols = format!("{protocols}, {SUBPROTOCOL_TOKEN_PREFIX}{token}"),
+        SignIn::Subprotocol => {
+            let encoding = options.encoding.subprotocol();
+            protocols = Some(format!("{encoding}, {SUBPROTOCOL_TOKEN_PREFIX}{token}"));
+        }
         SignIn::LoginFrame => {}
     }
     let mut handshake = url
         .as_str()
         .into_client_request()
         .map_err(|error| OpenError::options(&error))?;
-    let mut protocols = HeaderValue::from_str(&protocols).map_err(|error| OpenError::options(&error))?;
-    protocols.set_sensitive(true);
-    let name = HeaderName::from_static("sec-websocket-protocol");
-    handshake.headers_mut().insert(name, protocols);
+    if let Some(protocols) = protocols {
+        let mut protocols = HeaderValue::from_str(&protocols).map_err(|error| OpenError::options(&error))?;
+        protocols.set_sensitive(true);
+        let name = HeaderName::from_static("sec-websocket-protocol");
+        handshake.headers_mut().insert(name, protocols);
+    }
     Ok(handshake)
 }
 
@@ -244,7 +250,6 @@ fn with_causes(error: &BoxError) -> String {
 mod tests {
     use super::*;
     use crate::token::TokenSource;
-    use wigwag_protocol::Encoding;
 
     fn options(sign_in: SignIn) -> ConnectOptions {
         let url = Url::parse("ws://127.0.0.1:1/prod").unwrap();
@@ -258,6 +263,11 @@ mod tests {
         let query = handshake(&options(SignIn::Query), "a.b+c").unwrap();
         assert_eq!(query.uri().query(), Some("token=a.b%2Bc"));
         assert_eq!(query.headers()["sec-websocket-protocol"], "wigwag.pb.v1");
+
+        let mut plain = options(SignIn::Query);
+        plain.encoding = Encoding::Json;
+        let plain = handshake(&plain, "a.b-c").unwrap();
+        assert!(!plain.headers().contains_key("sec-websocket-protocol"));
 
         let mut json = options(SignIn::Subprotocol);
         json.encoding = Encoding::Json;

@@ -13,6 +13,7 @@ pub(crate) mod register;
 pub(crate) mod room;
 pub(crate) mod send;
 pub(crate) mod signal;
+pub(crate) mod smoke;
 pub(crate) mod sync;
 pub(crate) mod tail;
 

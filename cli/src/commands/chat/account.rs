@@ -1,7 +1,7 @@
 //! Somebody to chat as: the profile's account, or one that is made up.
 
 use crate::Context;
-use crate::account::{Credentials, log_in, new_device_id, random_text, register, urls};
+use crate::account::{Credentials, log_in, new_device_id, random_phone_number, random_text, register, urls};
 use crate::exit::Failure;
 use crate::profile::{Held, Profile};
 use anyhow::Context as _;
@@ -131,25 +131,5 @@ fn blank(url: Url, ws_url: Url, nickname: &str) -> Profile {
         cursor: 0,
         super_groups: BTreeMap::new(),
         session: None,
-    }
-}
-
-/// In the range that North America keeps for fiction, with more digits than a real number has there.
-fn random_phone_number() -> String {
-    format!("+1555{:010}", rand::random_range(0..10_000_000_000_u64))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_made_up_number_is_one_that_the_server_takes() {
-        let number = random_phone_number();
-        let digits = number.strip_prefix("+1555").unwrap();
-        assert!(
-            digits.len() == 10 && digits.chars().all(|c| c.is_ascii_digit()),
-            "{number}"
-        );
     }
 }

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Rewrites a built SAM template for an AWS emulator: only what the emulator does otherwise than AWS.
+
+    adapt.py TEMPLATE ENDPOINT
+
+TEMPLATE (`.aws-sam/build/template.yaml`) is rewritten in place; ENDPOINT is where the emulator listens. Everything here is a difference of
+theirs; README.md beside this file gives the reasons.
+"""
+
+import sys
+
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
+MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+
+
+def of_type(resources, kind):
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def send_return_values(resources):
+    """Their CloudFormation has no RouteResponse; they send a function's return value without one."""
+    for name in of_type(resources, "AWS::ApiGatewayV2::RouteResponse"):
+        del resources[name]
+
+
+def identify_by_nothing(resources):
+    """Where IdentitySource is absent they demand an Authorization header, as HTTP APIs do; on WebSocket APIs it is optional."""
+    for authorizer in of_type(resources, "AWS::ApiGatewayV2::Authorizer").values():
+        authorizer["Properties"].setdefault("IdentitySource", [])
+
+
+def spell_out_http_routes(resources):
+    """They import no OpenAPI body, which SAM makes of an HttpApi and its events; they do take routes one by one."""
+    for name, api in of_type(resources, "AWS::Serverless::HttpApi").items():
+        stage = api["Properties"].get("StageName", "$default")
+        resources[name] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}}
+        resources[f"{name}Stage"] = {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"ApiId": {"Ref": name}, "StageName": stage, "AutoDeploy": True},
+        }
+    for name, function in of_type(resources, "AWS::Serverless::Function").items():
+        events = function["Properties"].get("Events", {})
+        routes = {event: it["Properties"] for event, it in events.items() if it["Type"] == "HttpApi"}
+        for event, route in routes.items():
+            del events[event]
+            resources[f"{name}{event}Route"] = {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": route["ApiId"],
+                    "RouteKey": f"{route['Method'].upper()} {route['Path']}",
+                    "Target": {"Fn::Sub": f"integrations/${{{name}HttpIntegration}}"},
+                },
+            }
+            resources[f"{name}HttpIntegration"] = {
+                "Type": "AWS::ApiGatewayV2::Integration",
+                "Properties": {
+                    "ApiId": route["ApiId"],
+                    "IntegrationType": "AWS_PROXY",
+                    "IntegrationUri": {"Fn::GetAtt": [name, "Arn"]},
+                    "PayloadFormatVersion": "2.0",
+                },
+            }
+        if not events:
+            function["Properties"].pop("Events", None)
+
+
+def move_urls(template, endpoint):
+    """An API is at a path of the emulator instead of a host of its own."""
+    websocket = "%s/_aws/execute-api/${WebSocketApi}/${Stage}"
+    for function in of_type(template["Resources"], "AWS::Serverless::Function").values():
+        variables = function["Properties"].get("Environment", {}).get("Variables", {})
+        if MANAGEMENT in variables:
+            variables[MANAGEMENT] = {"Fn::Sub": websocket % endpoint}
+    outputs = template["Outputs"]
+    outputs["WebSocketUrl"]["Value"] = {"Fn::Sub": websocket % endpoint.replace("http", "ws", 1)}
+    outputs["HttpUrl"]["Value"] = {"Fn::Sub": f"{endpoint}/_aws/execute-api/${{HttpApi}}/$default"}
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    path, endpoint = sys.argv[1], sys.argv[2].rstrip("/")
+    with open(path, encoding="utf-8") as file:
+        template = yaml_parse(file.read())
+    send_return_values(template["Resources"])
+    identify_by_nothing(template["Resources"])
+    spell_out_http_routes(template["Resources"])
+    move_urls(template, endpoint)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(yaml_dump(template))
+
+
+if __name__ == "__main__":
+    main()
