@@ -7,14 +7,13 @@ work=$root/target/emulator # ignored by git; tools, built functions, logs
 
 usage() {
     cat <<'TEXT'
-usage: localstack/deploy.sh [--emulator ministack|localstack] [--smoke] [--stop] [--skip-build]
+usage: localstack/deploy.sh [--emulator ministack] [--smoke] [--stop] [--skip-build]
 
 Deploys to the emulator and prints its URLs. Without --emulator: to what listens at AWS_ENDPOINT_URL
 [default: http://127.0.0.1:4566].
 
   --emulator ministack   start ministack, from a virtual environment of its own: no Docker, no token.
                          It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701]
-  --emulator localstack  start LocalStack by compose.yaml; needs Docker and LOCALSTACK_AUTH_TOKEN
   --smoke                then let two users talk through it (`wigwag smoke`)
   --stop                 stop the emulator that was started here when all is done
   --skip-build           deploy what was built the last time
@@ -30,7 +29,7 @@ die() { say "error: $*"; exit 1; }
 emulator='' smoke='' stop='' build=yes
 while [ $# -gt 0 ]; do
     case $1 in
-        --emulator) emulator=${2:-}; shift; [ $# -gt 0 ] || die "--emulator takes ministack or localstack" ;;
+        --emulator) emulator=${2:-}; shift; [ $# -gt 0 ] || die "--emulator takes ministack" ;;
         --smoke) smoke=yes ;;
         --stop) stop=yes ;;
         --skip-build) build='' ;;
@@ -39,7 +38,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-case $emulator in '' | ministack | localstack) ;; *) die "--emulator takes ministack or localstack, not $emulator" ;; esac
+case $emulator in '' | ministack) ;; *) die "--emulator takes ministack, not $emulator" ;; esac
 for tool in python3 cargo cc; do
     command -v "$tool" >/dev/null || die "$tool is missing"
 done
@@ -86,19 +85,9 @@ start_ministack() {
     die "ministack does not come up"
 }
 
-start_localstack() {
-    command -v docker >/dev/null || die "docker is missing; --emulator ministack needs none"
-    [ -n "${LOCALSTACK_AUTH_TOKEN:-}" ] || die "LOCALSTACK_AUTH_TOKEN is not set; get a token at https://app.localstack.cloud, \
-in a plan that has WebSocket APIs, or use --emulator ministack"
-    docker compose --file "$here/compose.yaml" up --detach --wait
-}
-
 mkdir -p "$work"
 environment sam requirements.txt
-case $emulator in
-    ministack) start_ministack ;;
-    localstack) start_localstack ;;
-esac
+[ "$emulator" != ministack ] || start_ministack
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
 # Any credentials will do for an emulator; real ones are never sent to it.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0

@@ -540,6 +540,23 @@ impl TaskQueue for Kept {
 /// can read. The operator looks, twice, and sends them back; the message arrives.
 #[expect(clippy::too_many_lines, reason = "one story")]
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_that_a_deployment_works() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    for frames in ["protobuf", "json"] {
+        let steps = cli.json(&["smoke", "--frames", frames]).await?;
+        assert_eq!(of_kind(&steps, "ok").len(), 5, "{steps:?}");
+    }
+    let nowhere = ["smoke", "--url", "http://127.0.0.1:9"];
+    assert_eq!(cli.run(&nowhere).await?.status.code(), Some(4));
+    world.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()> {
     let (world, home) = (World::start().await?, TempDir::new()?);
     let cli = Cli {
