@@ -128,7 +128,8 @@ pub struct ConnectOptions {
     pub super_groups: BTreeMap<u64, u64>,
     /// The HTTP API, to ask once which super groups this user is in, where `start` is [`Start::Newest`] and the inbox is not read from
     /// its beginning: a group of which neither a cursor nor the inbox tells then begins so many messages before its end. Who goes on after a
-    /// cursor needs no list: of each group the inbox tells, or has told when that cursor was kept, and the group's own with it.
+    /// cursor needs no list: of each group the inbox tells, or has told when that cursor was kept, and the group's own with it. So an app that began with
+    /// the newest keeps its cursors from [`Event::GroupsCaughtUp`](crate::Event::GroupsCaughtUp) on, which waits for the list.
     pub http_url: Option<Url>,
     /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
     pub send_queue: usize,

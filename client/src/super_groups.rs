@@ -125,8 +125,10 @@ impl SuperGroups {
                 (tracked.ended_at, tracked.end_inboxed) = (None, false);
             }
             Some(Turn::In) => {}
-            // What has passed it since was read as a member again.
-            Some(Turn::Out) if seq < tracked.log.cursor() => {}
+            // Told late, after the coming that followed it.
+            Some(Turn::Out) if seq < tracked.told => {}
+            // What has passed it since was read as a member again, but for what was read while the going was being made.
+            Some(Turn::Out) if seq < tracked.log.cursor() && tracked.went_out != Some(seq) => {}
             Some(Turn::Out) => {
                 tracked.log.end_at(seq);
                 tracked.end_inboxed = true;
@@ -183,9 +185,12 @@ impl SuperGroups {
             return (ready, false);
         };
         let goes_on = tracked.goes_on_to(max_seq, now);
-        let is_current = next == Next::CaughtUp && !goes_on;
+        // Of what was known to exist, some may be no longer theirs.
+        let is_over = tracked.log.is_over();
+        let is_current = (next == Next::CaughtUp || is_over) && !goes_on;
         if is_current {
             tracked.caught_up = true;
+            tracked.ask_at = None;
             tracked.current_at = Some(now);
         }
         (ready, is_current)
@@ -257,16 +262,18 @@ impl SuperGroups {
         due.min_by_key(|(_, at)| *at)
     }
 
-    /// Without what the inbox hands on. Where the last of it ends the group, or this user's time in it, that ends the log.
+    /// Without what the inbox hands on. Where it ends the group, or this user's time in it, and does not begin it again, that ends the log: what
+    /// stands behind was read while the going was being made.
     fn by_log(&mut self, group_id: u64, mut ready: Vec<Message>, now: Instant) -> Vec<Message> {
-        let end = ready.last().filter(|message| {
-            let is_dissolved = kind(message) == Some(GroupChangeType::Dissolved);
-            is_dissolved || self.turn(message) == Some(Turn::Out)
-        });
-        let end = end.map(|message| message.conversation_seq);
-        if let (Some(seq), Some(tracked)) = (end, self.groups.get_mut(&group_id)) {
-            // Where the inbox has told of what was later, the user came back.
-            if seq >= tracked.told {
+        let is_end = |message: &Message| kind(message) == Some(GroupChangeType::Dissolved);
+        let mut turns = ready.iter().rev();
+        let last = turns.find(|message| is_end(message) || self.turn(message).is_some());
+        let last = last.map(|message| (message.conversation_seq, self.turn(message) == Some(Turn::In)));
+        if let (Some((seq, is_back)), Some(tracked)) = (last, self.groups.get_mut(&group_id)) {
+            if is_back {
+                tracked.went_out = None;
+            } else if seq >= tracked.told {
+                // Where the inbox has told of what was later, the user came back.
                 tracked.went_out = Some(seq);
                 tracked.end(now);
             }

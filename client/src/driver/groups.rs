@@ -89,7 +89,8 @@ impl Driver {
         self.tell_groups_caught_up(link);
     }
 
-    fn tell_groups_caught_up(&mut self, link: &mut Link) {
+    /// Tells once per connection, as soon as it is so: also where a group goes that was the last to be waited for.
+    pub(super) fn tell_groups_caught_up(&mut self, link: &mut Link) {
         let is_known = link.inbox_caught_up && !self.listing.is_awaited() && self.candidates.is_empty();
         if is_known && !link.groups_told && self.super_groups.are_caught_up() {
             link.groups_told = true;

@@ -39,9 +39,9 @@ impl Listing {
         }
     }
 
-    /// Whether there is no answer and no failure yet.
+    /// Whether there is no answer yet.
     pub(super) fn is_awaited(&self) -> bool {
-        self.lister.is_some() && self.failures == 0
+        self.lister.is_some()
     }
 
     /// When to ask.

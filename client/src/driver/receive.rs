@@ -146,6 +146,7 @@ impl Driver {
         }
         let ready = inbox.push(message);
         self.hand_on(ready);
+        self.tell_groups_caught_up(link);
         self.look_for_gap(link, self.options.timing.gap_grace);
     }
 
@@ -164,6 +165,7 @@ impl Driver {
         };
         let (ready, next) = inbox.page(page);
         self.hand_on(ready);
+        self.tell_groups_caught_up(link);
         let now = Instant::now();
         match next {
             // A later SYNC is on its way and will say more.

@@ -107,9 +107,10 @@ impl Peer {
         let callback = move |request: &Handshake, mut response: Response| -> Result<Response, ErrorResponse> {
             *seen.lock().unwrap() = request.uri().to_string();
             let name = "sec-websocket-protocol";
-            let offered = request.headers()[name].to_str().unwrap();
-            let first = offered.split(',').next().unwrap().trim().parse().unwrap();
-            response.headers_mut().insert(name, first);
+            if let Some(offered) = request.headers().get(name) {
+                let first = offered.to_str().unwrap().split(',').next().unwrap();
+                response.headers_mut().insert(name, first.trim().parse().unwrap());
+            }
             Ok(response)
         };
         let socket = accept_hdr_async(self.dialled().await, callback)

@@ -226,6 +226,43 @@ fn a_page_that_was_read_while_the_user_was_going_does_not_keep_them() {
     assert_eq!(groups.over_for(now(), Duration::ZERO), [GROUP]);
 }
 
+/// The announcement stands before the stay is closed: until then the log goes on.
+#[test]
+fn what_was_read_behind_the_users_own_going_does_not_keep_them() {
+    for hole in [false, true] {
+        let mut groups = following(5);
+        let mut page = page_of_first_stay(if hole { 9 } else { 0 }, if hole { 10 } else { 8 });
+        page.has_more = false;
+        page.messages.push(text(8));
+        groups.page(GROUP, page, now());
+        assert_eq!(groups.cursor(GROUP), Some(8));
+        let page = PullOutputMsg {
+            max_seq: 7,
+            ..PullOutputMsg::default()
+        };
+        let (_, is_current) = groups.page(GROUP, page.clone(), now());
+        assert!(is_current, "there is nothing more to ask for");
+        assert_eq!(groups.over_for(now(), Duration::ZERO), [GROUP]);
+        groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
+        assert!(groups.is_over(GROUP));
+    }
+}
+
+#[test]
+fn a_going_that_the_inbox_tells_of_after_the_coming_that_followed_it_ends_nothing() {
+    let mut groups = SuperGroups::new(ME, &BTreeMap::new(), 10);
+    groups.inboxed(&change(3, GroupChangeType::MembersAdded, &[ME]), now());
+    groups.inboxed(&change(12, GroupChangeType::MembersAdded, &[ME]), now());
+    groups.inboxed(&change(7, GroupChangeType::MembersRemoved, &[ME]), now());
+    let mut page = page_of_first_stay(11, 13);
+    page.messages.retain(|message| message.conversation_seq > 3);
+    page.messages.insert(0, text(5));
+    page.messages.insert(0, text(4));
+    groups.page(GROUP, page, now());
+    assert!(!groups.is_over(GROUP) && groups.over_for(now(), Duration::ZERO).is_empty());
+    assert_eq!(groups.next_due().map(|(group, _)| group), Some(GROUP), "there is more");
+}
+
 #[test]
 fn old_news_of_the_inbox_neither_ends_nor_begins_anything() {
     let mut groups = following(20);
