@@ -31,7 +31,7 @@ pub struct Catch {
     pub after: Duration,
     /// The seed of its world.
     pub seed: u64,
-    /// The first promise that it broke.
+    /// The first promise of those that it breaks.
     pub violation: Violation,
 }
 
@@ -57,7 +57,10 @@ impl Hunt {
                 logs: None,
                 progress: self.progress,
             };
-            if let Some(violation) = run(&options).await?.violations.into_iter().next() {
+            let violations = run(&options).await?.violations.into_iter();
+            // Another promise that is broken is another bug, or a machine that is too slow.
+            let mut its_own = violations.filter(|violation| plant.breaks.contains(&violation.promise));
+            if let Some(violation) = its_own.next() {
                 let after = began.elapsed();
                 return Ok(Some(Catch { after, seed, violation }));
             }

@@ -3,6 +3,7 @@
 //! They are in a build of its own: one binary that is every function (`check/planted`), compiled with the feature `plant`, beside the ordinary
 //! ones. The bug that a stack's functions then have is named in their environment, by a line more in the template.
 
+use crate::judge::Promise::{self, Answered, G1, G2, G3, G6, G7, Pushed};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -25,42 +26,67 @@ pub struct Plant {
     pub name: &'static str,
     /// What it does, in a few words.
     pub what: &'static str,
+    /// What it breaks: that it is seen means that one of these is.
+    pub breaks: &'static [Promise],
     /// Whether it shows only where a writer has died between two writes: more of them do then.
     pub needs_deaths: bool,
 }
 
 /// Those that there are.
 pub const PLANTS: &[Plant] = &[
-    anywhere("read-past-hole", "a page's cursor goes to its last row, past holes"),
-    anywhere("cursor-to-counter", "a cursor passes what is still being written"),
-    after_deaths("ack-before-log", "a message is acknowledged before it is written"),
-    anywhere("repeat-gets-new-seq", "a repeat is stored anew"),
-    anywhere("repeat-dropped", "a repeat is not answered"),
-    after_deaths("repeat-unfinished", "a repeat is answered, and not finished"),
+    anywhere(
+        "read-past-hole",
+        "a page's cursor goes to its last row, past holes",
+        &[G3],
+    ),
+    anywhere(
+        "cursor-to-counter",
+        "a cursor passes what is still being written",
+        &[G3],
+    ),
+    after_deaths(
+        "ack-before-log",
+        "a message is acknowledged before it is written",
+        &[G1],
+    ),
+    anywhere("repeat-gets-new-seq", "a repeat is stored anew", &[G2]),
+    anywhere("repeat-dropped", "a repeat is not answered", &[Answered]),
+    after_deaths("repeat-unfinished", "a repeat is answered, and not finished", &[G1, G7]),
     anywhere(
         "disconnect-unchecked",
         "$disconnect removes whichever connection stands",
+        &[Pushed],
     ),
-    anywhere("redelivery-copies-again", "a task that comes again copies again"),
-    after_deaths("no-seal", "readers give no hole up"),
-    after_deaths("seal-ignores-late-writer", "a late writer writes over a seal"),
-    anywhere("push-to-removed", "who has left a super group is still pushed"),
-    anywhere("copy-to-removed", "who has left a group still gets copies"),
-    anywhere("history-before-join", "members read what was said before they joined"),
+    anywhere("redelivery-copies-again", "a task that comes again copies again", &[G2]),
+    after_deaths("no-seal", "readers give no hole up", &[G3, Answered]),
+    after_deaths(
+        "seal-ignores-late-writer",
+        "a late writer writes over a seal",
+        &[G3, G7],
+    ),
+    anywhere("push-to-removed", "who has left a super group is still pushed", &[G6]),
+    anywhere("copy-to-removed", "who has left a group still gets copies", &[G6]),
+    anywhere(
+        "history-before-join",
+        "members read what was said before they joined",
+        &[G6],
+    ),
 ];
 
-const fn anywhere(name: &'static str, what: &'static str) -> Plant {
+const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {
     Plant {
         name,
         what,
+        breaks,
         needs_deaths: false,
     }
 }
 
-const fn after_deaths(name: &'static str, what: &'static str) -> Plant {
+const fn after_deaths(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {
     Plant {
         name,
         what,
+        breaks,
         needs_deaths: true,
     }
 }

@@ -29,7 +29,7 @@ const TELL: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(15);
 
 /// How long the last pushes may take.
-const PUSHES: Duration = Duration::from_secs(5);
+const PUSHES: Duration = Duration::from_secs(30);
 
 /// Length of a roll call, in bytes.
 const ROLL_CALL_BYTES: usize = 40;
@@ -68,19 +68,20 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Waits until everybody has everything, or never will, or for so long. Whether they have. `tell` is told what is being waited for.
+    /// Waits until everybody has everything, or never will, or for so long; answers with what is still awaited then. `tell` is told what is
+    /// being waited for.
     pub(crate) async fn come(
         &mut self,
         devices: &mut [Device],
         patience: Duration,
         mut tell: impl FnMut(&[String]),
-    ) -> bool {
+    ) -> Vec<String> {
         let (began, mut told) = (Instant::now(), None);
         let (mut before, mut since) = (Awaited::default(), began);
         loop {
             let awaited = self.awaited(devices).await;
             if awaited.what.is_empty() {
-                return true;
+                return awaited.what;
             }
             if told.is_none_or(|at: Instant| at.elapsed() > TELL) {
                 told = Some(Instant::now());
@@ -90,7 +91,7 @@ impl<'a> Rest<'a> {
                 since = Instant::now();
             }
             if began.elapsed() > patience || since.elapsed() > STUCK {
-                return false;
+                return awaited.what;
             }
             before = awaited;
             sleep(BETWEEN).await;
@@ -230,24 +231,36 @@ pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
     join_all(all).await;
 }
 
-/// Says a last thing to every user, and waits until all devices by hand that are connected have been pushed it, or long enough.
+/// Says a last thing to every user and in every group, and waits until all devices by hand that are connected have been pushed it, or long enough.
 pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder: &Recorder) {
+    let others = |user: &UserId| cast.users.iter().copied().find(|other| other != user);
+    let users = cast
+        .users
+        .iter()
+        .filter_map(|user| Some((others(user)?, To::User(*user), vec![*user])));
+    let groups = cast.groups.iter().filter_map(|group| {
+        let owner = *cast.users.first()?;
+        let members = cast.users.iter().copied();
+        let members = members.filter(|user| *user != owner && cast.memberships.is_member(group.id, *user));
+        Some((owner, To::Group(group.id), members.collect()))
+    });
     let mut awaited = BTreeSet::new();
-    for user in &cast.users {
-        let caller = cast.users.iter().find(|caller| *caller != user);
+    for (caller, to, called) in users.chain(groups) {
         let message = cast.message(ROLL_CALL_BYTES);
-        let speaker = devices.iter_mut().find(|device| Some(&device.seat().user()) == caller);
-        let said = match speaker {
-            Some(device) => timeout(LOOK, say(device, *user, message)).await.is_ok(),
-            None => false,
-        };
-        if !said {
+        let speaker = devices.iter_mut().find(|device| device.seat().user() == caller);
+        if let Some(device) = speaker {
+            // Whether it was accepted is written down.
+            let _ = timeout(LOOK, say(device, to, message)).await;
+        }
+        if !is_acknowledged(recorder, message) {
             continue;
         }
-        recorder.note(What::RollCall { message, user: *user });
-        let theirs = devices.iter().filter(|device| device.seat().user() == *user);
-        let by_hand = theirs.filter(|device| matches!(device, Device::Raw(raw) if raw.is_connected()));
-        awaited.extend(by_hand.map(|device| (device.seat().index, message)));
+        for user in called {
+            recorder.note(What::RollCall { message, user });
+            let theirs = devices.iter().filter(|device| device.seat().user() == user);
+            let by_hand = theirs.filter(|device| matches!(device, Device::Raw(raw) if raw.is_connected()));
+            awaited.extend(by_hand.map(|device| (device.seat().index, message)));
+        }
     }
     let began = Instant::now();
     while began.elapsed() < PUSHES && !awaited.is_subset(&pushed(recorder)) {
@@ -256,15 +269,22 @@ pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder:
     recorder.note(What::RollCalled);
 }
 
-/// Returns when the message is answered.
-async fn say(device: &mut Device, to: UserId, message: Token) {
+/// Returns when the message is answered, or too late.
+async fn say(device: &mut Device, to: To, message: Token) {
     match device {
         Device::Sdk(sdk) => {
-            sdk.send(To::User(to), message).await;
+            sdk.send(to, message).await;
             sdk.answers(LOOK).await;
         }
-        Device::Raw(raw) => raw.send(To::User(to), message, Manner::Patient).await,
+        Device::Raw(raw) => raw.send(to, message, Manner::Patient).await,
     }
+}
+
+fn is_acknowledged(recorder: &Recorder, wanted: Token) -> bool {
+    recorder.with(|history| {
+        let mut latest = history.records.iter().rev();
+        latest.any(|record| matches!(record.what, What::Acknowledged { message, .. } if message == wanted))
+    })
 }
 
 /// What was pushed to whom.

@@ -7,7 +7,7 @@ use crate::cast::Cast;
 use crate::device::{Device, Place};
 use crate::figures::Figures;
 use crate::history::{History, Recorder, What};
-use crate::judge::{Stage, Violation, judge};
+use crate::judge::{Harm, Promise, Stage, Violation, judge};
 use crate::life;
 use crate::plants::{Plant, Planted};
 use crate::rest::{Rest, call_the_roll, connect_anew, look_back};
@@ -39,6 +39,9 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 /// Actors who change memberships.
 const CHANGERS: usize = 3;
+
+/// What is awaited in vain and named, at most.
+const NAMED: usize = 5;
 
 /// Violations whose stories are told.
 const STORIES: usize = 5;
@@ -81,8 +84,10 @@ pub struct Outcome {
 
 /// How a play ended.
 enum Ending {
-    /// All have all, or the patience was over.
+    /// All have all.
     AtRest,
+    /// This was still awaited when the patience was over.
+    Restless(Vec<String>),
     /// A violation was found in the middle of it, after so many ms.
     Caught(u64),
     /// It was told to end.
@@ -189,18 +194,24 @@ impl Play<'_> {
         connect_anew(&mut devices).await;
         look_back(&cast, &mut devices).await;
         let mut rest = Rest::new(world, &cast);
-        let is_home = devices.len() == clients;
-        let mut is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await && is_home;
-        if is_at_rest {
+        if devices.len() < clients {
+            let away = clients - devices.len();
+            return Ok(Ending::Restless(vec![format!("{away} devices that are not home")]));
+        }
+        let mut awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        if awaited.is_empty() {
             devices.extend(cast.fresh(world, &place)?);
-            is_at_rest = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+            awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         }
-        self.recorder.note(What::Settled);
-        if is_at_rest {
+        if awaited.is_empty() {
+            self.recorder.note(What::Settled);
             call_the_roll(&cast, &mut devices, &self.recorder).await;
-            rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+            awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         }
-        Ok(Ending::AtRest)
+        Ok(match awaited.is_empty() {
+            true => Ending::AtRest,
+            false => Ending::Restless(awaited),
+        })
     }
 
     /// Lets everybody live for as long as was asked for, or until a violation is found; when that was, since they began.
@@ -252,10 +263,14 @@ impl Play<'_> {
         }
         let tables = Tables::read(self.world).await?;
         let stage = match ending {
-            Ending::AtRest => Stage::Settled,
+            Ending::AtRest | Ending::Restless(_) => Stage::Settled,
             Ending::Caught(_) | Ending::Stopped => Stage::Running,
         };
-        let violations = judge(&history, &tables, stage);
+        let mut violations = judge(&history, &tables, stage);
+        if let Ending::Restless(awaited) = ending {
+            // The rest of what is found says why, as a rule.
+            violations.push(restless(awaited));
+        }
         let faults = self.world.stack.faults().injected();
         let stories = violations.iter().take(STORIES);
         Ok(Outcome {
@@ -290,6 +305,22 @@ impl Play<'_> {
             [what, others @ ..] => format!("; waiting for {what}, and {} more", others.len()),
         };
         eprintln!("{:>4} s: {line}{awaited}", self.recorder.elapsed().as_secs());
+    }
+}
+
+/// The violation that a world is which does not come to rest.
+fn restless(awaited: &[String]) -> Violation {
+    let named = awaited.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    Violation {
+        promise: Promise::Answered,
+        harm: Harm::Other,
+        text: format!(
+            "the world does not come to rest, without any fault: {} things are awaited: {named}",
+            awaited.len()
+        ),
+        messages: Vec::new(),
+        device: None,
+        user: None,
     }
 }
 

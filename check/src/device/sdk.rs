@@ -103,7 +103,10 @@ impl Sdk {
         }
         if self.app.is_none() {
             self.app = Some(self.open()?);
-            for (to, message) in std::mem::take(&mut self.unsent) {
+            // What was under way when the client stopped comes before what could not be queued any more.
+            let mut unsent = std::mem::take(&mut self.unsent);
+            unsent.sort_by_key(|(_, message)| message.number);
+            for (to, message) in unsent {
                 self.queue(to, message).await;
             }
         }

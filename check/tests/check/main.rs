@@ -6,3 +6,6 @@ mod planted;
 mod run;
 mod story;
 mod tables;
+
+/// Held by who plays worlds: each has the machine to itself.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -1,5 +1,6 @@
 //! Bugs on purpose: the checker sees each of them, and no ordinary build has one.
 
+use crate::ONE_AT_A_TIME;
 use anyhow::{Context as _, Result};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::fs;
@@ -50,6 +51,7 @@ async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
         faults: Plan::load(Path::new(HARSH_NAME))?,
         progress: false,
     };
+    let _alone = ONE_AT_A_TIME.lock().await;
     Planted::build().await?;
     let hunt = &hunt;
     let hunts = QUICK.map(|name| async move {

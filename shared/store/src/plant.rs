@@ -3,6 +3,9 @@
 //!
 //! A process has one bug, or none: the one that [`VARIABLE`] names.
 
+#[cfg(not(debug_assertions))]
+compile_error!("bugs on purpose are not for release builds");
+
 use crate::Store;
 use crate::schema::timelines as attr;
 use crate::timeline::{Entry, Put};
