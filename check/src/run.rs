@@ -208,9 +208,10 @@ impl Play<'_> {
             call_the_roll(&cast, &mut devices, &self.recorder).await;
             awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         }
-        Ok(match awaited.is_empty() {
-            true => Ending::AtRest,
-            false => Ending::Restless(awaited),
+        Ok(if awaited.is_empty() {
+            Ending::AtRest
+        } else {
+            Ending::Restless(awaited)
         })
     }
 
