@@ -536,8 +536,6 @@ impl TaskQueue for Kept {
     }
 }
 
-/// A message stands in a group's log, and no worker could deliver it: its task lies in the dead-letter queue, beside one that nobody
-/// can read. The operator looks, twice, and sends them back; the message arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_that_a_deployment_works() -> Result<()> {
     let (world, home) = (World::start().await?, TempDir::new()?);
@@ -555,6 +553,8 @@ async fn an_operator_sees_that_a_deployment_works() -> Result<()> {
     Ok(())
 }
 
+/// A message stands in a group's log, and no worker could deliver it: its task lies in the dead-letter queue, beside one that nobody
+/// can read. The operator looks, twice, and sends them back; the message arrives.
 #[expect(clippy::too_many_lines, reason = "one story")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()> {
