@@ -86,7 +86,8 @@ impl<'a> Install<'a> {
             Path::GroupLog => self.groups.came(said, found),
             Path::Push | Path::Sync | Path::Pull => {}
         }
-        if said.seq > 0 {
+        // A push does not make up for a page that skips what was pushed.
+        if matches!(by, Path::Inbox | Path::Sync) {
             self.got.insert(said.seq);
         }
     }

@@ -57,6 +57,18 @@ fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
 }
 
 #[test]
+fn a_push_does_not_make_up_for_a_page_that_skips_what_was_pushed() {
+    let mut run = everything();
+    while let Some(at) = run.history.records.iter().position(|record| match &record.what {
+        What::Came { by, said } => record.device == Some(3) && *by == Path::Sync && said.token == Some(token(4)),
+        _ => false,
+    }) {
+        run.history.records.remove(at);
+    }
+    run.is_at_once(Promise::G3, Harm::Lost);
+}
+
+#[test]
 fn the_sdk_skips_a_message_of_a_super_group() {
     for (device, number) in [("u2.a", 12), ("u4.a", 12), ("u4.fresh", 14)] {
         let mut run = everything();

@@ -62,7 +62,11 @@ impl Log {
 
 /// A secret as it stands, and within base64, wherever in it the secret begins.
 fn shapes(secret: &str) -> Vec<String> {
-    let mut shapes = vec![secret.to_owned()];
+    let bytes = secret.as_bytes();
+    // As `Debug` shows bytes, and as tools do.
+    let listed = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let hexadecimal = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut shapes = vec![secret.to_owned(), listed, hexadecimal];
     for before in 0..3 {
         let padded = [vec![0; before], secret.as_bytes().to_vec()].concat();
         let whole = padded.len() / 3 * 4;
@@ -88,6 +92,7 @@ fn a_secret_is_found_wherever_it_stands() {
         assert_eq!(leaks(&format!("x{said}y"), &secrets), [CONTENT]);
         assert_eq!(leaks(&STANDARD_NO_PAD.encode(&said), &secrets), [CONTENT], "{before}");
         assert!(leaks(&STANDARD_NO_PAD.encode(before), &secrets).is_empty());
+        assert_eq!(leaks(&format!("B({:?})", said.as_bytes()), &secrets), [CONTENT]);
     }
 }
 
