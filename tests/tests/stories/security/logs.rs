@@ -65,7 +65,10 @@ fn shapes(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
     // As `Debug` shows bytes, and as tools do.
     let listed = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    let hexadecimal = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let hexadecimal = nibbles
+        .filter_map(|nibble| char::from_digit(nibble.into(), 16))
+        .collect();
     let mut shapes = vec![secret.to_owned(), listed, hexadecimal];
     for before in 0..3 {
         let padded = [vec![0; before], secret.as_bytes().to_vec()].concat();
