@@ -7,93 +7,144 @@ work=$root/target/emulator # ignored by git; tools, built functions, logs
 
 usage() {
     cat <<'TEXT'
-usage: localstack/deploy.sh [--emulator ministack] [--smoke] [--stop] [--skip-build]
+usage: localstack/deploy.sh [--emulator NAME] [--smoke] [--skip-build]
+                            [--template FILE] [--stack NAME] [--outputs FILE]
+       localstack/deploy.sh --down
 
-Deploys to the emulator and prints its URLs. Without --emulator: to what listens at AWS_ENDPOINT_URL
-[default: http://127.0.0.1:4566].
+Builds the functions with the SAM CLI, deploys them to the emulator of AWS that listens at AWS_ENDPOINT_URL
+[default: http://127.0.0.1:4566], and prints the URLs.
 
-  --emulator ministack   start ministack, from a virtual environment of its own: no Docker, no token.
-                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701]
+  --emulator ministack   start ministack first, from a virtual environment of its own: no Docker, no token.
+                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701]. It goes on until --down
+  --emulator localstack  start LocalStack first, with docker compose. It needs a token in
+                         LOCALSTACK_AUTH_TOKEN, of a plan with WebSocket APIs (see localstack/README.md)
   --smoke                then let two users talk through it (`wigwag smoke`)
-  --stop                 stop the emulator that was started here when all is done
   --skip-build           deploy what was built the last time
+  --template FILE        deploy this template [default: template.yaml]
+  --stack NAME           as a stack of this name [default: wigwag]
+  --outputs FILE         write the stack's outputs there, as one JSON object
+  --down                 stop the emulators that were started here, and nothing else
 
-What is needed is installed under target/emulator: Python packages as pinned in requirements.txt and
-ministack.txt. Python 3.10 or later, a Rust toolchain and a C compiler must be there.
+Exits with 1 where something failed, and with 3 where what is needed could not be installed. That goes to
+target/emulator: Python packages as pinned in requirements.txt and ministack.txt. Python 3.10 or later, a
+Rust toolchain and a C compiler must be there.
 TEXT
 }
 
 say() { printf '%s\n' "deploy: $*" >&2; }
 die() { say "error: $*"; exit 1; }
+cannot() { say "cannot go on: $*"; exit 3; }
+wrong() { say "error: $*; --help tells more"; exit 2; }
 
-emulator='' smoke='' stop='' build=yes
+emulator='' smoke='' build=yes template=$root/template.yaml stack=wigwag outputs='' down=''
 while [ $# -gt 0 ]; do
     case $1 in
-        --emulator) emulator=${2:-}; shift; [ $# -gt 0 ] || die "--emulator takes ministack" ;;
+        --emulator | --template | --stack | --outputs)
+            [ $# -gt 1 ] || wrong "$1 takes a value"
+            declare "${1#--}=$2"
+            shift
+            ;;
         --smoke) smoke=yes ;;
-        --stop) stop=yes ;;
         --skip-build) build='' ;;
+        --down) down=yes ;;
         -h | --help) usage; exit 0 ;;
-        *) usage >&2; exit 2 ;;
+        *) wrong "there is no $1" ;;
     esac
     shift
 done
-case $emulator in '' | ministack) ;; *) die "--emulator takes ministack, not $emulator" ;; esac
-for tool in python3 cargo cc; do
-    command -v "$tool" >/dev/null || die "$tool is missing"
-done
+case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator takes ministack or localstack, not $emulator" ;; esac
+[ -f "$template" ] || die "there is no template at $template"
+
+# ---- Emulators ---------------------------------------------------------------------------------------------------------
+
+pid_file=$work/ministack.pid
+
+# Whether the process that was started here is still there, and still is what it was.
+ministack_runs() { [ -f "$pid_file" ] && grep -qs ministack "/proc/$(cat "$pid_file")/cmdline"; }
+
+stop_emulators() {
+    if ministack_runs; then
+        local pid
+        pid=$(cat "$pid_file")
+        kill "$pid"
+        for _ in $(seq 50); do ministack_runs || break; sleep 0.1; done
+        ! ministack_runs || kill -9 "$pid"
+        say "ministack has stopped"
+    fi
+    rm -f "$pid_file"
+    if command -v docker >/dev/null && [ -n "$(docker compose -f "$here/compose.yaml" ps --quiet 2>/dev/null)" ]; then
+        docker compose -f "$here/compose.yaml" down
+    fi
+}
+
+if [ -n "$down" ]; then
+    LOCALSTACK_AUTH_TOKEN=unused stop_emulators
+    exit 0
+fi
 
 # A virtual environment NAME with what FILE pins, made anew when FILE changes.
 environment() {
     local directory=$work/$1 pins=$here/$2
-    if ! cmp -s "$pins" "$directory/pins"; then
-        say "installing what $2 pins into $directory"
-        rm -rf "$directory"
-        python3 -m venv "$directory" || die "python3 -m venv failed; on Debian: apt install python3-venv"
-        "$directory/bin/pip" install --quiet --disable-pip-version-check -r "$pins" \
-            || die "pip could not install what $pins pins: is there a network, or a mirror in PIP_INDEX_URL?"
-        cp "$pins" "$directory/pins"
-    fi
+    cmp -s "$pins" "$directory/pins" && return
+    say "installing what $2 pins into $directory"
+    rm -rf "$directory"
+    python3 -m venv "$directory" >&2 || cannot "python3 -m venv failed; on Debian: apt install python3-venv"
+    "$directory/bin/pip" install --quiet --disable-pip-version-check -r "$pins" >&2 \
+        || cannot "pip could not install what $pins pins; is there a network, or a mirror in PIP_INDEX_URL?"
+    cp "$pins" "$directory/pins"
 }
 
-# Whether something answers there.
 answers() { "$work/sam/bin/python" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=2)' "$1" 2>/dev/null; }
-
-started=''
-finish() {
-    [ -z "$stop" ] || [ -z "$started" ] || { kill "$started" 2>/dev/null && wait "$started" 2>/dev/null || true; }
-}
-trap finish EXIT
 
 start_ministack() {
     environment ministack ministack.txt
     local port=${MINISTACK_PORT:-4701}
     export AWS_ENDPOINT_URL=http://127.0.0.1:$port
     if answers "$AWS_ENDPOINT_URL/_ministack/health"; then
-        die "something listens on port $port already; stop it, or choose another port with MINISTACK_PORT"
+        ministack_runs || die "something listens on port $port already; stop it, or choose another port with MINISTACK_PORT"
+        say "ministack runs at $AWS_ENDPOINT_URL"
+        return
     fi
     say "starting ministack at $AWS_ENDPOINT_URL (log: $work/ministack.log)"
     GATEWAY_PORT=$port BIND_HOST=127.0.0.1 LAMBDA_EXECUTOR=local PATH=$work/ministack/bin:$PATH \
-        nohup "$work/ministack/bin/ministack" >"$work/ministack.log" 2>&1 &
-    started=$!
+        nohup "$work/ministack/bin/ministack" >"$work/ministack.log" 2>&1 </dev/null &
+    echo $! >"$pid_file"
     for _ in $(seq 120); do
         answers "$AWS_ENDPOINT_URL/_ministack/health" && return
-        kill -0 "$started" 2>/dev/null || break
+        ministack_runs || break
         sleep 0.5
     done
     tail -5 "$work/ministack.log" >&2
     die "ministack does not come up"
 }
 
+start_localstack() {
+    [ -n "${LOCALSTACK_AUTH_TOKEN:-}" ] \
+        || cannot "LOCALSTACK_AUTH_TOKEN is not set; LocalStack starts with a token alone (see localstack/README.md), --emulator ministack with none"
+    docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 \
+        || cannot "LocalStack runs in Docker with its compose plugin, and no engine answers here; --emulator ministack needs none"
+    export AWS_ENDPOINT_URL=http://127.0.0.1:4566
+    say "starting LocalStack at $AWS_ENDPOINT_URL"
+    docker compose -f "$here/compose.yaml" up --detach --wait >&2 || {
+        docker compose -f "$here/compose.yaml" logs --tail 20 >&2
+        die "LocalStack does not come up; where it says that the license was not activated, the token is not valid"
+    }
+}
+
+# ---- Build, deploy, use ------------------------------------------------------------------------------------------------
+
+for tool in python3 cargo cc; do
+    command -v "$tool" >/dev/null || cannot "$tool is missing"
+done
 mkdir -p "$work"
 environment sam requirements.txt
-[ "$emulator" != ministack ] || start_ministack
+[ -z "$emulator" ] || "start_$emulator"
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
 # Any credentials will do for an emulator; real ones are never sent to it.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 unset AWS_PROFILE AWS_SESSION_TOKEN
 export PATH=$work/sam/bin:$PATH
-python "$here/probe.py" || exit 1
+kind=$(python "$here/probe.py" kind)
 
 # For this machine's processor: the emulator runs the functions here.
 case $(uname -m) in
@@ -101,27 +152,30 @@ case $(uname -m) in
     aarch64 | arm64) architecture=arm64 ;;
     *) die "no Lambda runs on $(uname -m)" ;;
 esac
-built=$work/build
+built=$work/build/$stack
 if [ -n "$build" ]; then
     say "building the functions (sam build; some minutes the first time)"
-    sam build --template "$root/template.yaml" --build-dir "$built" --parameter-overrides "Architecture=$architecture" >&2
+    sam build --template "$template" --build-dir "$built" --parameter-overrides "Architecture=$architecture" >&2 \
+        || die "sam build failed"
 fi
-[ -f "$built/template.yaml" ] || die "nothing is built; leave --skip-build out"
+[ -f "$built/template.yaml" ] || die "nothing is built yet; leave --skip-build out"
 cp "$built/template.yaml" "$built/adapted.yaml"
-python "$here/adapt.py" "$built/adapted.yaml" "$AWS_ENDPOINT_URL"
+[ "$kind" = aws ] || python "$here/adapt.py" "$built/adapted.yaml" "$AWS_ENDPOINT_URL"
 
-say "deploying to $AWS_ENDPOINT_URL"
-key=$(python -c 'import secrets; print(secrets.token_urlsafe(32))')
-sam deploy --template "$built/adapted.yaml" --stack-name wigwag --resolve-s3 --capabilities CAPABILITY_IAM \
+say "deploying to $kind at $AWS_ENDPOINT_URL (log: $work/$stack.log)"
+sam deploy --template "$built/adapted.yaml" --stack-name "$stack" --resolve-s3 --capabilities CAPABILITY_IAM \
     --no-confirm-changeset --no-progressbar --no-fail-on-empty-changeset \
-    --parameter-overrides "TokenKey=$key" "Architecture=$architecture" >"$work/deploy.log" 2>&1 \
-    || { tail -30 "$work/deploy.log" >&2; die "sam deploy failed (log: $work/deploy.log)"; }
+    --parameter-overrides "Architecture=$architecture" >"$work/$stack.log" 2>&1 </dev/null \
+    || { tail -30 "$work/$stack.log" >&2; die "sam deploy failed"; }
+outputs=${outputs:-$work/$stack.json}
+python "$here/probe.py" outputs "$kind" "$stack" >"$outputs"
 
-read -r http websocket < <(python "$here/probe.py" --urls)
+output() { python -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$outputs" "$1"; }
+http=$(output HttpUrl)
+websocket=$(output WebSocketUrl)
 printf '%s\n' "HTTP       $http" "WebSocket  $websocket"
-[ -n "$emulator" ] && [ -z "$stop" ] && [ -n "$started" ] && say "ministack goes on as process $started; stop it with: kill $started"
-say "talk:  cargo run -p wigwag -- --url '$http' --ws-url '$websocket' chat --as alice --with bob"
+[ -z "$emulator" ] || say "$emulator goes on; stop it with: localstack/deploy.sh --down"
 
 if [ -n "$smoke" ]; then
-    (cd "$root" && cargo run --quiet --bin wigwag -- smoke --frames json --url "$http" --ws-url "$websocket")
+    (cd "$root" && cargo run --quiet --locked --bin wigwag -- smoke --frames json --url "$http" --ws-url "$websocket")
 fi

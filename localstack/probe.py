@@ -1,44 +1,102 @@
 #!/usr/bin/env python3
-"""Asks an emulator of AWS whether it has what Wigwag needs; with --urls, prints the URLs of the stack `wigwag`.
+"""Asks what listens at AWS_ENDPOINT_URL.
+
+    probe.py kind                   ministack, localstack or aws: what it is, once it is sure to have what Wigwag needs
+    probe.py outputs KIND STACK     the outputs of a deployed stack, as one JSON object
 
 Exits with 1, and says what to do, where something is missing.
 """
 
+import json
 import os
 import sys
+import urllib.error
+import urllib.request
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+ENDPOINT = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
+
 NEEDED = {
-    "apigatewayv2": lambda client: client.get_apis(),
     "cloudformation": lambda client: client.list_stacks(),
     "dynamodb": lambda client: client.list_tables(),
     "lambda": lambda client: client.list_functions(),
+    "secretsmanager": lambda client: client.list_secrets(),
     "sqs": lambda client: client.list_queues(),
+    "apigatewayv2": lambda client: client.get_apis(),
 }
 
 
-def check():
-    endpoint = os.environ["AWS_ENDPOINT_URL"]
+def fail(*lines):
+    sys.exit("\n".join(f"deploy: {line}" for line in lines))
+
+
+def client(service):
+    return boto3.client(service, config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60))
+
+
+def answer(path):
+    """What is answered there, as JSON; nothing where the path is unknown."""
+    try:
+        with urllib.request.urlopen(ENDPOINT + path, timeout=10) as response:
+            return json.load(response)
+    except urllib.error.HTTPError:
+        return None
+    except ValueError:  # not JSON
+        return None
+    except OSError as error:
+        fail(
+            f"error: nothing answers at {ENDPOINT}: {error}",
+            "start an emulator with --emulator, or name the one that runs in AWS_ENDPOINT_URL",
+        )
+
+
+def kind():
+    if answer("/_ministack/health"):
+        found = "ministack"
+    elif info := answer("/_localstack/info"):
+        found = "localstack"
+        if not info.get("is_license_activated", False):
+            fail("error: this LocalStack has no active license; it has WebSocket APIs in a paid plan only: see localstack/README.md")
+    else:
+        found = "aws"
     for service, ask in NEEDED.items():
         try:
-            ask(boto3.client(service))
-        except ClientError as error:
-            sys.exit(
-                f"deploy: error: {endpoint} has no {service}: {error}\n"
-                "deploy: on LocalStack, WebSocket APIs are part of a paid plan: see localstack/README.md; "
-                "--emulator ministack needs none"
-            )
-        except BotoCoreError as error:
-            sys.exit(f"deploy: error: nothing answers at {endpoint}: {error}\ndeploy: start one with --emulator")
+            ask(client(service))
+        except (ClientError, BotoCoreError) as error:
+            hint = "--emulator ministack starts an emulator that has it"
+            if found == "localstack":
+                hint = "WebSocket APIs are part of LocalStack's Base plan and up: see localstack/README.md; " + hint
+            elif answer("/_local/meter"):
+                hint = "this is `cargo local`, which has run template.yaml already: there is nothing to deploy"
+            fail(f"error: {ENDPOINT} has no {service}: {error}", hint)
+    print(found)
 
 
-def urls():
-    stack = boto3.client("cloudformation").describe_stacks(StackName="wigwag")["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    print(outputs["HttpUrl"], outputs["WebSocketUrl"])
+def outputs(found, stack):
+    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    values = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+    if found == "localstack":
+        # A WebSocket API has a port of its own there, which is known only when it is made; the stage is not part of its URL.
+        apis = client("apigatewayv2").get_apis()["Items"]
+        sockets = [api for api in apis if api["ProtocolType"] == "WEBSOCKET" and api["Name"].startswith(stack)]
+        if sockets:
+            values["WebSocketUrl"] = sockets[0]["ApiEndpoint"]
+    json.dump(values, sys.stdout, indent=2)
+    print()
+
+
+def main():
+    match sys.argv[1:]:
+        case ["kind"]:
+            kind()
+        case ["outputs", found, stack]:
+            outputs(found, stack)
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":
-    urls() if "--urls" in sys.argv[1:] else check()
+    main()
