@@ -295,7 +295,7 @@ async fn disconnect(world: &World) -> Result<Row> {
 }
 
 /// Waits until every `$disconnect` has run: the next connection is not to replace one that is still there.
-async fn disconnected(world: &World) -> Result<()> {
+pub async fn disconnected(world: &World) -> Result<()> {
     loop {
         let functions = world.meter().await?.functions;
         let invocations = |function: &str| functions.get(function).map_or(0, |row| row.invocations);

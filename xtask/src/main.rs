@@ -3,6 +3,7 @@
 mod bench;
 mod budget;
 mod check;
+mod cost;
 mod size;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Play real clients under faults, and hold the guarantee against what came of it.
     Check(check::Arguments),
+    /// Reckon what a month of users costs on AWS, from what the meter counts for each thing that they do.
+    Cost(cost::Arguments),
     /// Build the bootstraps for release; print their size and how long they take to their first `/next`.
     Size(size::Arguments),
 }
@@ -36,6 +39,7 @@ async fn main() -> Result<ExitCode> {
         Chore::Budget(arguments) => budget::run(&arguments).await?,
         Chore::Bench(bench) => bench::run(bench).await?,
         Chore::Check(arguments) => return check::run(arguments).await,
+        Chore::Cost(arguments) => cost::run(&arguments).await?,
         Chore::Size(arguments) => size::run(&arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
