@@ -54,7 +54,12 @@ impl Failure {
 
     /// The server was not reached at `url`.
     pub(crate) fn unreachable(url: &str, cause: impl Display) -> Self {
-        Self::Unreachable(format!("cannot reach {url}: is `cargo local` running? ({cause})"))
+        let hint = if url.contains("127.0.0.1") || url.contains("localhost") {
+            "; is `cargo local` running?"
+        } else {
+            ""
+        };
+        Self::Unreachable(format!("cannot reach {url}{hint} ({cause})"))
     }
 
     /// A refusal in words, with what to do about it where that is known.

@@ -1,18 +1,13 @@
 //! The `wigwag` command as a user runs it.
 
 use anyhow::{Context as _, Result, ensure};
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use wigwag_edge::Queue;
-use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::send::Draft;
-use wigwag_store::{DeviceKey, MessageKey, StoreError};
 use wigwag_tests::World;
 
 /// Builds the command once, and finds it beside this test's own directory.
@@ -32,9 +27,10 @@ fn binary() -> Result<PathBuf> {
     Ok(target.join("wigwag"))
 }
 
-struct Cli<'a> {
-    world: &'a World,
-    home: &'a Path,
+/// The command, against a stack, with profiles of its own.
+pub(crate) struct Cli<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) home: &'a Path,
 }
 
 impl Cli<'_> {
@@ -51,12 +47,12 @@ impl Cli<'_> {
         Ok(command)
     }
 
-    async fn run(&self, arguments: &[&str]) -> Result<Output> {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<Output> {
         self.command(arguments)?.output().await.context("run wigwag")
     }
 
     /// Runs a command that must succeed; answers with its lines of JSON.
-    async fn json(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let output = self.run(&[arguments, &["--json"]].concat()).await?;
         let text = String::from_utf8(output.stdout)?;
         ensure!(
@@ -91,7 +87,7 @@ impl Cli<'_> {
 
 impl Cli<'_> {
     /// Registers users, each as a profile of that name.
-    async fn register(&self, names: &[&str]) -> Result<()> {
+    pub(crate) async fn register(&self, names: &[&str]) -> Result<()> {
         for name in names {
             let digits = name.bytes().fold(0, |number: u64, byte| {
                 (number * 100 + u64::from(byte % 100)) % 10_000_000_000
@@ -118,7 +114,7 @@ impl Cli<'_> {
 }
 
 /// The lines of one kind.
-fn of_kind<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
+pub(crate) fn of_kind<'a>(lines: &'a [Value], event: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["event"] == event).collect()
 }
 
@@ -520,168 +516,6 @@ async fn two_terminals_talk_in_a_room_and_a_third_signals_there() -> Result<()> 
     // What was said in a room is nowhere.
     assert!(of_kind(&cli.json(&["sync", "--as", "bob"]).await?, "message").is_empty());
     assert_eq!(alice.interrupt().await?, 0);
-    world.stop().await;
-    Ok(())
-}
-
-/// A queue that keeps what it is given.
-#[derive(Default)]
-struct Kept(Mutex<Vec<Task>>);
-
-impl TaskQueue for Kept {
-    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(tasks);
-        Ok(())
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_that_a_deployment_works() -> Result<()> {
-    let (world, home) = (World::start().await?, TempDir::new()?);
-    let cli = Cli {
-        world: &world,
-        home: home.path(),
-    };
-    for frames in ["protobuf", "json"] {
-        let steps = cli.json(&["smoke", "--frames", frames]).await?;
-        assert_eq!(of_kind(&steps, "ok").len(), 5, "{steps:?}");
-    }
-    let nowhere = ["smoke", "--url", "http://127.0.0.1:9"];
-    assert_eq!(cli.run(&nowhere).await?.status.code(), Some(4));
-    world.stop().await;
-    Ok(())
-}
-
-/// A message stands in a group's log, and no worker could deliver it: its task lies in the dead-letter queue, beside one that nobody
-/// can read. The operator looks, twice, and sends them back; the message arrives.
-#[expect(clippy::too_many_lines, reason = "one story")]
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()> {
-    let (world, home) = (World::start().await?, TempDir::new()?);
-    let cli = Cli {
-        world: &world,
-        home: home.path(),
-    };
-    let outputs = &world.stack.stack.outputs;
-    let (live, dead) = (&outputs["FanoutQueueUrl"], &outputs["FanoutDeadLetterQueueUrl"]);
-    let redrive = |url: &str| {
-        let endpoint = ["--endpoint-url", &world.stack.aws_endpoint_url];
-        let words = [&["redrive", "--queue-url", url], endpoint.as_slice()].concat();
-        words.into_iter().map(str::to_owned).collect::<Vec<String>>()
-    };
-    let look = async |url: &str, more: &[&str]| {
-        let words = redrive(url);
-        let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
-        cli.json(&words).await
-    };
-    assert_eq!(look(live, &[]).await?[0]["count"], 0);
-
-    cli.register(&["alice", "bob"]).await?;
-    let made = cli.json(&["group", "create", "--as", "alice", "club", "bob"]).await?;
-    let group = made[0]["group_id"].as_u64().context("no group")?;
-    let alice = cli.json(&["me", "--as", "alice"]).await?[0]["user_id"]
-        .as_u64()
-        .context("no id")?;
-    let draft = Draft {
-        key: MessageKey {
-            sender: alice,
-            device: DeviceKey::of(1, "by hand"),
-            session: 1,
-            client_id: 1,
-        },
-        message_type: 1,
-        content: b"late, but here".to_vec(),
-    };
-    let kept = Kept::default();
-    world.store().send_to_group(&kept, &draft, group, 1).await?;
-    let task = kept.0.lock().unwrap().pop().context("no task")?;
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
-        .endpoint_url(&world.stack.aws_endpoint_url);
-    let dead_letters = Queue::new(config, dead);
-    dead_letters
-        .bury(&task.to_body(), &task.ordering(), "task", "the table was away")
-        .await?;
-    // What the worker cannot read, it puts there by itself.
-    let live_queue = world.fanout_queue()?;
-    live_queue
-        .bury("not a task at all", "elsewhere", "junk", "by hand")
-        .await?;
-    world.settled().await?;
-
-    for url in [live, dead, live] {
-        let lines = look(url, &[]).await?;
-        assert_eq!(
-            (&lines[0]["event"], &lines[0]["count"]),
-            (&"dead_letters".into(), &2.into())
-        );
-        let letters = of_kind(&lines, "dead_letter");
-        assert_eq!(letters.len(), 2, "{lines:?}");
-        let good = letters
-            .iter()
-            .find(|letter| letter["task"] == "deliver")
-            .context("no task")?;
-        assert_eq!(
-            [
-                &good["group_id"],
-                &good["shard"],
-                &good["conversation_seq"],
-                &good["why"]
-            ],
-            [&json!(group), &json!(0), &json!(2), &json!("the table was away")]
-        );
-        let bad = letters
-            .iter()
-            .find(|letter| letter["task"].is_null())
-            .context("no junk")?;
-        assert_eq!(bad["body"], "not a task at all");
-        assert!(
-            bad["why"].as_str().is_some_and(|why| why.contains("cannot be read")),
-            "{bad}"
-        );
-    }
-    let in_words = redrive(live);
-    let in_words: Vec<&str> = in_words.iter().map(String::as_str).collect();
-    let in_words = String::from_utf8(cli.run(&in_words).await?.stdout)?;
-    assert!(
-        in_words.contains(&format!("deliver message 2 of group {group} to its shard 0")),
-        "{in_words}"
-    );
-    assert!(!in_words.contains("late, but here"), "{in_words}");
-
-    let lines = look(dead, &["--send-back"]).await?;
-    assert_eq!(lines.last().map(|line| &line["moved"]), Some(&2.into()), "{lines:?}");
-    assert_eq!(of_kind(&lines, "will_come_back").len(), 1);
-    world.settled().await?;
-    let got = cli.json(&["sync", "--as", "bob"]).await?;
-    let texts = of_kind(&got, "message");
-    assert_eq!(
-        texts.last().map(|line| &line["content"]),
-        Some(&"late, but here".into())
-    );
-    let left = look(live, &[]).await?;
-    assert_eq!(left[0]["count"], 1, "what cannot be read has come back: {left:?}");
-
-    let nowhere = ["redrive", "--queue-url", live, "--endpoint-url", "http://127.0.0.1:9"];
-    assert_eq!(cli.run(&nowhere).await?.status.code(), Some(4));
-    let absent = format!("{live}-not");
-    let absent = [
-        "redrive",
-        "--queue-url",
-        &absent,
-        "--endpoint-url",
-        &world.stack.aws_endpoint_url,
-    ];
-    assert_eq!(cli.run(&absent).await?.status.code(), Some(3));
-    let without = [
-        "redrive",
-        "--queue-url",
-        "https://sqs.eu-central-1.amazonaws.com/1/q.fifo",
-    ];
-    assert_eq!(cli.run(&without).await?.status.code(), Some(2));
     world.stop().await;
     Ok(())
 }

@@ -13,6 +13,7 @@ mod groups;
 mod killing;
 mod login_frame;
 mod messages;
+mod operator;
 mod rooms;
 mod security;
 mod signals;
