@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wigwag_local::meter::Permission;
 use wigwag_local::template::{self, Secrets};
 use wigwag_protocol::Request;
-use wigwag_protocol::pb::{LoginMsg, SessionType};
+use wigwag_protocol::pb::{LoginMsg, Message, SessionType};
 use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::fanout::{Logged, Task, TaskQueue as _};
 use wigwag_store::head::Connection;
 use wigwag_store::timeline::LEASE;
-use wigwag_store::{DeviceKey, schema};
+use wigwag_store::{DeviceKey, GroupId, schema};
 use wigwag_tests::{Account, Device, Dial, World};
 
 fn options() -> template::Options {
@@ -226,9 +227,29 @@ async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): 
     queue
         .bury("no task", "nobody", "unreadable", "put here by hand")
         .await?;
+    queue.enqueue(&[dispatched(group)]).await?;
     let group = world.super_group(ada, &[bob]).await?;
     a.tell_to(SessionType::Group, group, 3, "announced").await?;
     world.settled().await
+}
+
+/// What a message to a group of more than ten shards becomes: thousands of members, whom nobody wants to make for this.
+fn dispatched(group: GroupId) -> Task {
+    Task::Dispatch {
+        group,
+        shards: 1,
+        super_group: false,
+        logged: Logged {
+            key: b"dispatched".to_vec(),
+            message: Message {
+                session_type: SessionType::Group.into(),
+                receiver_id: group,
+                conversation_seq: 1_000,
+                ..Message::default()
+            },
+        },
+        skip: None,
+    }
 }
 
 /// Long enough for a connection that is gone not to be taken for one that is just opening.
