@@ -76,7 +76,7 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     for (function, granted) in granted()? {
         let made = made.remove(&function).unwrap_or_default();
         assert_eq!(
-            (difference(&made, &granted), difference(&granted, &made)),
+            (beyond(&made, &granted), beyond(&granted, &made)),
             (Vec::new(), Vec::new()),
             "{function}: what it does and may not, what it may and does not"
         );
@@ -91,9 +91,10 @@ fn permission(action: &str, resource: &str) -> Permission {
     }
 }
 
-fn difference(these: &BTreeSet<Permission>, those: &BTreeSet<Permission>) -> Vec<String> {
+/// Those of the first that are not among the second.
+fn beyond(all: &BTreeSet<Permission>, known: &BTreeSet<Permission>) -> Vec<String> {
     let line = |one: &Permission| format!("{} on {}", one.action, one.resource);
-    these.difference(those).map(line).collect()
+    all.difference(known).map(line).collect()
 }
 
 /// What each function's role grants, beside what every role does; in the names that the meter has for tables, queues and
