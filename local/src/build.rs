@@ -197,6 +197,7 @@ mod tests {
             timeout_s: 3,
             reserved_concurrency: None,
             environment: BTreeMap::new(),
+            logs_json: false,
         };
         BTreeMap::from([("Work".to_owned(), function)])
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use wigwag_local::gateway::Rate;
 use wigwag_local::meter::Reading;
 use wigwag_local::stack::{Options, Running, Stack};
 use wigwag_protocol::Code;
@@ -59,6 +60,14 @@ pub struct Account {
     pub device_id: String,
 }
 
+/// The template's parameters that say how much routes take.
+const RATES: [&str; 4] = [
+    "FramesPerSecond",
+    "ConnectionsPerSecond",
+    "RequestsPerSecond",
+    "LoginsPerSecond",
+];
+
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -68,12 +77,16 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    /// Starts the project's template with some options changed.
+    /// Starts the project's template with some options changed. Its routes take what an account takes: a crowd here does in a second
+    /// what users do in a day.
     pub async fn with(change: impl FnOnce(&mut Options)) -> Result<Self> {
         let mut options = Options {
             template: template(),
             ..Options::default()
         };
+        let account = Rate::default().per_second.to_string();
+        let raised = RATES.map(|rate| (rate.to_owned(), account.clone()));
+        options.parameters.extend(raised);
         change(&mut options);
         let stack = Stack::start(options).await.context("start the stack")?;
         Ok(Self {

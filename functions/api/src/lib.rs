@@ -18,6 +18,7 @@ use failure::ApiError;
 use request::Request;
 use serde::Serialize;
 use wigwag_edge::response::Response;
+use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{ConfigError, Error, Queue, TokenKeys, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
@@ -58,7 +59,8 @@ pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response
         event: &event,
         now_ms,
     };
-    Ok(route(&request).await.unwrap_or_else(ApiError::into_response))
+    let answered = async { route(&request).await.unwrap_or_else(ApiError::into_response) };
+    Ok(answered.instrument(telemetry::request()).await)
 }
 
 async fn route(request: &Request<'_>) -> Result<Response, ApiError> {

@@ -4,7 +4,7 @@ use crate::failure::ApiError;
 use crate::{Event, State};
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
-use wigwag_edge::{Claims, TokenError};
+use wigwag_edge::{Claims, TokenError, telemetry};
 use wigwag_protocol::Code;
 use wigwag_protocol::limits::{HTTP_BODY_BYTES, MAX_INTEGER};
 
@@ -76,13 +76,16 @@ impl Request<'_> {
             .get("authorization")
             .and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).ok_or(Code::NOT_SIGNED_IN)?;
-        self.state
+        let claims = self
+            .state
             .keys
             .verify(token, self.now_ms / 1000)
             .map_err(|error| match error {
-                TokenError::Invalid => Code::TOKEN_INVALID.into(),
-                TokenError::Expired => Code::TOKEN_EXPIRED.into(),
-            })
+                TokenError::Invalid => Code::TOKEN_INVALID,
+                TokenError::Expired => Code::TOKEN_EXPIRED,
+            })?;
+        telemetry::sent_by(claims.user);
+        Ok(claims)
     }
 }
 

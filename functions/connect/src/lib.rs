@@ -6,6 +6,7 @@
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::response::Response;
+use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, Pusher, clients, config};
 use wigwag_protocol::Encoding;
 use wigwag_protocol::encoding::Offer;
@@ -37,6 +38,11 @@ impl State {
 /// Answers with the status of the handshake: 200, or 403 where the user is unknown, 409 where no place is left, 503 where the
 /// device has opened a newer connection meanwhile.
 pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
+    let span = telemetry::connection(&event.request_context);
+    respond(state, &event, now_ms).instrument(span).await
+}
+
+async fn respond(state: &State, event: &Event, now_ms: i64) -> Result<Response, Error> {
     let offered = event
         .headers
         .get("sec-websocket-protocol")

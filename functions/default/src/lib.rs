@@ -21,6 +21,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use reply::Reply;
 use std::time::Instant;
 use wigwag_edge::response::Response;
+use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, Pusher, Queue, TokenKeys, clients, config, connection};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
@@ -79,10 +80,15 @@ struct Call<'a> {
 
 /// Answers a frame. Pushes end at `deadline`.
 pub async fn handle(state: &State, event: Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
+    let span = telemetry::connection(&event.request_context);
+    respond(state, &event, deadline, now_ms).instrument(span).await
+}
+
+async fn respond(state: &State, event: &Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
     let text = event.body.as_deref().unwrap_or_default();
     let call = Call {
         state,
-        event: &event,
+        event,
         encoding: Encoding::of_frame(text),
         deadline,
         now_ms,
@@ -148,6 +154,10 @@ impl Call<'_> {
             return Ok(caller);
         }
         let who = self.state.store.signed_in(connection::id(context)?).await?;
-        Ok(who.as_ref().and_then(Caller::from_signed_in))
+        let caller = who.as_ref().and_then(Caller::from_signed_in);
+        if let Some(caller) = &caller {
+            telemetry::sent_by(caller.user);
+        }
+        Ok(caller)
     }
 }

@@ -3,7 +3,7 @@
 use crate::Call;
 use crate::reply::Reply;
 use wigwag_edge::connection::{self, Attached};
-use wigwag_edge::{Caller, Error, TokenError};
+use wigwag_edge::{Caller, Error, TokenError, telemetry};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, LoginMsg};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::StoreError;
@@ -30,6 +30,7 @@ pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &Logi
     if caller.is_some_and(|caller| *caller != claimed) {
         return refused(Code::ALREADY_SIGNED_IN);
     }
+    telemetry::sent_by(claimed.user);
     let (store, pusher) = (&call.state.store, &call.state.pusher);
     let connection = connection::of(&call.event.request_context, claimed.platform, call.encoding)?;
     let max_seq = match connection::attach(store, pusher, &claimed, &connection, call.state.policy, call.now_ms).await?

@@ -5,6 +5,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::response::Response;
+use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, clients, config, connection};
 use wigwag_store::Store;
 
@@ -29,6 +30,11 @@ impl State {
 
 /// Removes the connection that the event is about.
 pub async fn handle(state: &State, event: Event, _now_ms: i64) -> Result<Response, Error> {
+    let span = telemetry::connection(&event.request_context);
+    remove(state, &event).instrument(span).await
+}
+
+async fn remove(state: &State, event: &Event) -> Result<Response, Error> {
     let context = &event.request_context;
     let id = connection::id(context)?;
     let caller = match Caller::from_context(&context.authorizer.fields) {
@@ -42,6 +48,7 @@ pub async fn handle(state: &State, event: Event, _now_ms: i64) -> Result<Respons
         None => None,
     };
     if let Some(caller) = caller {
+        telemetry::sent_by(caller.user);
         state
             .store
             .disconnect(caller.user, &caller.device, context.connected_at, id)

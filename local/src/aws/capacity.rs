@@ -11,9 +11,14 @@
 //! - a transaction that a failed condition cancels is two units for each of its actions: an assumption, on the side of caution
 //! - other refused requests (validation, conflicts, throttles) cost nothing
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use dynoxide::types::{Item, item_size, write_capacity_units};
 use serde_json::{Map, Value, json};
+
+use super::permissions;
+use crate::meter::Permission;
 
 /// A request as the engine gets it.
 #[derive(Debug)]
@@ -38,6 +43,16 @@ pub(super) struct Settled {
     pub(super) read_units: f64,
     /// Write units.
     pub(super) write_units: f64,
+}
+
+impl Prepared {
+    /// What a role must grant for it.
+    pub(super) fn permissions(&self) -> BTreeSet<Permission> {
+        let request = self.request.as_ref();
+        request.map_or_else(BTreeSet::new, |request| {
+            permissions::of_dynamodb(&self.operation, request)
+        })
+    }
 }
 
 /// Asks for capacity figures.

@@ -104,6 +104,7 @@ impl DynamoDb {
             read_units: settled.read_units,
             write_units: settled.write_units,
             request_bytes: u64::try_from(request_bytes).unwrap_or(u64::MAX),
+            permissions: prepared.permissions(),
         });
         match settled.body {
             Some(body) => with_body(response, body),

@@ -1,5 +1,7 @@
 //! Calls that go wrong on purpose: what callers see of it is what AWS would show them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
@@ -86,6 +88,7 @@ fn refused(services: &Services, call: &Call, refusal: Refusal) -> Response<Bytes
             read_units: 0.0,
             write_units: 0.0,
             request_bytes: u64::try_from(call.request.body().len()).unwrap_or(u64::MAX),
+            permissions: BTreeSet::new(),
         });
     }
     response

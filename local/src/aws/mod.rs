@@ -22,6 +22,7 @@ mod dynamodb;
 mod harm;
 mod own;
 mod partial;
+mod permissions;
 mod signature;
 mod sqs;
 mod tables;
@@ -212,6 +213,7 @@ impl Services {
             read_units: 0.0,
             write_units: 0.0,
             request_bytes,
+            permissions: permissions::of_connections(),
         });
         response
     }

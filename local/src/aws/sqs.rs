@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::answer;
 use super::credentials::EXTERNAL;
+use super::{answer, permissions};
 use crate::meter::{AwsCall, Meter, QueueCall};
 use crate::sqs::{Code, Reply, Sqs, SqsError};
 
@@ -35,6 +35,9 @@ pub(super) async fn call(sqs: &Sqs, request: &Request<Bytes>, caller: &str, mete
         read_units: 0.0,
         write_units: 0.0,
         request_bytes: bytes(request.body()),
+        permissions: serde_json::from_slice(request.body())
+            .map(|body| permissions::of_sqs(operation, &body))
+            .unwrap_or_default(),
     });
     meter.queue_call(&QueueCall {
         is_fifo,

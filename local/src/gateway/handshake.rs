@@ -55,7 +55,7 @@ async fn upgrade(
     let handshake = Handshake::of(&parts, peer);
     let api = find_api(shared, &parts)?;
     let key = websocket_key(&parts.method, &parts.headers)?;
-    if !shared.throttle.admit() {
+    if !shared.routes.admit(&api.api_id, "$connect") || !shared.throttle.admit() {
         return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
     }
     let client = Client {

@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::http_event::{self, Call};
+use super::http_route::Match;
+use super::throttle::RouteThrottles;
 use super::{Rate, Throttle, clock, http_route, reply};
 use crate::lambda::{InvokeError, Lambda};
 use crate::meter::Meter;
 use crate::server::{self, Peer};
-use crate::template::model::HttpApi;
+use crate::template::model::{HttpApi, HttpRoute};
 
 /// Largest body of a request.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
@@ -55,6 +57,7 @@ pub struct HttpServer {
 #[derive(Debug)]
 struct Shared {
     apis: Vec<HttpApi>,
+    routes: RouteThrottles,
     lambda: Lambda,
     meter: Meter,
     options: Options,
@@ -74,7 +77,12 @@ pub fn serve_with(
     options: Options,
 ) -> HttpServer {
     let address = listener.local_addr().ok();
+    let routes = apis.iter().flat_map(|api| {
+        let of_route = |route: &HttpRoute| (api.api_id.as_str(), route.key(), route.rate);
+        api.routes.iter().map(of_route)
+    });
     let shared = Arc::new(Shared {
+        routes: RouteThrottles::new(routes),
         apis,
         lambda,
         meter,
@@ -131,11 +139,12 @@ async fn integrate(
         Ok(None) => return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large")),
         Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
     };
-    if !shared.options.throttle.admit() {
+    let matched = http_route::find(&shared.apis, parts.method.as_str(), parts.uri.path());
+    let is_in_rate = |matched: &Match<'_>| shared.routes.admit(&matched.api.api_id, &matched.route.key());
+    if !matched.as_ref().is_none_or(is_in_rate) || !shared.options.throttle.admit() {
         return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
     }
     shared.meter.http_request(body.len() as u64);
-    let matched = http_route::find(&shared.apis, parts.method.as_str(), parts.uri.path());
     let matched = matched.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Not Found"))?;
     let call = Call {
         parts: &parts,

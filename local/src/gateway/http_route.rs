@@ -20,10 +20,7 @@ pub(super) struct Match<'a> {
 impl Match<'_> {
     /// For example `GET /user/{user_id}`, or `$default`.
     pub(super) fn route_key(&self) -> String {
-        match self.route.path.as_str() {
-            "$default" => "$default".to_owned(),
-            path => format!("{} {path}", self.route.method),
-        }
+        self.route.key()
     }
 }
 
@@ -126,6 +123,7 @@ mod tests {
             method: (*method).to_owned(),
             path: (*path).to_owned(),
             function: format!("{method} {path}"),
+            rate: None,
         });
         HttpApi {
             logical_id: "Api".to_owned(),

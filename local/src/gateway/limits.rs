@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::template::model::Rate;
+
 /// How much a WebSocket API takes. The default is what AWS grants an account that asked for nothing.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,15 +22,6 @@ pub struct Limits {
     pub outbound_frames: usize,
 }
 
-/// A token bucket: it holds `burst` tokens and gains `per_second`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
-    /// Steady rate.
-    pub per_second: u32,
-    /// Size of the bucket.
-    pub burst: u32,
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -43,6 +36,7 @@ impl Default for Limits {
 }
 
 impl Default for Rate {
+    /// An account's.
     fn default() -> Self {
         Self {
             per_second: 10_000,

@@ -17,7 +17,9 @@ use crate::template::model::{Route, WebSocketApi};
 /// Handles one message from its arrival to its answer.
 pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, text: Utf8Bytes) {
     let request_id = clock::identifier();
-    if !shared.throttle.admit() {
+    let selected = select(&connection.api, &text);
+    let is_in_rate = |(key, _): (&str, &Route)| shared.routes.admit(&connection.api.api_id, key);
+    if !selected.is_none_or(is_in_rate) || !shared.throttle.admit() {
         send_error(&connection, "Too Many Requests", &request_id);
         return;
     }
@@ -26,7 +28,7 @@ pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, t
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let Some((key, route)) = select(&connection.api, &text) else {
+    let Some((key, route)) = selected else {
         send_error(&connection, "Forbidden", &request_id);
         return;
     };
@@ -135,6 +137,7 @@ mod tests {
             authorizer: None,
             responds: false,
             timeout_ms: 29_000,
+            rate: None,
         };
         let api = WebSocketApi {
             logical_id: "Api".to_owned(),

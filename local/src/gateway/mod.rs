@@ -9,7 +9,7 @@
 //! 4. `$disconnect`, with who closed and why
 //!
 //! Invariants: `$disconnect` is invoked at most once, and only if `$connect` succeeded; a frame is never split or joined; the
-//! rate limit is one bucket for handshakes, frames, pushes and HTTP requests.
+//! account's rate limit is one bucket for handshakes, frames, pushes and HTTP requests, and a route may have a smaller one of its own.
 
 mod authorizer;
 mod clock;
@@ -41,7 +41,7 @@ use crate::faults::Injector;
 use crate::lambda::{InvokeError, Lambda};
 use crate::meter::Meter;
 use crate::server;
-use crate::template::model::WebSocketApi;
+use crate::template::model::{Route, WebSocketApi};
 
 pub use faults::{Faults, PostFault};
 pub use limits::{Limits, Rate};
@@ -49,6 +49,7 @@ pub use throttle::Throttle;
 
 use connections::Connections;
 use management::Management;
+use throttle::RouteThrottles;
 
 /// The WebSocket APIs of a stack, behind one listener: `ws://{address}/{stage}`.
 #[derive(Debug)]
@@ -70,6 +71,7 @@ struct Shared {
     faults: faults::Plan,
     injector: Injector,
     throttle: Throttle,
+    routes: RouteThrottles,
     connections: Connections,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -125,7 +127,12 @@ impl Gateway {
         injector: Injector,
     ) -> Self {
         let address = listener.local_addr().ok();
+        let routes = apis.iter().flat_map(|api| {
+            let of_route = |(key, route): (&String, &Route)| (api.api_id.as_str(), key.clone(), route.rate);
+            api.routes.iter().map(of_route)
+        });
         let shared = Arc::new(Shared {
+            routes: RouteThrottles::new(routes),
             apis: apis.into_iter().map(Arc::new).collect(),
             lambda,
             meter,

@@ -1,5 +1,6 @@
-//! The token bucket that every request of an account draws from.
+//! The token buckets that requests draw from: one for all of an account, and one for each route whose stage says how much it takes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -46,6 +47,29 @@ impl Throttle {
             bucket.tokens -= 1.0;
         }
         admitted
+    }
+}
+
+/// The buckets of routes, by API and route key. A route without one is not held back.
+#[derive(Debug, Default)]
+pub(super) struct RouteThrottles {
+    buckets: HashMap<(String, String), Throttle>,
+}
+
+impl RouteThrottles {
+    /// Full buckets for the routes that have a rate: the API's id, the route's key, the rate.
+    pub(super) fn new<'a>(routes: impl IntoIterator<Item = (&'a str, String, Option<Rate>)>) -> Self {
+        let buckets = routes
+            .into_iter()
+            .filter_map(|(api, key, rate)| Some(((api.to_owned(), key), Throttle::new(rate?))))
+            .collect();
+        Self { buckets }
+    }
+
+    /// Takes a token of the route if there is one, or if the route has no bucket.
+    pub(super) fn admit(&self, api_id: &str, key: &str) -> bool {
+        let bucket = self.buckets.get(&(api_id.to_owned(), key.to_owned()));
+        bucket.is_none_or(Throttle::admit)
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) fn of_process(
         ("LAMBDA_TASK_ROOT", task_root.display().to_string()),
         ("_HANDLER", "bootstrap".to_owned()),
     ];
+    if function.logs_json {
+        variables.insert("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
+    }
     variables.extend(reserved.map(|(name, value)| (name.to_owned(), value)));
     variables.extend(extra.clone());
     variables

@@ -14,7 +14,7 @@ use super::scaling::Scaling;
 use super::{CALLER, Services, event};
 use crate::faults::Batch;
 use crate::lambda::EVENT_LIMIT_BYTES;
-use crate::meter::{AwsCall, QueueCall};
+use crate::meter::{AwsCall, Permission, QueueCall};
 use crate::sqs::{BATCH_LIMIT, Message, Receive, SqsError};
 use crate::template::model::Mapping;
 
@@ -240,6 +240,14 @@ impl Poller {
         self.services.sqs.handle(&self.mapping.queue, message)
     }
 
+    /// What the function's role must grant, as Lambda calls with that role.
+    fn needs(&self, operation: &str) -> Permission {
+        Permission {
+            action: format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
+            resource: self.mapping.queue.clone(),
+        }
+    }
+
     fn count(&self, operation: &str, succeeded: bool, bytes: usize) {
         let payload_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.services.meter.aws_call(&AwsCall {
@@ -250,6 +258,7 @@ impl Poller {
             read_units: 0.0,
             write_units: 0.0,
             request_bytes: 0,
+            permissions: BTreeSet::from([self.needs(operation)]),
         });
         self.services.meter.queue_call(&QueueCall {
             is_fifo: self.mapping.is_fifo,

@@ -44,6 +44,7 @@ impl Counters {
         row.read_units += call.read_units;
         row.write_units += call.write_units;
         row.request_bytes += call.request_bytes;
+        row.permissions.extend(call.permissions.iter().cloned());
         if (call.service, call.operation) == super::PUSH && call.status < 300 {
             self.message(false, call.request_bytes);
         }

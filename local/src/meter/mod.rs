@@ -7,12 +7,13 @@ mod counters;
 pub mod prices;
 mod reading;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use counters::Counters;
 
-pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, QueueRow, Reading, Spread, WebSocketRow};
+pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, Permission, QueueRow, Reading, Spread, WebSocketRow};
 
 /// The service and operation whose accepted requests are messages to clients.
 const PUSH: (&str, &str) = ("execute-api", "PostToConnection");
@@ -40,6 +41,8 @@ pub struct AwsCall<'a> {
     pub write_units: f64,
     /// Bytes of the request's body.
     pub request_bytes: u64,
+    /// What a role must grant for it.
+    pub permissions: BTreeSet<Permission>,
 }
 
 /// What a call to SQS is billed by, beside being an [`AwsCall`].
@@ -138,6 +141,7 @@ mod tests {
             read_units: 0.5,
             write_units: 2.0,
             request_bytes: 100,
+            permissions: BTreeSet::new(),
         }
     }
 

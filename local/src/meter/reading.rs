@@ -1,6 +1,6 @@
 //! What the meter shows: `GET /_local/meter` as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,18 @@ pub struct AwsRow {
     pub write_units: f64,
     /// Bytes of the requests' bodies.
     pub request_bytes: u64,
+    /// What a role must grant for these requests.
+    #[serde(default)]
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// An IAM action on a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Permission {
+    /// For example `dynamodb:PutItem`.
+    pub action: String,
+    /// Name of a table or queue; `@connections` for the connections of WebSocket APIs.
+    pub resource: String,
 }
 
 /// One function.

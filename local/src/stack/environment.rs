@@ -87,6 +87,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            logs_json: false,
         };
         let stack = Stack {
             functions: BTreeMap::from([("Work".to_owned(), function)]),

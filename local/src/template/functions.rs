@@ -9,12 +9,13 @@ use super::resource::Resource;
 use super::scope::Scope;
 use super::text;
 
-const USED: [&str; 10] = [
+const USED: [&str; 11] = [
     "CodeUri",
     "Environment",
     "Events",
     "FunctionName",
     "Handler",
+    "LoggingConfig",
     "MemorySize",
     "PackageType",
     "ReservedConcurrentExecutions",
@@ -23,7 +24,7 @@ const USED: [&str; 10] = [
 ];
 
 /// Deployment, permissions, observation, and what only asynchronous invocation has.
-const PASSED_OVER: [&str; 25] = [
+const PASSED_OVER: [&str; 24] = [
     "Architectures",
     "AssumeRolePolicyDocument",
     "AutoPublishAlias",
@@ -35,7 +36,6 @@ const PASSED_OVER: [&str; 25] = [
     "Description",
     "EphemeralStorage",
     "KmsKeyArn",
-    "LoggingConfig",
     "PermissionsBoundary",
     "Policies",
     "PropagateTags",
@@ -62,6 +62,8 @@ pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problem
     let code_uri = properties.text("CodeUri").unwrap_or_else(|| ".".to_owned());
     let environment = properties.below("Environment");
     environment.expect_only(&["Variables"], &[]);
+    let logging = properties.below("LoggingConfig");
+    logging.expect_only(&["LogFormat"], &["ApplicationLogLevel", "LogGroup", "SystemLogLevel"]);
     Some(Function {
         logical_id: resource.id.clone(),
         name: problems
@@ -73,6 +75,7 @@ pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problem
         timeout_s: properties.number("Timeout", 1..=900).unwrap_or(3),
         reserved_concurrency: properties.number("ReservedConcurrentExecutions", 0..=u32::MAX),
         environment: environment.below("Variables").all_texts(),
+        logs_json: logging.one_of("LogFormat", &["JSON", "Text"]).as_deref() == Some("JSON"),
         binary: problems.noted(&resource.id, binary(resource, scope))?,
     })
 }

@@ -4,18 +4,17 @@ use super::error::Problems;
 use super::model::{HttpApi, HttpRoute};
 use super::properties::Properties;
 use super::resource::{Kind, Resource, physical_id};
+use super::route_settings::{self, RouteSettings};
 use super::scope::{IMPLICIT_HTTP_API, Scope};
 
-const PASSED_OVER: [&str; 10] = [
+const PASSED_OVER: [&str; 8] = [
     "AccessLogSettings",
-    "DefaultRouteSettings",
     "Description",
     "DisableExecuteApiEndpoint",
     "Domain",
     "FailOnWarnings",
     "Name",
     "PropagateTags",
-    "RouteSettings",
     "Tags",
 ];
 
@@ -30,11 +29,33 @@ pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) 
     for function in of_kind(Kind::Function) {
         read_events(function, &mut apis, scope, problems);
     }
+    for resource in of_kind(Kind::HttpApi) {
+        let properties = Properties::of(resource, scope, problems);
+        if let Some(api) = apis.iter_mut().find(|api| api.logical_id == resource.id) {
+            set_rates(api, &properties);
+        }
+    }
     apis
 }
 
+/// Gives the routes what the API says of them.
+fn set_rates(api: &mut HttpApi, properties: &Properties<'_>) {
+    let settings = RouteSettings::read(properties);
+    for route in &mut api.routes {
+        route.rate = settings.rate(&route.key());
+    }
+    for key in settings.keys() {
+        if !api.routes.iter().any(|route| route.key() == key) {
+            properties.report("RouteSettings", format!("there is no route {key}"));
+        }
+    }
+}
+
 fn api(resource: &Resource, properties: &Properties<'_>) -> HttpApi {
-    properties.expect_only(&["StageName"], &PASSED_OVER);
+    properties.expect_only(
+        &[&["StageName"], &route_settings::PROPERTIES[..]].concat(),
+        &PASSED_OVER,
+    );
     HttpApi {
         stage: properties.text("StageName").unwrap_or_else(|| "$default".to_owned()),
         ..empty(&resource.id)
@@ -68,7 +89,7 @@ fn read_events(function: &Resource, apis: &mut Vec<HttpApi>, scope: &Scope, prob
 
 fn read_event(function: &str, event: &Properties<'_>, apis: &mut Vec<HttpApi>) {
     let properties = event.below("Properties");
-    properties.expect_only(&["ApiId", "Method", "Path", "PayloadFormatVersion"], &["RouteSettings"]);
+    properties.expect_only(&["ApiId", "Method", "Path", "PayloadFormatVersion"], &[]);
     properties.one_of("PayloadFormatVersion", &["2.0"]);
     let Some(route) = route(function, &properties) else {
         return;
@@ -116,5 +137,6 @@ fn route(function: &str, properties: &Properties<'_>) -> Option<HttpRoute> {
         method,
         path,
         function: function.to_owned(),
+        rate: None,
     })
 }

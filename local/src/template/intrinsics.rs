@@ -257,6 +257,7 @@ mod tests {
             properties: properties.as_object().cloned().unwrap_or_default(),
             metadata: Value::Null,
             condition: None,
+            depends_on: Vec::new(),
         }
     }
 

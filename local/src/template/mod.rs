@@ -22,6 +22,7 @@ mod parameters;
 mod properties;
 mod queues;
 mod resource;
+mod route_settings;
 mod scope;
 mod secrets;
 mod tables;
@@ -89,11 +90,7 @@ impl Default for Options {
 /// # Errors
 /// If it cannot be read, is not a template, or holds anything that the local stack does not run.
 pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
-    let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    parse(&text, path, options)
+    stack(&document(path)?, path, options)
 }
 
 /// Reads a template that stands at `path`, or would.
@@ -101,15 +98,67 @@ pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
 /// # Errors
 /// If it is not a template, or holds anything that the local stack does not run.
 pub fn parse(text: &str, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
-    let yaml_error = |message| TemplateError::Yaml {
-        path: path.to_owned(),
-        message,
-    };
-    let document = yaml::parse(text).map_err(yaml_error)?;
+    stack(&parse_document(text, path)?, path, options)
+}
+
+fn stack(document: &Value, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    read(&document, &directory, options).map_err(|problems| TemplateError::Problems {
+    read(document, &directory, options).map_err(|problems| TemplateError::Problems {
         path: path.to_owned(),
         problems,
+    })
+}
+
+/// A resource as AWS would get it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// `Type`.
+    pub type_name: String,
+    /// `Properties`, with what names stand for; of functions, with the template's `Globals`.
+    pub properties: Value,
+}
+
+/// Every resource of the template at `path`, also those that have no effect on this machine: for tools that look at permissions,
+/// alarms and dashboards.
+///
+/// # Errors
+/// If the template cannot be read, or a property refers to what is not there.
+pub fn resolved(path: &Path, options: &Options) -> Result<BTreeMap<String, Resolved>, TemplateError> {
+    let document = document(path)?;
+    let problems = Problems::default();
+    let scope = scope(&document, options, &problems);
+    let exists = |resource: &&Resource| problems.noted(&resource.id, scope.exists(resource)) == Some(true);
+    let resolve = |resource: &Resource| {
+        let properties = scope.resolve(&Value::Object(resource.properties.clone()));
+        let resolved = Resolved {
+            type_name: resource.type_name.clone(),
+            properties: problems.noted(&resource.id, properties)??,
+        };
+        Some((resource.id.clone(), resolved))
+    };
+    let resources = scope.resources.iter().filter(exists).filter_map(resolve).collect();
+    let problems = problems.into_vec();
+    if problems.is_empty() {
+        return Ok(resources);
+    }
+    Err(TemplateError::Problems {
+        path: path.to_owned(),
+        problems,
+    })
+}
+
+fn document(path: &Path) -> Result<Value, TemplateError> {
+    let text = std::fs::read_to_string(path).map_err(|source| TemplateError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse_document(&text, path)
+}
+
+fn parse_document(text: &str, path: &Path) -> Result<Value, TemplateError> {
+    yaml::parse(text).map_err(|message| TemplateError::Yaml {
+        path: path.to_owned(),
+        message,
     })
 }
 
@@ -208,6 +257,7 @@ fn resources(document: &Value, problems: &Problems) -> Vec<Resource> {
             properties: globals::merge(&document["Globals"], kind, own),
             metadata: declaration["Metadata"].clone(),
             condition: declaration["Condition"].as_str().map(str::to_owned),
+            depends_on: text::texts(&declaration["DependsOn"]),
         })
     };
     declared.iter().filter_map(resource).collect()

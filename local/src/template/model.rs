@@ -43,6 +43,8 @@ pub struct Function {
     pub reserved_concurrency: Option<u32>,
     /// Environment, resolved.
     pub environment: BTreeMap<String, String>,
+    /// Whether its log is of lines of JSON: `LoggingConfig.LogFormat`.
+    pub logs_json: bool,
 }
 
 /// One WebSocket API with the one stage that serves it.
@@ -72,6 +74,17 @@ pub struct Route {
     pub responds: bool,
     /// `TimeoutInMillis`; 29,000 where the template says nothing.
     pub timeout_ms: u64,
+    /// What the stage's route settings let through, where they say.
+    pub rate: Option<Rate>,
+}
+
+/// A token bucket: it holds `burst` tokens and gains `per_second`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Steady rate.
+    pub per_second: u32,
+    /// Size of the bucket.
+    pub burst: u32,
 }
 
 /// A Lambda REQUEST authorizer.
@@ -105,6 +118,18 @@ pub struct HttpRoute {
     pub path: String,
     /// Logical id of the function behind it.
     pub function: String,
+    /// What the stage's route settings let through, where they say.
+    pub rate: Option<Rate>,
+}
+
+impl HttpRoute {
+    /// For example `GET /user/{user_id}`, or `$default`.
+    pub fn key(&self) -> String {
+        match self.path.as_str() {
+            "$default" => "$default".to_owned(),
+            path => format!("{} {path}", self.method),
+        }
+    }
 }
 
 /// One `AWS::DynamoDB::Table`.

@@ -17,6 +17,8 @@ pub(super) struct Resource {
     pub(super) metadata: Value,
     /// `Condition`: the name of one.
     pub(super) condition: Option<String>,
+    /// `DependsOn`: logical ids.
+    pub(super) depends_on: Vec<String>,
 }
 
 /// What a resource is to the local stack.

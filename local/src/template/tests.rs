@@ -101,6 +101,7 @@ Resources:
             "RUST_LOG": "info",
             "USERS": "local-Users",
         },
+        logs_json: false,
     }
     "#);
 }
@@ -179,6 +180,7 @@ fn http_events_become_routes_of_their_api() {
         method: method.to_owned(),
         path: path.to_owned(),
         function: "Work".to_owned(),
+        rate: None,
     };
     let apis: Vec<_> = stack
         .http_apis
@@ -606,4 +608,118 @@ proptest! {
             let _ = read(&document, Path::new("."), &Options::default());
         }
     }
+}
+
+#[test]
+fn a_stage_says_how_much_its_routes_take() {
+    let settings =
+        "{ $connect: { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 2 }, quiet: { ThrottlingRateLimit: 7 } }";
+    let text = SOCKET.replace(
+        "StageName: dev }",
+        &format!("StageName: dev, DefaultRouteSettings: {{ ThrottlingRateLimit: 9, ThrottlingBurstLimit: '3' }}, RouteSettings: {settings} }}\n    DependsOn: [Connect, Quiet]"),
+    );
+    let route = |id: &str, key: &str| {
+        format!(
+            "  {id}:\n    Type: AWS::ApiGatewayV2::Route\n    Properties: {{ ApiId: !Ref Socket, RouteKey: {key}, Target: !Sub 'integrations/${{Lambda}}' }}\n"
+        )
+    };
+    let routes = [
+        route("Connect", "$connect"),
+        route("Quiet", "quiet"),
+        route("Rest", "$default"),
+    ]
+    .concat();
+    let stack = read_text(&resources(&[FUNCTION, &text, &routes].concat())).unwrap();
+    let rate = |key: &str| {
+        stack.websocket_apis[0].routes[key]
+            .rate
+            .map(|rate| (rate.per_second, rate.burst))
+    };
+    assert_eq!(rate("$connect"), Some((5, 2)));
+    assert_eq!(
+        rate("quiet"),
+        Some((7, 5_000)),
+        "what is left out is the account's, not the default"
+    );
+    assert_eq!(rate("$default"), Some((9, 3)));
+}
+
+#[test]
+fn settings_of_a_route_that_is_not_there_are_refused() {
+    let text = SOCKET.replace(
+        "StageName: dev }",
+        "StageName: dev, RouteSettings: { join: { ThrottlingRateLimit: many }, $default: { ThrottlingRateLimit: 1 } } }",
+    );
+    let rest = "  Rest:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: { ApiId: !Ref Socket, RouteKey: $default, Target: !Sub 'integrations/${Lambda}' }
+  Web:
+    Type: AWS::Serverless::HttpApi
+    Properties: { RouteSettings: { GET /none: { ThrottlingRateLimit: 1 } } }
+";
+    assert_eq!(
+        read_text(&resources(&[FUNCTION, &text, rest].concat())).unwrap_err(),
+        [
+            "Stage: RouteSettings.join.ThrottlingRateLimit: many is not a whole number from 0 to 4294967295",
+            "Stage: RouteSettings: $default is not there when the stage is made; add Rest to its DependsOn",
+            "Stage: RouteSettings: there is no route join",
+            "Web: RouteSettings: there is no route GET /none",
+        ]
+    );
+}
+
+#[test]
+fn an_http_api_says_how_much_its_routes_take() {
+    let text = resources(
+        "  Web:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      DefaultRouteSettings: { ThrottlingRateLimit: 9, ThrottlingBurstLimit: 3 }
+      RouteSettings: { POST /login: { ThrottlingRateLimit: 2, ThrottlingBurstLimit: 1 } }
+  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties:
+      Runtime: provided.al2023
+      LoggingConfig: { LogFormat: JSON, LogGroup: elsewhere }
+      Events:
+        Login: { Type: HttpApi, Properties: { ApiId: !Ref Web, Method: post, Path: /login } }
+        Me: { Type: HttpApi, Properties: { ApiId: !Ref Web, Method: get, Path: /me } }
+",
+    );
+    let stack = read_text(&text).unwrap();
+    let rates: Vec<_> = stack.http_apis[0]
+        .routes
+        .iter()
+        .map(|route| (route.key(), route.rate.map(|rate| (rate.per_second, rate.burst))))
+        .collect();
+    assert_eq!(
+        rates,
+        [
+            ("POST /login".to_owned(), Some((2, 1))),
+            ("GET /me".to_owned(), Some((9, 3)))
+        ]
+    );
+    assert!(stack.functions["Work"].logs_json);
+}
+
+#[test]
+fn resources_that_have_no_effect_here_are_resolved_for_whoever_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("template.yaml");
+    let role = |statement: &str| {
+        resources(&format!(
+            "  Users: {{ Type: AWS::Serverless::SimpleTable }}\n  Role:\n    Type: AWS::IAM::Role\n    Properties: {{ Statement: [{statement}] }}\n"
+        ))
+    };
+    std::fs::write(&path, role("!GetAtt Users.Arn, !Ref AWS::NoValue")).unwrap();
+    let found = resolved(&path, &Options::default()).unwrap();
+    assert_eq!(found["Role"].type_name, "AWS::IAM::Role");
+    assert_eq!(
+        found["Role"].properties,
+        json!({"Statement": ["arn:aws:dynamodb:us-east-1:000000000000:table/local-Users"]})
+    );
+    std::fs::write(&path, role("!Ref Nobody")).unwrap();
+    let problem = resolved(&path, &Options::default()).unwrap_err().to_string();
+    assert!(problem.contains("Role: ") && problem.contains("Nobody"), "{problem}");
 }

@@ -17,6 +17,14 @@ pub(super) fn flag(value: &Value) -> bool {
     scalar(value).as_deref() == Some("true")
 }
 
+/// A list of strings, or one string alone.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(scalar).collect(),
+        single => scalar(single).into_iter().collect(),
+    }
+}
+
 /// `a, b, c`, or `none`.
 pub(super) fn listed(words: &[impl AsRef<str>]) -> String {
     if words.is_empty() {

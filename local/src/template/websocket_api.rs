@@ -6,6 +6,7 @@ use super::error::Problems;
 use super::model::{Authorizer, Route, WebSocketApi};
 use super::properties::Properties;
 use super::resource::{Kind, Resource, physical_id};
+use super::route_settings::{self, RouteSettings};
 use super::scope::Scope;
 use super::text;
 
@@ -68,11 +69,12 @@ impl<'a> Parts<'a> {
         let api_id = physical_id(&resource.id, 10);
         let route_selection_expression = properties.required("RouteSelectionExpression")?;
         let stage = self.stage(resource, &api_id);
-        let routes = self.routes(&api_id);
+        let (stage, settings) = stage?;
+        let routes = self.routes(&api_id, &settings);
         Some(WebSocketApi {
             logical_id: resource.id.clone(),
             api_id,
-            stage: stage?,
+            stage,
             route_selection_expression,
             routes,
         })
@@ -87,24 +89,24 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn stage(self, api: &Resource, api_id: &str) -> Option<String> {
+    fn stage(self, api: &Resource, api_id: &str) -> Option<(String, RouteSettings)> {
         let stages: Vec<_> = self.parts_of(Kind::Stage, api_id).collect();
         match stages.as_slice() {
-            [(_, properties)] => {
+            [(resource, properties)] => {
                 properties.expect_only(
-                    &["ApiId", "StageName"],
+                    &[&["ApiId", "StageName"], &route_settings::PROPERTIES[..]].concat(),
                     &[
                         "AccessLogSettings",
                         "AutoDeploy",
                         "ClientCertificateId",
-                        "DefaultRouteSettings",
                         "DeploymentId",
                         "Description",
-                        "RouteSettings",
                         "Tags",
                     ],
                 );
-                properties.required("StageName")
+                let settings = RouteSettings::read(properties);
+                self.check_order(resource, properties, api_id, &settings);
+                Some((properties.required("StageName")?, settings))
             }
             [] => self.report(&api.id, "it has no AWS::ApiGatewayV2::Stage"),
             _ => self.report(
@@ -114,15 +116,35 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn routes(self, api_id: &str) -> BTreeMap<String, Route> {
+    /// API Gateway refuses settings of a route that is not there yet, so the stage has to come after it.
+    fn check_order(self, stage: &Resource, properties: &Properties<'a>, api_id: &str, settings: &RouteSettings) {
+        for key in settings.keys() {
+            let mut routes = self.parts_of(Kind::Route, api_id);
+            let route = routes.find(|(_, route)| route.text("RouteKey").as_deref() == Some(key));
+            match route {
+                None => properties.report("RouteSettings", format!("there is no route {key}")),
+                Some((route, _)) if !stage.depends_on.contains(&route.id) => properties.report(
+                    "RouteSettings",
+                    format!(
+                        "{key} is not there when the stage is made; add {} to its DependsOn",
+                        route.id
+                    ),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn routes(self, api_id: &str, settings: &RouteSettings) -> BTreeMap<String, Route> {
         let mut routes = BTreeMap::new();
         for (resource, properties) in self.parts_of(Kind::Route, api_id) {
             let Some(key) = properties.required("RouteKey") else {
                 continue;
             };
-            let Some(route) = self.route(resource, &properties, &key) else {
+            let Some(mut route) = self.route(resource, &properties, &key) else {
                 continue;
             };
+            route.rate = settings.rate(&key);
             if routes.insert(key.clone(), route).is_some() {
                 properties.report("RouteKey", format!("{key} has another route already"));
             }
@@ -162,6 +184,7 @@ impl<'a> Parts<'a> {
             authorizer,
             responds: expects_response && self.has_response(&resource.id),
             timeout_ms,
+            rate: None,
         })
     }
 

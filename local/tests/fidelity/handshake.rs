@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use wigwag_local::gateway::{Limits, Rate};
 
 use crate::harness::{eventually, within};
-use crate::stage::{Stage, authorized_api, disconnect, handshake, settled, text_at};
+use crate::stage::{Stage, answer, api, authorized_api, disconnect, handshake, send, settled, text, text_at};
 
 fn status(code: u16) -> Value {
     json!({"answer": {"statusCode": code, "body": "told"}})
@@ -164,6 +164,20 @@ async fn beyond_the_rate_a_handshake_is_429() {
     .await;
     let _first = stage.open().await;
     assert_eq!(stage.refusal(&[]).await, 429);
+}
+
+#[tokio::test]
+async fn beyond_the_rate_of_its_route_a_handshake_is_429_and_frames_pass() {
+    let mut api = api();
+    api.routes.get_mut("$connect").unwrap().rate = Some(Rate {
+        per_second: 0,
+        burst: 1,
+    });
+    let stage = Stage::of(api).await;
+    let mut first = stage.open().await;
+    assert_eq!(stage.refusal(&[]).await, 429);
+    send(&mut first, answer("still here")).await;
+    assert_eq!(text(&mut first).await, "still here");
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ pub(crate) fn function(id: &str) -> Function {
         timeout_s: 60,
         reserved_concurrency: None,
         environment: BTreeMap::new(),
+        logs_json: false,
     }
 }
 

@@ -25,11 +25,20 @@ impl Api {
     }
 
     async fn with(options: Options) -> Self {
-        let routes = [("ANY", "/echo"), ("GET", "/user/{user_id}"), ("ANY", "/files/{proxy+}")];
+        let routes = [
+            ("ANY", "/echo"),
+            ("GET", "/user/{user_id}"),
+            ("ANY", "/files/{proxy+}"),
+            ("GET", "/rare"),
+        ];
         let routes = routes.map(|(method, path)| HttpRoute {
             method: method.to_owned(),
             path: path.to_owned(),
             function: "Api".to_owned(),
+            rate: (path == "/rare").then_some(Rate {
+                per_second: 0,
+                burst: 1,
+            }),
         });
         let api = HttpApi {
             logical_id: "HttpApi".to_owned(),
@@ -197,6 +206,19 @@ async fn beyond_the_rate_a_request_is_429() {
         (response.status().as_u16(), response.text().await.unwrap().as_str()),
         (429, r#"{"message":"Too Many Requests"}"#)
     );
+}
+
+#[tokio::test]
+async fn beyond_the_rate_of_its_route_a_request_is_429_and_others_pass() {
+    let api = Api::start().await;
+    let get = async |path| within(api.request(Method::GET, path).send()).await.unwrap();
+    assert_eq!(get("/rare").await.status(), 200);
+    let response = get("/rare").await;
+    assert_eq!(
+        (response.status().as_u16(), response.text().await.unwrap().as_str()),
+        (429, r#"{"message":"Too Many Requests"}"#)
+    );
+    assert_eq!(get("/echo").await.status(), 200);
 }
 
 #[tokio::test]

@@ -61,6 +61,7 @@ async fn a_process_sees_lambdas_environment_and_nothing_of_the_hosts() {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect();
+    probe.logs_json = true;
     let extra = BTreeMap::from([
         ("STAGE".to_owned(), "extra".to_owned()),
         ("AWS_REGION".to_owned(), "eu-west-1".to_owned()),
@@ -78,6 +79,7 @@ async fn a_process_sees_lambdas_environment_and_nothing_of_the_hosts() {
         ("AWS_LAMBDA_FUNCTION_NAME", "stack-Probe"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/stack-Probe"),
         ("TZ", ":UTC"),
         ("_HANDLER", "bootstrap"),

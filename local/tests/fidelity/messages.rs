@@ -178,6 +178,24 @@ async fn beyond_the_rate_a_message_is_told_so() {
 }
 
 #[tokio::test]
+async fn each_route_has_a_rate_of_its_own() {
+    let mut api = api();
+    api.routes.get_mut("quiet").unwrap().rate = Some(Rate {
+        per_second: 0,
+        burst: 1,
+    });
+    let mut stage = Stage::of(api).await;
+    let mut socket = stage.open().await;
+    send(&mut socket, json!({"action": "quiet"})).await;
+    stage.functions.event("Default").await;
+    send(&mut socket, json!({"action": "quiet"})).await;
+    let refused = r#"{"message": "Too Many Requests", "connectionId":""#;
+    assert!(text(&mut socket).await.starts_with(refused));
+    send(&mut socket, answer("another route")).await;
+    assert_eq!(text(&mut socket).await, "another route");
+}
+
+#[tokio::test]
 async fn on_request_messages_change_places() {
     let faults = Faults {
         seed: 1,

@@ -60,6 +60,7 @@ pub(crate) fn api() -> WebSocketApi {
         authorizer: None,
         responds,
         timeout_ms: 29_000,
+        rate: None,
     };
     WebSocketApi {
         logical_id: "Api".to_owned(),

@@ -1,25 +1,30 @@
 //! What must hold between `template.yaml` and the code.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wigwag_local::meter::Permission;
 use wigwag_local::template::{self, Secrets};
 use wigwag_protocol::Request;
-use wigwag_protocol::pb::{LoginMsg, SessionType};
+use wigwag_protocol::pb::{LoginMsg, Message, SessionType};
 use wigwag_store::devices::ConnectionPolicy;
+use wigwag_store::fanout::{Logged, Task, TaskQueue as _};
 use wigwag_store::head::Connection;
 use wigwag_store::timeline::LEASE;
-use wigwag_store::{DeviceKey, schema};
+use wigwag_store::{DeviceKey, GroupId, schema};
 use wigwag_tests::{Account, Device, Dial, World};
 
-fn stack() -> Result<template::Stack> {
-    let options = template::Options {
+fn options() -> template::Options {
+    template::Options {
         parameters: BTreeMap::from([("TokenKey".to_owned(), "k".repeat(32))]),
         secrets: Secrets::in_memory(),
         ..template::Options::default()
-    };
-    Ok(template::load(&wigwag_tests::template(), &options)?)
+    }
+}
+
+fn stack() -> Result<template::Stack> {
+    Ok(template::load(&wigwag_tests::template(), &options())?)
 }
 
 #[test]
@@ -34,8 +39,8 @@ fn no_function_may_run_as_long_as_the_lease_of_a_timeline() -> Result<()> {
     Ok(())
 }
 
-/// Runs through every use of every function, and holds the calls that the meter saw against the policies of the template: a
-/// function may do what it does, and nothing else. The local stack does not enforce policies, so nothing else would tell.
+/// Runs through every use of every function, and holds the calls that the meter saw against the roles of the template: a function may
+/// do what it does, to what it does it to, and nothing else. The local stack does not enforce policies, so nothing else would tell.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<()> {
     let world = World::with(|options| {
@@ -45,72 +50,108 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     })
     .await?;
     use_everything(&world).await?;
-    let mut made: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut made: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
     for row in world.meter().await?.aws {
-        // What the story itself and the mapping do is not a function's.
-        if !row.caller.ends_with("Function") {
-            continue;
-        }
-        let actions = actions_of(&row.service, &row.operation)
-            .iter()
-            .map(|action| (*action).to_owned());
-        made.entry(row.caller).or_default().extend(actions);
+        // A mapping polls with the role of its function.
+        let function = match row.caller.as_str() {
+            "event-source-mapping" => "FanoutFunction".to_owned(),
+            "external" => continue,
+            _ => row.caller,
+        };
+        made.entry(function).or_default().extend(row.permissions);
     }
+    let queue = world.stack.stack.queues.iter();
+    let queue = queue.clone().find(|queue| queue.logical_id == "FanoutQueue");
+    let queue = queue.context("there is a queue")?.name.clone();
     world.stop().await;
+    let unseen = [
+        // Lambda's own, when it makes the mapping.
+        "sqs:GetQueueAttributes",
+        // Only where time runs out: groups::what_there_is_no_time_for_is_handed_back_at_once.
+        "sqs:ChangeMessageVisibility",
+    ];
+    made.entry("FanoutFunction".to_owned())
+        .or_default()
+        .extend(unseen.map(|action| permission(action, &queue)));
     for (function, granted) in granted()? {
-        let mut made = made.remove(&function).unwrap_or_default();
-        if function == "FanoutFunction" {
-            // Only where time runs out: groups::what_there_is_no_time_for_is_handed_back_at_once.
-            made.insert("sqs:ChangeMessageVisibility".to_owned());
-        }
-        assert_eq!(made, granted, "{function}: made, granted");
+        let made = made.remove(&function).unwrap_or_default();
+        assert_eq!(
+            (beyond(&made, &granted), beyond(&granted, &made)),
+            (Vec::new(), Vec::new()),
+            "{function}: what it does and may not, what it may and does not"
+        );
     }
     Ok(())
 }
 
-/// The IAM actions that a call needs.
-fn actions_of(service: &str, operation: &str) -> &'static [&'static str] {
-    match (service, operation) {
-        ("execute-api", _) => &["execute-api:ManageConnections"],
-        // A transaction needs the actions of its parts; ours put, update and check.
-        ("dynamodb", "TransactWriteItems") => {
-            &["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
-        }
-        ("dynamodb", "GetItem") => &["dynamodb:GetItem"],
-        ("dynamodb", "BatchGetItem") => &["dynamodb:BatchGetItem"],
-        ("dynamodb", "Query") => &["dynamodb:Query"],
-        ("dynamodb", "PutItem") => &["dynamodb:PutItem"],
-        ("dynamodb", "UpdateItem") => &["dynamodb:UpdateItem"],
-        ("dynamodb", "DeleteItem") => &["dynamodb:DeleteItem"],
-        // A batch needs the actions of its statements; ours insert and update.
-        ("dynamodb", "BatchExecuteStatement") => &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
-        ("sqs", "SendMessage" | "SendMessageBatch") => &["sqs:SendMessage"],
-        ("sqs", "ChangeMessageVisibilityBatch") => &["sqs:ChangeMessageVisibility"],
-        other => panic!("no function is known to call {other:?}"),
+fn permission(action: &str, resource: &str) -> Permission {
+    Permission {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
     }
 }
 
-/// Actions by function, as the lines of the template grant them.
-fn granted() -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut resource = String::new();
-    for line in std::fs::read_to_string(wigwag_tests::template())?.lines() {
-        if let Some(name) = line
-            .strip_prefix("  ")
-            .and_then(|rest| rest.strip_suffix(':'))
-            .filter(|name| !name.starts_with(' '))
-        {
-            name.clone_into(&mut resource);
+/// Those of the first that are not among the second.
+fn beyond(all: &BTreeSet<Permission>, known: &BTreeSet<Permission>) -> Vec<String> {
+    let line = |one: &Permission| format!("{} on {}", one.action, one.resource);
+    all.difference(known).map(line).collect()
+}
+
+/// What each function's role grants, beside what every role does; in the names that the meter has for tables, queues and
+/// connections. A wildcard stands for itself, and so is never what was called.
+fn granted() -> Result<BTreeMap<String, BTreeSet<Permission>>> {
+    let (stack, resources) = (stack()?, template::resolved(&wigwag_tests::template(), &options())?);
+    let [api] = stack.websocket_apis.as_slice() else {
+        bail!("not one WebSocket API");
+    };
+    let connections = format!("execute-api:us-east-1:000000000000:{}/{}/*", api.api_id, api.stage);
+    let mut granted = BTreeMap::new();
+    for function in stack.functions.keys() {
+        let properties = &resources[function].properties;
+        let role = properties["Role"].as_str().context("a function has a role")?;
+        let (_, role) = role.rsplit_once(":local-").context("a role of this template")?;
+        let role = &resources[role].properties;
+        assert!(role["ManagedPolicyArns"].is_null() && properties["Policies"].is_null());
+        let log = properties["LoggingConfig"]["LogGroup"]
+            .as_str()
+            .context("a log group")?;
+        let mut permissions = BTreeSet::new();
+        for (action, arn) in statements(role) {
+            match action.split_once(':').map(|(service, _)| service) {
+                // Its own log, and nobody else's.
+                Some("logs") => assert!(arn.ends_with(&format!(":{log}")), "{function}: {action} on {arn}"),
+                _ if arn.ends_with(&connections) => {
+                    permissions.insert(permission(&action, "@connections"));
+                }
+                _ => {
+                    let name = arn.rsplit([':', '/']).next().unwrap_or_default();
+                    permissions.insert(permission(&action, name));
+                }
+            }
         }
-        if let Some(actions) = line.trim_start().strip_prefix("Action: [") {
-            let actions = actions
-                .trim_end_matches(']')
-                .split(',')
-                .map(|action| action.trim().to_owned());
-            granted.entry(resource.clone()).or_default().extend(actions);
-        }
+        granted.insert(function.clone(), permissions);
     }
     Ok(granted)
+}
+
+/// Every action with every resource that a role grants it on.
+fn statements(role: &Value) -> Vec<(String, String)> {
+    let list = |value: &Value| match value {
+        Value::Array(items) => items.clone(),
+        single => vec![single.clone()],
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut found = Vec::new();
+    for policy in list(&role["Policies"]) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in list(&statement["Action"]) {
+                let resources = list(&statement["Resource"]);
+                found.extend(resources.iter().map(|resource| (text(&action), text(resource))));
+            }
+        }
+    }
+    found
 }
 
 /// Makes each function do everything that it can do.
@@ -187,9 +228,29 @@ async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): 
     queue
         .bury("no task", "nobody", "unreadable", "put here by hand")
         .await?;
+    queue.enqueue(&[dispatched(group)]).await?;
     let group = world.super_group(ada, &[bob]).await?;
     a.tell_to(SessionType::Group, group, 3, "announced").await?;
     world.settled().await
+}
+
+/// What a message to a group of more than ten shards becomes: thousands of members, whom nobody wants to make for this.
+fn dispatched(group: GroupId) -> Task {
+    Task::Dispatch {
+        group,
+        shards: 1,
+        super_group: false,
+        logged: Logged {
+            key: b"dispatched".to_vec(),
+            message: Message {
+                session_type: SessionType::Group.into(),
+                receiver_id: group,
+                conversation_seq: 1_000,
+                ..Message::default()
+            },
+        },
+        skip: None,
+    }
 }
 
 /// Long enough for a connection that is gone not to be taken for one that is just opening.

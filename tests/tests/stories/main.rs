@@ -18,4 +18,5 @@ mod rooms;
 mod security;
 mod signals;
 mod super_groups;
+mod template;
 mod worker;
