@@ -111,10 +111,9 @@ cp "$built/template.yaml" "$built/adapted.yaml"
 python "$here/adapt.py" "$built/adapted.yaml" "$AWS_ENDPOINT_URL"
 
 say "deploying to $AWS_ENDPOINT_URL"
-key=$(python -c 'import secrets; print(secrets.token_urlsafe(32))')
 sam deploy --template "$built/adapted.yaml" --stack-name wigwag --resolve-s3 --capabilities CAPABILITY_IAM \
     --no-confirm-changeset --no-progressbar --no-fail-on-empty-changeset \
-    --parameter-overrides "TokenKey=$key" "Architecture=$architecture" >"$work/deploy.log" 2>&1 \
+    --parameter-overrides "Architecture=$architecture" >"$work/deploy.log" 2>&1 \
     || { tail -30 "$work/deploy.log" >&2; die "sam deploy failed (log: $work/deploy.log)"; }
 
 read -r http websocket < <(python "$here/probe.py" --urls)

@@ -15,7 +15,6 @@ use wigwag_tests::{Account, Device, Dial, World};
 
 fn stack() -> Result<template::Stack> {
     let options = template::Options {
-        parameters: BTreeMap::from([("TokenKey".to_owned(), "k".repeat(32))]),
         secrets: Secrets::in_memory(),
         ..template::Options::default()
     };
@@ -84,6 +83,7 @@ fn actions_of(service: &str, operation: &str) -> &'static [&'static str] {
         ("dynamodb", "DeleteItem") => &["dynamodb:DeleteItem"],
         // A batch needs the actions of its statements; ours insert and update.
         ("dynamodb", "BatchExecuteStatement") => &["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+        ("secretsmanager", "GetSecretValue") => &["secretsmanager:GetSecretValue"],
         ("sqs", "SendMessage" | "SendMessageBatch") => &["sqs:SendMessage"],
         ("sqs", "ChangeMessageVisibilityBatch") => &["sqs:ChangeMessageVisibility"],
         other => panic!("no function is known to call {other:?}"),

@@ -14,6 +14,7 @@ mod killing;
 mod login_frame;
 mod messages;
 mod rooms;
+mod rotation;
 mod security;
 mod signals;
 mod super_groups;
