@@ -26,7 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 use wigwag_local::lambda::{Line, Output};
-use wigwag_tests::{World, template, with_crowd};
+use wigwag_tests::{World, template};
 
 /// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -134,7 +134,6 @@ async fn start(options: &Options) -> Result<World> {
     };
     let output = output(options.logs.as_deref())?;
     let world = World::with(|stack| {
-        with_crowd(stack);
         stack.template = template;
         stack.bootstraps = bootstraps;
         stack.fault_plan = options.faults.clone();

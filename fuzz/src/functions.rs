@@ -9,6 +9,7 @@ use super::token::{GOOD, keys};
 use super::{NOW_MS, text};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use wigwag_edge::Keys;
 use wigwag_edge::caller::Caller;
 use wigwag_edge::response::Response;
 use wigwag_protocol::http::Failure;
@@ -83,7 +84,7 @@ pub fn api(data: &[u8]) {
         let state = wigwag_api::State {
             store: aws.store.clone(),
             queue: aws.queue.clone(),
-            keys: keys(),
+            keys: Keys::given(keys()),
             token_ttl_s: 60,
             messages_from: MessagesFrom::Anyone,
         };
@@ -176,10 +177,13 @@ fn authorize(event: &Value) {
         return;
     };
     let state = wigwag_authorizer::State {
-        keys: keys(),
+        keys: Keys::given(keys()),
         allow_login_frame: false,
     };
-    let Ok(policy) = wigwag_authorizer::handle(&state, &event, NOW_MS) else {
+    let policy = Aws::run(Answer::Refusal, async |_| {
+        wigwag_authorizer::handle(&state, &event, NOW_MS).await
+    });
+    let Ok(policy) = policy else {
         return;
     };
     assert!(says_token, "let in without the good token");

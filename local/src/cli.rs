@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH", default_value = "template.yaml")]
     template: PathBuf,
 
-    /// Keep tables, queues and made-up secrets here; without it they are gone when the stack stops.
+    /// Keep tables, queues and secrets here; without it they are gone when the stack stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
     http_port: u16,
 
-    /// Port of the AWS endpoint (DynamoDB, SQS, @connections, meter); 0 takes any free one.
+    /// Port of the AWS endpoint (DynamoDB, SQS, Secrets Manager, @connections, meter); 0 takes any free one.
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     aws_port: u16,
 

@@ -5,8 +5,9 @@
 //! - [`template`] reads `template.yaml` into a [`template::Stack`]: what is to run, with every intrinsic resolved
 //! - [`build`] compiles the functions' `bootstrap` binaries
 //! - [`lambda`] runs those binaries through the Lambda Runtime API, a pool of processes per function
-//! - [`aws`] is the endpoint that SDKs talk to: DynamoDB, SQS and `@connections`, signed requests only
+//! - [`aws`] is the endpoint that SDKs talk to: DynamoDB, SQS, Secrets Manager and `@connections`, signed requests only
 //! - [`sqs`] holds queues, and [`mapping`] invokes functions with what is in them
+//! - [`secretsmanager`] holds secrets
 //! - [`gateway`] is API Gateway: WebSocket APIs and HTTP APIs
 //! - [`faults`] tells all of them what is to go wrong, on request
 //! - [`meter`] counts what all of it did, and what that would cost
@@ -18,9 +19,11 @@ pub mod aws;
 pub mod build;
 pub mod faults;
 pub mod gateway;
+mod kept;
 pub mod lambda;
 pub mod mapping;
 pub mod meter;
+pub mod secretsmanager;
 mod server;
 pub mod sqs;
 pub mod stack;

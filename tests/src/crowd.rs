@@ -1,5 +1,5 @@
 //! Many users at once. They are made through the store itself, on the stack's own tables: to register a thousand over HTTP is a
-//! thousand password hashes, which is not what is asked about. Their tokens are signed with the key that the stack was given.
+//! thousand password hashes, which is not what is asked about. Their tokens are signed with the stack's own key.
 
 use crate::world::{Account, World};
 use anyhow::{Context as _, Result};
@@ -8,17 +8,13 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::time::{SystemTime, UNIX_EPOCH};
-use wigwag_edge::{Claims, TokenKeys};
-use wigwag_local::stack::Options;
+use wigwag_edge::Claims;
 use wigwag_protocol::http::PLATFORM_LINUX;
 use wigwag_protocol::limits::CHANGE_USERS;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
 use wigwag_store::groups::{NewGroup, Wanted};
 use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
-
-/// The stack's token key, where a crowd signs its own tokens.
-pub const TOKEN_KEY: &str = "the key of a stack that has a crowd in it";
 
 /// How long a crowd's tokens are valid, in seconds.
 const TOKEN_TTL_S: i64 = 3600;
@@ -28,11 +24,6 @@ const AT_ONCE: usize = 16;
 
 /// The device of each user of a crowd.
 const DEVICE: &str = "crowd";
-
-/// Tells a stack the key that [`World::member`] signs with.
-pub fn with_crowd(options: &mut Options) {
-    options.parameters.insert("TokenKey".to_owned(), TOKEN_KEY.to_owned());
-}
 
 /// Takes tasks and drops them: a crowd's group is filled without telling anybody.
 struct Nowhere;
@@ -107,12 +98,12 @@ impl World {
             .await
     }
 
-    /// A user of a crowd, logged in on a device. The stack was started [`with_crowd`].
+    /// A user of a crowd, logged in on a device.
     pub fn member(&self, user_id: UserId) -> Result<Account> {
         self.member_on(user_id, DEVICE)
     }
 
-    /// A user of a crowd, logged in on a device of this id. The stack was started [`with_crowd`].
+    /// A user of a crowd, logged in on a device of this id.
     pub fn member_on(&self, user_id: UserId, device_id: &str) -> Result<Account> {
         let claims = Claims {
             user: user_id,
@@ -120,11 +111,10 @@ impl World {
             platform: PLATFORM_LINUX,
             expires_at_s: now_ms() / 1000 + TOKEN_TTL_S,
         };
-        let keys = TokenKeys::new(TOKEN_KEY, "").context("the key is too short")?;
         Ok(Account {
             user_id,
             phone_number: String::new(),
-            token: keys.issue(&claims, now_ms() / 1000)?,
+            token: self.keys.issue(&claims, now_ms() / 1000)?,
             device_id: device_id.to_owned(),
         })
     }

@@ -6,10 +6,10 @@ pub mod budget;
 mod crowd;
 mod device;
 mod queues;
+mod secrets;
 mod world;
 
 pub(crate) use crowd::now_ms;
-pub use crowd::{TOKEN_KEY, with_crowd};
 pub use device::{Device, Dial};
 pub use queues::Kept;
 pub use world::{Account, PASSWORD, World, altered_template, template};

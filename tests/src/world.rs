@@ -1,12 +1,14 @@
 //! A running stack and the accounts in it.
 
 use crate::device::{Device, Dial};
+use crate::secrets;
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use wigwag_edge::TokenKeys;
 use wigwag_local::gateway::Rate;
 use wigwag_local::meter::Reading;
 use wigwag_local::stack::{Options, Running, Stack};
@@ -45,6 +47,8 @@ pub struct World {
     pub stack: Running,
     http: reqwest::Client,
     phones: AtomicU64,
+    /// Sign tokens as the stack does.
+    pub keys: TokenKeys,
 }
 
 /// A registered user, logged in on one device.
@@ -89,10 +93,12 @@ impl World {
         options.parameters.extend(raised);
         change(&mut options);
         let stack = Stack::start(options).await.context("start the stack")?;
+        let key = secrets::key_of(&stack).await.context("read the key of the tokens")?;
         Ok(Self {
             stack,
             http: reqwest::Client::new(),
             phones: AtomicU64::new(1),
+            keys: secrets::keys(&key)?,
         })
     }
 

@@ -8,7 +8,7 @@ use wigwag_local::meter::prices::{CONNECTION_MINUTES, FIFO_QUEUE_REQUESTS};
 use wigwag_protocol::pb::SessionType;
 use wigwag_store::GroupId;
 use wigwag_tests::budget::disconnected;
-use wigwag_tests::{Device, World, with_crowd};
+use wigwag_tests::{Device, World};
 
 /// Flags of `cargo xtask cost`: what a user does in a day.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,6 @@ struct Deed {
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let world = World::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
-        with_crowd(options);
     })
     .await?;
     let deeds = count(&world, arguments).await;

@@ -9,7 +9,8 @@ use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, Lambda};
 use wigwag_local::meter::Meter;
-use wigwag_local::template;
+use wigwag_local::stack::Running;
+use wigwag_tests::World;
 
 /// Most that a bootstrap may take, in bytes.
 const LIMIT_BYTES: u64 = 6 * 1024 * 1024;
@@ -26,8 +27,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    let stack = template::load(&wigwag_tests::template(), &template::Options::default())?;
-    let binaries = bootstraps(&stack.functions, &Bootstraps::Build { release: true }).await?;
+    let build = Bootstraps::Build { release: true };
+    let world = World::with(|options| options.bootstraps = build.clone()).await?;
+    let binaries = bootstraps(&world.stack.stack.functions, &build).await?;
     if !arguments.json {
         println!("| function | bytes | process start to first `/next`, ms: min / median / max |");
         println!("|---|---|---|");
@@ -37,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         let bytes = std::fs::metadata(path)
             .with_context(|| format!("read the size of {}", path.display()))?
             .len();
-        let [min, median, max] = spread(starts(&stack, function, path, arguments.starts).await?);
+        let [min, median, max] = spread(starts(&world.stack, function, path, arguments.starts).await?);
         if arguments.json {
             println!(
                 "{}",
@@ -50,13 +52,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
             over.push(function.as_str());
         }
     }
+    world.stop().await;
     ensure!(over.is_empty(), "over {LIMIT_BYTES} bytes: {}", over.join(", "));
     Ok(())
 }
 
 /// Starts a function's process so many times, each time until it asks for its first event; answers with the times in ms.
-async fn starts(stack: &template::Stack, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<f64>> {
-    let mut all = Vec::new();
+async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<f64>> {
+    let (mut all, stack) = (Vec::new(), &running.stack);
     for _ in 0..times {
         let lambda = Lambda::start(Config {
             functions: stack.functions.clone(),
@@ -65,7 +68,7 @@ async fn starts(stack: &template::Stack, function: &str, bootstrap: &Path, times
                 .keys()
                 .map(|id| (id.clone(), bootstrap.to_owned()))
                 .collect(),
-            environment: BTreeMap::from([(function.to_owned(), credentials())]),
+            environment: BTreeMap::from([(function.to_owned(), environment(running))]),
             meter: Meter::default(),
             faults: Injector::default(),
         })?;
@@ -77,11 +80,14 @@ async fn starts(stack: &template::Stack, function: &str, bootstrap: &Path, times
     Ok(all)
 }
 
-/// What an SDK wants to find before it is built. Nothing is called.
-fn credentials() -> BTreeMap<String, String> {
+/// What an SDK wants to find before it is built, and where it finds the key of the tokens: nothing else is called at a start.
+fn environment(running: &Running) -> BTreeMap<String, String> {
+    let endpoint = ("AWS_ENDPOINT_URL".to_owned(), running.aws_endpoint_url.clone());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
         .map(|name| (name.to_owned(), "unused".to_owned()))
-        .into()
+        .into_iter()
+        .chain([endpoint])
+        .collect()
 }
 
 /// Least, middle and most.

@@ -34,8 +34,9 @@ async fn main() -> Result<(), Error> {
 
 async fn authorizer() -> Result<(), Error> {
     let state = &wigwag_authorizer::State::from_env()?;
+    state.keys.warm(clock::now_ms()).await;
     run(service_fn(async |event: LambdaEvent<_>| {
-        wigwag_authorizer::handle(state, &event.payload, clock::now_ms()).map_err(Error::from)
+        wigwag_authorizer::handle(state, &event.payload, clock::now_ms()).await
     }))
     .await
 }
@@ -67,6 +68,7 @@ async fn default() -> Result<(), Error> {
 
 async fn api() -> Result<(), Error> {
     let state = &wigwag_api::State::from_env()?;
+    state.keys.warm(clock::now_ms()).await;
     run(service_fn(async |event: LambdaEvent<_>| {
         wigwag_api::handle(state, event.payload, clock::now_ms()).await
     }))

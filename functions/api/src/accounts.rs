@@ -91,7 +91,8 @@ pub(crate) async fn login(request: &Request<'_>) -> Result<LoggedIn, ApiError> {
     let token = request
         .state
         .keys
-        .issue(&claims, request.now_ms / 1000)
+        .issue(&claims, request.now_ms)
+        .await?
         .map_err(|_| Code::INTERNAL)?;
     Ok(LoggedIn {
         user_id: account.user_id,
@@ -102,7 +103,7 @@ pub(crate) async fn login(request: &Request<'_>) -> Result<LoggedIn, ApiError> {
 
 /// `GET /me`.
 pub(crate) async fn me(request: &Request<'_>) -> Result<Me, ApiError> {
-    let user_id = request.caller()?.user;
+    let user_id = request.caller().await?.user;
     let profile = request
         .state
         .store
@@ -124,7 +125,7 @@ pub(crate) async fn me(request: &Request<'_>) -> Result<Me, ApiError> {
 
 /// `GET /user/{user_id}`.
 pub(crate) async fn user(request: &Request<'_>) -> Result<PublicProfile, ApiError> {
-    request.caller()?;
+    request.caller().await?;
     let user_id = request.path_id("user_id")?;
     let profile = request
         .state

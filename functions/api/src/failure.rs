@@ -1,7 +1,7 @@
 //! What is answered when something is refused or fails.
 
-use wigwag_edge::groups;
 use wigwag_edge::response::Response;
+use wigwag_edge::{KeyError, groups};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::Failure;
 use wigwag_store::groups::ChangeError;
@@ -36,6 +36,18 @@ impl From<StoreError> for ApiError {
         }
         tracing::error!(error = cause, "a request failed");
         Code::INTERNAL.into()
+    }
+}
+
+impl From<KeyError> for ApiError {
+    /// The same. Not a refusal of the token: it may be good.
+    fn from(error: KeyError) -> Self {
+        error.log();
+        if matches!(error, KeyError::NotYet) {
+            Code::BUSY.into()
+        } else {
+            Code::INTERNAL.into()
+        }
     }
 }
 

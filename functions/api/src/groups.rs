@@ -13,7 +13,7 @@ const ID_TRIES: usize = 3;
 
 /// `POST /group/create`. Not to be repeated blindly: a second one makes a second group.
 pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiError> {
-    let owner = request.caller()?.user;
+    let owner = request.caller().await?.user;
     let CreateGroup {
         name,
         user_ids,
@@ -54,7 +54,7 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
 /// `POST /group/update`. Several fields are several changes: those that only the owner may make come first, so that whoever may not
 /// make them all makes none. Where one fails later, those before it stand, and a repeat makes the rest.
 pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let UpdateGroup {
         group_id,
         name,
@@ -91,7 +91,7 @@ pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `POST /group/dissolve`.
 pub(crate) async fn dissolve(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let GroupRef { group_id } = request.body()?;
     change(request, caller, group_id, &Wanted::Dissolve).await?;
     Ok(Done {})
@@ -99,7 +99,7 @@ pub(crate) async fn dissolve(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `GET /group/list?after=`.
 pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let after = request.query("after", 0)?;
     if after > MAX_INTEGER {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
@@ -117,7 +117,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
 
 /// `GET /group/{group_id}`, for its members.
 pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let id = request.path_id("group_id")?;
     let store = &request.state.store;
     let (membership, group) = tokio::join!(store.membership(id, caller), store.group(id));

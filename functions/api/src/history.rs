@@ -12,7 +12,7 @@ const DEFAULT_LIMIT: u32 = 50;
 
 /// A page of at most 32 KB.
 pub(crate) async fn history(request: &Request<'_>) -> Result<History, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let peer = request.path_id("peer_id")?;
     let range = range(request)?;
     let store = &request.state.store;
@@ -24,7 +24,7 @@ pub(crate) async fn history(request: &Request<'_>) -> Result<History, ApiError> 
 
 /// A page of at most 32 KB of what the caller may read.
 pub(crate) async fn of_group(request: &Request<'_>) -> Result<History, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let group = request.path_id("group_id")?;
     let range = range(request)?;
     let store = &request.state.store;

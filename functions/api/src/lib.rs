@@ -19,7 +19,7 @@ use request::Request;
 use serde::Serialize;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
-use wigwag_edge::{ConfigError, Error, Queue, TokenKeys, clients, config};
+use wigwag_edge::{ConfigError, Error, Keys, Queue, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
 use wigwag_store::send::MessagesFrom;
@@ -32,7 +32,7 @@ pub struct State {
     /// The way to the fan-out workers.
     pub queue: Queue,
     /// Sign and check the tokens.
-    pub keys: TokenKeys,
+    pub keys: Keys,
     /// How long a token is valid, in seconds.
     pub token_ttl_s: i64,
     /// Who may write to a user.
@@ -45,7 +45,7 @@ impl State {
         Ok(Self {
             store: clients::store()?,
             queue: clients::fanout_queue()?,
-            keys: TokenKeys::from_env()?,
+            keys: clients::token_keys()?,
             token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
             messages_from: config::messages_from()?,
         })

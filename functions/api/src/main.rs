@@ -11,6 +11,7 @@ use wigwag_edge::{clock, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init()?;
     let state = State::from_env()?;
+    state.keys.warm(clock::now_ms()).await;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {
         handle(state, event.payload, clock::now_ms()).await

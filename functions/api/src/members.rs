@@ -14,7 +14,7 @@ use wigwag_store::{GroupId, UserId};
 
 /// `POST /group/add`.
 pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let GroupUsers { group_id, user_ids } = users(request)?;
     check_welcome(request, caller, &user_ids).await?;
     changed(request, caller, group_id, &Wanted::Add(user_ids)).await
@@ -22,14 +22,14 @@ pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiErro
 
 /// `POST /group/remove`.
 pub(crate) async fn remove(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let GroupUsers { group_id, user_ids } = users(request)?;
     changed(request, caller, group_id, &Wanted::Remove(user_ids)).await
 }
 
 /// `POST /group/leave`. Done already by one who has left; to one who was never there, there is no such group.
 pub(crate) async fn leave(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let GroupRef { group_id } = request.body()?;
     let changed = change(request, caller, group_id, &Wanted::Leave).await?;
     if changed.changed.is_empty() {
@@ -43,7 +43,7 @@ pub(crate) async fn leave(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `POST /group/hand_over`.
 pub(crate) async fn hand_over(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let GroupMemberRef { group_id, user_id } = request.body()?;
     let user = request::id("user_id", user_id)?;
     change(request, caller, group_id, &Wanted::HandOver(user)).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn hand_over(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `POST /group/role`.
 pub(crate) async fn set_role(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let SetRole {
         group_id,
         user_id,
@@ -71,7 +71,7 @@ pub(crate) async fn set_role(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `POST /group/mute_member`.
 pub(crate) async fn mute(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let MuteMember {
         group_id,
         user_id,
@@ -94,7 +94,7 @@ pub(crate) async fn mute(request: &Request<'_>) -> Result<Done, ApiError> {
 
 /// `GET /group_user/list?group_id=&after=`, for members.
 pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let group = request.query_id("group_id")?;
     let after = request.query("after", 0)?;
     let store = &request.state.store;

@@ -11,7 +11,7 @@ use wigwag_store::directory::Befriended;
 /// `POST /friend/add`. The other becomes a friend of the caller, unless they have blocked the caller. Whether the caller is a
 /// friend of theirs is theirs to say.
 pub(crate) async fn add_friend(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let Friend { friend_id } = request.body()?;
     let friend = other("friend_id", friend_id, caller)?;
     match request.state.store.befriend(caller, friend).await? {
@@ -23,7 +23,7 @@ pub(crate) async fn add_friend(request: &Request<'_>) -> Result<Done, ApiError> 
 
 /// `POST /friend/remove`. Done already where the other was not a friend.
 pub(crate) async fn remove_friend(request: &Request<'_>) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let Friend { friend_id } = request.body()?;
     request
         .state
@@ -35,7 +35,7 @@ pub(crate) async fn remove_friend(request: &Request<'_>) -> Result<Done, ApiErro
 
 /// `GET /friend/list?after=`.
 pub(crate) async fn friends(request: &Request<'_>) -> Result<Friends, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let after = request.query("after", 0)?;
     if after > MAX_INTEGER {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
@@ -49,7 +49,7 @@ pub(crate) async fn friends(request: &Request<'_>) -> Result<Friends, ApiError> 
 
 /// `POST /block/add` and `POST /block/remove`.
 pub(crate) async fn set_blocked(request: &Request<'_>, blocked: bool) -> Result<Done, ApiError> {
-    let caller = request.caller()?.user;
+    let caller = request.caller().await?.user;
     let Block { user_id: id } = request.body()?;
     request
         .state

@@ -69,21 +69,18 @@ impl Request<'_> {
     }
 
     /// Who is calling, by the token in the `Authorization` header.
-    pub(crate) fn caller(&self) -> Result<Claims, ApiError> {
+    pub(crate) async fn caller(&self) -> Result<Claims, ApiError> {
         let header = self
             .event
             .headers
             .get("authorization")
             .and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).ok_or(Code::NOT_SIGNED_IN)?;
-        let claims = self
-            .state
-            .keys
-            .verify(token, self.now_ms / 1000)
-            .map_err(|error| match error {
-                TokenError::Invalid => Code::TOKEN_INVALID,
-                TokenError::Expired => Code::TOKEN_EXPIRED,
-            })?;
+        let verdict = self.state.keys.verify(token, self.now_ms).await?;
+        let claims = verdict.map_err(|error| match error {
+            TokenError::Invalid => Code::TOKEN_INVALID,
+            TokenError::Expired => Code::TOKEN_EXPIRED,
+        })?;
         telemetry::sent_by(claims.user);
         Ok(claims)
     }

@@ -13,7 +13,7 @@ const CONNECTION_ID_BYTES: usize = 128;
 
 /// `GET /room_user/list?room_id=&after=`. For everyone who is signed in: rooms are open to them.
 pub(crate) async fn users(request: &Request<'_>) -> Result<RoomUsers, ApiError> {
-    request.caller()?;
+    request.caller().await?;
     let room = request.query_id("room_id")?;
     let after: String = request.query("after", String::new())?;
     if after.len() > CONNECTION_ID_BYTES {

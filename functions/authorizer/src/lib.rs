@@ -3,12 +3,12 @@
 //! The token comes in the query (`?token=`) or, for browsers, in the list of subprotocols. `platform` and `device_id` may
 //! stand in the query too; a token of another platform or device is then refused with 403. A missing, invalid or expired
 //! token is refused with 401. Where the deployment allows it, a connection without a token opens without a caller, and
-//! signs in with a LOGIN frame.
+//! signs in with a LOGIN frame. Where the keys cannot be read the function fails, which is a 500: the client tries again.
 
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest as Event;
 use serde_json::Value;
 use wigwag_edge::caller::policy;
-use wigwag_edge::{Caller, Claims, ConfigError, TokenKeys, config};
+use wigwag_edge::{Caller, Claims, ConfigError, Error, Keys, clients, config};
 use wigwag_protocol::encoding::Offer;
 use wigwag_store::DeviceKey;
 
@@ -16,7 +16,7 @@ use wigwag_store::DeviceKey;
 #[derive(Debug)]
 pub struct State {
     /// Check the tokens.
-    pub keys: TokenKeys,
+    pub keys: Keys,
     /// Whether a connection without a token may open, and sign in with a LOGIN frame.
     pub allow_login_frame: bool,
 }
@@ -25,7 +25,7 @@ impl State {
     /// From the environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
-            keys: TokenKeys::from_env()?,
+            keys: clients::token_keys()?,
             allow_login_frame: config::allow_login_frame()?,
         })
     }
@@ -37,25 +37,50 @@ impl State {
 pub struct Unauthorized;
 
 /// Answers with a policy: who is calling, and whether they may.
-pub fn handle(state: &State, event: &Event, now_ms: i64) -> Result<Value, Unauthorized> {
-    let arn = event.method_arn.as_deref().unwrap_or("*");
+///
+/// # Errors
+/// [`Unauthorized`], or that the keys could not be read.
+pub async fn handle(state: &State, event: &Event, now_ms: i64) -> Result<Value, Error> {
     let Some(token) = token(event) else {
-        return if state.allow_login_frame {
-            Ok(policy("anonymous", "Allow", arn, Value::Null))
-        } else {
-            Err(Unauthorized)
-        };
+        return without_token(state, event);
     };
-    let claims = state.keys.verify(token, now_ms / 1000).map_err(|error| {
-        tracing::info!(%error, "refused a connection");
-        Unauthorized
-    })?;
-    let principal = claims.user.to_string();
-    if names_another(event, &claims) {
-        tracing::info!(user.id = claims.user, "refused a token of another platform or device");
-        return Ok(policy(&principal, "Deny", arn, Value::Null));
+    match state.keys.verify(token, now_ms).await {
+        Ok(Ok(claims)) => Ok(with_claims(event, &claims)),
+        Ok(Err(error)) => {
+            tracing::info!(%error, "refused a connection");
+            Err(Unauthorized.into())
+        }
+        Err(error) => {
+            error.log();
+            Err(error.into())
+        }
     }
-    Ok(policy(&principal, "Allow", arn, Caller::from(&claims).to_context()))
+}
+
+fn without_token(state: &State, event: &Event) -> Result<Value, Error> {
+    if state.allow_login_frame {
+        Ok(policy("anonymous", "Allow", method_arn(event), Value::Null))
+    } else {
+        Err(Unauthorized.into())
+    }
+}
+
+fn with_claims(event: &Event, claims: &Claims) -> Value {
+    let principal = claims.user.to_string();
+    if names_another(event, claims) {
+        tracing::info!(user.id = claims.user, "refused a token of another platform or device");
+        return policy(&principal, "Deny", method_arn(event), Value::Null);
+    }
+    policy(
+        &principal,
+        "Allow",
+        method_arn(event),
+        Caller::from(claims).to_context(),
+    )
+}
+
+fn method_arn(event: &Event) -> &str {
+    event.method_arn.as_deref().unwrap_or("*")
 }
 
 fn token(event: &Event) -> Option<&str> {
@@ -79,10 +104,15 @@ fn names_another(event: &Event, claims: &Claims) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use wigwag_edge::TokenKeys;
+
+    fn keys() -> TokenKeys {
+        TokenKeys::new(&"k".repeat(32), "").unwrap()
+    }
 
     fn state(allow_login_frame: bool) -> State {
         State {
-            keys: TokenKeys::new(&"k".repeat(32), "").unwrap(),
+            keys: Keys::given(keys()),
             allow_login_frame,
         }
     }
@@ -94,7 +124,7 @@ mod tests {
             platform: 1,
             expires_at_s: 100,
         };
-        state(false).keys.issue(&claims, 0).unwrap()
+        keys().issue(&claims, 0).unwrap()
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
@@ -106,22 +136,26 @@ mod tests {
         .unwrap()
     }
 
-    fn effect(answer: Result<Value, Unauthorized>) -> String {
-        answer.map_or("401".to_owned(), |policy| {
-            policy["policyDocument"]["Statement"][0]["Effect"]
+    async fn effect(allow_login_frame: bool, event: Event, now_ms: i64) -> String {
+        match handle(&state(allow_login_frame), &event, now_ms).await {
+            Ok(policy) => policy["policyDocument"]["Statement"][0]["Effect"]
                 .as_str()
                 .unwrap()
-                .to_owned()
-        })
+                .to_owned(),
+            Err(error) => {
+                assert_eq!(error.to_string(), "Unauthorized");
+                "401".to_owned()
+            }
+        }
     }
 
-    #[test]
-    fn a_token_is_taken_from_the_query_or_from_the_subprotocols() {
+    #[tokio::test]
+    async fn a_token_is_taken_from_the_query_or_from_the_subprotocols() {
         for event in [
             event(json!({ "token": token() }), ""),
             event(json!({}), &format!("wigwag.pb.v1, wigwag.token.{}", token())),
         ] {
-            let answer = handle(&state(false), &event, 50_000).unwrap();
+            let answer = handle(&state(false), &event, 50_000).await.unwrap();
             assert_eq!(
                 answer["context"],
                 json!({ "user": "7", "device": DeviceKey::of(1, "phone").as_str(), "platform": "1" })
@@ -130,38 +164,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_token_a_bad_one_and_an_expired_one_are_unauthorized() {
-        assert_eq!(effect(handle(&state(false), &event(json!({}), ""), 50_000)), "401");
+    #[tokio::test]
+    async fn no_token_a_bad_one_and_an_expired_one_are_unauthorized() {
+        assert_eq!(effect(false, event(json!({}), ""), 50_000).await, "401");
         assert_eq!(
-            effect(handle(&state(false), &event(json!({ "token": "x.y.z" }), ""), 50_000)),
+            effect(false, event(json!({ "token": "x.y.z" }), ""), 50_000).await,
             "401"
         );
         assert_eq!(
-            effect(handle(&state(false), &event(json!({ "token": token() }), ""), 100_000)),
+            effect(false, event(json!({ "token": token() }), ""), 100_000).await,
             "401"
         );
     }
 
-    #[test]
-    fn a_token_of_another_platform_or_device_is_denied() {
+    #[tokio::test]
+    async fn a_token_of_another_platform_or_device_is_denied() {
         let with = |more: (&str, &str)| event(json!({ "token": token(), more.0: more.1 }), "");
-        assert_eq!(effect(handle(&state(false), &with(("platform", "2")), 0)), "Deny");
-        assert_eq!(effect(handle(&state(false), &with(("device_id", "tablet")), 0)), "Deny");
-        assert_eq!(effect(handle(&state(false), &with(("platform", "1")), 0)), "Allow");
-        assert_eq!(effect(handle(&state(false), &with(("device_id", "phone")), 0)), "Allow");
+        assert_eq!(effect(false, with(("platform", "2")), 0).await, "Deny");
+        assert_eq!(effect(false, with(("device_id", "tablet")), 0).await, "Deny");
+        assert_eq!(effect(false, with(("platform", "1")), 0).await, "Allow");
+        assert_eq!(effect(false, with(("device_id", "phone")), 0).await, "Allow");
     }
 
-    #[test]
-    fn without_a_token_a_connection_opens_only_where_login_frames_are_allowed() {
-        let answer = handle(&state(true), &event(json!({}), ""), 0).unwrap();
+    #[tokio::test]
+    async fn without_a_token_a_connection_opens_only_where_login_frames_are_allowed() {
+        let answer = handle(&state(true), &event(json!({}), ""), 0).await.unwrap();
         assert_eq!(
             (answer["principalId"].as_str(), &answer["context"]),
             (Some("anonymous"), &json!({}))
         );
-        assert_eq!(
-            effect(handle(&state(true), &event(json!({ "token": "bad" }), ""), 0)),
-            "401"
-        );
+        assert_eq!(effect(true, event(json!({ "token": "bad" }), ""), 0).await, "401");
     }
 }

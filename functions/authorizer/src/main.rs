@@ -1,5 +1,8 @@
 //! Starts the authorizer.
 
+// The SDK's futures nest deeper than the compiler's default depth.
+#![recursion_limit = "256"]
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use wigwag_authorizer::{State, handle};
 use wigwag_edge::{clock, telemetry};
@@ -8,9 +11,10 @@ use wigwag_edge::{clock, telemetry};
 async fn main() -> Result<(), Error> {
     telemetry::init()?;
     let state = State::from_env()?;
+    state.keys.warm(clock::now_ms()).await;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {
-        handle(state, &event.payload, clock::now_ms()).map_err(Error::from)
+        handle(state, &event.payload, clock::now_ms()).await
     }))
     .await
 }

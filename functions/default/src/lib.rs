@@ -22,7 +22,7 @@ use reply::Reply;
 use std::time::Instant;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
-use wigwag_edge::{Caller, ConfigError, Error, Pusher, Queue, TokenKeys, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, Keys, Pusher, Queue, clients, config, connection};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
@@ -45,15 +45,15 @@ pub struct State {
     pub policy: ConnectionPolicy,
     /// Who may write to a user.
     pub messages_from: MessagesFrom,
-    /// Present where connections may sign in with a LOGIN frame.
-    pub login_keys: Option<TokenKeys>,
+    /// Present where connections may sign in with a LOGIN frame. Read at the first one: other frames need none.
+    pub login_keys: Option<Keys>,
 }
 
 impl State {
     /// From the environment.
     pub fn from_env() -> Result<Self, ConfigError> {
         let login_keys = if config::allow_login_frame()? {
-            Some(TokenKeys::from_env()?)
+            Some(clients::token_keys()?)
         } else {
             None
         };

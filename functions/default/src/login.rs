@@ -22,7 +22,7 @@ pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &Logi
         return refused(code);
     };
     let token = std::str::from_utf8(&login.token).unwrap_or_default();
-    let claimed = match keys.verify(token, call.now_ms / 1000) {
+    let claimed = match keys.verify(token, call.now_ms).await? {
         Ok(claims) => Caller::from(&claims),
         Err(TokenError::Invalid) => return refused(Code::TOKEN_INVALID),
         Err(TokenError::Expired) => return refused(Code::TOKEN_EXPIRED),

@@ -1,5 +1,6 @@
 //! Answers, before they know which request they belong to.
 
+use wigwag_edge::KeyError;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, OutputFrame, Payload};
 use wigwag_store::StoreError;
@@ -53,9 +54,12 @@ pub(crate) fn answer_type(request: CmdType) -> CmdType {
 
 /// Something broke: the log learns what, the client that trying again can help.
 pub(crate) fn failed(request: CmdType, error: &(dyn std::error::Error + 'static)) -> Reply {
-    let code = match error.downcast_ref::<StoreError>() {
-        Some(StoreError::Throttled { .. }) => Code::BUSY,
-        _ => Code::INTERNAL,
+    let is_throttled = matches!(error.downcast_ref(), Some(StoreError::Throttled { .. }));
+    let is_early = matches!(error.downcast_ref(), Some(KeyError::NotYet));
+    let code = if is_throttled || is_early {
+        Code::BUSY
+    } else {
+        Code::INTERNAL
     };
     if code == Code::BUSY {
         tracing::warn!(cmd = request.as_str_name(), error, "a request met too many others");

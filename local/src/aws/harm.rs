@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::partial::{self, Partial};
-use super::{Call, Services, answer, credentials, dynamodb, sqs};
+use super::{Call, Services, answer, credentials, dynamodb, secretsmanager, sqs};
 use crate::faults::{self, Injector, Refusal, Service};
 use crate::meter::AwsCall;
+use crate::secretsmanager::{self as secrets, SecretsError};
 use crate::server;
 use crate::sqs::{Code, SqsError};
 
@@ -80,6 +81,7 @@ fn refused(services: &Services, call: &Call, refusal: Refusal) -> Response<Bytes
             service: match call.service {
                 Service::DynamoDb => "dynamodb",
                 Service::Sqs => "sqs",
+                Service::SecretsManager => "secretsmanager",
                 Service::Connections => "execute-api",
             },
             operation: call.operation(),
@@ -105,6 +107,13 @@ fn refusal_of(service: Service, refusal: Refusal) -> Response<Bytes> {
         (Service::Sqs, Refusal::Failed) => {
             let message = "We encountered an internal error. Please try again.";
             sqs::response(Err(SqsError::new(Code::InternalError, message)))
+        }
+        (Service::SecretsManager, Refusal::Throttled) => {
+            secretsmanager::response(Err(SecretsError::new(secrets::Code::Throttling, "Rate exceeded")))
+        }
+        (Service::SecretsManager, Refusal::Failed) => {
+            let message = "An error occurred on the server side.";
+            secretsmanager::response(Err(SecretsError::new(secrets::Code::InternalServiceError, message)))
         }
         (Service::Connections, Refusal::Throttled) => answer::gateway_error(
             StatusCode::TOO_MANY_REQUESTS,

@@ -5,6 +5,7 @@
 //!         ─► …/@connections/{id}  the WebSocket gateway
 //!         ─► dynamodb             the embedded engine
 //!         ─► sqs                  our queues
+//!         ─► secretsmanager       our secrets
 //!         ─► anything else        refused by name
 //! ```
 //!
@@ -23,6 +24,7 @@ mod harm;
 mod own;
 mod partial;
 mod permissions;
+mod secretsmanager;
 mod signature;
 mod sqs;
 mod tables;
@@ -43,6 +45,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::faults::{Injector, Service};
 use crate::meter::{AwsCall, Meter};
+use crate::secretsmanager::SecretsManager;
 use crate::server;
 use crate::sqs::Sqs;
 use signature::{Signed, Unsigned};
@@ -65,6 +68,8 @@ pub struct Services {
     pub dynamodb: DynamoDb,
     /// SQS.
     pub sqs: Sqs,
+    /// Secrets Manager.
+    pub secretsmanager: SecretsManager,
     /// The management API of the WebSocket APIs.
     pub connections: ConnectionsHandler,
     /// Counts the calls.
@@ -85,9 +90,10 @@ impl fmt::Debug for Services {
 }
 
 /// The services by the names that requests are signed for.
-const SERVICES: [(&str, Service); 3] = [
+const SERVICES: [(&str, Service); 4] = [
     ("dynamodb", Service::DynamoDb),
     ("sqs", Service::Sqs),
+    ("secretsmanager", Service::SecretsManager),
     ("execute-api", Service::Connections),
 ];
 
@@ -197,6 +203,7 @@ impl Services {
         match service {
             Service::DynamoDb => self.dynamodb.call(request, &caller, &self.meter).await,
             Service::Sqs => sqs::call(&self.sqs, &request, &caller, &self.meter).await,
+            Service::SecretsManager => secretsmanager::call(&self.secretsmanager, &request, &caller, &self.meter),
             Service::Connections => self.connections(request, &caller).await,
         }
     }
@@ -225,6 +232,7 @@ impl Call {
         match self.service {
             Service::DynamoDb => dynamodb::operation(&self.request),
             Service::Sqs => sqs::operation(&self.request).unwrap_or("unknown"),
+            Service::SecretsManager => secretsmanager::operation(&self.request),
             Service::Connections => connections_operation(self.request.method()),
         }
     }
@@ -252,6 +260,9 @@ fn aimed_at(request: &Request<Bytes>) -> Option<Service> {
     if target.starts_with(sqs::TARGET) {
         return Some(Service::Sqs);
     }
+    if target.starts_with(secretsmanager::TARGET) {
+        return Some(Service::SecretsManager);
+    }
     let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
     path.split('/')
         .any(|segment| segment == "@connections")
@@ -277,6 +288,13 @@ fn refuse(service: Option<Service>, unsigned: Unsigned) -> Response<Bytes> {
             "IncompleteSignature",
             &text,
         ),
+        (Some(Service::SecretsManager), Unsigned::Missing) => secretsmanager::refusal(
+            "MissingAuthenticationTokenException",
+            "Request is missing Authentication Token",
+        ),
+        (Some(Service::SecretsManager), Unsigned::Incomplete(text)) => {
+            secretsmanager::refusal("IncompleteSignatureException", &text)
+        }
         (_, Unsigned::Missing) => answer::gateway_error(
             StatusCode::FORBIDDEN,
             "MissingAuthenticationTokenException",

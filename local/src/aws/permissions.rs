@@ -1,4 +1,4 @@
-//! What a role must grant for a call: the IAM actions, and the tables and queues that they are about.
+//! What a role must grant for a call: the IAM actions, and the tables, queues and secrets that they are about.
 //!
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>,
 //! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html>. The meter shows them, so that whoever
@@ -50,6 +50,16 @@ pub(super) fn of_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
     let needed = queue.map(|queue| Permission {
         action: format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
         resource: queue.to_owned(),
+    });
+    needed.into_iter().collect()
+}
+
+/// Of a call to Secrets Manager: on the secret as it was named, by its ARN or its name.
+pub(super) fn of_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Permission> {
+    let secret = request["SecretId"].as_str().and_then(|id| id.rsplit([':', '/']).next());
+    let needed = secret.map(|secret| Permission {
+        action: format!("secretsmanager:{operation}"),
+        resource: secret.to_owned(),
     });
     needed.into_iter().collect()
 }
@@ -151,5 +161,14 @@ mod tests {
             ["sqs:SendMessage jobs.fifo"]
         );
         assert_eq!(shown(of_sqs("ListQueues", &json!({}))), [""; 0]);
+    }
+
+    #[test]
+    fn a_secret_is_named_by_the_end_of_its_arn() {
+        let request = json!({"SecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:local-Key-a1b2c3"});
+        assert_eq!(
+            shown(of_secretsmanager("GetSecretValue", &request)),
+            ["secretsmanager:GetSecretValue local-Key-a1b2c3"]
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The endpoint over real sockets.
 
 use super::*;
+use crate::secretsmanager::FirstValue;
 use crate::template::model::Table;
 use reqwest::{RequestBuilder, StatusCode as Status};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ impl Running {
         let services = Services {
             dynamodb: DynamoDb::start(None, &[table], &stop, &tasks).await.unwrap(),
             sqs: Sqs::start(None, &[], "us-east-1", "http://sqs", Arc::new(|| 0)).unwrap(),
+            secretsmanager: SecretsManager::start(None, &[secret()], Arc::new(|| 0)).unwrap(),
             connections: Arc::new(|request| {
                 Box::pin(async move { Response::new(Bytes::from(request.uri().path().to_owned())) })
             }),
@@ -65,6 +67,16 @@ impl Running {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+fn secret() -> crate::template::model::Secret {
+    crate::template::model::Secret {
+        logical_id: "Key".to_owned(),
+        name: "key".to_owned(),
+        arn: "arn:aws:secretsmanager:us-east-1:000000000000:secret:key-a1b2c3".to_owned(),
+        description: None,
+        value: FirstValue::Given("secret".to_owned()),
     }
 }
 
@@ -206,7 +218,7 @@ async fn a_call_signed_for_another_service_is_refused() {
     assert_eq!(status, Status::NOT_IMPLEMENTED);
     assert_eq!(
         answer["message"],
-        "the local stack does not run the service s3; it runs dynamodb, sqs, execute-api"
+        "the local stack does not run the service s3; it runs dynamodb, sqs, secretsmanager, execute-api"
     );
     stack.stop().await;
 }
@@ -272,5 +284,48 @@ async fn the_query_protocol_of_older_sdks_is_refused() {
     let stack = Running::start().await;
     let request = stack.post("/").body("Action=ListQueues&Version=2012-11-05");
     assert_eq!(sent(sign(request, "sqs")).await.0, Status::NOT_IMPLEMENTED);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn secrets_answer_in_json_with_their_errors_and_are_metered() {
+    let stack = Running::start().await;
+    let secrets = |operation: &str, body: Value| {
+        let request = stack
+            .post("/")
+            .header("x-amz-target", format!("secretsmanager.{operation}"));
+        request.body(body.to_string())
+    };
+    let get = || secrets("GetSecretValue", json!({"SecretId": "key"}));
+    let answer = sign(get(), "secretsmanager").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/x-amz-json-1.1");
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["SecretString"], "secret");
+    let previous = json!({"SecretId": "key", "VersionStage": "AWSPREVIOUS"});
+    assert_eq!(
+        sent(sign(secrets("GetSecretValue", previous), "secretsmanager")).await,
+        (
+            Status::BAD_REQUEST,
+            json!({
+                "__type": "ResourceNotFoundException",
+                "Message": "Secrets Manager can't find the specified secret value for staging label: AWSPREVIOUS",
+            })
+        )
+    );
+    let (status, answer) = sent(sign(secrets("DeleteSecret", json!({})), "secretsmanager")).await;
+    assert_eq!(
+        (status, &answer["__type"]),
+        (Status::BAD_REQUEST, &json!("UnknownOperationException"))
+    );
+    let (status, answer) = sent(get()).await;
+    assert_eq!(
+        (status, &answer["__type"]),
+        (Status::BAD_REQUEST, &json!("MissingAuthenticationTokenException"))
+    );
+    let reading = stack.meter.read();
+    let row = reading.aws_total(|row| row.service == "secretsmanager" && row.caller == "Work");
+    assert_eq!((row.requests, row.client_errors), (3, 2));
+    assert!(reading.aws.iter().any(|row| row.operation == "unknown"));
+    assert!((reading.cost_usd - 3.0 * 5.0 / 1e6).abs() < 1e-12);
     stack.stop().await;
 }

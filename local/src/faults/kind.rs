@@ -9,6 +9,8 @@ pub enum Service {
     DynamoDb,
     /// SQS.
     Sqs,
+    /// Secrets Manager.
+    SecretsManager,
     /// The management API of WebSocket APIs, `@connections`.
     Connections,
 }
@@ -65,13 +67,14 @@ pub enum Kind {
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::DynamoDb, Self::Sqs, Self::Connections];
+    pub const ALL: [Self; 4] = [Self::DynamoDb, Self::Sqs, Self::SecretsManager, Self::Connections];
 
     /// Its table in a plan.
     pub fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Sqs => "sqs",
+            Self::SecretsManager => "secretsmanager",
             Self::Connections => "connections",
         }
     }
@@ -110,7 +113,7 @@ impl CallFault {
     pub fn is_of(self, service: Service) -> bool {
         match self {
             Self::Gone => service == Service::Connections,
-            Self::Entries => service != Service::Connections,
+            Self::Entries => matches!(service, Service::DynamoDb | Service::Sqs),
             _ => true,
         }
     }

@@ -32,6 +32,8 @@ pub struct Plan {
     pub dynamodb: Calls,
     /// Calls of SQS by functions, by operation or `all`. What event source mappings do is in `messages`.
     pub sqs: Calls,
+    /// Calls of Secrets Manager, by operation or `all`.
+    pub secretsmanager: Calls,
     /// Calls of `@connections`, by operation or `all`.
     pub connections: Calls,
     /// Messages on their way from queues to functions.
@@ -219,6 +221,7 @@ impl Plan {
         match service {
             Service::DynamoDb => &self.dynamodb,
             Service::Sqs => &self.sqs,
+            Service::SecretsManager => &self.secretsmanager,
             Service::Connections => &self.connections,
         }
     }
@@ -278,6 +281,14 @@ fn operations(service: Service) -> &'static [&'static str] {
             "ReceiveMessage",
             "SendMessage",
             "SendMessageBatch",
+        ],
+        Service::SecretsManager => &[
+            "DescribeSecret",
+            "GetRandomPassword",
+            "GetSecretValue",
+            "ListSecrets",
+            "PutSecretValue",
+            "UpdateSecretVersionStage",
         ],
         Service::Connections => &["DeleteConnection", "GetConnection", "PostToConnection"],
     }

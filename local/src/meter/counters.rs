@@ -138,6 +138,7 @@ impl Function {
 
 fn cost(reading: &Reading) -> Vec<CostRow> {
     let aws = reading.aws_total(|row| row.service == "dynamodb");
+    let secrets = reading.aws_total(|row| row.service == "secretsmanager");
     let invocations = reading.functions.values().map(|row| count(row.invocations)).sum();
     let gb_seconds = reading.functions.values().map(|row| row.gb_seconds).sum();
     let line = |price: Price, quantity: f64| CostRow {
@@ -155,6 +156,7 @@ fn cost(reading: &Reading) -> Vec<CostRow> {
         line(prices::HTTP_REQUESTS, count(reading.http.request_units)),
         line(prices::QUEUE_REQUESTS, count(reading.queues.standard_requests)),
         line(prices::FIFO_QUEUE_REQUESTS, count(reading.queues.fifo_requests)),
+        line(prices::SECRETS_CALLS, count(secrets.requests)),
         line(prices::INVOCATIONS, invocations),
         line(prices::GB_SECONDS, gb_seconds),
     ]

@@ -60,6 +60,13 @@ pub const FIFO_QUEUE_REQUESTS: Price = Price {
     source: "https://aws.amazon.com/sqs/pricing/ (first 100 billion; as third parties quote it)",
 };
 
+/// Calls of Secrets Manager. What it charges for keeping a secret, $0.40 a month, is not in what is used.
+pub const SECRETS_CALLS: Price = Price {
+    item: "Secrets Manager API calls",
+    usd_per_million: 5.00,
+    source: "https://aws.amazon.com/secrets-manager/pricing/ ($0.05 for 10,000)",
+};
+
 /// Invocations.
 pub const INVOCATIONS: Price = Price {
     item: "Lambda requests",

@@ -94,6 +94,7 @@ mod tests {
             websocket_apis: apis.iter().map(|id| api(id)).collect(),
             http_apis: Vec::new(),
             tables: Vec::new(),
+            secrets: Vec::new(),
             queues: Vec::new(),
             mappings: Vec::new(),
             outputs: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Starts the parts together, and stops them.
 //!
-//! The order of a start: read the template, take the ports, build the functions, open the tables and queues, make the pools, serve the APIs and
+//! The order of a start: read the template, take the ports, build the functions, open the tables, queues and secrets, make the pools, serve the APIs and
 //! the AWS endpoint, start one process of each function to see that it comes up, and only then let messages come from queues. What fails early costs nothing: a mistake in
 //! the template is reported before anything is compiled.
 //!
@@ -31,6 +31,7 @@ use crate::gateway::{Faults, Gateway, Limits, PostFault};
 use crate::lambda::{self, Lambda, REGION, Tuning};
 use crate::mapping::{self, Mappings};
 use crate::meter::Meter;
+use crate::secretsmanager::{self, SecretsManager};
 use crate::sqs::{self, Clock, Sqs};
 use crate::template::{self, Secrets, TemplateError};
 use ports::Ports;
@@ -42,7 +43,7 @@ pub struct Options {
     pub template: PathBuf,
     /// Values for its parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Where tables, queues and made-up secrets are kept; in memory where there is none.
+    /// Where tables, queues and secrets are kept; in memory where there is none.
     pub data_dir: Option<PathBuf>,
     /// Port of the WebSocket APIs; 0 is any.
     pub websocket_port: u16,
@@ -119,6 +120,9 @@ pub enum StartError {
     /// The queues cannot be made.
     #[error(transparent)]
     Sqs(#[from] sqs::StartError),
+    /// The secrets cannot be made.
+    #[error(transparent)]
+    SecretsManager(#[from] secretsmanager::StartError),
     /// Functions do not come up.
     #[error("{}", listed(.0))]
     Functions(Vec<lambda::StartError>),
@@ -170,13 +174,13 @@ impl Stack {
 
         let faults = Injector::new(options.fault_plan.clone(), options.fault_seed);
         let base = Base::new(lock, faults);
-        let file = options
-            .data_dir
-            .as_ref()
-            .map(|directory| directory.join("dynamodb.sqlite"));
+        let kept = |name: &str| options.data_dir.as_ref().map(|directory| directory.join(name));
+        let file = kept("dynamodb.sqlite");
         let dynamodb = DynamoDb::start(file.as_deref(), &stack.tables, &base.stop, &base.tasks).await?;
-        let file = options.data_dir.as_ref().map(|directory| directory.join("sqs.journal"));
+        let file = kept("sqs.journal");
         let sqs = Sqs::start(file.as_deref(), &stack.queues, REGION, &ports.aws.url(), system_clock())?;
+        let file = kept("secretsmanager.json");
+        let secretsmanager = SecretsManager::start(file.as_deref(), &stack.secrets, system_clock())?;
         let config = lambda::Config {
             functions: stack.functions.clone(),
             bootstraps,
@@ -185,7 +189,12 @@ impl Stack {
             faults: base.faults.clone(),
         };
         let lambda = Lambda::start_with(config, &options.tuning).map_err(|error| StartError::Functions(vec![error]))?;
-        let engines = Engines { lambda, dynamodb, sqs };
+        let engines = Engines {
+            lambda,
+            dynamodb,
+            sqs,
+            secretsmanager,
+        };
         let kill = base.stop.clone();
         let mut running = serve(stack, ports, engines, &options, base);
         match running.warm().await {
@@ -231,10 +240,16 @@ struct Engines {
     lambda: Lambda,
     dynamodb: DynamoDb,
     sqs: Sqs,
+    secretsmanager: SecretsManager,
 }
 
 fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Options, base: Base) -> Running {
-    let Engines { lambda, dynamodb, sqs } = engines;
+    let Engines {
+        lambda,
+        dynamodb,
+        sqs,
+        secretsmanager,
+    } = engines;
     let (websocket_url, http_url, aws_endpoint_url) =
         (ports.websocket_url(&stack), ports.http_url(&stack), ports.aws.url());
     let (limits, faults) = (options.limits, options.faults);
@@ -264,6 +279,7 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
     let services = aws::Services {
         dynamodb,
         sqs: sqs.clone(),
+        secretsmanager,
         connections: Arc::new(move |request| {
             let management = management.clone();
             Box::pin(async move { management.handle(request).await })

@@ -25,6 +25,7 @@ mod resource;
 mod route_settings;
 mod scope;
 mod secrets;
+mod secretsmanager;
 mod tables;
 mod text;
 mod websocket_api;
@@ -181,11 +182,13 @@ fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, 
         .filter_map(|resource| functions::read(resource, directory, &scope, &problems))
         .map(|function| (function.logical_id.clone(), function))
         .collect();
+    let secrets = of_kind(Kind::Secret).filter_map(|resource| secretsmanager::read(resource, &scope, &problems));
     let queues = queues::read(&resources, &scope, &problems);
     let stack = Stack {
         websocket_apis: websocket_api::read(&resources, &scope, &problems),
         http_apis: http_api::read(&resources, &scope, &problems),
         tables: tables.collect(),
+        secrets: secrets.collect(),
         mappings: mappings::read(&resources, &functions, &queues, &scope, &problems),
         functions,
         queues,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::secretsmanager::FirstValue;
+
 /// Everything that is to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
@@ -13,6 +15,8 @@ pub struct Stack {
     pub http_apis: Vec<HttpApi>,
     /// DynamoDB tables, in the order of the template.
     pub tables: Vec<Table>,
+    /// Secrets, in the order of the template.
+    pub secrets: Vec<Secret>,
     /// SQS queues, in the order of the template.
     pub queues: Vec<Queue>,
     /// Event source mappings of queues, in the order of the template.
@@ -143,6 +147,21 @@ pub struct Table {
     pub create: serde_json::Value,
     /// Attribute that holds the expiry in epoch seconds, where TTL is on.
     pub ttl_attribute: Option<String>,
+}
+
+/// One `AWS::SecretsManager::Secret`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Secret {
+    /// Key under `Resources`.
+    pub logical_id: String,
+    /// `Name`, or made from the stack's name and the logical id.
+    pub name: String,
+    /// With the six characters at its end that Secrets Manager adds.
+    pub arn: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// What it begins with.
+    pub value: FirstValue,
 }
 
 /// One `AWS::SQS::Queue`.

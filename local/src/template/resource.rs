@@ -32,6 +32,8 @@ pub(super) enum Kind {
     SimpleTable,
     /// `AWS::DynamoDB::Table`.
     Table,
+    /// `AWS::SecretsManager::Secret`.
+    Secret,
     /// `AWS::SQS::Queue`.
     Queue,
     /// `AWS::Lambda::EventSourceMapping`.
@@ -55,11 +57,12 @@ pub(super) enum Kind {
 }
 
 /// The types that are run, as the documentation lists them.
-pub(super) const SUPPORTED: [(&str, Kind); 12] = [
+pub(super) const SUPPORTED: [(&str, Kind); 13] = [
     ("AWS::Serverless::Function", Kind::Function),
     ("AWS::Serverless::HttpApi", Kind::HttpApi),
     ("AWS::Serverless::SimpleTable", Kind::SimpleTable),
     ("AWS::DynamoDB::Table", Kind::Table),
+    ("AWS::SecretsManager::Secret", Kind::Secret),
     ("AWS::SQS::Queue", Kind::Queue),
     ("AWS::Lambda::EventSourceMapping", Kind::Mapping),
     ("AWS::ApiGatewayV2::Api", Kind::Api),

@@ -64,6 +64,7 @@ impl Scope {
         let physical = self.deeper(name, || self.physical_name(resource))?;
         Ok(Some(Value::String(match resource.kind {
             Kind::Queue => self.queue_url(&physical),
+            Kind::Secret => self.secret_arn(resource, &physical),
             _ => physical,
         })))
     }
@@ -77,6 +78,7 @@ impl Scope {
             (Kind::Table | Kind::SimpleTable, "Arn") => Ok(self.arn("dynamodb", &format!("table/{}", id()?))),
             (Kind::Table, "StreamArn") => Err(format!("{name}.StreamArn: DynamoDB streams are not supported")),
             (Kind::Queue, "Arn") => Ok(self.queue_arn(&id()?)),
+            (Kind::Secret, "Id") => Ok(self.secret_arn(resource, &id()?)),
             (Kind::Queue, "QueueUrl") => Ok(self.queue_url(&id()?)),
             (Kind::Api, "ApiEndpoint") => Ok(format!("wss://{}", self.api_host(&id()?))),
             (Kind::HttpApi, "ApiEndpoint") => Ok(format!("https://{}", self.api_host(&id()?))),
@@ -99,6 +101,17 @@ impl Scope {
     /// The name that a queue has on AWS.
     pub(super) fn queue_name(&self, resource: &Resource) -> Result<String, String> {
         self.deeper(&resource.id, || self.physical_name(resource))
+    }
+
+    /// The name that a secret has on AWS.
+    pub(super) fn secret_name(&self, resource: &Resource) -> Result<String, String> {
+        self.deeper(&resource.id, || self.physical_name(resource))
+    }
+
+    /// The ARN of the secret with this name: Secrets Manager adds six characters.
+    pub(super) fn secret_arn(&self, resource: &Resource, name: &str) -> String {
+        let added = physical_id(&resource.id, 6);
+        self.arn("secretsmanager", &format!("secret:{name}-{added}"))
     }
 
     /// The URL of the queue with this name, which is that of AWS: what functions get is made of it when the ports are known.
@@ -135,6 +148,7 @@ impl Scope {
             Kind::Table | Kind::SimpleTable => "TableName",
             Kind::Stage => "StageName",
             Kind::Queue => "QueueName",
+            Kind::Secret => "Name",
             Kind::Api | Kind::HttpApi => return Ok(physical_id(&resource.id, 10)),
             Kind::Mapping | Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
                 return Ok(physical_id(&resource.id, 7));

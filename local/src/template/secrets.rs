@@ -2,10 +2,10 @@
 //! stack that starts again on the same data has the same keys.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::kept;
 
 /// Where made-up values are kept.
 #[derive(Debug, Clone, Default)]
@@ -31,40 +31,15 @@ impl Secrets {
         let Some(file) = &self.file else {
             return Ok(random_hex());
         };
-        let mut kept = read(file)?;
-        if let Some(value) = kept.get(name) {
+        let mut values: BTreeMap<String, String> = kept::read(file)?;
+        if let Some(value) = values.get(name) {
             return Ok(value.clone());
         }
         let value = random_hex();
-        kept.insert(name.to_owned(), value.clone());
-        write(file, &kept)?;
+        values.insert(name.to_owned(), value.clone());
+        kept::write(file, &values)?;
         Ok(value)
     }
-}
-
-fn read(file: &Path) -> io::Result<BTreeMap<String, String>> {
-    match fs::read(file) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Through a second file, so that a crash leaves the old content or the new, nothing between.
-fn write(file: &Path, values: &BTreeMap<String, String>) -> io::Result<()> {
-    let unfinished = file.with_extension("json.new");
-    fs::remove_file(&unfinished).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
-    let mut output = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    output.write_all(&serde_json::to_vec_pretty(values)?)?;
-    output.sync_all()?;
-    fs::rename(&unfinished, file)
 }
 
 fn random_hex() -> String {
@@ -74,7 +49,6 @@ fn random_hex() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_kept_value_is_the_same_at_the_next_start() {
@@ -83,17 +57,6 @@ mod tests {
         let other = Secrets::in_directory(directory.path()).value("Other").unwrap();
         assert_eq!(Secrets::in_directory(directory.path()).value("Key").unwrap(), first);
         assert_ne!(first, other);
-    }
-
-    #[test]
-    fn only_the_owner_can_read_kept_values() {
-        let directory = tempfile::tempdir().unwrap();
-        Secrets::in_directory(directory.path()).value("Key").unwrap();
-        let mode = fs::metadata(directory.path().join("secrets.json"))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

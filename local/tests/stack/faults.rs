@@ -14,7 +14,7 @@ use wigwag_local::lambda::{InvokeError, Line, Output, Tuning};
 use wigwag_local::sqs::Counts;
 use wigwag_local::stack::{Options, Running, Stack};
 
-use crate::dynamodb;
+use crate::{dynamodb, secrets};
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -220,6 +220,30 @@ async fn a_call_whose_answer_is_lost_has_taken_effect() {
         assert_eq!(statuses(&faulty.call(json!([put("a")])).await), [&status]);
         assert!(faulty.has("a").await);
         assert_eq!(faulty.injected(&format!("dynamodb.{fault}")), 1);
+        faulty.stack.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_of_secrets_manager_go_wrong_as_those_of_other_services() {
+    for (fault, status, error, value) in [
+        ("throttle", json!(400), json!("ThrottlingException"), "first"),
+        ("fail_before", json!(500), json!("InternalServiceError"), "first"),
+        ("fail_after", json!(500), json!("InternalServiceError"), "second"),
+        ("cut_after", Value::Null, Value::Null, "second"),
+    ] {
+        let faulty = Faulty::start(&format!("[secretsmanager.PutSecretValue]\n{fault} = 1")).await;
+        let put = json!({"SecretId": "local-Key", "SecretString": "second"});
+        let put = json!({"service": "secretsmanager", "target": "secretsmanager.PutSecretValue", "body": put});
+        let outcomes = faulty.call(json!([put])).await;
+        assert_eq!(
+            (&outcomes[0]["status"], &outcomes[0]["body"]["__type"]),
+            (&status, &error),
+            "{fault}"
+        );
+        let read = secrets(&faulty.stack, "GetSecretValue", json!({"SecretId": "local-Key"})).await;
+        assert_eq!(read["SecretString"], value, "{fault}");
+        assert_eq!(faulty.injected(&format!("secretsmanager.{fault}")), 1);
         faulty.stack.stop().await;
     }
 }

@@ -40,13 +40,23 @@ async fn environment(stack: &Running) -> BTreeMap<String, String> {
     serde_json::from_value(answer).expect("an environment")
 }
 
-/// A call as an SDK would make it.
 async fn dynamodb(stack: &Running, operation: &str, body: Value) -> Value {
-    let credential = "AKIAEXAMPLE/20261121/us-east-1/dynamodb/aws4_request";
+    let target = format!("DynamoDB_20120810.{operation}");
+    aws(stack, "dynamodb", &target, body).await
+}
+
+async fn secrets(stack: &Running, operation: &str, body: Value) -> Value {
+    let target = format!("secretsmanager.{operation}");
+    aws(stack, "secretsmanager", &target, body).await
+}
+
+/// A call as an SDK would make it.
+async fn aws(stack: &Running, service: &str, target: &str, body: Value) -> Value {
+    let credential = format!("AKIAEXAMPLE/20261121/us-east-1/{service}/aws4_request");
     let signature = "0".repeat(64);
     let response = reqwest::Client::new()
         .post(&stack.aws_endpoint_url)
-        .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+        .header("x-amz-target", target)
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-date", "20261121T000000Z")
         .header(
@@ -109,7 +119,10 @@ async fn a_data_directory_keeps_items_and_secrets() {
     let stack = start(options()).await;
     let item = json!({"TableName": "local-Items", "Item": {"id": {"S": "a"}}});
     dynamodb(&stack, "PutItem", item).await;
-    let secret = environment(&stack).await["SECRET"].clone();
+    let variables = environment(&stack).await;
+    let get_key = || json!({"SecretId": variables["KEY"]});
+    let key = secrets(&stack, "GetSecretValue", get_key()).await;
+    assert_eq!(key["SecretString"].as_str().unwrap().len(), 32, "{key}");
     let second = Stack::start(options()).await.unwrap_err();
     assert!(matches!(second, StartError::DataDirectory { .. }), "{second}");
     stack.stop().await;
@@ -120,7 +133,8 @@ async fn a_data_directory_keeps_items_and_secrets() {
         dynamodb(&stack, "GetItem", get).await,
         json!({"Item": {"id": {"S": "a"}}})
     );
-    assert_eq!(environment(&stack).await["SECRET"], secret);
+    assert_eq!(environment(&stack).await["SECRET"], variables["SECRET"]);
+    assert_eq!(secrets(&stack, "GetSecretValue", get_key()).await, key);
     stack.stop().await;
 }
 

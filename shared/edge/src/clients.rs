@@ -4,6 +4,7 @@
 //! else. `aws-config` would bring the whole chain of credential providers into every binary (docs/adr/0009).
 
 use crate::config::{ConfigError, required};
+use crate::keys::Keys;
 use crate::push::Pusher;
 use crate::queue::Queue;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
@@ -36,6 +37,16 @@ pub fn fanout_queue() -> Result<Queue, ConfigError> {
 /// Where the workers put what they cannot read, at `FANOUT_DEAD_LETTER_QUEUE_URL`.
 pub fn fanout_dead_letter_queue() -> Result<Queue, ConfigError> {
     queue("FANOUT_DEAD_LETTER_QUEUE_URL")
+}
+
+/// The keys of the tokens, in the secret that `TOKEN_KEY_SECRET` names.
+pub fn token_keys() -> Result<Keys, ConfigError> {
+    let mut config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::v2026_01_12())
+        .region(region()?)
+        .credentials_provider(credentials()?);
+    config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+    Ok(Keys::new(config, required("TOKEN_KEY_SECRET")?))
 }
 
 fn queue(url: &'static str) -> Result<Queue, ConfigError> {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod groups;
+pub mod keys;
 pub mod push;
 pub mod queue;
 pub mod response;
@@ -17,6 +18,7 @@ pub mod token;
 
 pub use caller::Caller;
 pub use config::{ConfigError, required};
+pub use keys::{KeyError, Keys};
 pub use lambda_runtime::Error;
 pub use push::Pusher;
 pub use queue::Queue;

@@ -1,7 +1,7 @@
 //! Access tokens: JWTs signed with HMAC-SHA-256, bound to user, platform and device.
 //!
-//! The key is a secret of the deployment. Its id is derived from it and stands in each token's header, so that after a
-//! rotation tokens of the previous key are still known by it. No other algorithm is ever accepted, whatever a header says.
+//! The key is a secret of the deployment ([`crate::keys`] has it). Its id is derived from it and stands in each token's header, so that
+//! after a rotation tokens of the previous key are still known by it. No other algorithm is ever accepted, whatever a header says.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,9 @@ const ISSUER: &str = "wigwag";
 /// Shortest key in bytes: as long as the hash, as RFC 7518 asks.
 pub const KEY_BYTES: usize = 32;
 
+/// Hexadecimal digits of a key's id.
+const KEY_ID_CHARS: usize = 8;
+
 struct Key {
     id: String,
     signs: EncodingKey,
@@ -105,15 +108,6 @@ impl TokenKeys {
         })
     }
 
-    /// The keys that `TOKEN_KEY` and `PREVIOUS_TOKEN_KEY` hold.
-    pub fn from_env() -> Result<Self, crate::ConfigError> {
-        let secrets = (crate::required("TOKEN_KEY")?, crate::required("PREVIOUS_TOKEN_KEY")?);
-        Self::new(&secrets.0, &secrets.1).ok_or(crate::ConfigError::Invalid {
-            name: "TOKEN_KEY",
-            expected: "at least 32 characters, as PREVIOUS_TOKEN_KEY unless it is empty",
-        })
-    }
-
     /// Signs a token.
     pub fn issue(&self, claims: &Claims, now_s: i64) -> Result<String, TokenError> {
         let header = Header {
@@ -161,12 +155,27 @@ impl TokenKeys {
         }
     }
 
+    /// Whether one of them has this id.
+    pub(crate) fn has(&self, key_id: &str) -> bool {
+        self.key(Some(key_id)).is_some()
+    }
+
     fn key(&self, id: Option<&str>) -> Option<&Key> {
         [Some(&self.current), self.previous.as_ref()]
             .into_iter()
             .flatten()
             .find(|key| Some(key.id.as_str()) == id)
     }
+}
+
+/// The id of the key that a token names, before anything of it is checked; `None` if it is nothing that a key of ours can have.
+pub(crate) fn key_id(token: &str) -> Option<String> {
+    if token.len() > TOKEN_BYTES {
+        return None;
+    }
+    let id = jsonwebtoken::decode_header(token).ok()?.kid?;
+    let is_one = id.len() == KEY_ID_CHARS && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_one.then_some(id)
 }
 
 /// One algorithm, our issuer. The expiry is checked against the caller's clock, not here.
@@ -276,6 +285,21 @@ mod tests {
             let token = jsonwebtoken::encode(&header, &body, &key.signs).unwrap();
             assert_eq!(keys().verify(&token, 50), Err(TokenError::Invalid), "{body}");
         }
+    }
+
+    #[test]
+    fn a_token_names_a_key_of_ours_or_none() {
+        let token = keys().issue(&claims(), 10).unwrap();
+        assert_eq!(key_id(&token), Some(Key::new(NEW).id));
+        for kid in ["", "../../etc", "ABCDEF01", "0123456", "012345678", "0123456g"] {
+            assert_eq!(
+                key_id(&forged(&format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#), "{}", "")),
+                None,
+                "{kid}"
+            );
+        }
+        assert_eq!(key_id(&forged(r#"{"alg":"HS256"}"#, "{}", "")), None);
+        assert_eq!(key_id(&format!("{token}{}", "A".repeat(TOKEN_BYTES))), None);
     }
 
     #[test]

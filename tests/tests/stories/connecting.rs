@@ -59,13 +59,8 @@ fn forged(user: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_token_opens_nothing() -> Result<()> {
-    let key = "k".repeat(32);
-    let world = World::with(|options| {
-        options.parameters.insert("TokenKey".to_owned(), key.clone());
-    })
-    .await?;
+    let world = World::start().await?;
     let ada = world.account("ada").await?;
-    let keys = wigwag_edge::TokenKeys::new(&key, "").expect("a key");
     let claims = |expires_at_s| wigwag_edge::Claims {
         user: ada.user_id,
         device: wigwag_store::DeviceKey::of(7, &ada.device_id),
@@ -73,7 +68,7 @@ async fn an_expired_token_opens_nothing() -> Result<()> {
         expires_at_s,
     };
     let dial = |expires_at_s| {
-        let token = keys.issue(&claims(expires_at_s), 0).expect("a token");
+        let token = world.keys.issue(&claims(expires_at_s), 0).expect("a token");
         Dial::new(&world.stack.websocket_url).token(&token)
     };
     assert_eq!(dial(1_000_000_000).refused().await?, 401);

@@ -17,7 +17,6 @@ use wigwag_tests::{Account, Device, Dial, World};
 
 fn options() -> template::Options {
     template::Options {
-        parameters: BTreeMap::from([("TokenKey".to_owned(), "k".repeat(32))]),
         secrets: Secrets::in_memory(),
         ..template::Options::default()
     }

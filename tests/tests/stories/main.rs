@@ -15,6 +15,7 @@ mod login_frame;
 mod messages;
 mod operator;
 mod rooms;
+mod rotation;
 mod security;
 mod signals;
 mod super_groups;

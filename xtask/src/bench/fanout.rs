@@ -9,7 +9,7 @@ use wigwag_local::meter::{AwsRow, Reading};
 use wigwag_protocol::pb::{Message, SessionType, UpMsg};
 use wigwag_protocol::{Payload, Request};
 use wigwag_store::GroupId;
-use wigwag_tests::{Device, World, with_crowd};
+use wigwag_tests::{Device, World};
 
 /// Flags of `cargo xtask bench fanout`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,6 @@ async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
     eprintln!("{members} members: making them");
     let world = World::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
-        with_crowd(options);
     })
     .await?;
     let users = world.crowd(1, members).await?;

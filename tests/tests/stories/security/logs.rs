@@ -23,8 +23,7 @@ const PHONES: [&str; 2] = ["15550008472", "15550008473"];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All that a process may be told to say, while everything that it calls fails.
-const EVERYTHING_FAILS: &str =
-    "[dynamodb.all]\nfail_before = 1\n[sqs.all]\nfail_before = 1\n[connections.all]\nfail_before = 1\n";
+const EVERYTHING_FAILS: &str = "[dynamodb.all]\nfail_before = 1\n[sqs.all]\nfail_before = 1\n[secretsmanager.all]\nfail_before = 1\n[connections.all]\nfail_before = 1\n";
 
 /// The lines of a stack.
 struct Log {
@@ -380,11 +379,13 @@ async fn no_secret_is_logged_or_answered_whatever_happens() -> Result<()> {
         log.says(function, words).await?;
     }
     let Told { world, answers } = told;
+    let key = world.token_key().await?;
     world.stop().await;
     let signature = |token: &str| token.rsplit('.').next().unwrap_or_default().to_owned();
     let mut secrets = vec![
         PASSWORD.to_owned(),
         CONTENT.to_owned(),
+        key,
         signature(&ada.token),
         signature(&bob.token),
     ];

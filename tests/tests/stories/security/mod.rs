@@ -18,7 +18,7 @@ use serde_json::Value;
 use wigwag_protocol::http::{Failure, History};
 use wigwag_protocol::pb::{PullInputMsg, SessionType};
 use wigwag_protocol::{Code, OutputFrame, Payload, Request};
-use wigwag_tests::{Account, Device, World, with_crowd};
+use wigwag_tests::{Account, Device, World};
 
 use crate::groups::texts;
 
@@ -28,6 +28,10 @@ type Row<'a> = (&'static str, &'static str, BoxFuture<'a, Result<String>>);
 /// A stack, and who is in it.
 struct Scene {
     world: World,
+    /// Signs tokens.
+    key: String,
+    /// The one before the last rotation.
+    previous_key: String,
     /// Owns the groups.
     ada: Account,
     /// In the groups, an admin.
@@ -44,16 +48,16 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Result<Self> {
-        let world = World::with(|options| {
-            with_crowd(options);
-            let previous = tokens::PREVIOUS_KEY.to_owned();
-            options.parameters.insert("PreviousTokenKey".to_owned(), previous);
-        })
-        .await?;
+        let mut world = World::start().await?;
+        let previous_key = world.token_key().await?;
+        world.rotate().await?;
+        let key = world.token_key().await?;
         world.crowd(1, 4).await?;
         let [ada, bob, carl, eve] = [world.member(1)?, world.member(2)?, world.member(3)?, world.member(4)?];
         let mut scene = Self {
             world,
+            key,
+            previous_key,
             ada,
             bob,
             carl,

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use wigwag_protocol::Code;
-use wigwag_tests::{Account, World, with_crowd};
+use wigwag_tests::{Account, World};
 
 /// The group that an action is tried on.
 struct Cast {
@@ -151,7 +151,7 @@ fn table(cast: &Cast) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
 
 impl Cast {
     async fn new() -> Result<Self> {
-        let world = World::with(with_crowd).await?;
+        let world = World::start().await?;
         world.crowd(1, 7).await?;
         let [owner, admin, other_admin, member, gone, outsider, newcomer] = [
             world.member(1)?,

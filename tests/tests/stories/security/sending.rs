@@ -4,11 +4,11 @@ use super::{Row, Scene, name};
 use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use serde_json::json;
-use wigwag_edge::{Claims, TokenKeys};
+use wigwag_edge::Claims;
 use wigwag_protocol::pb::{GroupChange, Message, MessageType, SessionType, SignalMsg, SignalType, UpMsg};
 use wigwag_protocol::{Payload, Request};
 use wigwag_store::DeviceKey;
-use wigwag_tests::{Account, TOKEN_KEY};
+use wigwag_tests::Account;
 
 /// A text, to a user, a group or a room.
 pub(super) fn to(kind: SessionType, receiver_id: u64, client_id: u64, session: u64, text: &str) -> Request {
@@ -196,7 +196,6 @@ async fn set_by_the_server(scene: &Scene) -> Result<String> {
 
 /// A device of `who` that has never sent anything, and takes the number that follows ada's.
 async fn numbering(scene: &Scene, who: &Account, to_user: u64) -> Result<String> {
-    let keys = TokenKeys::new(TOKEN_KEY, "").context("the key is too short")?;
     let claims = Claims {
         user: who.user_id,
         device: DeviceKey::of(1, "never seen"),
@@ -204,7 +203,7 @@ async fn numbering(scene: &Scene, who: &Account, to_user: u64) -> Result<String>
         expires_at_s: 1 << 40,
     };
     let other = Account {
-        token: keys.issue(&claims, 0)?,
+        token: scene.world.keys.issue(&claims, 0)?,
         ..who.clone()
     };
     // Ada's device sent three in its session 3.

@@ -9,10 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use wigwag_protocol::Request;
 use wigwag_protocol::pb::LoginMsg;
-use wigwag_tests::{Account, Dial, TOKEN_KEY};
-
-/// The key before the last rotation of the stack that is attacked.
-pub(super) const PREVIOUS_KEY: &str = "the key of that stack before its last rotation";
+use wigwag_tests::{Account, Dial};
 
 /// What comes of a token that is not valid: in the query, in the subprotocols, as a bearer.
 const REFUSED: &str = "401 401 TOKEN_INVALID";
@@ -69,7 +66,7 @@ impl Forgery {
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
-    let token = scene.eve.token.as_str();
+    let (token, key) = (scene.eve.token.as_str(), scene.key.as_str());
     let real = || Forgery::of(token);
     let signature = token.rsplit_once('.').context("a token has three parts")?.1;
     let header = token.split_once('.').context("a token has three parts")?.0;
@@ -109,27 +106,25 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
         (
             "alg RS256, signed with the key's own bytes",
             REFUSED,
-            as_ada()?.header("alg", "RS256").signed(TOKEN_KEY)?,
+            as_ada()?.header("alg", "RS256").signed(key)?,
         ),
         ("alg HS512, signed so", REFUSED, {
-            as_ada()?
-                .header("alg", "HS512")
-                .signed_as(TOKEN_KEY, Algorithm::HS512)?
+            as_ada()?.header("alg", "HS512").signed_as(key, Algorithm::HS512)?
         }),
         (
             "alg HS256, signed with HS512",
             REFUSED,
-            as_ada()?.signed_as(TOKEN_KEY, Algorithm::HS512)?,
+            as_ada()?.signed_as(key, Algorithm::HS512)?,
         ),
         (
             "the previous key, named as the current one",
             REFUSED,
-            as_ada()?.signed(PREVIOUS_KEY)?,
+            as_ada()?.signed(&scene.previous_key)?,
         ),
         (
             "no key named",
             REFUSED,
-            as_ada()?.header("kid", Value::Null).signed(TOKEN_KEY)?,
+            as_ada()?.header("kid", Value::Null).signed(key)?,
         ),
         (
             "a path for a key",
@@ -139,28 +134,28 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
         (
             "of another issuer",
             REFUSED,
-            as_ada()?.claim("iss", "elsewhere").signed(TOKEN_KEY)?,
+            as_ada()?.claim("iss", "elsewhere").signed(key)?,
         ),
-        ("for nobody", REFUSED, real()?.claim("sub", "0").signed(TOKEN_KEY)?),
+        ("for nobody", REFUSED, real()?.claim("sub", "0").signed(key)?),
         (
             "for no platform that there is",
             REFUSED,
-            real()?.claim("plt", 99).signed(TOKEN_KEY)?,
+            real()?.claim("plt", 99).signed(key)?,
         ),
         (
             "expired",
             "401 401 TOKEN_EXPIRED",
-            real()?.claim("exp", 1_700_000_000).signed(TOKEN_KEY)?,
+            real()?.claim("exp", 1_700_000_000).signed(key)?,
         ),
         (
             "not valid before some day to come",
             REFUSED,
-            real()?.claim("nbf", 1_u64 << 40).signed(TOKEN_KEY)?,
+            real()?.claim("nbf", 1_u64 << 40).signed(key)?,
         ),
         (
             "without an end",
             REFUSED,
-            real()?.claim("exp", Value::Null).signed(TOKEN_KEY)?,
+            real()?.claim("exp", Value::Null).signed(key)?,
         ),
         (
             "without its last character",
@@ -177,7 +172,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
         (
             "longer than any of ours",
             REFUSED,
-            real()?.claim("pad", "x".repeat(2048)).signed(TOKEN_KEY)?,
+            real()?.claim("pad", "x".repeat(2048)).signed(key)?,
         ),
     ];
     let show = |(attack, must, token)| -> Row<'_> { (attack, must, everywhere(scene, token).boxed()) };

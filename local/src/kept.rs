@@ -1,0 +1,54 @@
+//! Small files of JSON in a data directory, readable by their owner alone: what they hold are secrets.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What the file holds; the default where there is none.
+pub(crate) fn read<T: DeserializeOwned + Default>(file: &Path) -> io::Result<T> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Through a second file, so that a crash leaves the old content or the new, nothing between.
+pub(crate) fn write(file: &Path, content: &impl Serialize) -> io::Result<()> {
+    let unfinished = file.with_extension("json.new");
+    fs::remove_file(&unfinished).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let mut output = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    output.write_all(&serde_json::to_vec_pretty(content)?)?;
+    output.sync_all()?;
+    fs::rename(&unfinished, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_was_written_is_read_and_by_its_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("kept.json");
+        assert_eq!(read::<Vec<String>>(&file).unwrap(), Vec::<String>::new());
+        for content in [vec!["a"], vec!["b", "c"]] {
+            write(&file, &content).unwrap();
+            assert_eq!(read::<Vec<String>>(&file).unwrap(), content);
+        }
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

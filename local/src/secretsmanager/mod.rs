@@ -1,0 +1,182 @@
+//! Secrets Manager: the secrets of a template in memory, kept on disk where there is a data directory.
+//!
+//! ```text
+//! HTTP ─► operations ─► SecretsManager ─► Secret     synchronous
+//!                             └─► a file, written anew before a call that changed something is answered
+//! ```
+//!
+//! Invariants:
+//! - a secret that is there keeps its values, whatever the template says about how to make one
+//! - no value stands in a log or an error
+
+mod error;
+mod first;
+mod operations;
+mod password;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::kept;
+use crate::lambda::ids::request_id;
+use crate::template::model;
+use secret::{Secret, Value};
+
+pub use error::{Code, SecretsError};
+pub use first::FirstValue;
+pub use password::Recipe;
+pub use secret::{CURRENT, PREVIOUS};
+
+pub(crate) use operations::is_known;
+
+/// Tells the time in milliseconds since the epoch.
+pub type Clock = crate::sqs::Clock;
+
+/// Why the secrets are not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What was kept cannot be read, or written.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The first value of a secret cannot be made up.
+    #[error("{secret}: GenerateSecretString: {reason}")]
+    Generate {
+        /// Logical id.
+        secret: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The secrets of a stack. Cheap to clone.
+#[derive(Clone)]
+pub struct SecretsManager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    secrets: Mutex<Secrets>,
+    file: Option<PathBuf>,
+    clock: Clock,
+}
+
+/// By name.
+type Secrets = BTreeMap<String, Secret>;
+
+impl fmt::Debug for SecretsManager {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SecretsManager").finish_non_exhaustive()
+    }
+}
+
+impl SecretsManager {
+    /// Brings back the secrets that are kept in this file, if there is one, and makes those of the template that are not there.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or a value cannot be made up.
+    pub fn start(file: Option<&Path>, declared: &[model::Secret], clock: Clock) -> Result<Self, StartError> {
+        let file_error = |source| StartError::File {
+            path: file.map(Path::to_owned).unwrap_or_default(),
+            source,
+        };
+        let mut secrets: Secrets = file
+            .map(kept::read)
+            .transpose()
+            .map_err(file_error)?
+            .unwrap_or_default();
+        for declared in declared {
+            if !secrets.contains_key(&declared.name) {
+                secrets.insert(declared.name.clone(), made(declared, clock())?);
+            }
+        }
+        if let Some(file) = file {
+            kept::write(file, &secrets).map_err(file_error)?;
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                secrets: Mutex::new(secrets),
+                file: file.map(Path::to_owned),
+                clock,
+            }),
+        })
+    }
+
+    /// Does something with a secret, named by its name or by the whole or a part of its ARN.
+    fn with<T>(&self, id: &str, act: impl FnOnce(&Secret) -> Result<T, SecretsError>) -> Result<T, SecretsError> {
+        let secrets = self.secrets();
+        act(&secrets[find(&secrets, id)?])
+    }
+
+    /// Changes a secret, and writes that down. If that fails, nothing has changed.
+    fn change<T>(
+        &self,
+        id: &str,
+        act: impl FnOnce(&mut Secret, u64) -> Result<T, SecretsError>,
+    ) -> Result<T, SecretsError> {
+        let mut secrets = self.secrets();
+        let mut changed = secrets.clone();
+        let name = find(&secrets, id)?.to_owned();
+        let secret = changed.get_mut(&name).ok_or_else(SecretsError::no_secret)?;
+        let result = act(secret, (self.shared.clock)())?;
+        if let Some(file) = &self.shared.file {
+            kept::write(file, &changed).map_err(|error| {
+                tracing::error!(%error, "could not write down a secret");
+                SecretsError::new(Code::InternalServiceError, "The request could not be written down.")
+            })?;
+        }
+        *secrets = changed;
+        Ok(result)
+    }
+
+    /// Every change is made on a copy, so a panic leaves nothing half done.
+    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.shared.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A secret of the template with its first value, if it is to have one.
+fn made(declared: &model::Secret, now_ms: u64) -> Result<Secret, StartError> {
+    let model::Secret {
+        arn, name, description, ..
+    } = declared.clone();
+    let mut secret = Secret::new(arn, name, description, now_ms);
+    let value = declared.value.make().map_err(|reason| StartError::Generate {
+        secret: declared.logical_id.clone(),
+        reason,
+    })?;
+    if let Some(value) = value {
+        // Nothing is there yet that it could contradict.
+        let _ = secret.put(&request_id(), Value::Text(value), &[CURRENT.to_owned()], now_ms);
+    }
+    Ok(secret)
+}
+
+/// The name of the secret that is meant.
+fn find<'a>(secrets: &'a Secrets, id: &str) -> Result<&'a str, SecretsError> {
+    let by_name = secrets.get_key_value(id).map(|(name, _)| name.as_str());
+    let by_arn = || secrets.values().find(|secret| secret.arn == id);
+    // All but the hyphen and the six characters that Secrets Manager adds.
+    let by_part = || {
+        let mut parts = secrets.values().filter(|secret| {
+            let part = secret.arn.rsplit_once('-').map(|(part, _)| part);
+            part == Some(id)
+        });
+        parts.next().filter(|_| parts.next().is_none())
+    };
+    let found = by_name.or_else(|| by_arn().or_else(by_part).map(|secret| secret.name.as_str()));
+    found.ok_or_else(SecretsError::no_secret)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,487 @@
+//! The keys of the deployment that sign tokens: a secret of AWS Secrets Manager, read when it is needed, and again now and then.
+//!
+//! ```text
+//! put-secret-value ─► AWSCURRENT   signs, and is accepted
+//!                     AWSPREVIOUS  is accepted: Secrets Manager itself moves the label when there is a new current one
+//! ```
+//!
+//! A process reads the current key at its start, and again after [`REFRESH_MS`]. A token that names a key that the process does
+//! not know makes it look at both: so a token of a new key is accepted by a process that had read the old one, at once.
+//!
+//! Invariants:
+//! - nothing is accepted that was not signed with a key that was the current or the previous one when last read
+//! - what is in a token cannot make a call for each request: looks are [`LOOK_EVERY_MS`] apart
+//! - where a key would have to be read and cannot be, the answer is an error, never a refusal: clients take a refusal as an order to
+//!   log in again
+
+use crate::token::{self, Claims, TokenError, TokenKeys};
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// After so long the current key is read again, at the next token. Until then a process goes on signing with the key that it has,
+/// and so long must lie, beside the life of a token, between two rotations. Shorter would cost calls, one each for every process
+/// that is in use; longer would keep a key alive that is to be taken out of use.
+pub const REFRESH_MS: i64 = 5 * 60 * 1000;
+
+/// So long a key that could not be read again is still taken for what it was: an outage of Secrets Manager does not become one of ours.
+pub const TRUST_MS: i64 = 60 * 60 * 1000;
+
+/// Key ids that are not known are looked for so far apart.
+pub const LOOK_EVERY_MS: i64 = 5 * 1000;
+
+/// So long a key id that was looked for in vain is refused without another look.
+pub const REFUSE_FOR_MS: i64 = 60 * 1000;
+
+/// How many of those are remembered.
+const REFUSED: usize = 16;
+
+/// Longest wait for one attempt of one call.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Longest wait for all attempts of one call.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Longest wait for all calls that a token takes: within the functions' own timeout (5 s), with time to answer.
+const PATIENCE: Duration = Duration::from_millis(3500);
+
+const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// Why a token can be neither signed nor judged now. Trying again can help.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Secrets Manager did not give the key out.
+    #[error("the secret of the token keys cannot be read ({stage})")]
+    Unreadable {
+        /// The staging label.
+        stage: &'static str,
+        /// What the SDK says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It gave out something else than a key.
+    #[error(
+        "the secret of the token keys ({stage}) is not a text of at least {} characters: put one that is",
+        token::KEY_BYTES
+    )]
+    Malformed {
+        /// The staging label.
+        stage: &'static str,
+    },
+    /// The token names an unknown key, and it is too early to look again.
+    #[error("a token names a key that is not known yet")]
+    NotYet,
+}
+
+impl KeyError {
+    /// Tells the log. That a key is not known yet is a matter of seconds, the others are not.
+    pub fn log(&self) {
+        let error = self as &dyn Error;
+        if matches!(self, Self::NotYet) {
+            tracing::warn!(error, "could not check a token yet");
+        } else {
+            tracing::error!(error, "could not check or sign a token");
+        }
+    }
+}
+
+/// As it reads: what the SDK shows of an answer that it cannot read is the whole answer, with the key in it, and the runtime logs the
+/// error of a function with `Debug`.
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The keys, as far as they are known. Checks tokens, and signs them.
+pub struct Keys {
+    /// Where they are read; nowhere, if they were given.
+    secret: Option<Secret>,
+    /// Locked also while Secrets Manager is asked: who comes meanwhile waits for the same answer.
+    known: Mutex<Known>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A secret in Secrets Manager.
+#[derive(Debug)]
+struct Secret {
+    client: Client,
+    arn: String,
+}
+
+/// One version of it.
+struct Version {
+    id: String,
+    key: String,
+}
+
+impl Keys {
+    /// The keys in this secret, with the endpoint and credentials of `config`. Nothing is read yet.
+    pub fn new(config: Builder, arn: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let config = config
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(timeouts);
+        Self {
+            secret: Some(Secret {
+                client: Client::from_conf(config.build()),
+                arn: arn.into(),
+            }),
+            known: Mutex::default(),
+        }
+    }
+
+    /// These keys, for ever: for tests and fuzzers, which have no Secrets Manager.
+    pub fn given(keys: TokenKeys) -> Self {
+        let known = Known {
+            keys: Some(keys),
+            ..Known::default()
+        };
+        Self {
+            secret: None,
+            known: Mutex::new(known),
+        }
+    }
+
+    /// Reads the current key, so that the first event need not wait for it. If that fails the first event tries again: a function that ended
+    /// here would be started over and over, and would say no more than the log does.
+    pub async fn warm(&self, now_ms: i64) {
+        if let Err(error) = self.refresh(&mut *self.known.lock().await, now_ms).await {
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "started without the key of the tokens");
+        }
+    }
+
+    /// Signs a token with the current key.
+    pub async fn issue(&self, claims: &Claims, now_ms: i64) -> Result<Result<String, TokenError>, KeyError> {
+        let mut known = self.known.lock().await;
+        let keys = in_time(self.refresh(&mut known, now_ms)).await?;
+        Ok(keys.issue(claims, now_ms / 1000))
+    }
+
+    /// Checks a token. The inner result is the verdict; an error is that there can be none now.
+    pub async fn verify(&self, token: &str, now_ms: i64) -> Result<Result<Claims, TokenError>, KeyError> {
+        let Some(key_id) = token::key_id(token) else {
+            return Ok(Err(TokenError::Invalid));
+        };
+        let mut known = self.known.lock().await;
+        let keys = in_time(self.search(&mut known, &key_id, now_ms)).await?;
+        Ok(keys.verify(token, now_ms / 1000))
+    }
+
+    /// The keys, the current one read within [`REFRESH_MS`] if that can be.
+    async fn refresh<'a>(&self, known: &'a mut Known, now_ms: i64) -> Result<&'a TokenKeys, KeyError> {
+        if let Some(secret) = self.secret.as_ref().filter(|_| !known.is_fresh(now_ms))
+            && let Err(error) = secret.read_again(known, now_ms).await
+        {
+            if !known.is_trusted(now_ms) {
+                return Err(error);
+            }
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "goes on with the keys of the tokens that it has");
+            known.asked_at_ms = now_ms;
+        }
+        known.keys.as_ref().ok_or(KeyError::NotYet)
+    }
+
+    /// The keys, among which is the one with this id, if there is such a key.
+    async fn search<'a>(&self, known: &'a mut Known, key_id: &str, now_ms: i64) -> Result<&'a TokenKeys, KeyError> {
+        self.refresh(known, now_ms).await?;
+        match (&self.secret, known.search(key_id, now_ms)) {
+            (None, _) | (_, Search::Known | Search::Refused) => {}
+            (_, Search::TooEarly) => return Err(KeyError::NotYet),
+            (Some(secret), Search::Look) => {
+                known.looked_at_ms = Some(now_ms);
+                secret.read_both(known, now_ms).await?;
+                known.note_look_for(key_id, now_ms);
+            }
+        }
+        known.keys.as_ref().ok_or(KeyError::NotYet)
+    }
+}
+
+impl Secret {
+    /// Reads the current key; and the previous one, if the current one is not the one that was known.
+    async fn read_again(&self, known: &mut Known, now_ms: i64) -> Result<(), KeyError> {
+        let current = self.current().await?;
+        if known.version == current.id {
+            known.confirm(now_ms);
+            return Ok(());
+        }
+        let previous = if known.keys.is_some() {
+            self.version(PREVIOUS).await?
+        } else {
+            None
+        };
+        known.learn(&current, previous.as_ref(), now_ms)
+    }
+
+    async fn read_both(&self, known: &mut Known, now_ms: i64) -> Result<(), KeyError> {
+        let current = self.current().await?;
+        let previous = self.version(PREVIOUS).await?;
+        if previous.as_ref().is_some_and(|previous| previous.id == current.id) {
+            // The label moved between the two: what is current now has not been seen.
+            return Err(KeyError::NotYet);
+        }
+        known.learn(&current, previous.as_ref(), now_ms)
+    }
+
+    async fn current(&self) -> Result<Version, KeyError> {
+        let stage = CURRENT;
+        self.version(stage).await?.ok_or(KeyError::Malformed { stage })
+    }
+
+    /// The version with this label; `None` where there is no previous one.
+    async fn version(&self, stage: &'static str) -> Result<Option<Version>, KeyError> {
+        let request = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage);
+        match request.send().await {
+            Ok(output) => Ok(Some(Version {
+                id: output.version_id.unwrap_or_default(),
+                key: output.secret_string.unwrap_or_default(),
+            })),
+            Err(error) => match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) if stage == PREVIOUS => Ok(None),
+                _ => Err(KeyError::Unreadable {
+                    stage,
+                    source: error.into(),
+                }),
+            },
+        }
+    }
+}
+
+/// What comes of calls, or that they took too long.
+async fn in_time<T>(calls: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
+    tokio::time::timeout(PATIENCE, calls).await.unwrap_or_else(|elapsed| {
+        Err(KeyError::Unreadable {
+            stage: CURRENT,
+            source: elapsed.into(),
+        })
+    })
+}
+
+/// What a process knows of the keys, and since when.
+#[derive(Default)]
+struct Known {
+    /// None before the first read.
+    keys: Option<TokenKeys>,
+    /// Id of the version that is the current key.
+    version: String,
+    /// When the current key was last read.
+    confirmed_at_ms: i64,
+    /// When it was last asked for, also in vain.
+    asked_at_ms: i64,
+    /// When an unknown key id was last looked for.
+    looked_at_ms: Option<i64>,
+    /// Key ids that were looked for in vain, and when.
+    refused: VecDeque<(String, i64)>,
+}
+
+/// What there is to do about a key id.
+#[derive(Debug, PartialEq, Eq)]
+enum Search {
+    /// Its key is there.
+    Known,
+    /// It was looked for just now, and is none.
+    Refused,
+    /// Another one was looked for just now.
+    TooEarly,
+    /// It is to be looked for.
+    Look,
+}
+
+impl Known {
+    /// Whether the current key need not be read: it was just now, or was asked for in vain just now.
+    fn is_fresh(&self, now_ms: i64) -> bool {
+        self.keys.is_some()
+            && (is_within(REFRESH_MS, self.confirmed_at_ms, now_ms)
+                || (is_within(LOOK_EVERY_MS, self.asked_at_ms, now_ms) && self.is_trusted(now_ms)))
+    }
+
+    fn is_trusted(&self, now_ms: i64) -> bool {
+        self.keys.is_some() && is_within(TRUST_MS, self.confirmed_at_ms, now_ms)
+    }
+
+    fn confirm(&mut self, now_ms: i64) {
+        (self.confirmed_at_ms, self.asked_at_ms) = (now_ms, now_ms);
+    }
+
+    /// Takes over what was read. A previous key that is too short never signed anything.
+    fn learn(&mut self, current: &Version, previous: Option<&Version>, now_ms: i64) -> Result<(), KeyError> {
+        let previous = previous.map_or("", |previous| previous.key.as_str());
+        let keys = TokenKeys::new(&current.key, previous).or_else(|| TokenKeys::new(&current.key, ""));
+        self.keys = Some(keys.ok_or(KeyError::Malformed { stage: CURRENT })?);
+        self.version.clone_from(&current.id);
+        self.confirm(now_ms);
+        Ok(())
+    }
+
+    fn search(&self, key_id: &str, now_ms: i64) -> Search {
+        if self.has(key_id) {
+            return Search::Known;
+        }
+        let is_it = |(id, at_ms): &(String, i64)| id == key_id && is_within(REFUSE_FOR_MS, *at_ms, now_ms);
+        if self.refused.iter().any(is_it) {
+            return Search::Refused;
+        }
+        match self.looked_at_ms {
+            Some(at_ms) if is_within(LOOK_EVERY_MS, at_ms, now_ms) => Search::TooEarly,
+            _ => Search::Look,
+        }
+    }
+
+    /// Notes that a look was for this key id, which may have been in vain.
+    fn note_look_for(&mut self, key_id: &str, now_ms: i64) {
+        if self.has(key_id) {
+            return;
+        }
+        self.refused.retain(|(id, _)| id != key_id);
+        self.refused.push_back((key_id.to_owned(), now_ms));
+        if self.refused.len() > REFUSED {
+            self.refused.pop_front();
+        }
+    }
+
+    fn has(&self, key_id: &str) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.has(key_id))
+    }
+}
+
+/// Whether it is less than so long ago; a time to come, as after the clock was set back, is long ago.
+fn is_within(span_ms: i64, then_ms: i64, now_ms: i64) -> bool {
+    (0..span_ms).contains(&(now_ms - then_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wigwag_store::DeviceKey;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn version(name: &str) -> Version {
+        Version {
+            id: name.to_owned(),
+            key: name.repeat(token::KEY_BYTES),
+        }
+    }
+
+    /// The id that tokens of this version's key name.
+    fn key_id(name: &str) -> String {
+        let claims = Claims {
+            user: 7,
+            device: DeviceKey::of(1, "phone"),
+            platform: 1,
+            expires_at_s: 100,
+        };
+        let keys = TokenKeys::new(&version(name).key, "").unwrap();
+        token::key_id(&keys.issue(&claims, 0).unwrap()).unwrap()
+    }
+
+    fn known() -> Known {
+        let mut known = Known::default();
+        known.learn(&version("b"), Some(&version("a")), NOW_MS).unwrap();
+        known
+    }
+
+    #[test]
+    fn nothing_is_known_or_trusted_before_the_first_read() {
+        let known = Known::default();
+        assert!(!known.is_fresh(0) && !known.is_trusted(0));
+        assert_eq!(known.search(&key_id("a"), NOW_MS), Search::Look);
+    }
+
+    #[test]
+    fn the_current_key_is_read_again_after_some_minutes() {
+        let known = known();
+        assert!(known.is_fresh(NOW_MS + REFRESH_MS - 1));
+        assert!(!known.is_fresh(NOW_MS + REFRESH_MS));
+        assert!(!known.is_fresh(NOW_MS - 1), "the clock was set back");
+    }
+
+    #[test]
+    fn keys_that_cannot_be_read_again_are_trusted_for_an_hour_and_asked_for_now_and_then() {
+        let mut known = known();
+        known.asked_at_ms = NOW_MS + REFRESH_MS;
+        assert!(known.is_fresh(NOW_MS + REFRESH_MS + LOOK_EVERY_MS - 1));
+        assert!(!known.is_fresh(NOW_MS + REFRESH_MS + LOOK_EVERY_MS));
+        assert!(known.is_trusted(NOW_MS + TRUST_MS - 1));
+        known.asked_at_ms = NOW_MS + TRUST_MS;
+        assert!(!known.is_trusted(NOW_MS + TRUST_MS) && !known.is_fresh(NOW_MS + TRUST_MS));
+    }
+
+    #[test]
+    fn both_keys_are_known_and_no_other() {
+        let known = known();
+        assert_eq!(known.search(&key_id("a"), NOW_MS), Search::Known);
+        assert_eq!(known.search(&key_id("b"), NOW_MS), Search::Known);
+        assert_eq!(known.search(&key_id("c"), NOW_MS), Search::Look);
+    }
+
+    #[test]
+    fn made_up_key_ids_do_not_make_a_look_each() {
+        let mut known = known();
+        known.looked_at_ms = Some(NOW_MS);
+        known.note_look_for(&key_id("c"), NOW_MS);
+        assert_eq!(known.search(&key_id("d"), NOW_MS + LOOK_EVERY_MS - 1), Search::TooEarly);
+        assert_eq!(known.search(&key_id("d"), NOW_MS + LOOK_EVERY_MS), Search::Look);
+        assert_eq!(known.search(&key_id("c"), NOW_MS + REFUSE_FOR_MS - 1), Search::Refused);
+        assert_eq!(known.search(&key_id("c"), NOW_MS + REFUSE_FOR_MS), Search::Look);
+        for number in 0..100 {
+            known.note_look_for(&format!("{number:08x}"), NOW_MS);
+        }
+        assert_eq!(known.refused.len(), REFUSED);
+    }
+
+    #[test]
+    fn a_new_key_takes_the_place_of_both() {
+        let mut known = known();
+        known.learn(&version("c"), Some(&version("b")), NOW_MS + 1).unwrap();
+        assert_eq!(known.search(&key_id("c"), NOW_MS), Search::Known);
+        assert_eq!(known.search(&key_id("b"), NOW_MS), Search::Known);
+        assert_eq!(known.search(&key_id("a"), NOW_MS), Search::Look);
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_is_not_taken_and_leaves_what_was_known() {
+        let mut known = known();
+        let short = |id: &str| Version {
+            id: id.to_owned(),
+            key: "short".to_owned(),
+        };
+        let refused = known.learn(&short("c"), Some(&version("b")), NOW_MS).unwrap_err();
+        assert!(matches!(refused, KeyError::Malformed { stage: CURRENT }));
+        assert_eq!(known.search(&key_id("a"), NOW_MS), Search::Known);
+        known.learn(&version("d"), Some(&short("c")), NOW_MS).unwrap();
+        assert_eq!(known.search(&key_id("d"), NOW_MS), Search::Known);
+    }
+
+    #[test]
+    fn an_error_does_not_show_what_was_read() {
+        let error = KeyError::Unreadable {
+            stage: CURRENT,
+            source: "the whole answer".into(),
+        };
+        assert_eq!(
+            format!("{error:?}"),
+            "the secret of the token keys cannot be read (AWSCURRENT)"
+        );
+    }
+}
