@@ -78,7 +78,7 @@ impl World {
         let stack = Stack::start(options).await.context("start the stack")?;
         Ok(Self {
             stack,
-            http: reqwest::Client::new(),
+            http: http(),
             phones: AtomicU64::new(1),
         })
     }
@@ -236,4 +236,11 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T> {
     let text = response.text().await?;
     ensure!(status.is_success(), "{status}: {text}");
     Ok(serde_json::from_str(&text)?)
+}
+
+/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+fn http() -> reqwest::Client {
+    // Refused from the second world on.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

@@ -44,7 +44,7 @@ impl Running {
             meter,
             stop,
             tasks,
-            client: reqwest::Client::new(),
+            client: http(),
         }
     }
 
@@ -273,4 +273,11 @@ async fn the_query_protocol_of_older_sdks_is_refused() {
     let request = stack.post("/").body("Action=ListQueues&Version=2012-11-05");
     assert_eq!(sent(sign(request, "sqs")).await.0, Status::NOT_IMPLEMENTED);
     stack.stop().await;
+}
+
+/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+fn http() -> reqwest::Client {
+    // Refused where another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }
