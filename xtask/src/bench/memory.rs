@@ -44,7 +44,7 @@ const PAGES_OF: u64 = 20;
 const TIMES: u32 = 3;
 
 /// So that a worker is not cut off where clients, gateway and engine have the same processors.
-const TIMEOUT: (&str, &str) = ("    Timeout: 5 #", "    Timeout: 60 #");
+const TIMEOUT: (&str, &str) = ("    Timeout: 5 #", "    Timeout: 30 #");
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let directory = tempfile::tempdir()?;
