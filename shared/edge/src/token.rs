@@ -261,7 +261,7 @@ mod tests {
             .chain_update(signed.trim_end_matches('.'))
             .finalize()
             .into_bytes();
-        let stronger = signed + &encoded(&signature);
+        let stronger = signed + &encoded(signature);
         assert_eq!(keys().verify(&stronger, 50), Err(TokenError::Invalid));
     }
 

@@ -108,7 +108,8 @@ fn glibc(name: &[u8]) -> Option<Version> {
     Some(Version::parse(version))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use std::path::Path;
