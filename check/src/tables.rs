@@ -71,6 +71,7 @@ impl Tables {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "check"))
+            .http_client(wigwag_https::client())
             .endpoint_url(&world.stack.aws_endpoint_url);
         let mut tables = world.stack.stack.tables.iter();
         let table = tables.find(|table| table.logical_id == TABLE);

@@ -1,6 +1,7 @@
 //! The HTTP API: accounts, relations, groups, history.
 
 use crate::handle::Range;
+use crate::tls;
 use crate::token::TokenError;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
@@ -81,11 +82,13 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API at `base`, `https://….amazonaws.com` or `http://127.0.0.1:3000`.
+    /// An API at `base`, `https://….amazonaws.com` or `http://127.0.0.1:3000`. Where the process has no default provider of
+    /// cryptography for rustls yet, ring becomes it.
     ///
     /// # Panics
     /// When TLS cannot be set up, as [`reqwest::Client::new`] does.
     pub fn new(base: Url) -> Self {
+        tls::prepare();
         Self {
             http: reqwest::Client::new(),
             base,

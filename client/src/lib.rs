@@ -45,6 +45,7 @@ mod outbox;
 mod series;
 mod socket;
 mod super_groups;
+mod tls;
 mod token;
 
 pub use api::{Api, ApiError};

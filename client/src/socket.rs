@@ -6,6 +6,7 @@
 use crate::error::{BoxError, StopReason, code_name};
 use crate::incoming::Incoming;
 use crate::options::{ConnectOptions, SignIn};
+use crate::tls;
 use crate::token::{TokenError, TokenRequest};
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -121,6 +122,7 @@ async fn open_in_time(options: &ConnectOptions, token: &str) -> Result<Socket, O
 
 async fn open(options: &ConnectOptions, token: &str) -> Result<Socket, OpenError> {
     let handshake = handshake(options, token)?;
+    tls::prepare();
     let stream = (options.dial)(&options.url)
         .await
         .map_err(|error| OpenError::retry(&error))?;

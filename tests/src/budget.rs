@@ -85,7 +85,8 @@ const SUPER_MEMBERS: u64 = 2 * SHARD_MEMBERS;
 /// full batch would else be cut in two, and what is counted would depend on the time.
 pub async fn world() -> Result<World> {
     let directory = tempfile::tempdir()?;
-    let changes = [("      MemorySize: 1024", "      Timeout: 30\n      MemorySize: 1024")];
+    let worker = "{ Binary: fanout } }\n    Properties:\n";
+    let changes = [(worker, &*format!("{worker}      Timeout: 30\n"))];
     let template = altered_template(directory.path(), &changes)?;
     World::with(|options| options.template = template).await
 }

@@ -68,6 +68,7 @@ impl World {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "crowd"))
+            .http_client(wigwag_https::client())
             .endpoint_url(&self.stack.aws_endpoint_url)
     }
 

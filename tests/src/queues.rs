@@ -55,6 +55,7 @@ impl World {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+            .http_client(wigwag_https::client())
             .endpoint_url(&self.stack.aws_endpoint_url)
     }
 

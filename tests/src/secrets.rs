@@ -27,6 +27,7 @@ fn client_of(stack: &Running) -> Client {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+        .http_client(wigwag_https::client())
         .endpoint_url(&stack.aws_endpoint_url);
     Client::from_conf(config.build())
 }

@@ -46,7 +46,7 @@ impl Running {
             meter,
             stop,
             tasks,
-            client: reqwest::Client::new(),
+            client: http(),
         }
     }
 
@@ -328,4 +328,11 @@ async fn secrets_answer_in_json_with_their_errors_and_are_metered() {
     assert!(reading.aws.iter().any(|row| row.operation == "unknown"));
     assert!((reading.cost_usd - 3.0 * 5.0 / 1e6).abs() < 1e-12);
     stack.stop().await;
+}
+
+/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+fn http() -> reqwest::Client {
+    // Refused where another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

@@ -41,6 +41,7 @@ use crate::meter::Meter;
 use crate::template::model::Function;
 
 pub use output::{Line, Output};
+pub use usage::Usage;
 
 use pool::Pool;
 use process::Specification;
@@ -241,6 +242,12 @@ impl Lambda {
     /// How many processes of the function wait for an invocation.
     pub fn idle_processes(&self, function: &str) -> usize {
         self.pool(function).map_or(0, |pool| pool.idle_processes())
+    }
+
+    /// What the processes of the function that wait for an invocation have used since each was started.
+    pub fn idle_usage(&self, function: &str) -> Vec<Usage> {
+        self.pool(function)
+            .map_or_else(|_| Vec::new(), |pool| pool.idle_usage())
     }
 
     /// Kills all processes and waits until they are gone. Invocations under way end with [`InvokeError::Stopping`].

@@ -121,6 +121,11 @@ impl Owner {
         })
     }
 
+    /// Of the process.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Lives as long as the process.
     pub(super) async fn run(mut self, init_deadline: Instant) {
         let stop = self.specification.stop.clone();

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::process::{Outcome, Process, Specification};
+use super::usage::Usage;
 use super::{InvokeError, StartError, Tuning};
 
 /// How often an event is offered to another process because one ended before it took it.
@@ -99,6 +100,12 @@ impl Pool {
     pub(super) fn idle_processes(&self) -> usize {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.iter().filter(|idle| idle.process.is_alive()).count()
+    }
+
+    pub(super) fn idle_usage(&self) -> Vec<Usage> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = idle.iter().filter(|idle| idle.process.is_alive());
+        alive.map(|idle| idle.process.usage()).collect()
     }
 
     /// Lets no invocation in any more.

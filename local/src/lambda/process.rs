@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::output::{self, Output, Tail};
 use super::owner::Owner;
+use super::usage::Usage;
 use super::{InvokeError, StartError, environment, ids};
 use crate::faults::Injector;
 use crate::meter::Meter;
@@ -103,6 +104,7 @@ impl Specification {
 /// A process that has come up. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct Process {
+    pid: u32,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -145,9 +147,10 @@ impl Process {
             let reason = format!("{} could not be started: {error}", specification.bootstrap.display());
             specification.not_started(InvokeError::Exited { status: reason.clone() }, reason, Vec::new())
         })?;
+        let pid = owner.pid();
         specification.tasks.spawn(owner.run(began + specification.init_limit));
         match came_up.await {
-            Ok(Ok(())) => Ok((Self { jobs }, began.elapsed())),
+            Ok(Ok(())) => Ok((Self { pid, jobs }, began.elapsed())),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(specification.not_started(InvokeError::Stopping, "stopped".to_owned(), Vec::new())),
         }
@@ -160,6 +163,11 @@ impl Process {
             return Outcome::NotTaken;
         }
         outcome.await.unwrap_or(Outcome::NotTaken)
+    }
+
+    /// What it has used until now.
+    pub(super) fn usage(&self) -> Usage {
+        Usage::of(self.pid)
     }
 
     /// Whether it can still run something.

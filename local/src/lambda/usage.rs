@@ -4,11 +4,12 @@ use std::time::Duration;
 
 /// A reading of a process's counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
+#[non_exhaustive]
+pub struct Usage {
     /// Processor time since its start, over all of its threads.
-    pub(super) cpu: Option<Duration>,
+    pub cpu: Option<Duration>,
     /// Highest resident memory since its start, in bytes.
-    pub(super) peak_memory_bytes: Option<u64>,
+    pub peak_memory_bytes: Option<u64>,
 }
 
 impl Usage {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use wigwag_local::gateway::http::{self, BODY_LIMIT_BYTES, HttpServer, Options};
@@ -59,7 +59,7 @@ impl Api {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        Client::new().request(method, format!("http://{}{path}", self.address))
+        http().request(method, format!("http://{}{path}", self.address))
     }
 
     /// Has the function answer this to a POST.
@@ -246,4 +246,11 @@ async fn stopping_ends_requests_under_way() {
     api.functions.event("Api").await;
     within(api.server.stop()).await;
     assert!(within(waiting).await.unwrap().is_err());
+}
+
+/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+fn http() -> reqwest::Client {
+    // Refused where another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

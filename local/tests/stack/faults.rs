@@ -151,7 +151,7 @@ async fn a_process_that_is_killed_has_done_its_last_call_and_its_caller_sees_a_c
     let order = json!({"calls": [put("c")]});
     let frame = ask(&mut faulty.open().await, &order).await;
     assert!(frame.starts_with(r#"{"message": "Internal server error", "#), "{frame}");
-    let request = reqwest::Client::new().get(format!("{}/do", faulty.stack.http_url));
+    let request = crate::http().get(format!("{}/do", faulty.stack.http_url));
     let response = request.query(&[("do", order.to_string())]).send().await.unwrap();
     assert_eq!(response.status(), 500);
     assert_eq!(faulty.injected("processes.kill_after_calls"), 3);
@@ -496,7 +496,7 @@ async fn frames_of_a_socket_overtake_each_other_in_both_directions() {
 async fn faults_are_shown_paused_and_resumed_over_http() {
     let faulty = Faulty::start("[dynamodb.all]\nthrottle = 1").await;
     let local = format!("{}/_local/faults", faulty.stack.aws_endpoint_url);
-    let client = reqwest::Client::new();
+    let client = crate::http();
     let outcome = async || statuses(&faulty.call(json!([put("a")])).await)[0].clone();
     assert_eq!(outcome().await, 400);
     let shown: Value = client.get(&local).send().await.unwrap().json().await.unwrap();

@@ -40,6 +40,13 @@ async fn environment(stack: &Running) -> BTreeMap<String, String> {
     serde_json::from_value(answer).expect("an environment")
 }
 
+/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+pub(crate) fn http() -> reqwest::Client {
+    // Refused where another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 async fn dynamodb(stack: &Running, operation: &str, body: Value) -> Value {
     let target = format!("DynamoDB_20120810.{operation}");
     aws(stack, "dynamodb", &target, body).await
@@ -54,7 +61,7 @@ async fn secrets(stack: &Running, operation: &str, body: Value) -> Value {
 async fn aws(stack: &Running, service: &str, target: &str, body: Value) -> Value {
     let credential = format!("AKIAEXAMPLE/20261121/us-east-1/{service}/aws4_request");
     let signature = "0".repeat(64);
-    let response = reqwest::Client::new()
+    let response = http()
         .post(&stack.aws_endpoint_url)
         .header("x-amz-target", target)
         .header("content-type", "application/x-amz-json-1.0")
@@ -89,7 +96,7 @@ async fn a_frame_is_answered_by_the_function_of_the_template() {
 #[tokio::test]
 async fn a_request_is_answered_by_the_function_of_its_route() {
     let stack = start(options()).await;
-    let response = reqwest::get(format!("{}/hello", stack.http_url)).await.unwrap();
+    let response = http().get(format!("{}/hello", stack.http_url)).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.json::<Value>().await.unwrap()["routeKey"], "GET /hello");
     assert_eq!(stack.meter().read().http.requests, 1);

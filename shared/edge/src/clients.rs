@@ -1,7 +1,8 @@
 //! Clients of AWS, built once at start.
 //!
 //! In Lambda the region, the credentials and the endpoints stand in the environment, so they are read from there and nowhere
-//! else. `aws-config` would bring the whole chain of credential providers into every binary (docs/adr/0009).
+//! else. `aws-config` would bring the whole chain of credential providers into every binary (docs/adr/0009). All share one HTTPS
+//! client, [`wigwag_https::client`]: without it a client cannot make a call.
 
 use crate::config::{ConfigError, required};
 use crate::keys::Keys;
@@ -25,6 +26,7 @@ pub fn pusher() -> Result<Pusher, ConfigError> {
         .behavior_version(aws_sdk_apigatewaymanagement::config::BehaviorVersion::v2026_01_12())
         .region(region()?)
         .credentials_provider(credentials()?)
+        .http_client(wigwag_https::client())
         .endpoint_url(required("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")?);
     Ok(Pusher::new(config))
 }
@@ -44,7 +46,8 @@ pub fn token_keys() -> Result<Keys, ConfigError> {
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::v2026_01_12())
         .region(region()?)
-        .credentials_provider(credentials()?);
+        .credentials_provider(credentials()?)
+        .http_client(wigwag_https::client());
     config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
     Ok(Keys::new(config, required("TOKEN_KEY_SECRET")?))
 }
@@ -53,7 +56,8 @@ fn queue(url: &'static str) -> Result<Queue, ConfigError> {
     let mut config = aws_sdk_sqs::Config::builder()
         .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
         .region(region()?)
-        .credentials_provider(credentials()?);
+        .credentials_provider(credentials()?)
+        .http_client(wigwag_https::client());
     config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_SQS"));
     Ok(Queue::new(config, required(url)?))
 }
@@ -62,7 +66,8 @@ fn dynamodb() -> Result<aws_sdk_dynamodb::config::Builder, ConfigError> {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region()?)
-        .credentials_provider(credentials()?);
+        .credentials_provider(credentials()?)
+        .http_client(wigwag_https::client());
     config.set_endpoint_url(endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
     Ok(config)
 }

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod groups;
+mod hs256;
 pub mod keys;
 pub mod push;
 pub mod queue;

@@ -253,3 +253,17 @@ async fn friends_are_made_listed_blocked_and_unmade() -> Result<()> {
     world.stop().await;
     Ok(())
 }
+
+/// glibc would keep it, from one log-in to the next, until the function has none left (`MALLOC_MMAP_THRESHOLD_` in the template).
+#[tokio::test]
+async fn the_memory_that_a_password_takes_is_given_back() -> Result<()> {
+    let world = World::start().await?;
+    let account = world.account("ada").await?;
+    for n in 1..=8 {
+        world.another_device(&account, &format!("device {n}")).await?;
+    }
+    let peak_bytes = world.meter().await?.functions["ApiFunction"].peak_memory_bytes;
+    assert!(peak_bytes < 100 << 20, "{peak_bytes}");
+    world.stop().await;
+    Ok(())
+}

@@ -3,6 +3,7 @@
 //! A bench of an unoptimised build says nothing, so the chore runs itself again in the `tools` profile.
 
 mod fanout;
+mod memory;
 mod one_to_one;
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,15 +16,19 @@ pub(crate) enum Bench {
     OneToOne(one_to_one::Arguments),
     /// Groups of several sizes: what a message costs per member, and when the last one has it.
     Fanout(fanout::Arguments),
+    /// The largest work that each function gets: what it has resident at most, and what processor time it takes.
+    Memory(memory::Arguments),
 }
 
 pub(crate) async fn run(bench: Bench) -> Result<()> {
-    if cfg!(debug_assertions) {
+    // Where only the functions are measured, it does not matter how the rest was built.
+    if cfg!(debug_assertions) && !matches!(bench, Bench::Memory(_)) {
         return again_optimised();
     }
     match bench {
         Bench::OneToOne(arguments) => one_to_one::run(&arguments).await,
         Bench::Fanout(arguments) => fanout::run(&arguments).await,
+        Bench::Memory(arguments) => memory::run(&arguments).await,
     }
 }
 

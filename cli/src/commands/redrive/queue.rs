@@ -269,7 +269,8 @@ fn client(args: &Redrive) -> Result<Client, Failure> {
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))
-        .credentials_provider(credentials);
+        .credentials_provider(credentials)
+        .http_client(wigwag_https::client());
     config.set_endpoint_url(endpoint);
     Ok(Client::from_conf(config.build()))
 }

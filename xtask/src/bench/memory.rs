@@ -1,0 +1,199 @@
+//! `cargo xtask bench memory`: what each function has resident at most, and what processor time it takes, under the largest work that it
+//! gets. The figures that the template's `MemorySize` and `Timeout` rest on.
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
+use wigwag_local::build::Bootstraps;
+use wigwag_local::meter::FunctionRow;
+use wigwag_protocol::limits::CONTENT_BYTES;
+use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
+use wigwag_store::send::Draft;
+use wigwag_store::{DeviceKey, GroupId, MessageKey, UserId};
+use wigwag_tests::{Device, Kept, World, altered_template};
+
+/// Flags of `cargo xtask bench memory`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Members of the group, all online; a full shard if nothing is said.
+    #[arg(long, default_value_t = SHARD_MEMBERS, value_parser = clap::value_parser!(u64).range(2..=SHARD_MEMBERS))]
+    members: u64,
+    /// Logins at once, each in a process of its own.
+    #[arg(long, default_value_t = 8)]
+    logins: u32,
+    /// Run what stands in DIR/<logical id>/bootstrap, as `sam build` leaves it, instead of building for this machine.
+    #[arg(long, value_name = "DIR")]
+    bootstraps: Option<PathBuf>,
+    /// One JSON object per line instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+const GROUP: GroupId = 7;
+
+/// Messages of a batch: as many as the queue hands over at once.
+const BATCH: u64 = 10;
+
+/// Messages between two users, enough for several pages.
+const PAGES_OF: u64 = 20;
+
+/// Times that one thing is repeated, so that what a process keeps from one event to the next is there.
+const TIMES: u32 = 3;
+
+/// So that a worker is not cut off where clients, gateway and engine have the same processors.
+const TIMEOUT: (&str, &str) = ("    Timeout: 5 #", "    Timeout: 30 #");
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let template = altered_template(directory.path(), &[TIMEOUT])?;
+    let world = World::with(|options| {
+        options.template = template;
+        options.bootstraps = match &arguments.bootstraps {
+            Some(directory) => Bootstraps::Given(directory.clone()),
+            None => Bootstraps::Build { release: true },
+        };
+    })
+    .await?;
+    eprintln!("logging in, {} at once", arguments.logins);
+    log_in(&world, arguments.logins).await?;
+    eprintln!("sending {PAGES_OF} messages of {CONTENT_BYTES} bytes to a user, and reading them");
+    talk(&world).await?;
+    eprintln!(
+        "sending {BATCH} messages of {CONTENT_BYTES} bytes to {} members who are online",
+        arguments.members
+    );
+    tell_everyone(&world, arguments.members).await?;
+    let functions = world.meter().await?.functions;
+    world.stop().await;
+    if !arguments.json {
+        println!("| function | invocations | peak memory, MB | CPU ms: median / max |");
+        println!("|---|---|---|---|");
+    }
+    for (function, row) in &functions {
+        ensure!(row.errors == 0, "{function} failed {} times", row.errors);
+        print(function, row, arguments.json);
+    }
+    Ok(())
+}
+
+/// Passwords are hashed: once for each registration, once for each login.
+async fn log_in(world: &World, logins: u32) -> Result<()> {
+    let account = world.account("logs in").await?;
+    for _ in 0..TIMES {
+        let names = (0..logins).map(|n| format!("device {n}"));
+        try_join_all(names.map(|name| {
+            let account = &account;
+            async move { world.another_device(account, &name).await }
+        }))
+        .await?;
+    }
+    Ok(())
+}
+
+/// The largest messages between two users, then all pages of them, over the socket and over HTTP.
+async fn talk(world: &World) -> Result<()> {
+    let [from, to] = world.accounts(["from", "to"]).await?;
+    let (mut sender, mut receiver) = (world.device(&from).await?, world.device(&to).await?);
+    let content = "x".repeat(CONTENT_BYTES);
+    for client_id in 1..=PAGES_OF {
+        sender.tell(to.user_id, client_id, &content).await?;
+        receiver.pushed().await?;
+    }
+    for _ in 0..TIMES {
+        let read = receiver.catch_up(0).await?.len() as u64;
+        ensure!(read == PAGES_OF, "{read} messages were read of {PAGES_OF}");
+        let history: Value = world
+            .get(&format!("/history/{}", from.user_id), Some(&to.token))
+            .await?;
+        ensure!(
+            history["messages"].as_array().is_some_and(|page| !page.is_empty()),
+            "an empty page: {history}"
+        );
+    }
+    sender.leave().await?;
+    receiver.leave().await
+}
+
+/// A full batch for a full shard, everyone online.
+async fn tell_everyone(world: &World, members: u64) -> Result<()> {
+    let users = world.crowd(1, members).await?;
+    world.group_of(GROUP, &users, false).await?;
+    let mut devices = Vec::with_capacity(users.len());
+    for &user in &users {
+        devices.push(world.device(&world.member(user)?).await?);
+    }
+    for time in 0..u64::from(TIMES) {
+        let kept = Kept::default();
+        for n in 1..=BATCH {
+            let draft = draft(users[0], time * BATCH + n);
+            world.store().send_to_group(&kept, &draft, GROUP, now_ms()).await?;
+        }
+        world.fanout_queue()?.enqueue(&kept.take()).await?;
+        devices = all_pushed(devices).await?;
+        world.settled().await?;
+    }
+    devices[0].pull_group(GROUP).await?;
+    try_join_all(devices.into_iter().map(Device::leave)).await?;
+    world.settled().await
+}
+
+/// A message of the largest size, from a device of the sender's that is not there.
+fn draft(sender: UserId, client_id: u64) -> Draft {
+    Draft {
+        key: MessageKey {
+            sender,
+            device: DeviceKey::of(1, "another one"),
+            session: 1,
+            client_id,
+        },
+        message_type: 1,
+        content: vec![b'x'; CONTENT_BYTES],
+    }
+}
+
+/// Has every device but the sender's take a batch; all at once, as they would.
+async fn all_pushed(devices: Vec<Device>) -> Result<Vec<Device>> {
+    let mut taking = JoinSet::new();
+    let mut devices = devices.into_iter();
+    let mut back = Vec::from_iter(devices.next());
+    for mut device in devices {
+        taking.spawn(async move {
+            for _ in 0..BATCH {
+                device.pushed().await?;
+            }
+            anyhow::Ok(device)
+        });
+    }
+    while let Some(device) = taking.join_next().await {
+        back.push(device?.context("wait for a push")?);
+    }
+    Ok(back)
+}
+
+fn print(function: &str, row: &FunctionRow, as_json: bool) {
+    #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
+    let peak_mb = row.peak_memory_bytes as f64 / f64::from(1 << 20);
+    let cpu = &row.cpu_ms;
+    if as_json {
+        let line = json!({
+            "function": function,
+            "invocations": row.invocations,
+            "peak_memory_mb": peak_mb,
+            "cpu_ms": [cpu.median, cpu.max],
+        });
+        println!("{line}");
+    } else {
+        println!(
+            "| {function} | {} | {peak_mb:.1} | {:.1} / {:.1} |",
+            row.invocations, cpu.median, cpu.max
+        );
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
