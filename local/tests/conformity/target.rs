@@ -61,9 +61,31 @@ impl Kind {
 pub(crate) struct Services {
     /// Where all of them are; on AWS each has a host of its own.
     endpoint: Option<String>,
+    caller: Caller,
 }
 
 impl Services {
+    /// Those of AWS, with the credentials of the environment.
+    fn of_aws() -> Result<Self> {
+        let missing = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default().is_empty();
+        ensure!(
+            !missing,
+            "there are no credentials; `eval \"$(aws configure export-credentials --format env)\"` puts them into the environment"
+        );
+        Ok(Self {
+            endpoint: None,
+            caller: Caller::from_env(),
+        })
+    }
+
+    /// Those of a stand-in, where any credentials will do; real ones are never sent there.
+    fn at(endpoint: String) -> Self {
+        Self {
+            endpoint: Some(endpoint),
+            caller: Caller::new("test".to_owned(), "test".to_owned(), None),
+        }
+    }
+
     /// A call of SQS that succeeds.
     pub(crate) async fn sqs(&self, operation: &str, request: &Value) -> Result<Value> {
         self.json("sqs", &format!("AmazonSQS.{operation}"), request).await
@@ -76,11 +98,11 @@ impl Services {
     }
 
     async fn json(&self, service: &str, target: &str, request: &Value) -> Result<Value> {
-        let caller = Caller::from_env();
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| caller.endpoint(service));
+        let endpoint = self.endpoint.clone();
+        let endpoint = endpoint.unwrap_or_else(|| self.caller.endpoint(service));
         let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.0")];
         let body = request.to_string().into_bytes();
-        let answer = caller.call(Method::POST, &endpoint, service, &headers, body).await;
+        let answer = self.caller.call(Method::POST, &endpoint, service, &headers, body).await;
         let answer = answer.map_err(|error| anyhow!(error)).context(target.to_owned())?;
         let (status, text) = (answer.status(), answer.text().await?);
         ensure!(status == 200, "{target}: {status}: {text}");
@@ -118,14 +140,15 @@ impl Target {
         let outputs = std::fs::read(&path).with_context(|| format!("read {path}"))?;
         let outputs: BTreeMap<String, String> =
             serde_json::from_slice(&outputs).with_context(|| format!("{path} is not a JSON object of texts"))?;
-        let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
-        ensure!(
-            kind == Kind::Aws || endpoint.is_some(),
-            "AWS_ENDPOINT_URL is to say where the emulator listens"
-        );
+        let services = if kind == Kind::Aws {
+            Services::of_aws()?
+        } else {
+            let endpoint = std::env::var("AWS_ENDPOINT_URL");
+            Services::at(endpoint.context("AWS_ENDPOINT_URL is to say where the emulator listens")?)
+        };
         let websocket = outputs.get("WebSocketUrl").context("the stack has no WebSocketUrl")?;
         let management_url = websocket.replacen("ws", "http", 1);
-        Self::new(outputs, Services { endpoint }, management_url, None)
+        Self::new(outputs, services, management_url, None)
     }
 
     async fn start_local() -> Result<Self> {
@@ -143,10 +166,7 @@ impl Target {
         let outputs = stack.stack.outputs.iter().map(here).collect();
         let endpoint = stack.aws_endpoint_url.clone();
         let management_url = format!("{endpoint}/whole");
-        let services = Services {
-            endpoint: Some(endpoint),
-        };
-        Self::new(outputs, services, management_url, Some(stack))
+        Self::new(outputs, Services::at(endpoint), management_url, Some(stack))
     }
 
     fn new(
@@ -195,7 +215,9 @@ impl Target {
     /// The same, with the whole URL.
     pub(crate) async fn manage_at(&self, method: Method, url: &str, body: impl Into<Vec<u8>>) -> Result<Response> {
         let headers = [("content-type", "application/octet-stream")];
-        let answer = Caller::from_env()
+        let answer = self
+            .services
+            .caller
             .call(method, url, "execute-api", &headers, body.into())
             .await;
         answer.map_err(|error| anyhow!(error))
