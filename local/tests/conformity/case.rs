@@ -10,6 +10,9 @@ use futures_util::future::BoxFuture;
 use crate::known::Difference;
 use crate::target::Target;
 
+/// The longest text of an error, in characters.
+const LONGEST: usize = 600;
+
 /// One thing that AWS does.
 pub(crate) struct Case {
     /// `area::what_aws_does`.
@@ -59,8 +62,17 @@ fn judge(outcome: Result<()>, known: Option<&'static Difference>) -> Verdict {
         (Ok(()), None) => Verdict::Conforms,
         (Ok(()), Some(known)) if known.always => Verdict::Outdated(known.reason),
         (_, Some(known)) => Verdict::Known(known.reason),
-        (Err(error), None) => Verdict::Fails(format!("{error:#}")),
+        (Err(error), None) => Verdict::Fails(cut(&format!("{error:#}"))),
     }
+}
+
+/// As much of it as one wants to read: some errors show whole events and frames.
+fn cut(text: &str) -> String {
+    let mut cut: String = text.chars().take(LONGEST).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
 }
 
 impl Verdict {

@@ -157,15 +157,22 @@ async fn a_base64_response_is_decoded(target: &Target) -> Result<()> {
 }
 
 async fn a_result_without_a_status_is_the_body(target: &Target) -> Result<()> {
-    for (result, body) in [(json!({"n": 1}), r#"{"n":1}"#), (json!("hello"), "hello")] {
+    for result in [json!({"n": 1}), json!("hello")] {
         let response = response(target, &result).await?;
         equal(response.status().as_u16(), 200)?;
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok());
-        equal(content_type, Some("application/json"))?;
-        equal(response.text().await?, body.to_owned())?;
+        let content_type = response.headers().get("content-type");
+        equal(
+            content_type.and_then(|value| value.to_str().ok()),
+            Some("application/json"),
+        )?;
+        let text = response.text().await?;
+        // A text is itself the body.
+        let body = if result.is_string() {
+            Value::from(text)
+        } else {
+            serde_json::from_str(&text)?
+        };
+        equal(body, result)?;
     }
     Ok(())
 }

@@ -57,6 +57,17 @@ impl Drained {
 
     /// Waits until there are so many of which this holds.
     pub(crate) async fn wait(&self, what: &str, count: usize, is_meant: impl Fn(&Value) -> bool) -> Result<Vec<Value>> {
+        self.wait_for(DEADLINE, what, count, is_meant).await
+    }
+
+    /// The same, for so long at most.
+    pub(crate) async fn wait_for(
+        &self,
+        limit: Duration,
+        what: &str,
+        count: usize,
+        is_meant: impl Fn(&Value) -> bool,
+    ) -> Result<Vec<Value>> {
         let mut changed = self.changed.clone();
         let waiting = async {
             loop {
@@ -70,7 +81,7 @@ impl Drained {
                 }
             }
         };
-        match tokio::time::timeout(DEADLINE, waiting).await {
+        match tokio::time::timeout(limit, waiting).await {
             Ok(found) => Ok(found),
             Err(_) => bail!("{what} never came: {} of {count}", self.all(&is_meant).len()),
         }
