@@ -161,10 +161,8 @@ pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Difference> {
 
 /// Each mark names a case, once, and the documentation has all of them.
 pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
-    for (kind, page) in [
-        (Kind::Local, "docs/local-stack.md"),
-        (Kind::Ministack, "localstack/README.md"),
-    ] {
+    let text = page("docs/conformity.md")?;
+    for kind in [Kind::Local, Kind::Ministack] {
         let marks = differences(kind);
         for mark in marks {
             ensure!(
@@ -176,12 +174,31 @@ pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
             let count = marks.iter().filter(|other| other.case == mark.case).count();
             ensure!(count == 1, "{} of {} is marked {count} times", mark.case, kind.name());
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         let table = table(marks);
-        ensure!(text.contains(&table), "{page} is to have this, and has not:\n\n{table}");
+        ensure!(
+            text.contains(&table),
+            "docs/conformity.md is to have this, and has not:\n\n{table}"
+        );
     }
     Ok(())
+}
+
+/// The documentation says of each unknown thing what is assumed of it.
+pub(crate) fn check_the_unknown(cases: &[&str]) -> Result<()> {
+    let text = page("docs/aws-unknowns.md")?;
+    for case in cases {
+        let name = case.rsplit("::").next().unwrap_or_default();
+        ensure!(
+            text.contains(&format!("`{name}`")),
+            "docs/aws-unknowns.md does not have `{name}`"
+        );
+    }
+    Ok(())
+}
+
+fn page(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 
 /// The marks as the documentation has them.

@@ -122,6 +122,11 @@ fn trials(suite: &Arc<Suite>) -> Vec<Trial> {
             Ok(case::check_the_rules()?)
         }),
         Trial::test("rules::the_documentation_has_the_marks", marks),
+        Trial::test("rules::the_documentation_has_what_is_unknown", || {
+            let unknown = unknown::cases();
+            let names: Vec<&str> = unknown.iter().map(|case| case.name.as_str()).collect();
+            Ok(known::check_the_unknown(&names)?)
+        }),
     ];
     for (number, case) in cases.into_iter().enumerate() {
         let suite = Arc::clone(suite);
