@@ -43,6 +43,10 @@ pub(crate) fn is(value: &Value, pointer: &str, expected: impl Into<Value>) -> Re
 }
 
 /// The value is this.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "both are mostly made where they are compared"
+)]
 pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<()> {
     ensure!(found == expected, "{found:?}, not {expected:?}");
     Ok(())

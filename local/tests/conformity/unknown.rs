@@ -304,7 +304,7 @@ async fn takes_11_minutes_whether_pings_keep_an_idle_connection(target: &Target)
     let mut socket = Socket::open(target).await?;
     let id = socket.id().await?;
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(11 * 60) {
+    while began.elapsed() < Duration::from_mins(11) {
         tokio::time::sleep(Duration::from_secs(30)).await;
         if socket.send_message(Message::Ping(Vec::new().into())).await.is_err() {
             break;
@@ -344,7 +344,7 @@ async fn takes_2_hours_what_the_longest_connection_ends_with(target: &Target) ->
                 break;
             }
         }
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     tell_of_the_end(&socket, &id, "and its $disconnect is told").await;
     Ok(())
