@@ -49,6 +49,11 @@ impl Drained {
         }
     }
 
+    /// Ends: what comes from now on stays in the queue.
+    pub(crate) fn stop(&self) {
+        self.draining.abort();
+    }
+
     /// All messages so far of which this holds, as `ReceiveMessage` gives them.
     pub(crate) fn all(&self, is_meant: impl Fn(&Value) -> bool) -> Vec<Value> {
         let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,12 +90,6 @@ impl Drained {
             Ok(found) => Ok(found),
             Err(_) => bail!("{what} never came: {} of {count}", self.all(&is_meant).len()),
         }
-    }
-}
-
-impl Drop for Drained {
-    fn drop(&mut self) {
-        self.draining.abort();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::target::{Target, tag};
 cases![
     the_record_of_a_message_has_these_members,
     the_record_of_a_fifo_message_has_its_group,
-    messages_of_a_group_run_one_after_the_other,
+    messages_of_a_group_come_in_order,
     a_group_does_not_wait_for_another,
     what_is_sent_twice_comes_once,
     a_failure_holds_up_its_group_until_it_is_dead,
@@ -119,8 +119,8 @@ async fn the_record_of_a_fifo_message_has_its_group(target: &Target) -> Result<(
     Ok(())
 }
 
-/// All first receives are in the order of sending, and none is before the one ahead of it has been worked on.
-async fn messages_of_a_group_run_one_after_the_other(target: &Target) -> Result<()> {
+/// The first is held until all have been sent.
+async fn messages_of_a_group_come_in_order(target: &Target) -> Result<()> {
     let (group, gate) = (tag(), tag());
     for n in 0..4 {
         let order = if n == 0 {

@@ -192,8 +192,10 @@ impl Target {
         })
     }
 
-    /// Ends the local stack.
+    /// Reads no queue any more, and ends the local stack.
     pub(crate) async fn stop(&self) {
+        self.records.stop();
+        self.dead.values().for_each(Drained::stop);
         if let Some(stack) = self.stack.lock().await.take() {
             stack.stop().await;
         }
