@@ -3,15 +3,17 @@
 
     adapt.py TEMPLATE ENDPOINT
 
-TEMPLATE (`.aws-sam/build/template.yaml`) is rewritten in place; ENDPOINT is where the emulator listens. Everything here is a difference of
-theirs; README.md beside this file gives the reasons.
+TEMPLATE (`.aws-sam/build/template.yaml`) is rewritten in place; ENDPOINT is where the emulator listens. Nothing here knows the
+template's names. Everything here is a difference of theirs; README.md beside this file gives the reasons.
 """
 
+import re
 import sys
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-MANAGEMENT = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"
+# https://API.execute-api.REGION.SUFFIX[/STAGE], as a template writes it: the API is the first variable of the text.
+URL = re.compile(r"^(wss|https)://(\$\{\w+\})\.execute-api\.[^/]+(/.*)?$")
 
 
 def of_type(resources, kind):
@@ -33,7 +35,7 @@ def identify_by_nothing(resources):
 def spell_out_http_routes(resources):
     """They import no OpenAPI body, which SAM makes of an HttpApi and its events; they do take routes one by one."""
     for name, api in of_type(resources, "AWS::Serverless::HttpApi").items():
-        stage = api["Properties"].get("StageName", "$default")
+        stage = api.get("Properties", {}).get("StageName", "$default")
         resources[name] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}}
         resources[f"{name}Stage"] = {
             "Type": "AWS::ApiGatewayV2::Stage",
@@ -65,16 +67,24 @@ def spell_out_http_routes(resources):
             function["Properties"].pop("Events", None)
 
 
+def moved(value, endpoint):
+    """An API is at a path of the emulator instead of a host of its own. What is no URL of an API stays as it is."""
+    text = value.get("Fn::Sub") if isinstance(value, dict) else None
+    url = URL.match(text) if isinstance(text, str) else None
+    if not url:
+        return value
+    scheme, api, path = url.groups()
+    base = endpoint.replace("http", "ws", 1) if scheme == "wss" else endpoint
+    return {"Fn::Sub": f"{base}/_aws/execute-api/{api}{path or '/$default'}"}
+
+
 def move_urls(template, endpoint):
-    """An API is at a path of the emulator instead of a host of its own."""
-    websocket = "%s/_aws/execute-api/${WebSocketApi}/${Stage}"
     for function in of_type(template["Resources"], "AWS::Serverless::Function").values():
         variables = function["Properties"].get("Environment", {}).get("Variables", {})
-        if MANAGEMENT in variables:
-            variables[MANAGEMENT] = {"Fn::Sub": websocket % endpoint}
-    outputs = template["Outputs"]
-    outputs["WebSocketUrl"]["Value"] = {"Fn::Sub": websocket % endpoint.replace("http", "ws", 1)}
-    outputs["HttpUrl"]["Value"] = {"Fn::Sub": f"{endpoint}/_aws/execute-api/${{HttpApi}}/$default"}
+        for name, value in variables.items():
+            variables[name] = moved(value, endpoint)
+    for output in template.get("Outputs", {}).values():
+        output["Value"] = moved(output["Value"], endpoint)
 
 
 def main():

@@ -25,15 +25,8 @@ pub(crate) fn probe() -> PathBuf {
 fn build_probe() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "build",
-            "--package",
-            "local-probe",
-            "--bin",
-            "probe",
-            "--message-format=json",
-        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")) // all of the workspace, with its features
+        .args(["build", "--bin", "probe", "--message-format=json"])
         .output()
         .expect("cargo runs");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
