@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Rewrites a built SAM template for an AWS emulator: only what the emulator does otherwise than AWS.
 
-    adapt.py TEMPLATE ENDPOINT
+    adapt.py KIND ENDPOINT <TEMPLATE >ADAPTED
 
-TEMPLATE (`.aws-sam/build/template.yaml`) is rewritten in place; ENDPOINT is where the emulator listens. Nothing here knows the
-template's names. Everything here is a difference of theirs; README.md beside this file gives the reasons.
+KIND is what probe.py calls it: ministack or localstack (anything else is taken for AWS, and the template stays as it is); ENDPOINT is
+where it listens. Nothing here knows the template's names. Everything here is a difference of theirs; README.md beside this file gives
+the reasons.
 """
 
 import re
@@ -67,38 +68,64 @@ def spell_out_http_routes(resources):
             function["Properties"].pop("Events", None)
 
 
-def moved(value, endpoint):
-    """An API is at a path of the emulator instead of a host of its own. What is no URL of an API stays as it is."""
-    text = value.get("Fn::Sub") if isinstance(value, dict) else None
-    url = URL.match(text) if isinstance(text, str) else None
-    if not url:
-        return value
-    scheme, api, path = url.groups()
-    base = endpoint.replace("http", "ws", 1) if scheme == "wss" else endpoint
-    return {"Fn::Sub": f"{base}/_aws/execute-api/{api}{path or '/$default'}"}
+def watch_one_figure_at_a_time(resources):
+    """Their alarms know no metric math."""
+    for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
+        if "Metrics" in alarm["Properties"]:
+            del resources[name]
 
 
-def move_urls(template, endpoint):
+def move_urls(template, url_of):
+    """`url_of` gives the URL of an API by its scheme, its variable and its path. What is no URL of an API stays as it is."""
+
+    def moved(value):
+        text = value.get("Fn::Sub") if isinstance(value, dict) else None
+        url = URL.match(text) if isinstance(text, str) else None
+        return {"Fn::Sub": url_of(*url.groups())} if url else value
+
     for function in of_type(template["Resources"], "AWS::Serverless::Function").values():
         variables = function["Properties"].get("Environment", {}).get("Variables", {})
         for name, value in variables.items():
-            variables[name] = moved(value, endpoint)
+            variables[name] = moved(value)
     for output in template.get("Outputs", {}).values():
-        output["Value"] = moved(output["Value"], endpoint)
+        output["Value"] = moved(output["Value"])
+
+
+def for_ministack(template, endpoint):
+    resources = template["Resources"]
+    send_return_values(resources)
+    identify_by_nothing(resources)
+    spell_out_http_routes(resources)
+    watch_one_figure_at_a_time(resources)
+
+    def at_a_path(scheme, api, path):
+        """An API is at a path of the emulator instead of a host of its own."""
+        base = endpoint.replace("http", "ws", 1) if scheme == "wss" else endpoint
+        return f"{base}/_aws/execute-api/{api}{path or '/$default'}"
+
+    move_urls(template, at_a_path)
+
+
+# LocalStack under the name that it has for itself, for functions in containers beside it, and for who calls it from outside.
+LOCALSTACK = "localhost.localstack.cloud:4566"
+
+
+def for_localstack(template, endpoint):
+    def under_one_name(scheme, api, path):
+        """HTTP APIs are hosts under its own name. @connections is at the root, for all APIs; a stage in its path is taken for
+        part of an id. The URL of a WebSocket API is a port that is known only when the API is made: probe.py asks for it."""
+        return f"http://{LOCALSTACK}" if path else f"http://{api}.execute-api.{LOCALSTACK}"
+
+    move_urls(template, under_one_name)
 
 
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    path, endpoint = sys.argv[1], sys.argv[2].rstrip("/")
-    with open(path, encoding="utf-8") as file:
-        template = yaml_parse(file.read())
-    send_return_values(template["Resources"])
-    identify_by_nothing(template["Resources"])
-    spell_out_http_routes(template["Resources"])
-    move_urls(template, endpoint)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(yaml_dump(template))
+    kind, endpoint = sys.argv[1], sys.argv[2].rstrip("/")
+    template = yaml_parse(sys.stdin.read())
+    {"ministack": for_ministack, "localstack": for_localstack}.get(kind, lambda *_: None)(template, endpoint)
+    sys.stdout.write(yaml_dump(template))
 
 
 if __name__ == "__main__":

@@ -159,8 +159,7 @@ if [ -n "$build" ]; then
         || die "sam build failed"
 fi
 [ -f "$built/template.yaml" ] || die "nothing is built yet; leave --skip-build out"
-cp "$built/template.yaml" "$built/adapted.yaml"
-[ "$kind" = aws ] || python "$here/adapt.py" "$built/adapted.yaml" "$AWS_ENDPOINT_URL"
+python "$here/adapt.py" "$kind" "$AWS_ENDPOINT_URL" <"$built/template.yaml" >"$built/adapted.yaml"
 
 say "deploying to $kind at $AWS_ENDPOINT_URL (log: $work/$stack.log)"
 sam deploy --template "$built/adapted.yaml" --stack-name "$stack" --resolve-s3 --capabilities CAPABILITY_IAM \
