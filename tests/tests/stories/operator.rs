@@ -74,6 +74,7 @@ async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()>
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
+        .http_client(wigwag_https::client())
         .endpoint_url(&world.stack.aws_endpoint_url);
     let dead_letters = Queue::new(config, dead);
     dead_letters
