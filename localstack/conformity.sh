@@ -36,4 +36,4 @@ unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION
 # Which one answers there, and so which differences are known; of another, none are.
 kind=$("$work/sam/bin/python" "$here/probe.py" kind)
 cd "$root"
-CONFORMITY_TARGET=$kind CONFORMITY_OUTPUTS=$outputs cargo test --quiet --locked -p wigwag-local --test conformity -- "$@"
+CONFORMITY_TARGET=$kind CONFORMITY_OUTPUTS=$outputs cargo test --quiet --locked --test conformity -- "$@"

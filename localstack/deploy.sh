@@ -9,7 +9,7 @@ usage() {
     cat <<'TEXT'
 usage: localstack/deploy.sh [--emulator NAME] [--smoke] [--skip-build]
                             [--template FILE] [--stack NAME] [--outputs FILE]
-       localstack/deploy.sh --down
+       localstack/deploy.sh [--emulator NAME] --down
 
 Builds the functions with the SAM CLI, deploys them to the emulator of AWS that listens at AWS_ENDPOINT_URL
 [default: http://127.0.0.1:4566], and prints the URLs.
@@ -23,7 +23,7 @@ Builds the functions with the SAM CLI, deploys them to the emulator of AWS that 
   --template FILE        deploy this template [default: template.yaml]
   --stack NAME           as a stack of this name [default: wigwag]
   --outputs FILE         write the stack's outputs there, as one JSON object
-  --down                 stop the emulators that were started here, and nothing else
+  --down                 stop the emulators that were started here (or that one), and nothing else
 
 Exits with 1 where something failed, and with 3 where what is needed could not be installed. That goes to
 target/emulator: Python packages as pinned in requirements.txt and ministack.txt. Python 3.10 or later, a
@@ -57,12 +57,13 @@ case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator takes min
 
 # ---- Emulators ---------------------------------------------------------------------------------------------------------
 
-pid_file=$work/ministack.pid
+ministack_port=${MINISTACK_PORT:-4701}
+pid_file=$work/ministack-$ministack_port.pid
 
 # Whether the process that was started here is still there, and still is what it was.
-ministack_runs() { [ -f "$pid_file" ] && grep -qs ministack "/proc/$(cat "$pid_file")/cmdline"; }
+ministack_runs() { [ -f "$pid_file" ] && ps -o args= -p "$(cat "$pid_file")" 2>/dev/null | grep -q ministack; }
 
-stop_emulators() {
+stop_ministack() {
     if ministack_runs; then
         local pid
         pid=$(cat "$pid_file")
@@ -72,13 +73,17 @@ stop_emulators() {
         say "ministack has stopped"
     fi
     rm -f "$pid_file"
-    if command -v docker >/dev/null && [ -n "$(docker compose -f "$here/compose.yaml" ps --quiet 2>/dev/null)" ]; then
+}
+
+stop_localstack() {
+    export LOCALSTACK_AUTH_TOKEN=${LOCALSTACK_AUTH_TOKEN:-unused}
+    if docker compose version >/dev/null 2>&1 && [ -n "$(docker compose -f "$here/compose.yaml" ps --quiet 2>/dev/null)" ]; then
         docker compose -f "$here/compose.yaml" down
     fi
 }
 
 if [ -n "$down" ]; then
-    LOCALSTACK_AUTH_TOKEN=unused stop_emulators
+    for one in ${emulator:-ministack localstack}; do "stop_$one"; done
     exit 0
 fi
 
@@ -98,15 +103,14 @@ answers() { "$work/sam/bin/python" -c 'import sys, urllib.request; urllib.reques
 
 start_ministack() {
     environment ministack ministack.txt
-    local port=${MINISTACK_PORT:-4701}
-    export AWS_ENDPOINT_URL=http://127.0.0.1:$port
+    export AWS_ENDPOINT_URL=http://127.0.0.1:$ministack_port
     if answers "$AWS_ENDPOINT_URL/_ministack/health"; then
-        ministack_runs || die "something listens on port $port already; stop it, or choose another port with MINISTACK_PORT"
+        ministack_runs || die "something listens on port $ministack_port already; stop it, or choose another port with MINISTACK_PORT"
         say "ministack runs at $AWS_ENDPOINT_URL"
         return
     fi
     say "starting ministack at $AWS_ENDPOINT_URL (log: $work/ministack.log)"
-    GATEWAY_PORT=$port BIND_HOST=127.0.0.1 LAMBDA_EXECUTOR=local PATH=$work/ministack/bin:$PATH \
+    GATEWAY_PORT=$ministack_port BIND_HOST=127.0.0.1 LAMBDA_EXECUTOR=local PATH=$work/ministack/bin:$PATH \
         nohup "$work/ministack/bin/ministack" >"$work/ministack.log" 2>&1 </dev/null &
     echo $! >"$pid_file"
     for _ in $(seq 120); do

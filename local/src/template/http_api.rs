@@ -53,9 +53,13 @@ fn set_rates(api: &mut HttpApi, properties: &Properties<'_>) {
 
 fn api(resource: &Resource, properties: &Properties<'_>) -> HttpApi {
     properties.expect_only(
-        &[&["StageName"], &route_settings::PROPERTIES[..]].concat(),
+        &[&["Auth", "StageName"], &route_settings::PROPERTIES[..]].concat(),
         &PASSED_OVER,
     );
+    // Nobody is asked for anything: `false` says so, and all else would be authorizers.
+    let auth = properties.below("Auth");
+    auth.expect_only(&["EnableIamAuthorizer"], &[]);
+    auth.one_of("EnableIamAuthorizer", &["false"]);
     HttpApi {
         stage: properties.text("StageName").unwrap_or_else(|| "$default".to_owned()),
         ..empty(&resource.id)

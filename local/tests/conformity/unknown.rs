@@ -1,7 +1,7 @@
 //! What nobody knows of AWS: each case tells what it sees, and holds nothing against it. `docs/aws-unknowns.md` has what is assumed
 //! meanwhile, and what would break.
 //!
-//! `CONFORMITY_TARGET=aws … cargo test -p wigwag-local --test conformity -- --ignored unknown`
+//! `CONFORMITY_TARGET=aws … cargo test --test conformity -- --ignored unknown`
 
 use std::time::{Duration, Instant};
 

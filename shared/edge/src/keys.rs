@@ -23,6 +23,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// After so long the current key is read again, at the next token. Until then a process goes on signing with the key that it has,
 /// and so long must lie, beside the life of a token, between two rotations. Shorter would cost calls, one each for every process
@@ -163,7 +164,7 @@ impl Keys {
     /// Reads the current key, so that the first event need not wait for it. If that fails the first event tries again: a function that ended
     /// here would be started over and over, and would say no more than the log does.
     pub async fn warm(&self, now_ms: i64) {
-        if let Err(error) = self.refresh(&mut *self.known.lock().await, now_ms).await {
+        if let Err(error) = self.refresh(&mut *self.known.lock().await, now_ms, by()).await {
             let error = &error as &dyn Error;
             tracing::warn!(error, "started without the key of the tokens");
         }
@@ -172,7 +173,7 @@ impl Keys {
     /// Signs a token with the current key.
     pub async fn issue(&self, claims: &Claims, now_ms: i64) -> Result<Result<String, TokenError>, KeyError> {
         let mut known = self.known.lock().await;
-        let keys = in_time(self.refresh(&mut known, now_ms)).await?;
+        let keys = self.refresh(&mut known, now_ms, by()).await?;
         Ok(keys.issue(claims, now_ms / 1000))
     }
 
@@ -182,14 +183,14 @@ impl Keys {
             return Ok(Err(TokenError::Invalid));
         };
         let mut known = self.known.lock().await;
-        let keys = in_time(self.search(&mut known, &key_id, now_ms)).await?;
+        let keys = self.search(&mut known, &key_id, now_ms).await?;
         Ok(keys.verify(token, now_ms / 1000))
     }
 
     /// The keys, the current one read within [`REFRESH_MS`] if that can be.
-    async fn refresh<'a>(&self, known: &'a mut Known, now_ms: i64) -> Result<&'a TokenKeys, KeyError> {
+    async fn refresh<'a>(&self, known: &'a mut Known, now_ms: i64, by: Instant) -> Result<&'a TokenKeys, KeyError> {
         if let Some(secret) = self.secret.as_ref().filter(|_| !known.is_fresh(now_ms))
-            && let Err(error) = secret.read_again(known, now_ms).await
+            && let Err(error) = in_time(by, secret.read_again(known, now_ms)).await
         {
             if !known.is_trusted(now_ms) {
                 return Err(error);
@@ -203,13 +204,14 @@ impl Keys {
 
     /// The keys, among which is the one with this id, if there is such a key.
     async fn search<'a>(&self, known: &'a mut Known, key_id: &str, now_ms: i64) -> Result<&'a TokenKeys, KeyError> {
-        self.refresh(known, now_ms).await?;
+        let by = by();
+        self.refresh(known, now_ms, by).await?;
         match (&self.secret, known.search(key_id, now_ms)) {
             (None, _) | (_, Search::Known | Search::Refused) => {}
             (_, Search::TooEarly) => return Err(KeyError::NotYet),
             (Some(secret), Search::Look) => {
                 known.looked_at_ms = Some(now_ms);
-                secret.read_both(known, now_ms).await?;
+                in_time(by, secret.read_both(known, now_ms)).await?;
                 known.note_look_for(key_id, now_ms);
             }
         }
@@ -267,9 +269,14 @@ impl Secret {
     }
 }
 
+/// When all calls that begin now must have ended.
+fn by() -> Instant {
+    Instant::now() + PATIENCE
+}
+
 /// What comes of calls, or that they took too long.
-async fn in_time<T>(calls: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
-    tokio::time::timeout(PATIENCE, calls).await.unwrap_or_else(|elapsed| {
+async fn in_time<T>(by: Instant, calls: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
+    tokio::time::timeout_at(by, calls).await.unwrap_or_else(|elapsed| {
         Err(KeyError::Unreadable {
             stage: CURRENT,
             source: elapsed.into(),

@@ -15,15 +15,19 @@ use wigwag_store::timeline::LEASE;
 use wigwag_store::{DeviceKey, GroupId, schema};
 use wigwag_tests::{Account, Device, Dial, World};
 
-fn options() -> template::Options {
+/// The parameter that lets connections sign in by frame.
+const SIGN_IN_BY_FRAME: &str = "AllowLoginFrame";
+
+fn options(sign_in_by_frame: bool) -> template::Options {
     template::Options {
+        parameters: BTreeMap::from([(SIGN_IN_BY_FRAME.to_owned(), sign_in_by_frame.to_string())]),
         secrets: Secrets::in_memory(),
         ..template::Options::default()
     }
 }
 
 fn stack() -> Result<template::Stack> {
-    Ok(template::load(&wigwag_tests::template(), &options())?)
+    Ok(template::load(&wigwag_tests::template(), &options(false))?)
 }
 
 #[test]
@@ -45,7 +49,7 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     let world = World::with(|options| {
         options
             .parameters
-            .insert("AllowLoginFrame".to_owned(), "true".to_owned());
+            .insert(SIGN_IN_BY_FRAME.to_owned(), "true".to_owned());
     })
     .await?;
     use_everything(&world).await?;
@@ -72,7 +76,7 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
     made.entry("FanoutFunction".to_owned())
         .or_default()
         .extend(unseen.map(|action| permission(action, &queue)));
-    for (function, granted) in granted()? {
+    for (function, granted) in granted(true)? {
         let made = made.remove(&function).unwrap_or_default();
         assert_eq!(
             (beyond(&made, &granted), beyond(&granted, &made)),
@@ -80,6 +84,23 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
             "{function}: what it does and may not, what it may and does not"
         );
     }
+    Ok(())
+}
+
+/// What parses every frame may read the key that signs tokens only where frames bring tokens (`rotation::only_who_needs_the_key_reads_it`
+/// holds that it does not ask).
+#[test]
+fn where_no_frame_brings_a_token_the_function_of_frames_may_not_read_the_key() -> Result<()> {
+    let reads_the_key = |sign_in_by_frame| -> Result<Vec<String>> {
+        let granted = granted(sign_in_by_frame)?.into_iter();
+        let may = granted.filter(|(_, may)| may.iter().any(|one| one.action == "secretsmanager:GetSecretValue"));
+        Ok(may.map(|(function, _)| function).collect())
+    };
+    assert_eq!(reads_the_key(false)?, ["ApiFunction", "AuthorizerFunction"]);
+    assert_eq!(
+        reads_the_key(true)?,
+        ["ApiFunction", "AuthorizerFunction", "DefaultFunction"]
+    );
     Ok(())
 }
 
@@ -98,8 +119,10 @@ fn beyond(all: &BTreeSet<Permission>, known: &BTreeSet<Permission>) -> Vec<Strin
 
 /// What each function's role grants, beside what every role does; in the names that the meter has for tables, queues and
 /// connections. A wildcard stands for itself, and so is never what was called.
-fn granted() -> Result<BTreeMap<String, BTreeSet<Permission>>> {
-    let (stack, resources) = (stack()?, template::resolved(&wigwag_tests::template(), &options())?);
+fn granted(sign_in_by_frame: bool) -> Result<BTreeMap<String, BTreeSet<Permission>>> {
+    let options = options(sign_in_by_frame);
+    let resources = template::resolved(&wigwag_tests::template(), &options)?;
+    let stack = stack()?;
     let [api] = stack.websocket_apis.as_slice() else {
         bail!("not one WebSocket API");
     };

@@ -184,7 +184,7 @@ fn the_expression_of_an_alarm_is_of_its_metrics() -> Result<()> {
         let Some(metrics) = alarm["Metrics"].as_array() else {
             continue;
         };
-        // CloudWatch takes ten in all.
+        // CloudWatch takes ten, beside the expression.
         assert!(metrics.len() <= 11, "{id} has {} metrics", metrics.len());
         let expression = metrics.iter().map(|metric| text(&metric["Expression"]));
         let expression = expression.collect::<String>();
