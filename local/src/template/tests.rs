@@ -753,6 +753,22 @@ fn settings_of_a_route_that_is_not_there_are_refused() {
 }
 
 #[test]
+fn an_http_api_may_say_that_it_asks_for_nothing_and_nothing_else() {
+    let web = |auth: &str| {
+        let api = format!("  Web: {{ Type: AWS::Serverless::HttpApi, Properties: {{ Auth: {auth} }} }}\n");
+        read_text(&resources(&[FUNCTION, &api].concat()))
+    };
+    assert!(web("{ EnableIamAuthorizer: false }").is_ok());
+    assert_eq!(
+        web("{ EnableIamAuthorizer: true, DefaultAuthorizer: AWS_IAM }").unwrap_err(),
+        [
+            "Web: Auth.DefaultAuthorizer: is not supported",
+            "Web: Auth.EnableIamAuthorizer: true is not supported; false is",
+        ]
+    );
+}
+
+#[test]
 fn an_http_api_says_how_much_its_routes_take() {
     let text = resources(
         "  Web:

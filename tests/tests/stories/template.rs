@@ -60,7 +60,7 @@ fn known(stack: &Stack) -> Vec<(&'static str, &'static [&'static str], BTreeMap<
     };
     let mut known = Vec::new();
     for function in stack.functions.values() {
-        let metrics = &["Duration", "Errors", "Throttles", "ConcurrentExecutions"][..];
+        let metrics = &["Duration", "Errors", "Throttles", "ConcurrentExecutions", "Invocations"][..];
         known.push(("AWS/Lambda", metrics, one("FunctionName", &function.name)));
     }
     for table in &stack.tables {
