@@ -16,6 +16,7 @@ use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, Lambda, Usage};
 use wigwag_local::meter::Meter;
 use wigwag_local::stack::Running;
+use wigwag_local::template::{self, Stack};
 use wigwag_tests::World;
 
 /// Most that a bootstrap may take, in bytes.
@@ -24,7 +25,7 @@ const LIMIT_BYTES: u64 = 6 * 1024 * 1024;
 /// Flags of `cargo xtask size`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Starts of each function.
+    /// Starts of each function. With 0 only the files are looked at, which may then be for another processor.
     #[arg(long, default_value_t = 10)]
     starts: u32,
     /// Measure what stands in DIR/<logical id>/bootstrap, as `sam build` leaves it, instead of building for this machine.
@@ -56,15 +57,20 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         Some(directory) => Bootstraps::Given(directory.clone()),
         None => Bootstraps::Build { release: true },
     };
+    if arguments.starts == 0 {
+        let stack = template::load(&wigwag_tests::template(), &template::Options::default())?;
+        return measure(&stack, None, &source, arguments).await;
+    }
     // Running, because functions read the key of the tokens when they start.
     let world = World::with(|options| options.bootstraps = source.clone()).await?;
-    let result = measure(&world.stack, &source, arguments).await;
+    let result = measure(&world.stack.stack, Some(&world.stack), &source, arguments).await;
     world.stop().await;
     result
 }
 
-async fn measure(running: &Running, source: &Bootstraps, arguments: &Arguments) -> Result<()> {
-    let mut functions = running.stack.functions.clone();
+/// Looks at each bootstrap, and starts it where there is something running that it can read its key from.
+async fn measure(stack: &Stack, running: Option<&Running>, source: &Bootstraps, arguments: &Arguments) -> Result<()> {
+    let mut functions = stack.functions.clone();
     for function in &arguments.only {
         ensure!(
             functions.contains_key(function),
@@ -84,7 +90,10 @@ async fn measure(running: &Running, source: &Bootstraps, arguments: &Arguments) 
     let mut faults = Vec::new();
     for (function, path) in &binaries {
         let file = File::read(path)?;
-        let starts = starts(running, function, path, arguments.starts).await?;
+        let starts = match running {
+            Some(running) => starts(running, function, path, arguments.starts).await?,
+            None => Vec::new(),
+        };
         if arguments.json {
             println!("{}", as_json(function, &file, &starts));
         } else {
