@@ -158,6 +158,7 @@ case $(uname -m) in
 esac
 built=$work/build/$stack
 if [ -n "$build" ]; then
+    sam validate --lint --template "$template" >"$work/$stack.log" 2>&1 </dev/null || { cat "$work/$stack.log" >&2; die "the template has faults"; }
     say "building the functions (sam build; some minutes the first time)"
     sam build --template "$template" --build-dir "$built" --parameter-overrides "Architecture=$architecture" >&2 \
         || die "sam build failed"
