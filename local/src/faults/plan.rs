@@ -282,14 +282,7 @@ fn operations(service: Service) -> &'static [&'static str] {
             "SendMessage",
             "SendMessageBatch",
         ],
-        Service::SecretsManager => &[
-            "DescribeSecret",
-            "GetRandomPassword",
-            "GetSecretValue",
-            "ListSecrets",
-            "PutSecretValue",
-            "UpdateSecretVersionStage",
-        ],
+        Service::SecretsManager => &crate::secretsmanager::OPERATIONS,
         Service::Connections => &["DeleteConnection", "GetConnection", "PostToConnection"],
     }
 }

@@ -31,7 +31,7 @@ pub use first::FirstValue;
 pub use password::Recipe;
 pub use secret::{CURRENT, PREVIOUS};
 
-pub(crate) use operations::is_known;
+pub(crate) use operations::{OPERATIONS, is_known};
 
 /// Tells the time in milliseconds since the epoch.
 pub type Clock = crate::sqs::Clock;

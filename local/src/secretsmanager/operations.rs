@@ -17,8 +17,8 @@ const VALUE_LIMIT_BYTES: usize = 65_536;
 /// Most labels of a version.
 const LABELS_LIMIT: usize = 20;
 
-/// Members that list the supported ones, for who asks for another operation.
-const OPERATIONS: [&str; 6] = [
+/// The operations that there are.
+pub(crate) const OPERATIONS: [&str; 6] = [
     "DescribeSecret",
     "GetRandomPassword",
     "GetSecretValue",
