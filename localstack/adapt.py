@@ -113,7 +113,9 @@ LOCALSTACK = "localhost.localstack.cloud:4566"
 def for_localstack(template, endpoint):
     def under_one_name(scheme, api, path):
         """HTTP APIs are hosts under its own name. @connections is at the root, for all APIs; a stage in its path is taken for
-        part of an id. The URL of a WebSocket API is a port that is known only when the API is made: probe.py asks for it."""
+        part of an id. A WebSocket API has a port that is known only when the API is made: probe.py puts it where its id stands."""
+        if scheme == "wss":
+            return api
         return f"http://{LOCALSTACK}" if path else f"http://{api}.execute-api.{LOCALSTACK}"
 
     move_urls(template, under_one_name)

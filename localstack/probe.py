@@ -79,11 +79,10 @@ def outputs(found, stack):
     description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     if found == "localstack":
-        # A WebSocket API has a port of its own there, which is known only when it is made; the stage is not part of its URL.
-        apis = client("apigatewayv2").get_apis()["Items"]
-        sockets = [api for api in apis if api["ProtocolType"] == "WEBSOCKET" and api["Name"].startswith(stack)]
-        if sockets:
-            values["WebSocketUrl"] = sockets[0]["ApiEndpoint"]
+        # A WebSocket API has a port of its own there, which is known only when it is made: adapt.py left its id. No stage is in its URL.
+        pages = client("apigatewayv2").get_paginator("get_apis").paginate()
+        endpoints = {api["ApiId"]: api["ApiEndpoint"] for page in pages for api in page["Items"]}
+        values = {name: endpoints.get(value, value) for name, value in values.items()}
     json.dump(values, sys.stdout, indent=2)
     print()
 
