@@ -6,7 +6,6 @@
 use crate::judge::Promise::{self, Answered, G1, G2, G3, G6, G7, Pushed};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -162,15 +161,16 @@ impl Planted {
 
 /// Without `-p`, as the functions are built: what is not ours is then compiled once for both.
 async fn cargo_build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let template = template();
-    let output = Command::new(cargo)
+    let mut cargo = wigwag_local::build::cargo();
+    cargo
         .args(["build", "--bin", "planted", "--features", "wigwag-planted/plant"])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(template.parent().context("a template has a directory")?)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit()) // its progress, and what it finds wrong
+        .stderr(Stdio::inherit()); // its progress, and what it finds wrong
+    let output = Command::from(cargo)
         .kill_on_drop(true)
         .spawn()
         .context("run cargo")?

@@ -126,18 +126,37 @@ async fn build(functions: &BTreeMap<String, Function>, release: bool) -> Result<
     Ok(bootstraps)
 }
 
+/// Cargo, as a shell would call it. What `cargo run` and `cargo test` tell the program that they run about its package stays out of
+/// its environment: build scripts of dependencies ask to run again when that changes, so each call from here would compile them anew,
+/// and the next one from a shell again.
+pub fn cargo() -> std::process::Command {
+    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_str().is_some_and(is_about_a_package)) {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+fn is_about_a_package(variable: &str) -> bool {
+    let names = ["CARGO_CRATE_NAME", "CARGO_BIN_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+    let families = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
+    names.contains(&variable) || families.iter().any(|family| variable.starts_with(family))
+}
+
 /// Builds these binaries and tells where they are.
 async fn cargo_build(
     directory: &Path,
     binaries: &BTreeSet<&str>,
     release: bool,
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut cargo = cargo();
+    let program = PathBuf::from(cargo.get_program());
     let no_cargo = |source| BuildError::NoCargo {
-        cargo: PathBuf::from(&cargo),
+        cargo: program.clone(),
         source,
     };
-    let child = Command::new(&cargo)
+    cargo
         .arg("build")
         .arg("--message-format=json-render-diagnostics")
         .args(release.then_some("--release"))
@@ -145,10 +164,8 @@ async fn cargo_build(
         .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit()) // its progress, and what it finds wrong
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(no_cargo)?;
+        .stderr(Stdio::inherit()); // its progress, and what it finds wrong
+    let child = Command::from(cargo).kill_on_drop(true).spawn().map_err(no_cargo)?;
     let output = child.wait_with_output().await.map_err(no_cargo)?;
     if !output.status.success() {
         return Err(BuildError::Failed {
@@ -259,6 +276,25 @@ mod tests {
             fs::write(given.path().join(name).join("bootstrap"), "").unwrap();
             let found = bootstraps(&function(given.path(), "worker"), &source).await.unwrap();
             assert!(found["Work"].ends_with(Path::new(name).join("bootstrap")));
+        }
+    }
+
+    /// Cargo sets some of these for this test itself.
+    #[test]
+    fn cargo_is_told_nothing_of_the_package_that_calls_it() {
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let cargo = cargo();
+        let removed = |name: &str| cargo.get_envs().any(|(key, value)| key == name && value.is_none());
+        for name in [
+            "CARGO_MANIFEST_DIR",
+            "CARGO_MANIFEST_PATH",
+            "CARGO_PKG_NAME",
+            "CARGO_PKG_VERSION",
+        ] {
+            assert!(removed(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS", "PATH"] {
+            assert!(!removed(name), "{name}");
         }
     }
 

@@ -169,8 +169,10 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let lock = options.data_dir.as_deref().map(open_data_directory).transpose()?;
         let stack = template::load(&options.template, &template_options(&options))?;
-        let ports = Ports::take(&options).await?;
+        // Ports that are in use are told of before all is built, but nothing listens until it can answer soon.
+        drop(Ports::take(&options).await?);
         let bootstraps = build::bootstraps(&stack.functions, &options.bootstraps).await?;
+        let ports = Ports::take(&options).await?;
 
         let faults = Injector::new(options.fault_plan.clone(), options.fault_seed);
         let base = Base::new(lock, faults);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,8 +22,7 @@ pub(crate) fn probe() -> PathBuf {
 }
 
 fn build_probe() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = wigwag_local::build::cargo()
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")) // all of the workspace, with its features
         .args(["build", "--bin", "probe", "--message-format=json"])
         .output()

@@ -14,8 +14,7 @@ use wigwag_tests::World;
 fn binary() -> Result<PathBuf> {
     static BUILT: OnceLock<bool> = OnceLock::new();
     let is_built = *BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = std::process::Command::new(cargo)
+        let build = wigwag_local::build::cargo()
             .args(["build", "--quiet", "--bin", "wigwag"])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status();

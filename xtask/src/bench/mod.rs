@@ -33,8 +33,7 @@ pub(crate) async fn run(bench: Bench) -> Result<()> {
 }
 
 fn again_optimised() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = std::process::Command::new(cargo)
+    let status = wigwag_local::build::cargo()
         .args(["run", "--quiet", "--profile", "tools", "--package", "xtask", "--"])
         .args(std::env::args_os().skip(1))
         .status()
