@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use wigwag_client::limits::{MAX_INTEGER, MUTE_MAX_S};
 use wigwag_client::{MessageType, Url};
 
 const EXIT_CODES: &str = "\
@@ -66,6 +67,14 @@ pub(crate) enum Command {
     Sync(Sync),
     /// Show who the profile is to the server
     Me,
+    /// Print an access token of the profile, for other clients
+    #[command(after_help = "\
+It is good for a day at most, and renewed first where it is about to end and the profile keeps the password.
+
+Examples:
+  wscat -c \"ws://127.0.0.1:3001/prod?token=$(wigwag token --as alice)\"
+  curl -H \"Authorization: Bearer $(wigwag token --as alice)\" http://127.0.0.1:3000/me")]
+    Token,
     /// Print the conversation with someone or in a group
     History(History),
     /// Make groups, and say who is in them and may do what
@@ -133,10 +142,10 @@ pub(crate) struct Chat {
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) with: Option<String>,
     /// A group or super group that the profile is in
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(crate) group: Option<u64>,
     /// A room; any number names one
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(crate) room: Option<u64>,
     /// Name shown to others, for a new account [default: the profile's name]
     #[arg(long)]
@@ -170,11 +179,19 @@ pub(crate) struct Register {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  wigwag login --as carol --phone-number +15550001234")]
+#[command(after_help = "\
+A profile is one device. --device-of makes another device of an account that a profile here has, with its password where that is kept.
+
+Examples:
+  wigwag login --as carol --phone-number +15550001234
+  wigwag login --as carol-phone --device-of carol")]
 pub(crate) struct Login {
     /// As registered [default: the profile's]
     #[arg(long)]
     pub(crate) phone_number: Option<String>,
+    /// The local profile whose account it is
+    #[arg(long, value_name = "NAME", conflicts_with = "phone_number")]
+    pub(crate) device_of: Option<String>,
     #[command(flatten)]
     pub(crate) password: Password,
 }
@@ -194,7 +211,7 @@ pub(crate) struct Send {
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) to: Option<String>,
     /// A group or super group that the profile is in
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(crate) group: Option<u64>,
     /// What is sent, 16 KB at most; - reads standard input
     #[arg(value_name = "TEXT")]
@@ -248,10 +265,10 @@ pub(crate) struct History {
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) with: Option<String>,
     /// A group or super group that the profile is or was in
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(crate) group: Option<u64>,
     /// At most so many messages, the newest
-    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     /// Only what stands before this seq of the conversation, for reading on backwards
     #[arg(long, value_name = "SEQ")]
@@ -275,7 +292,7 @@ pub(crate) struct Signal {
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) to: Option<String>,
     /// A room
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "ID", value_parser = id)]
     pub(crate) room: Option<u64>,
     /// That somebody is typing
     #[arg(long)]
@@ -290,7 +307,7 @@ pub(crate) enum RoomCommand {
     /// List who is in a room right now, one line per device
     Users {
         /// The room
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = id)]
         room: u64,
     },
 }
@@ -298,14 +315,14 @@ pub(crate) enum RoomCommand {
 #[derive(Debug, Args)]
 pub(crate) struct InGroup {
     /// The group's id
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", value_parser = id)]
     pub(crate) group: u64,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GroupUsers {
     /// The group's id
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", value_parser = id)]
     pub(crate) group: u64,
     /// User ids or names of local profiles, 100 at most
     #[arg(value_name = "ID|NAME", required = true)]
@@ -315,7 +332,7 @@ pub(crate) struct GroupUsers {
 #[derive(Debug, Args)]
 pub(crate) struct GroupUser {
     /// The group's id
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", value_parser = id)]
     pub(crate) group: u64,
     /// A user id or the name of a local profile
     #[arg(value_name = "ID|NAME")]
@@ -325,7 +342,7 @@ pub(crate) struct GroupUser {
 #[derive(Debug, Args)]
 pub(crate) struct GroupSwitch {
     /// The group's id
-    #[arg(value_name = "GROUP")]
+    #[arg(value_name = "GROUP", value_parser = id)]
     pub(crate) group: u64,
     /// Ends it
     #[arg(long)]
@@ -392,7 +409,7 @@ pub(crate) enum GroupCommand {
     /// Give a group another name
     Rename {
         /// The group's id
-        #[arg(value_name = "GROUP")]
+        #[arg(value_name = "GROUP", value_parser = id)]
         group: u64,
         /// What it is called from now on
         #[arg(value_name = "NAME")]
@@ -412,6 +429,12 @@ pub(crate) enum GroupCommand {
     Show(InGroup),
 }
 
+/// An id as the server takes it: JSON clients keep it as a plain number.
+fn id(text: &str) -> Result<u64, String> {
+    let id = text.parse().ok().filter(|id| (1..=MAX_INTEGER).contains(id));
+    id.ok_or_else(|| format!("an id is a number from 1 to {MAX_INTEGER}"))
+}
+
 /// A time as people write it, in seconds.
 fn seconds(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.strip_suffix(['s', 'm', 'h', 'd']) {
@@ -426,8 +449,8 @@ fn seconds(text: &str) -> Result<u64, String> {
     };
     let number: Option<u64> = digits.parse().ok().and_then(|n: u64| n.checked_mul(factor));
     number
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(|| "a time is written as 90, 90s, 10m, 2h or 7d".to_owned())
+        .filter(|seconds| (1..=MUTE_MAX_S).contains(seconds))
+        .ok_or_else(|| "a time is written as 90, 90s, 10m, 2h or 7d, and is a year at most".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -524,6 +547,10 @@ mod tests {
             "wigwag group mute 5 bob",
             "wigwag group add 5",
             "wigwag chat --room 0",
+            "wigwag chat --room 9007199254740992",
+            "wigwag group show club",
+            "wigwag history --with bob --limit 0",
+            "wigwag login --phone-number 1 --device-of bob",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
@@ -547,7 +574,7 @@ mod tests {
             ["90", "90s", "10m", "2h", "7d"].map(seconds),
             [90, 90, 600, 7200, 604_800].map(Ok)
         );
-        for wrong in ["", "m", "0", "-1", "1w", "99999999999999999999d", "1.5h", "µ"] {
+        for wrong in ["", "m", "0", "-1", "1w", "366d", "99999999999999999999d", "1.5h", "µ"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }

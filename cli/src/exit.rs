@@ -76,16 +76,16 @@ impl Failure {
 fn advice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::TOKEN_INVALID | Code::TOKEN_EXPIRED | Code::TOKEN_ELSEWHERE | Code::NOT_SIGNED_IN => {
-            "log in again: wigwag login --as NAME"
+            "log in again with: login --as NAME"
         }
-        Code::WRONG_CREDENTIALS => "check the number and the password; an account is made with: wigwag register",
-        Code::PHONE_NUMBER_TAKEN => "log in to it: wigwag login --as NAME --phone-number …",
-        Code::USER_NOT_FOUND => "check the user id; local profiles are listed by: wigwag profiles",
-        Code::NOT_A_MEMBER => "your groups are listed by: wigwag group list --as NAME",
-        Code::GROUP_NOT_FOUND => "check the group's id; your groups are listed by: wigwag group list --as NAME",
-        Code::OWNER_STAYS => "make another member the owner first: wigwag group hand-over GROUP ID",
-        Code::NOT_IN_ROOM => "enter it: wigwag chat --as NAME --room ID",
-        Code::NOT_FRIENDS => "become friends first: wigwag friend add ID",
+        Code::WRONG_CREDENTIALS => "check the number and the password; an account is made with: register",
+        Code::PHONE_NUMBER_TAKEN => "log in to it with: login --as NAME --phone-number …",
+        Code::USER_NOT_FOUND => "check the user id; local profiles are listed by: profiles",
+        Code::NOT_A_MEMBER => "your groups are listed by: group list",
+        Code::GROUP_NOT_FOUND => "check the group's id; your groups are listed by: group list",
+        Code::OWNER_STAYS => "make another member the owner first: group hand-over GROUP ID",
+        Code::NOT_IN_ROOM => "enter it: chat --room ID",
+        Code::NOT_FRIENDS => "become friends first: friend add ID",
         _ => return None,
     })
 }
@@ -184,7 +184,7 @@ mod tests {
         }));
         let text = failure.to_string();
         assert!(
-            text.contains("WRONG_CREDENTIALS") && text.contains("wigwag register"),
+            text.contains("WRONG_CREDENTIALS") && text.contains("is made with: register"),
             "{text}"
         );
         assert_eq!(failure.exit_code(), 3);

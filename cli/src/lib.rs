@@ -12,6 +12,7 @@ mod account;
 mod args;
 mod commands;
 mod exit;
+mod hint;
 mod link;
 mod output;
 mod peer;
@@ -71,6 +72,7 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Send(args) => commands::send::run(context, args).await,
         Command::Sync(args) => commands::sync::run(context, args).await,
         Command::Me => commands::me::run(context).await,
+        Command::Token => commands::token::run(context).await,
         Command::History(args) => commands::history::run(context, args).await,
         Command::Group(command) => commands::group::run(context, command).await,
         Command::Room(command) => commands::room::run(context, command).await,

@@ -18,11 +18,20 @@ pub(crate) fn resolve(profiles: &Profiles, who: &str) -> Result<u64, Failure> {
     }
 }
 
+/// A user's name.
+#[derive(Debug)]
+enum Known {
+    /// As the user of this command says it.
+    Given(String),
+    /// As the server has it.
+    Nickname(String),
+}
+
 /// Names for ids: those that were given, else nicknames, asked for once.
 #[derive(Debug)]
 pub(crate) struct Names {
     api: Api,
-    known: HashMap<u64, String>,
+    known: HashMap<u64, Known>,
 }
 
 impl Names {
@@ -36,22 +45,31 @@ impl Names {
 
     /// Calls a user so from now on.
     pub(crate) fn call(&mut self, user_id: u64, name: impl Into<String>) {
-        self.known.insert(user_id, name.into());
+        self.known.insert(user_id, Known::Given(name.into()));
     }
 
-    /// What to call a user: the id where there is nothing better.
+    /// What to call a user: with the id where a nickname alone could be anybody's, and the id alone where there is nothing better.
     pub(crate) async fn of(&mut self, user_id: u64) -> String {
-        if let Some(name) = self.known.get(&user_id) {
-            return name.clone();
+        match self.known(user_id).await {
+            Some(Known::Given(name)) => name.clone(),
+            Some(Known::Nickname(name)) => format!("{name} ({user_id})"),
+            None => user_id.to_string(),
         }
-        match self.api.user(user_id).await {
-            Ok(profile) => {
-                let name = format!("{} ({user_id})", profile.nickname);
-                self.call(user_id, name.clone());
-                name
-            }
-            // Perhaps next time.
-            Err(_) => user_id.to_string(),
+    }
+
+    /// The name alone, for programs, which have the id too.
+    pub(crate) async fn plain(&mut self, user_id: u64) -> Option<&str> {
+        match self.known(user_id).await? {
+            Known::Given(name) | Known::Nickname(name) => Some(name),
         }
+    }
+
+    async fn known(&mut self, user_id: u64) -> Option<&Known> {
+        if !self.known.contains_key(&user_id) {
+            // Where this fails, perhaps next time.
+            let profile = self.api.user(user_id).await.ok()?;
+            self.known.insert(user_id, Known::Nickname(profile.nickname));
+        }
+        self.known.get(&user_id)
     }
 }

@@ -57,7 +57,12 @@ pub(crate) async fn message(
         }
         None => format!("{}{place}: {}", printable(&from), content(message)),
     };
-    printer.message(message, &from, own, &line)
+    let plain = if own {
+        None
+    } else {
+        names.plain(message.sender_id).await
+    };
+    printer.message(message, plain.unwrap_or(&from), own, &line)
 }
 
 /// Prints a signal.

@@ -63,7 +63,7 @@ pub use wigwag_protocol::pb::{
     GroupChange, GroupChangeType, GroupRole, HeartbeatMsg, KickReason, Message, MessageType, PullOutputMsg,
     SessionType, SignalMsg, SignalType,
 };
-pub use wigwag_protocol::{Code, Encoding};
+pub use wigwag_protocol::{Code, Encoding, limits};
 
 #[cfg(test)]
 mod tests;

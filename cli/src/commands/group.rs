@@ -3,9 +3,11 @@
 use crate::Context;
 use crate::args::{GroupCommand, GroupSwitch, GroupUser, GroupUsers, RoleName};
 use crate::exit::Failure;
+use crate::hint;
 use crate::output::printable;
 use crate::peer::{Names, resolve};
 use serde_json::json;
+use std::collections::HashMap;
 use wigwag_client::http::{CreateGroup, Group, MembersChanged, Role, UpdateGroup};
 
 pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<(), Failure> {
@@ -111,20 +113,27 @@ async fn create(context: &mut Context, group: CreateGroup) -> Result<(), Failure
     let data = json!({ "group_id": group_id, "name": group.name, "super_group": group.super_group });
     let kind = if group.super_group { "super group" } else { "group" };
     let line = format!(
-        "made {kind} {group_id}, {}; talk in it with: wigwag chat --as {} --group {group_id}",
+        "made {kind} {group_id}, {}; talk in it with: {}",
         printable(&group.name),
-        context.args.profile
+        hint::command(
+            &context.args,
+            &format!("chat --as {} --group {group_id}", context.args.profile)
+        )
     );
     context.printer.print("group_created", &data, &line)
 }
 
 async fn add(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
     let users = everyone(context, &args.who)?;
-    let outcome = super::api(context).await?.add_members(args.group, users).await?;
+    let outcome = super::api(context)
+        .await?
+        .add_members(args.group, users.clone())
+        .await?;
     told(
         context,
         "members_added",
         args.group,
+        &Named::by(&args.who, &users),
         &outcome,
         ["added", "in it already"],
     )
@@ -132,14 +141,34 @@ async fn add(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
 
 async fn remove(context: &mut Context, args: GroupUsers) -> Result<(), Failure> {
     let users = everyone(context, &args.who)?;
-    let outcome = super::api(context).await?.remove_members(args.group, users).await?;
+    let outcome = super::api(context)
+        .await?
+        .remove_members(args.group, users.clone())
+        .await?;
     told(
         context,
         "members_removed",
         args.group,
+        &Named::by(&args.who, &users),
         &outcome,
         ["removed", "not in it"],
     )
+}
+
+/// Users by what they were called on the command line.
+struct Named<'a>(HashMap<u64, &'a str>);
+
+impl<'a> Named<'a> {
+    fn by(who: &'a [String], users: &[u64]) -> Self {
+        Self(users.iter().copied().zip(who.iter().map(String::as_str)).collect())
+    }
+
+    fn of(&self, user_id: u64) -> String {
+        let Self(names) = self;
+        names
+            .get(&user_id)
+            .map_or_else(|| user_id.to_string(), |name| printable(name))
+    }
 }
 
 /// What became of each.
@@ -147,13 +176,14 @@ fn told(
     context: &mut Context,
     event: &str,
     group_id: u64,
+    named: &Named<'_>,
     outcome: &MembersChanged,
     [changed, unchanged]: [&str; 2],
 ) -> Result<(), Failure> {
     let data = json!({ "group_id": group_id, "changed": outcome.changed, "unchanged": outcome.unchanged });
     let part = |ids: &[u64], what: &str| {
-        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-        (!ids.is_empty()).then(|| format!("{} {what}", ids.join(", ")))
+        let names: Vec<String> = ids.iter().map(|id| named.of(*id)).collect();
+        (!ids.is_empty()).then(|| format!("{} {what}", names.join(", ")))
     };
     let parts: Vec<String> = [part(&outcome.changed, changed), part(&outcome.unchanged, unchanged)]
         .into_iter()
@@ -182,7 +212,7 @@ async fn members(context: &mut Context, group_id: u64) -> Result<(), Failure> {
             let data = json!({
                 "group_id": group_id,
                 "user_id": member.user_id,
-                "name": name,
+                "name": names.plain(member.user_id).await,
                 "role": member.role,
                 "muted_until_ms": member.muted_until_ms,
             });

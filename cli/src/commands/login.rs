@@ -14,12 +14,22 @@ pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failur
     let name = context.args.profile.clone();
     let claim = context.profiles.claim(&name)?;
     let known = context.profiles.read(&name)?;
-    let (url, ws_url) = account::urls(&context.args, known.as_ref())?;
-    let phone_number = phone_number(&name, &args, known.as_ref())?;
+    let other = args
+        .device_of
+        .as_deref()
+        .map(|other| context.profiles.existing(other))
+        .transpose()?;
+    let account = known.as_ref().or(other.as_ref());
+    let (url, ws_url) = account::urls(&context.args, account)?;
+    let given = args
+        .phone_number
+        .as_ref()
+        .or(other.as_ref().map(|other| &other.phone_number));
+    let phone_number = phone_number(&name, given, known.as_ref())?;
     let device_id = known
         .as_ref()
         .map_or_else(new_device_id, |profile| profile.device_id.clone());
-    let kept = known.as_ref().and_then(|profile| profile.password.clone());
+    let kept = account.and_then(|profile| profile.password.clone());
     let password = match kept.clone().filter(|_| args.password.password.is_none()) {
         Some(password) => password,
         None => args.password.get()?,
@@ -63,8 +73,8 @@ pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failur
 }
 
 /// The number that was given, or the profile's; never another than that.
-fn phone_number(name: &str, args: &Login, known: Option<&Profile>) -> Result<String, Failure> {
-    match (&args.phone_number, known) {
+fn phone_number(name: &str, given: Option<&String>, known: Option<&Profile>) -> Result<String, Failure> {
+    match (given, known) {
         (Some(given), Some(profile))
             if given.trim_start_matches('+') != profile.phone_number.trim_start_matches('+') =>
         {
@@ -76,7 +86,7 @@ fn phone_number(name: &str, args: &Login, known: Option<&Profile>) -> Result<Str
         (Some(given), _) => Ok(given.clone()),
         (None, Some(profile)) => Ok(profile.phone_number.clone()),
         (None, None) => Err(Failure::usage(format!(
-            "there is no profile {name} yet: say which account with --phone-number"
+            "there is no profile {name} yet: say which account with --phone-number, or --device-of another profile"
         ))),
     }
 }

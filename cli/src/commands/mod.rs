@@ -16,6 +16,7 @@ pub(crate) mod signal;
 pub(crate) mod smoke;
 pub(crate) mod sync;
 pub(crate) mod tail;
+pub(crate) mod token;
 
 use crate::Context;
 use crate::account;

@@ -16,7 +16,7 @@ pub(crate) async fn run(context: &mut Context, command: RoomCommand) -> Result<(
         let page = api.room_users(room, after.as_deref()).await?;
         for user_id in page.user_ids {
             let name = names.of(user_id).await;
-            let data = json!({ "room_id": room, "user_id": user_id, "name": name });
+            let data = json!({ "room_id": room, "user_id": user_id, "name": names.plain(user_id).await });
             context.printer.print("room_user", &data, &printable(&name))?;
         }
         after = page.next;

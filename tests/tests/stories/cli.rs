@@ -260,6 +260,54 @@ async fn what_fails_says_why_and_ends_with_a_code_that_means_something() -> Resu
     Ok(())
 }
 
+/// A phone joins in with an account that a laptop opened, and any other client with its token. What cannot be meant makes no account.
+#[tokio::test]
+async fn an_account_is_used_from_several_devices() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    cli.register(&["alice", "bob"]).await?;
+    let made = cli.json(&["group", "create", "--as", "alice", "club"]).await?;
+    let group = made[0]["group_id"].as_u64().context("no group")?.to_string();
+    let added = cli.run(&["group", "add", "--as", "alice", &group, "bob"]).await?;
+    let added = String::from_utf8(added.stdout)?;
+    assert!(added.ends_with(": bob added\n"), "{added}");
+
+    cli.json(&["login", "--as", "bob-phone", "--device-of", "bob"]).await?;
+    let send = ["send", "--as", "bob-phone", "--group", &group, "from the phone"];
+    cli.json(&send).await?;
+    world.settled().await?;
+    for (profile, from) in [("alice", "bob"), ("bob", "you"), ("bob-phone", "you")] {
+        let read = cli.json(&["sync", "--as", profile]).await?;
+        let said = read.iter().filter(|message| message["content"] == "from the phone");
+        let said: Vec<&Value> = said.map(|message| &message["from"]).collect();
+        assert_eq!(said, [from], "{profile}");
+    }
+
+    let token = String::from_utf8(cli.run(&["token", "--as", "bob-phone"]).await?.stdout)?;
+    let api = wigwag_client::Api::new(world.stack.http_url.parse()?);
+    let me = api.with_token(token.trim()).me().await?;
+    assert_eq!(me.nickname, "bob");
+
+    for refused in [
+        ["login", "--as", "carol", "--device-of", "nobody"].as_slice(),
+        &["login", "--as", "alice", "--device-of", "bob"],
+        &["token", "--as", "carol"],
+        &["chat", "--as", "carol", "--group", &group],
+        &["group", "show", "--as", "alice", "club"],
+    ] {
+        let output = cli.run(refused).await?;
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{refused:?}: {why}");
+    }
+    let profiles = cli.json(&["profiles"]).await?;
+    assert_eq!(profiles.len(), 3, "{profiles:?}");
+    world.stop().await;
+    Ok(())
+}
+
 /// Three talk in a group. One leaves, and comes back when the others have talked on and a fourth was added; one leaves for good.
 #[expect(clippy::too_many_lines, reason = "one story")]
 async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {

@@ -14,9 +14,19 @@ use wigwag_client::{Api, ApiError, Code, Url};
 const TRIES: u32 = 5;
 
 /// A profile whose token the server accepts.
-pub(super) async fn prepare(context: &mut Context, name: &str, nickname: &str) -> Result<(Held, Url), Failure> {
+///
+/// `may_make`: an account may be made for a profile that does not exist.
+pub(super) async fn prepare(
+    context: &mut Context,
+    name: &str,
+    nickname: &str,
+    may_make: bool,
+) -> Result<(Held, Url), Failure> {
     let claim = context.profiles.claim(name)?;
-    let known = context.profiles.read(name)?;
+    let known = match context.profiles.read(name)? {
+        None if !may_make => Some(context.profiles.existing(name)?),
+        known => known,
+    };
     let (url, ws_url) = urls(&context.args, known.as_ref())?;
     let api = Api::new(url.clone());
     let Some(profile) = known else {

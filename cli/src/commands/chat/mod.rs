@@ -49,7 +49,9 @@ async fn prepare(context: &mut Context, args: &Chat) -> Result<Talk, Failure> {
         ));
     }
     let nickname = args.nickname.clone().unwrap_or_else(|| name.clone());
-    let (held, ws_url) = account::prepare(context, &name, &nickname).await?;
+    // A new account is in no group.
+    let may_make = args.group.is_none();
+    let (held, ws_url) = account::prepare(context, &name, &nickname, may_make).await?;
     let held = Arc::new(held);
     let me = held.get();
     let api = wigwag_client::Api::new(me.url.clone()).with_token(&me.token);

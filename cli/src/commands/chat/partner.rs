@@ -3,6 +3,7 @@
 use crate::Context;
 use crate::args::Chat;
 use crate::exit::Failure;
+use crate::hint;
 use crate::output::{plain, printable};
 use crate::profile::Profile;
 use crate::shown::Here;
@@ -26,7 +27,11 @@ pub(super) struct Partner {
 #[derive(Debug, Clone)]
 pub(super) enum Place {
     With(Partner),
-    Group { group_id: u64, name: String },
+    Group {
+        group_id: u64,
+        name: String,
+        dissolved: bool,
+    },
     Room(u64),
 }
 
@@ -42,8 +47,12 @@ impl Place {
                 let message = format!("you are not in group {group_id} any more");
                 return Err(Failure::refused(Some(Code::NOT_A_MEMBER), message));
             }
-            let name = group.name;
-            return Ok(Self::Group { group_id, name });
+            let (name, dissolved) = (group.name, group.dissolved);
+            return Ok(Self::Group {
+                group_id,
+                name,
+                dissolved,
+            });
         }
         args.room
             .map(Self::Room)
@@ -62,7 +71,18 @@ impl Place {
     pub(super) fn title(&self) -> String {
         match self {
             Self::With(partner) => format!("with {}", partner.name),
-            Self::Group { group_id, name } => format!("in group {group_id}, {}", printable(name)),
+            Self::Group {
+                group_id,
+                name,
+                dissolved,
+            } => {
+                let ended = if *dissolved {
+                    ", which is dissolved: nobody can send"
+                } else {
+                    ""
+                };
+                format!("in group {group_id}, {}{ended}", printable(name))
+            }
             Self::Room(room_id) => format!("in room {room_id}"),
         }
     }
@@ -71,7 +91,11 @@ impl Place {
     pub(super) fn to_json(&self) -> Value {
         match self {
             Self::With(partner) => json!({ "with": partner.name, "with_user_id": partner.user_id }),
-            Self::Group { group_id, name } => json!({ "group_id": group_id, "name": name }),
+            Self::Group {
+                group_id,
+                name,
+                dissolved,
+            } => json!({ "group_id": group_id, "name": name, "dissolved": dissolved }),
             Self::Room(room_id) => json!({ "room_id": room_id }),
         }
     }
@@ -121,9 +145,9 @@ async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<
 }
 
 fn tell(context: &mut Context, with: &str) -> Result<(), Failure> {
-    let command = format!(
-        "cargo run -p wigwag -- chat --as {with} --with {}",
-        context.args.profile
+    let command = hint::command(
+        &context.args,
+        &format!("chat --as {with} --with {}", context.args.profile),
     );
     let data = json!({ "for": with, "command": command });
     let line = format!("waiting for {with}: in another terminal run  {command}");

@@ -1,0 +1,66 @@
+//! Commands that a user is told to run: as this one was called, against the same server and profiles.
+
+use crate::args::Global;
+use std::env;
+
+/// A command line to paste. `rest` begins with the command.
+pub(crate) fn command(global: &Global, rest: &str) -> String {
+    written(&program(), global, rest)
+}
+
+/// What this command is called by.
+fn program() -> String {
+    // Cargo tells a program that it runs which package that is of.
+    if env::var_os("CARGO_PKG_NAME").is_some_and(|package| package == env!("CARGO_PKG_NAME")) {
+        return "cargo run -p wigwag --".to_owned();
+    }
+    env::args().next().unwrap_or_else(|| "wigwag".to_owned())
+}
+
+fn written(program: &str, global: &Global, rest: &str) -> String {
+    let url = global
+        .url
+        .as_ref()
+        .map(|url| format!(" --url {}", quoted(url.as_str())));
+    let ws_url = global
+        .ws_url
+        .as_ref()
+        .map(|url| format!(" --ws-url {}", quoted(url.as_str())));
+    let profiles = global.profile_dir.as_ref();
+    let profiles = profiles.map(|path| format!(" --profile-dir {}", quoted(&path.to_string_lossy())));
+    let flags: String = [url, ws_url, profiles].into_iter().flatten().collect();
+    format!("{program}{flags} {rest}")
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_repeated() {
+        let mut global = Global {
+            url: None,
+            ws_url: None,
+            json: true,
+            profile_dir: None,
+            profile: "alice".to_owned(),
+        };
+        assert_eq!(written("wigwag", &global, "me"), "wigwag me");
+        global.url = Some("http://127.0.0.1:4810/".parse().unwrap());
+        global.ws_url = Some("ws://127.0.0.1:4811/prod".parse().unwrap());
+        global.profile_dir = Some("/home/al ice's".into());
+        assert_eq!(
+            written("wigwag", &global, "chat --as bob --with alice"),
+            r"wigwag --url http://127.0.0.1:4810/ --ws-url ws://127.0.0.1:4811/prod --profile-dir '/home/al ice'\''s' chat --as bob --with alice"
+        );
+    }
+}
