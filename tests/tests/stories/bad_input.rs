@@ -1,4 +1,5 @@
 use anyhow::Result;
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wigwag_protocol::pb::{AckMsg, CmdType, Message, PullInputMsg, SyncInputMsg, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload, Request, limits};
@@ -266,6 +267,27 @@ async fn binary_frames_and_frames_over_32_kb_close_the_socket_as_on_aws() -> Res
         a.ask_raw(&"x".repeat(limits::FRAME_BYTES)).await?.code,
         Code::MALFORMED_FRAME.number()
     );
+    world.stop().await;
+    Ok(())
+}
+
+/// API Gateway knows text by its type and hands everything else on as base64; `curl -d` sends a form's type.
+#[tokio::test]
+async fn a_body_is_json_whatever_its_type_says() -> Result<()> {
+    let world = World::start().await?;
+    let ada = world.account("ada").await?;
+    let client = reqwest::Client::new();
+    let create = |body: &'static str| {
+        let request = client.post(format!("{}/group/create", world.stack.http_url));
+        let form = request.header("content-type", "application/x-www-form-urlencoded");
+        form.bearer_auth(&ada.token).body(body).send()
+    };
+    let made = create(r#"{"name":"club"}"#).await?;
+    assert_eq!(made.status(), 201);
+    let refused = create("name=club").await?;
+    assert_eq!(refused.status(), 400);
+    let failure: Value = refused.json().await?;
+    assert_eq!(failure["code"], Code::MALFORMED_FRAME.number());
     world.stop().await;
     Ok(())
 }
