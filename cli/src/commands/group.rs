@@ -176,13 +176,13 @@ fn told(
     context: &mut Context,
     event: &str,
     group_id: u64,
-    named: &Named<'_>,
+    called: &Named<'_>,
     outcome: &MembersChanged,
     [changed, unchanged]: [&str; 2],
 ) -> Result<(), Failure> {
     let data = json!({ "group_id": group_id, "changed": outcome.changed, "unchanged": outcome.unchanged });
     let part = |ids: &[u64], what: &str| {
-        let names: Vec<String> = ids.iter().map(|id| named.of(*id)).collect();
+        let names: Vec<String> = ids.iter().map(|id| called.of(*id)).collect();
         (!ids.is_empty()).then(|| format!("{} {what}", names.join(", ")))
     };
     let parts: Vec<String> = [part(&outcome.changed, changed), part(&outcome.unchanged, unchanged)]
