@@ -464,18 +464,18 @@ comes back here. Until then the tasks wait, for as long as the dead-letter queue
 
 Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN alone. From a profile of the
 AWS command line:  eval \"$(aws configure export-credentials --profile NAME --format env)\"
-An endpoint on this machine needs none. They must allow sqs:GetQueueAttributes, GetQueueUrl, ReceiveMessage,
+A queue on this machine needs none. They must allow sqs:GetQueueAttributes, GetQueueUrl, ReceiveMessage,
 ChangeMessageVisibility and ListDeadLetterSourceQueues; for --send-back also StartMessageMoveTask, ListMessageMoveTasks,
 DeleteMessage and SendMessage.
 
 Examples:
   wigwag redrive --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo
-  wigwag redrive --queue-url URL --endpoint-url http://127.0.0.1:4566 --send-back --json")]
+  wigwag redrive --queue-url http://127.0.0.1:4566/000000000000/local-FanoutQueue.fifo --send-back --json")]
 pub(crate) struct Redrive {
     /// The queue that the workers read, or its dead-letter queue
     #[arg(long, value_name = "URL")]
     pub(crate) queue_url: Url,
-    /// Where SQS is [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or the region's]
+    /// Where SQS is [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, where the queue is, or the region's]
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint_url: Option<Url>,
     /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the queue's]

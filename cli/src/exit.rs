@@ -161,7 +161,7 @@ impl Failure {
 }
 
 /// The cause at the bottom: "connection refused" rather than "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

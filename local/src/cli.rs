@@ -164,6 +164,7 @@ fn json_line(running: &Running, fault_seed: Option<u64>) -> String {
         "websocket_url": running.websocket_url,
         "http_url": running.http_url,
         "aws_endpoint_url": running.aws_endpoint_url,
+        "queue_urls": running.queue_urls(),
     });
     if let Some(seed) = fault_seed {
         line["fault_seed"] = json!(seed);
@@ -187,6 +188,12 @@ fn block(running: &Running, fault_seed: Option<u64>) -> String {
     }
     lines.push(format!("  AWS endpoint  {aws_endpoint_url}"));
     lines.push(format!("  Meter         {aws_endpoint_url}/_local/meter"));
+    lines.extend(
+        running
+            .queue_urls()
+            .values()
+            .map(|url| format!("  Queue         {url}")),
+    );
     if let Some(seed) = fault_seed {
         lines.push(format!(
             "  Faults        {aws_endpoint_url}/_local/faults (seed {seed})"

@@ -310,6 +310,15 @@ fn serve(stack: template::Stack, ports: Ports, engines: Engines, options: &Optio
 }
 
 impl Running {
+    /// The URLs of the template's queues, by logical id.
+    pub fn queue_urls(&self) -> BTreeMap<&str, String> {
+        let url = |name: &str| format!("{}/{}/{name}", self.aws_endpoint_url, lambda::ACCOUNT_ID);
+        let queues = self.stack.queues.iter();
+        queues
+            .map(|queue| (queue.logical_id.as_str(), url(&queue.name)))
+            .collect()
+    }
+
     /// What the stack has done so far.
     pub fn meter(&self) -> &Meter {
         &self.meter

@@ -253,6 +253,7 @@ async fn a_function_gets_the_url_of_a_queue_on_this_machine() {
     let order = json!({"do": {"environment": true}});
     let variables = queues.stack.lambda().invoke("Reporter", &order).await.unwrap();
     let expected = format!("{}/000000000000/local-Failing", queues.stack.aws_endpoint_url);
+    assert_eq!(queues.stack.queue_urls()["Failing"], expected);
     assert_eq!(variables["QUEUE_URL"], expected);
     assert_eq!(variables["QUEUE_NAME"], "local-Failing");
     queues.stack.stop().await;

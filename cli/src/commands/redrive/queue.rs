@@ -1,7 +1,7 @@
 //! The two queues, in the terms of SQS.
 
 use crate::args::Redrive;
-use crate::exit::Failure;
+use crate::exit::{Failure, innermost};
 use anyhow::Context as _;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region};
@@ -246,7 +246,9 @@ fn client(args: &Redrive) -> Result<Client, Failure> {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint = match &args.endpoint_url {
         Some(url) => Some(url.as_str().to_owned()),
-        None => set("AWS_ENDPOINT_URL_SQS").or_else(|| set("AWS_ENDPOINT_URL")),
+        None => set("AWS_ENDPOINT_URL_SQS")
+            .or_else(|| set("AWS_ENDPOINT_URL"))
+            .or_else(|| stand_in(&args.queue_url)),
     };
     let is_local = endpoint.as_deref().is_some_and(is_on_this_machine);
     let region = args.region.clone();
@@ -273,6 +275,15 @@ fn client(args: &Redrive) -> Result<Client, Failure> {
         .http_client(wigwag_https::client());
     config.set_endpoint_url(endpoint);
     Ok(Client::from_conf(config.build()))
+}
+
+/// Where a queue is that is not on AWS: what stands in for SQS there has one endpoint for its URLs and its calls.
+fn stand_in(queue_url: &Url) -> Option<String> {
+    let is_aws = queue_url.host_str().is_some_and(|host| {
+        let host = host.trim_end_matches(".cn");
+        host.ends_with(".amazonaws.com") || host.ends_with(".api.aws")
+    });
+    (!is_aws).then(|| queue_url.origin().ascii_serialization())
 }
 
 fn is_on_this_machine(url: &str) -> bool {
@@ -302,7 +313,7 @@ where
             Failure::refused(None, format!("SQS refused: {code}: {message}"))
         }
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-            Failure::Unreachable(format!("cannot reach SQS: {}", DisplayErrorContext(&error)))
+            Failure::Unreachable(format!("cannot reach SQS: {}", innermost(&error)))
         }
         _ => Failure::Other(anyhow::anyhow!("SQS: {}", DisplayErrorContext(&error))),
     }
@@ -319,6 +330,23 @@ mod tests {
         assert_eq!(region(url).as_deref(), Some("eu-central-1"));
         assert_eq!(region("http://127.0.0.1:4566/000000000000/q.fifo"), None);
         assert_eq!(region("https://sqs.example.org/1/q"), None);
+    }
+
+    #[test]
+    fn a_queue_that_is_not_on_aws_is_asked_where_it_is() {
+        let endpoint = |url: &str| stand_in(&url.parse().unwrap());
+        assert_eq!(
+            endpoint("http://127.0.0.1:4566/000000000000/q.fifo").as_deref(),
+            Some("http://127.0.0.1:4566")
+        );
+        for url in [
+            "https://sqs.eu-central-1.amazonaws.com/1/q.fifo",
+            "https://sqs.cn-north-1.amazonaws.com.cn/1/q.fifo",
+            "https://eu-central-1.queue.amazonaws.com/1/q.fifo",
+            "https://sqs.eu-central-1.api.aws/1/q.fifo",
+        ] {
+            assert_eq!(endpoint(url), None, "{url}");
+        }
     }
 
     #[test]
