@@ -32,6 +32,8 @@ enum Known {
 pub(crate) struct Names {
     api: Api,
     known: HashMap<u64, Known>,
+    /// Of groups; `None` for those that the server tells nothing of.
+    groups: HashMap<u64, Option<String>>,
 }
 
 impl Names {
@@ -40,6 +42,7 @@ impl Names {
         Self {
             api,
             known: HashMap::new(),
+            groups: HashMap::new(),
         }
     }
 
@@ -62,6 +65,24 @@ impl Names {
         match self.known(user_id).await? {
             Known::Given(name) | Known::Nickname(name) => Some(name),
         }
+    }
+
+    /// A group is called so from now on.
+    pub(crate) fn call_group(&mut self, group_id: u64, name: &str) {
+        self.groups.insert(group_id, Some(name.to_owned()));
+    }
+
+    /// What a group is called, with its id, which is what commands take.
+    pub(crate) async fn of_group(&mut self, group_id: u64) -> String {
+        let name = match self.groups.get(&group_id) {
+            Some(name) => name.clone(),
+            None => {
+                let name = self.api.group(group_id).await.ok().map(|group| group.name);
+                self.groups.insert(group_id, name.clone());
+                name
+            }
+        };
+        name.map_or_else(|| group_id.to_string(), |name| format!("{name} ({group_id})"))
     }
 
     async fn known(&mut self, user_id: u64) -> Option<&Known> {

@@ -39,12 +39,17 @@ pub(crate) async fn message(
     here: Here,
     message: &Message,
 ) -> Result<(), Failure> {
+    if let Some(change) = &message.group_change
+        && !change.name.is_empty()
+    {
+        names.call_group(message.receiver_id, &change.name);
+    }
     let own = message.sender_id == me;
     let from = name(names, me, message.sender_id).await;
     let there = Here::of(message, me);
     let place = match there {
         _ if there == here => String::new(),
-        Here::Group(id) => format!(" (in group {id})"),
+        Here::Group(id) => format!(" (in group {})", printable(&names.of_group(id).await)),
         Here::Room(id) => format!(" (in room {id})"),
         Here::Peer(id) if own => format!(" to {}", printable(&names.of(id).await)),
         Here::Peer(_) if here == Here::Nowhere => String::new(),
@@ -156,6 +161,14 @@ mod tests {
     use wigwag_client::Api;
 
     const ME: u64 = 1;
+
+    #[tokio::test]
+    async fn a_group_is_called_as_it_was_named_last() {
+        let mut names = names();
+        assert_eq!(names.of_group(7).await, "7");
+        names.call_group(7, "club");
+        assert_eq!(names.of_group(7).await, "club (7)");
+    }
 
     fn names() -> Names {
         // Nobody answers there, so what is not named here stays an id.

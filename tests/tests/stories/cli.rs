@@ -512,7 +512,7 @@ async fn a_group_is_run_from_the_command_line() -> Result<()> {
         "muted you for 10 min",
         "let you send again",
         "turned the group into a super group",
-        "you (in group",
+        "you (in group book club (",
         "left",
     ] {
         assert!(said.lines().any(|text| text.contains(line)), "{line}: {said}");
