@@ -1,0 +1,33 @@
+//! Parameters.
+
+use super::*;
+
+#[test]
+fn an_unknown_parameter_is_named_with_those_that_exist() {
+    let options = Options {
+        parameters: BTreeMap::from([("Stag".to_owned(), "x".to_owned())]),
+        ..Options::default()
+    };
+    let text = "{Parameters: {Stage: {Type: String, Default: a}}, Resources: {A: {Type: AWS::IAM::Role}}}";
+    assert_eq!(
+        read_with(text, &options),
+        Err(vec![
+            "parameter Stag: the template has no such parameter; it has Stage".to_owned()
+        ])
+    );
+}
+
+#[test]
+fn what_refers_to_a_bad_parameter_has_no_problem_of_its_own() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Parameters: { Size: { Type: Number, Default: many } }
+Globals: { Function: { Runtime: provided.al2023, MemorySize: !Ref Size } }
+Resources:
+  Work:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: work } }
+    Properties: { FunctionName: !Sub 'work-${Size}' }
+";
+    check_problems([(text, "parameter Size: \"many\" is not a number")]);
+}
