@@ -74,15 +74,14 @@ impl Names {
 
     /// What a group is called, with its id, which is what commands take.
     pub(crate) async fn of_group(&mut self, group_id: u64) -> String {
-        let name = match self.groups.get(&group_id) {
-            Some(name) => name.clone(),
-            None => {
-                let name = self.api.group(group_id).await.ok().map(|group| group.name);
-                self.groups.insert(group_id, name.clone());
-                name
-            }
-        };
-        name.map_or_else(|| group_id.to_string(), |name| format!("{name} ({group_id})"))
+        if !self.groups.contains_key(&group_id) {
+            let group = self.api.group(group_id).await;
+            self.groups.insert(group_id, group.ok().map(|group| group.name));
+        }
+        match self.groups.get(&group_id) {
+            Some(Some(name)) => format!("{name} ({group_id})"),
+            _ => group_id.to_string(),
+        }
     }
 
     async fn known(&mut self, user_id: u64) -> Option<&Known> {

@@ -1,17 +1,20 @@
 //! ACK from a device: it has everything up to a seq.
 
 use crate::Call;
+use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Error};
-use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::devices::Positioned;
 
 /// Notes the device's position, which only advances. Answered with the position that was asked for.
 pub(crate) async fn ack(call: &Call<'_>, caller: &Caller, ack: &AckMsg) -> Result<Reply, Error> {
-    if ack.r#type != i32::from(AckType::Push) || !(1..=MAX_INTEGER).contains(&ack.seq) {
-        return Ok(Reply::refused(CmdType::Ack, Code::INVALID_FIELD));
+    if ack.r#type != i32::from(AckType::Push) {
+        return Ok(Reply::refused(CmdType::Ack, Wrong::field("type")));
+    }
+    if let Err(wrong) = fields::id("seq", ack.seq) {
+        return Ok(Reply::refused(CmdType::Ack, wrong));
     }
     let answer = |seq| {
         Payload::Ack(AckMsg {

@@ -5,6 +5,7 @@
 //! What is refused is answered with a code; an `Err` is left for what breaks before an answer can be written.
 
 mod ack;
+mod fields;
 mod group;
 mod heartbeat;
 mod login;

@@ -12,7 +12,7 @@ use wigwag_store::head::Connection;
 /// Answered with an ACK that names the user's highest seq. The frame's encoding becomes that of pushes. The same device may
 /// say it again, when it missed the answer. The connection is attached first: one that counts as signed in can be pushed to.
 pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &LoginMsg) -> Result<Reply, Error> {
-    let refused = |code| Ok(Reply::refused(CmdType::Ack, code));
+    let refused = |code: Code| Ok(Reply::refused(CmdType::Ack, code));
     let Some(keys) = &call.state.login_keys else {
         let code = if caller.is_some() {
             Code::ALREADY_SIGNED_IN

@@ -1,11 +1,12 @@
 //! MESSAGE: a message on its way up. Checked here, made durable by the store, pushed, acknowledged.
 
+use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::{Call, group, room};
 use std::sync::Arc;
 use wigwag_edge::push::{Content, Push, Target};
 use wigwag_edge::{Caller, Error};
-use wigwag_protocol::limits::{CONTENT_BYTES, MAX_INTEGER};
+use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, MessageType, SessionType, UpMsg};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::head::Head;
@@ -26,7 +27,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
     let connected_at_ms = call.event.request_context.connected_at.unsigned_abs();
     let (draft, to, receiver) = match draft(caller, up, connected_at_ms) {
         Ok(checked) => checked,
-        Err(code) => return Ok(refused(client_id, &code.into())),
+        Err(wrong) => return Ok(refused(client_id, wrong, &wrong.code.into())),
     };
     let result = match to {
         To::Peer => to_peer(call, caller, &draft, receiver).await,
@@ -35,7 +36,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
     };
     match result {
         Ok(accepted) => Ok(acknowledged(&draft, &accepted)),
-        Err(SendError::Refused(refusal)) => Ok(refused(client_id, &refusal)),
+        Err(SendError::Refused(refusal)) => Ok(refused(client_id, refusal.code, &refusal)),
         Err(SendError::Store(error)) => Err(error.into()),
         Err(error) => Err(error.into()),
     }
@@ -98,36 +99,38 @@ pub(crate) fn pushes_to_own(
 
 /// Checks a message by what it says of itself. A client that names no session numbers within its connection. What is said in a
 /// room is not kept, so nothing is numbered there: its `client_id` is echoed alone.
-fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To, UserId), Code> {
-    let message = up.msg.ok_or(Code::INVALID_FIELD)?;
+fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To, UserId), Wrong> {
+    let message = up.msg.ok_or(Wrong::field("msg"))?;
     let to = match SessionType::try_from(message.session_type) {
         Ok(SessionType::Single) => To::Peer,
         Ok(SessionType::Group) => To::Group,
         Ok(SessionType::Room) => To::Room,
-        Ok(SessionType::Unspecified) | Err(_) => return Err(Code::SESSION_TYPE_UNSUPPORTED),
+        Ok(SessionType::Unspecified) | Err(_) => return Err(Code::SESSION_TYPE_UNSUPPORTED.into()),
     };
     if message.sender_id != 0 && message.sender_id != caller.user {
-        return Err(Code::SENDER_MISMATCH);
+        return Err(Code::SENDER_MISMATCH.into());
     }
     if to == To::Peer && message.receiver_id == caller.user {
-        return Err(Code::SEND_TO_SELF);
+        return Err(Code::SEND_TO_SELF.into());
     }
     // A change of a group is told by the server alone.
     let known_type = matches!(
         MessageType::try_from(message.message_type),
         Ok(MessageType::Text | MessageType::Picture | MessageType::Voice)
     );
-    let lowest_id = u64::from(to != To::Room);
-    let in_range = (1..=MAX_INTEGER).contains(&message.receiver_id)
-        && (lowest_id..=MAX_INTEGER).contains(&up.client_id)
-        && up.session <= MAX_INTEGER;
-    if !known_type || !in_range {
-        return Err(Code::INVALID_FIELD);
+    if !known_type {
+        return Err(Wrong::field("message_type"));
     }
+    fields::id("receiver_id", message.receiver_id)?;
+    match to {
+        To::Peer | To::Group => fields::id("client_id", up.client_id)?,
+        To::Room => fields::number("client_id", up.client_id)?,
+    };
+    fields::number("session", up.session)?;
     match message.content.len() {
-        0 => return Err(Code::CONTENT_EMPTY),
+        0 => return Err(Code::CONTENT_EMPTY.into()),
         1..=CONTENT_BYTES => {}
-        _ => return Err(Code::CONTENT_TOO_LARGE),
+        _ => return Err(Code::CONTENT_TOO_LARGE.into()),
     }
     let session = if up.session == 0 { connected_at_ms } else { up.session };
     let draft = Draft {
@@ -156,7 +159,8 @@ fn acknowledged(draft: &Draft, accepted: &Accepted) -> Reply {
     Reply::ok(CmdType::Ack, Payload::Ack(ack))
 }
 
-pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
+/// `wrong` says why in more words where there are more.
+pub(crate) fn refused(client_id: u64, wrong: impl Into<Wrong>, refusal: &Refusal) -> Reply {
     let ack = AckMsg {
         r#type: AckType::Up.into(),
         client_id,
@@ -164,7 +168,7 @@ pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
         expected_client_id: refusal.expected.unwrap_or(0),
         ..AckMsg::default()
     };
-    Reply::refused_with(CmdType::Ack, refusal.code, Payload::Ack(ack))
+    Reply::refused_with(CmdType::Ack, wrong, Payload::Ack(ack))
 }
 
 #[cfg(test)]
@@ -200,28 +204,29 @@ mod tests {
     #[test]
     fn a_message_is_checked_by_what_it_says_of_itself() {
         let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, ..)| draft.key.session);
+        let field = |name| Err(Wrong::field(name));
         assert_eq!(of(|_| {}), Ok(9));
         assert_eq!(of(|message| message.sender_id = 0), Ok(9));
-        assert_eq!(of(|message| message.sender_id = 3), Err(Code::SENDER_MISMATCH));
-        assert_eq!(of(|message| message.receiver_id = 1), Err(Code::SEND_TO_SELF));
-        assert_eq!(of(|message| message.receiver_id = 0), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|message| message.receiver_id = 1 << 53), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|message| message.message_type = 0), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|message| message.message_type = 4), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|message| message.message_type = 77), Err(Code::INVALID_FIELD));
+        assert_eq!(of(|message| message.sender_id = 3), Err(Code::SENDER_MISMATCH.into()));
+        assert_eq!(of(|message| message.receiver_id = 1), Err(Code::SEND_TO_SELF.into()));
+        assert_eq!(of(|message| message.receiver_id = 0), field("receiver_id"));
+        assert_eq!(of(|message| message.receiver_id = 1 << 53), field("receiver_id"));
+        assert_eq!(of(|message| message.message_type = 0), field("message_type"));
+        assert_eq!(of(|message| message.message_type = 4), field("message_type"));
+        assert_eq!(of(|message| message.message_type = 77), field("message_type"));
         assert_eq!(
             of(|message| message.session_type = 4),
-            Err(Code::SESSION_TYPE_UNSUPPORTED)
+            Err(Code::SESSION_TYPE_UNSUPPORTED.into())
         );
         assert_eq!(
             of(|message| message.session_type = 0),
-            Err(Code::SESSION_TYPE_UNSUPPORTED)
+            Err(Code::SESSION_TYPE_UNSUPPORTED.into())
         );
-        assert_eq!(of(|message| message.content.clear()), Err(Code::CONTENT_EMPTY));
+        assert_eq!(of(|message| message.content.clear()), Err(Code::CONTENT_EMPTY.into()));
         assert_eq!(of(|message| message.content = vec![0; CONTENT_BYTES]), Ok(9));
         assert_eq!(
             of(|message| message.content = vec![0; CONTENT_BYTES + 1]),
-            Err(Code::CONTENT_TOO_LARGE)
+            Err(Code::CONTENT_TOO_LARGE.into())
         );
         assert_eq!(
             draft(
@@ -233,7 +238,7 @@ mod tests {
                 },
                 9
             ),
-            Err(Code::INVALID_FIELD)
+            Err(Wrong::field("msg"))
         );
         assert_eq!(
             draft(
@@ -244,7 +249,7 @@ mod tests {
                 },
                 9
             ),
-            Err(Code::INVALID_FIELD)
+            Err(Wrong::field("client_id"))
         );
     }
 
@@ -259,9 +264,9 @@ mod tests {
             draft(&caller(), up, 9).map(|(_, to, receiver)| (to, receiver))
         };
         assert_eq!(to(2, 1), Ok((To::Group, 1)));
-        assert_eq!(to(2, 0), Err(Code::INVALID_FIELD));
+        assert_eq!(to(2, 0), Err(Wrong::field("client_id")));
         assert_eq!(to(3, 0), Ok((To::Room, 1)));
-        assert_eq!(to(3, 1 << 53), Err(Code::INVALID_FIELD));
+        assert_eq!(to(3, 1 << 53), Err(Wrong::field("client_id")));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! PULL: a range of one conversation.
 
 use crate::Call;
+use crate::fields;
 use crate::reply::Reply;
 use crate::sync::limit;
 use wigwag_edge::{Caller, Error, groups};
-use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_protocol::pb::{CmdType, PullInputMsg, PullOutputMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::groups::ChangeError;
@@ -13,15 +13,18 @@ use wigwag_store::messages::HistoryRange;
 /// Answered with a page; one that is asked for newest first leaves out what is still being written. Of a group, what the caller may
 /// read.
 pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -> Result<Reply, Error> {
-    let refused = |code| Ok(Reply::refused(CmdType::Pull, code));
+    let refused = |code: Code| Ok(Reply::refused(CmdType::Pull, code));
     let is_group = match SessionType::try_from(pull.session_type) {
         Ok(SessionType::Single) => false,
         Ok(SessionType::Group) => true,
         _ => return refused(Code::SESSION_TYPE_UNSUPPORTED),
     };
     let target = pull.target_id;
-    if !(1..=MAX_INTEGER).contains(&target) || pull.begin_seq > MAX_INTEGER || pull.end_seq > MAX_INTEGER {
-        return refused(Code::INVALID_FIELD);
+    let checked = fields::id("target_id", target)
+        .and_then(|_| fields::number("begin_seq", pull.begin_seq))
+        .and_then(|_| fields::number("end_seq", pull.end_seq));
+    if let Err(wrong) = checked {
+        return Ok(Reply::refused(CmdType::Pull, wrong));
     }
     let range = HistoryRange {
         begin_seq: pull.begin_seq,

@@ -1,5 +1,6 @@
 //! Answers, before they know which request they belong to.
 
+use crate::fields::Wrong;
 use wigwag_edge::KeyError;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, OutputFrame, Payload};
@@ -10,6 +11,8 @@ use wigwag_store::StoreError;
 pub(crate) struct Reply {
     cmd: CmdType,
     code: Code,
+    /// The field that a refusal is about.
+    field: Option<&'static str>,
     payload: Payload,
 }
 
@@ -18,27 +21,34 @@ impl Reply {
         Self {
             cmd,
             code: Code::OK,
+            field: None,
             payload,
         }
     }
 
-    pub(crate) fn refused(cmd: CmdType, code: Code) -> Self {
+    pub(crate) fn refused(cmd: CmdType, wrong: impl Into<Wrong>) -> Self {
+        Self::refused_with(cmd, wrong, Payload::None)
+    }
+
+    pub(crate) fn refused_with(cmd: CmdType, wrong: impl Into<Wrong>, payload: Payload) -> Self {
+        let Wrong { code, field } = wrong.into();
         Self {
             cmd,
             code,
-            payload: Payload::None,
+            field,
+            payload,
         }
-    }
-
-    pub(crate) fn refused_with(cmd: CmdType, code: Code, payload: Payload) -> Self {
-        Self { cmd, code, payload }
     }
 
     pub(crate) fn into_output(self, request_id: u64) -> OutputFrame {
-        match self.code {
-            Code::OK => OutputFrame::new(self.cmd, request_id, self.payload),
-            code => OutputFrame::refusal(self.cmd, request_id, code, self.payload),
+        if self.code == Code::OK {
+            return OutputFrame::new(self.cmd, request_id, self.payload);
         }
+        let mut output = OutputFrame::refusal(self.cmd, request_id, self.code, self.payload);
+        if let Some(field) = self.field {
+            output.code_msg = format!("{}: {field}", output.code_msg);
+        }
+        output
     }
 }
 

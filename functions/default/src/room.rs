@@ -1,10 +1,10 @@
 //! `ENTER_ROOM`, `LEAVE_ROOM`, and MESSAGE to a room: nothing of it is kept, workers push it to who is in the room.
 
 use crate::Call;
+use crate::fields;
 use crate::message::refused;
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Error, connection};
-use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, RoomMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::RoomId;
@@ -15,8 +15,8 @@ use wigwag_store::send::Draft;
 /// Answered with the room, and the one that was left for it.
 pub(crate) async fn enter(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Error> {
     let room_id = room.room_id;
-    if !(1..=MAX_INTEGER).contains(&room_id) {
-        return Ok(Reply::refused(CmdType::EnterRoom, Code::INVALID_FIELD));
+    if let Err(wrong) = fields::id("room_id", room_id) {
+        return Ok(Reply::refused(CmdType::EnterRoom, wrong));
     }
     let context = &call.event.request_context;
     let id = connection::id(context)?;
@@ -71,7 +71,7 @@ pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: R
         ..Message::default()
     };
     if !relay(call, caller, room, RoomContent::Message(message)).await? {
-        return Ok(refused(client_id, &Code::NOT_IN_ROOM.into()));
+        return Ok(refused(client_id, Code::NOT_IN_ROOM, &Code::NOT_IN_ROOM.into()));
     }
     let ack = AckMsg {
         r#type: AckType::Relayed.into(),

@@ -1,12 +1,13 @@
 //! SIGNAL: something for who is online now, kept nowhere. To a user it is pushed from here, to a room by the workers.
 
 use crate::Call;
+use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::room;
 use std::sync::Arc;
 use wigwag_edge::push::{Content, Push, Target};
 use wigwag_edge::{Caller, Error};
-use wigwag_protocol::limits::{CONTENT_BYTES, MAX_INTEGER};
+use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, SessionType, SignalMsg, SignalType};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::TimelineId;
@@ -16,7 +17,7 @@ use wigwag_store::fanout::RoomContent;
 pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Error> {
     let to = match check(caller, &signal) {
         Ok(to) => to,
-        Err(code) => return Ok(Reply::refused(CmdType::Ack, code)),
+        Err(wrong) => return Ok(Reply::refused(CmdType::Ack, wrong)),
     };
     let room = signal.receiver_id;
     let signal = SignalMsg {
@@ -72,24 +73,23 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<
 }
 
 /// Checks a signal by what it says of itself.
-fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Code> {
+fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Wrong> {
     let Ok(to @ (SessionType::Single | SessionType::Room)) = SessionType::try_from(signal.session_type) else {
-        return Err(Code::SESSION_TYPE_UNSUPPORTED);
+        return Err(Code::SESSION_TYPE_UNSUPPORTED.into());
     };
     if signal.sender_id != 0 && signal.sender_id != caller.user {
-        return Err(Code::SENDER_MISMATCH);
+        return Err(Code::SENDER_MISMATCH.into());
     }
     if to == SessionType::Single && signal.receiver_id == caller.user {
-        return Err(Code::SEND_TO_SELF);
+        return Err(Code::SEND_TO_SELF.into());
     }
-    if !(1..=MAX_INTEGER).contains(&signal.receiver_id) {
-        return Err(Code::INVALID_FIELD);
-    }
+    fields::id("receiver_id", signal.receiver_id)?;
     match (SignalType::try_from(signal.signal_type), signal.content.len()) {
         (Ok(SignalType::Typing), 0) | (Ok(SignalType::Realtime), 1..=CONTENT_BYTES) => Ok(to),
-        (Ok(SignalType::Realtime), 0) => Err(Code::CONTENT_EMPTY),
-        (Ok(SignalType::Realtime), _) => Err(Code::CONTENT_TOO_LARGE),
-        (Ok(SignalType::Typing | SignalType::Unspecified) | Err(_), _) => Err(Code::INVALID_FIELD),
+        (Ok(SignalType::Realtime), 0) => Err(Code::CONTENT_EMPTY.into()),
+        (Ok(SignalType::Realtime), _) => Err(Code::CONTENT_TOO_LARGE.into()),
+        (Ok(SignalType::Typing), _) => Err(Wrong::field("content")),
+        (Ok(SignalType::Unspecified) | Err(_), _) => Err(Wrong::field("signal_type")),
     }
 }
 
@@ -127,17 +127,17 @@ mod tests {
         };
         assert_eq!(of(|_| {}), Ok(SessionType::Single));
         assert_eq!(realtime(1), Ok(SessionType::Room));
-        assert_eq!(realtime(0), Err(Code::CONTENT_EMPTY));
-        assert_eq!(realtime(CONTENT_BYTES + 1), Err(Code::CONTENT_TOO_LARGE));
-        assert_eq!(of(|signal| signal.content = vec![0]), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|signal| signal.signal_type = 0), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|signal| signal.signal_type = 9), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|signal| signal.receiver_id = 1), Err(Code::SEND_TO_SELF));
-        assert_eq!(of(|signal| signal.receiver_id = 0), Err(Code::INVALID_FIELD));
-        assert_eq!(of(|signal| signal.sender_id = 2), Err(Code::SENDER_MISMATCH));
+        assert_eq!(realtime(0), Err(Code::CONTENT_EMPTY.into()));
+        assert_eq!(realtime(CONTENT_BYTES + 1), Err(Code::CONTENT_TOO_LARGE.into()));
+        assert_eq!(of(|signal| signal.content = vec![0]), Err(Wrong::field("content")));
+        assert_eq!(of(|signal| signal.signal_type = 0), Err(Wrong::field("signal_type")));
+        assert_eq!(of(|signal| signal.signal_type = 9), Err(Wrong::field("signal_type")));
+        assert_eq!(of(|signal| signal.receiver_id = 1), Err(Code::SEND_TO_SELF.into()));
+        assert_eq!(of(|signal| signal.receiver_id = 0), Err(Wrong::field("receiver_id")));
+        assert_eq!(of(|signal| signal.sender_id = 2), Err(Code::SENDER_MISMATCH.into()));
         assert_eq!(
             of(|signal| signal.session_type = 2),
-            Err(Code::SESSION_TYPE_UNSUPPORTED)
+            Err(Code::SESSION_TYPE_UNSUPPORTED.into())
         );
     }
 }

@@ -1,9 +1,10 @@
 //! SYNC: what came into the inbox after a cursor.
 
 use crate::Call;
+use crate::fields;
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Error};
-use wigwag_protocol::limits::{MAX_INTEGER, PAGE_MESSAGES};
+use wigwag_protocol::limits::PAGE_MESSAGES;
 use wigwag_protocol::pb::{CmdType, SyncInputMsg, SyncOutputMsg};
 use wigwag_protocol::{Code, Payload};
 
@@ -12,8 +13,8 @@ pub(crate) const DEFAULT_LIMIT: u32 = 50;
 
 /// Answered with a page whose cursor never passes what is still being written.
 pub(crate) async fn sync(call: &Call<'_>, caller: &Caller, sync: SyncInputMsg) -> Result<Reply, Error> {
-    if sync.seq > MAX_INTEGER {
-        return Ok(Reply::refused(CmdType::Sync, Code::INVALID_FIELD));
+    if let Err(wrong) = fields::number("seq", sync.seq) {
+        return Ok(Reply::refused(CmdType::Sync, wrong));
     }
     let read = call
         .state

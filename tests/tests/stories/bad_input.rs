@@ -26,6 +26,19 @@ async fn every_bad_frame_is_refused_with_its_code_and_nothing_is_lost() -> Resul
         assert_eq!((output.code, output.retryable), (code.number(), false), "{frame}");
         assert!(!output.code_msg.is_empty());
     }
+    for (frame, field) in [
+        (r#"{"type":"ENTER_ROOM","data":{"room_id":0}}"#, "room_id"),
+        (r#"{"type":"ACK","data":{"type":"ACK_TYPE_PUSH","seq":0}}"#, "seq"),
+        (
+            r#"{"type":"PULL","data":{"session_type":"SESSION_TYPE_GROUP"}}"#,
+            "target_id",
+        ),
+        (r#"{"type":"MESSAGE","data":{"client_id":1}}"#, "msg"),
+    ] {
+        let output = a.ask_raw(frame).await?;
+        assert_eq!(output.code, Code::INVALID_FIELD.number(), "{frame}");
+        assert!(output.code_msg.ends_with(&format!(": {field}")), "{}", output.code_msg);
+    }
     let deep = format!("{}1{}", "{\"data\":".repeat(2000), "}".repeat(2000));
     assert_eq!(a.ask_raw(&deep).await?.code, Code::MALFORMED_FRAME.number());
     a.tell(bob.user_id, 1, "still works").await?;
