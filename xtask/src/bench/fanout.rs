@@ -92,13 +92,23 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
 const GROUP: GroupId = 7;
 
+/// Members that are made between two lines of progress.
+const AT_A_TIME: u64 = 5000;
+
 async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
     eprintln!("{members} members: making them");
     let world = World::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
     })
     .await?;
-    let users = world.crowd(1, members).await?;
+    let mut users = Vec::new();
+    while (users.len() as u64) < members {
+        let made = users.len() as u64;
+        users.extend(world.crowd(1 + made, AT_A_TIME.min(members - made)).await?);
+        if members > AT_A_TIME {
+            eprintln!("{members} members: {} of them there", users.len());
+        }
+    }
     world.group_of(GROUP, &users, arguments.super_group).await?;
     let online = online(members, arguments.online);
     eprintln!("{members} members: connecting {}", online.len() + 1);
