@@ -30,6 +30,10 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
 }
 
+/// Place for one invocation; free again when it is dropped.
+#[derive(Debug)]
+pub struct Slot(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
 #[derive(Debug)]
 struct Idle {
     process: Process,
@@ -52,10 +56,13 @@ impl Pool {
         pool
     }
 
-    /// Runs one invocation to its end.
-    pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+    /// Runs one invocation to its end; in this slot, or in one that it waits for.
+    pub(super) async fn invoke(&self, event: Bytes, slot: Option<Slot>) -> Result<Bytes, InvokeError> {
         let _reserved = self.reserve()?;
-        let _slot = self.slot().await?;
+        let _slot = match slot {
+            Some(slot) => slot,
+            None => self.slot().await?,
+        };
         for _ in 0..OFFERS {
             let (process, init) = match self.take() {
                 Some(process) => (process, None),
@@ -123,11 +130,10 @@ impl Pool {
             .map_err(|_| InvokeError::Throttled)
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
-        Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| InvokeError::Stopping)
+    /// Waits for a slot.
+    pub(super) async fn slot(&self) -> Result<Slot, InvokeError> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        slot.map(Slot).map_err(|_| InvokeError::Stopping)
     }
 
     /// The live idle process that was used last.

@@ -225,8 +225,11 @@ impl Sqs {
             woken.as_mut().enable();
             let (found, visible_in) = self.with(|queues, now_ms| {
                 let found = look(queues, now_ms)?;
+                if found.is_some() {
+                    return Ok((found, None));
+                }
                 let next_ms = queues.queue(queue)?.next_visible_ms(now_ms);
-                Ok((found, next_ms.map(|next_ms| Duration::from_millis(next_ms - now_ms))))
+                Ok((None, next_ms.map(|next_ms| Duration::from_millis(next_ms - now_ms))))
             })?;
             if is_last || found.is_some() {
                 return Ok(found);
