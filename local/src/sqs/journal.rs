@@ -139,7 +139,7 @@ fn write_new(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
         .open(path)?;
     let line = line(&queues.snapshot())?;
     write_all(&mut file, &line)?;
-    file.sync_all()?;
+    sync(&file)?;
     Ok((file, u64::try_from(line.len()).unwrap_or(u64::MAX)))
 }
 
@@ -154,8 +154,13 @@ fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     io::Write::write_all(file, bytes)
 }
 
+#[cfg(not(test))]
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
 #[cfg(test)]
-use tests::write_all;
+use tests::{sync, write_all};
 
 #[cfg(test)]
 mod tests;

@@ -249,6 +249,36 @@ async fn bad_requests_get_the_errors_of_sqs() {
 }
 
 #[tokio::test]
+async fn a_member_that_is_null_is_as_good_as_none() {
+    let account = Account::new();
+    account.create("q", json!({"DelaySeconds": null})).await;
+    let request = json!({
+        "QueueUrl": url("q"), "MessageBody": "a", "DelaySeconds": null, "MessageAttributes": null,
+        "MessageSystemAttributes": {"AWSTraceHeader": null}, "MessageGroupId": null,
+    });
+    account.ok("SendMessage", request).await;
+    let entries = json!([{"Id": "1", "MessageBody": "b", "MessageAttributes": null}]);
+    account
+        .ok("SendMessageBatch", json!({"QueueUrl": url("q"), "Entries": entries}))
+        .await;
+    let request =
+        json!({"QueueUrl": url("q"), "AttributeNames": null, "WaitTimeSeconds": null, "MaxNumberOfMessages": 10});
+    assert_eq!(
+        account.ok("ReceiveMessage", request).await["Messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        account
+            .code("SendMessage", json!({"QueueUrl": url("q"), "MessageBody": null}))
+            .await,
+        Code::MissingParameter
+    );
+}
+
+#[tokio::test]
 async fn queues_are_made_found_listed_set_and_deleted() {
     let account = Account::new();
     for name in ["a1", "a2", "b"] {

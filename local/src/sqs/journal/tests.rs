@@ -25,6 +25,12 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Nothing: thousands of files are made here, and no machine crashes.
+#[expect(clippy::unnecessary_wraps, reason = "stands for what may fail")]
+pub(super) fn sync(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 fn open(file: &Path) -> Sqs {
     Sqs::start(
         Some(file),
@@ -79,7 +85,7 @@ async fn what_a_full_disk_does_not_take_did_not_happen() {
             receives += u32::from(call(&sqs, "ReceiveMessage", receive.clone()).await);
             sent |= call(&sqs, "SendMessage", send("second")).await;
             made |= call(&sqs, "CreateQueue", create("late.fifo")).await;
-            assert_eq!(state(&open_copy(&file)), state(&sqs), "room for {room} bytes");
+            assert_eq!(kept(&file), state(&sqs), "room for {room} bytes");
         }
         all_fit = ROOM.get() > 0;
         ROOM.set(usize::MAX);
@@ -98,19 +104,16 @@ async fn what_a_full_disk_does_not_take_did_not_happen() {
 
         assert!(call(&sqs, "SendMessage", send("second")).await);
         assert_eq!(sqs.counts("q.fifo").unwrap().visible, 2);
-        assert_eq!(state(&open_copy(&file)), state(&sqs), "room for {room} bytes");
+        assert_eq!(kept(&file), state(&sqs), "room for {room} bytes");
         room += 1;
     }
 }
 
-/// What another process would find there, on a disk that has room.
-fn open_copy(file: &Path) -> Sqs {
-    let room = ROOM.replace(usize::MAX);
-    let copy = file.with_extension("copy");
-    fs::copy(file, &copy).unwrap();
-    let sqs = open(&copy);
-    ROOM.set(room);
-    sqs
+/// What another process would find there.
+fn kept(file: &Path) -> Vec<Entry> {
+    let mut queues = Queues::new("us-east-1", String::new);
+    replay(&fs::read(file).unwrap(), &mut queues).unwrap();
+    queues.snapshot()
 }
 
 #[tokio::test]
@@ -127,7 +130,7 @@ async fn a_file_that_cannot_be_written_anew_goes_on_growing() {
     }
     assert!(fs::metadata(&file).unwrap().len() > 2 * SLACK_BYTES);
     fs::remove_dir(file.with_extension("new")).unwrap();
-    assert_eq!(state(&open_copy(&file)), state(&sqs));
+    assert_eq!(kept(&file), state(&sqs));
 }
 
 #[test]
