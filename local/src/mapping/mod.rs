@@ -18,6 +18,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 
 mod event;
+mod invoke;
 mod outcome;
 mod poller;
 mod scaling;
@@ -34,16 +35,18 @@ use crate::sqs::Sqs;
 use crate::template::model::{Function, Mapping};
 use poller::Poller;
 
+pub use invoke::Invoke;
+
 /// Who the meter says has polled, and deleted what was done.
 pub const CALLER: &str = "event-source-mapping";
 
 /// What mappings work with.
 #[derive(Debug, Clone)]
-pub struct Services {
+pub struct Services<L = Lambda> {
     /// Where messages come from.
     pub sqs: Sqs,
     /// What they go to.
-    pub lambda: Lambda,
+    pub lambda: L,
     /// Counts the polls.
     pub meter: Meter,
     /// Delivers batches late, and twice, if it is to.
@@ -85,3 +88,6 @@ impl Mappings {
         self.tasks.wait().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcome::{self, Outcome};
 use super::scaling::Scaling;
-use super::{CALLER, Services, event};
+use super::{CALLER, Invoke, Services, event};
 use crate::faults::Batch;
-use crate::lambda::{EVENT_LIMIT_BYTES, Slot};
+use crate::lambda::{EVENT_LIMIT_BYTES, Lambda};
 use crate::meter::{AwsCall, Permission, QueueCall};
 use crate::sqs::{BATCH_LIMIT, Message, Receive, SqsError};
 use crate::template::model::Mapping;
@@ -29,14 +29,14 @@ const ENVELOPE_BYTES: usize = 64;
 
 /// One mapping.
 #[derive(Debug)]
-pub(super) struct Poller {
+pub(super) struct Poller<L = Lambda> {
     mapping: Mapping,
     function_timeout: Duration,
-    services: Services,
+    services: Services<L>,
 }
 
-impl Poller {
-    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: Services) -> Self {
+impl<L: Invoke> Poller<L> {
+    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: Services<L>) -> Self {
         Self {
             mapping,
             function_timeout: Duration::from_secs(function_timeout_s.into()),
@@ -157,7 +157,7 @@ impl Poller {
     }
 
     /// Sees a batch through, with all that is to go wrong with it.
-    async fn process(self: Arc<Self>, messages: Vec<Message>, slot: Slot) {
+    async fn process(self: Arc<Self>, messages: Vec<Message>, slot: L::Slot) {
         let (messages, event) = self.fitting(messages);
         let Some(first) = messages.first() else { return };
         let (queue, faults) = (&self.mapping.queue, &self.services.faults);
@@ -279,12 +279,12 @@ impl Poller {
 }
 
 /// Messages of a batch that is not complete. If the mapping is stopped meanwhile, they go back to the queue.
-struct Gathered<'a> {
-    poller: &'a Poller,
+struct Gathered<'a, L: Invoke> {
+    poller: &'a Poller<L>,
     messages: Vec<Message>,
 }
 
-impl Drop for Gathered<'_> {
+impl<L: Invoke> Drop for Gathered<'_, L> {
     fn drop(&mut self) {
         if !self.messages.is_empty() {
             self.poller

@@ -80,18 +80,18 @@ async fn what_a_full_disk_does_not_take_did_not_happen() {
 
         ROOM.set(room);
         let receive = json!({"QueueUrl": url("q.fifo")});
-        let (mut receives, mut sent, mut made) = (0, false, false);
+        let (mut receives, mut is_sent, mut is_made) = (0, false, false);
         for _ in 0..2 {
             receives += u32::from(call(&sqs, "ReceiveMessage", receive.clone()).await);
-            sent |= call(&sqs, "SendMessage", send("second")).await;
-            made |= call(&sqs, "CreateQueue", create("late.fifo")).await;
+            is_sent |= call(&sqs, "SendMessage", send("second")).await;
+            is_made |= call(&sqs, "CreateQueue", create("late.fifo")).await;
             assert_eq!(kept(&file), state(&sqs), "room for {room} bytes");
         }
         all_fit = ROOM.get() > 0;
         ROOM.set(usize::MAX);
         let counts = sqs.counts("q.fifo").unwrap();
-        assert_eq!(counts.visible, 1 + usize::from(sent), "room for {room} bytes");
-        assert_eq!(sqs.counts("late.fifo").is_ok(), made);
+        assert_eq!(counts.visible, 1 + usize::from(is_sent), "room for {room} bytes");
+        assert_eq!(sqs.counts("late.fifo").is_ok(), is_made);
         let first = sqs
             .state()
             .queues
