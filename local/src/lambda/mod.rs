@@ -225,12 +225,12 @@ impl Lambda {
         self.run(function, event, Some(slot)).await
     }
 
-    /// Waits until the function can be invoked at once, and keeps the place.
+    /// Waits until the function can be invoked at once, and keeps the place: a process is there, if one can be started.
     ///
     /// # Errors
     /// If there is no such function, or the stack is stopping.
     pub async fn slot(&self, function: &str) -> Result<Slot, InvokeError> {
-        self.pool(function)?.slot().await
+        self.pool(function)?.slot_with_process().await
     }
 
     async fn run(&self, function: &str, event: &Value, slot: Option<Slot>) -> Result<Value, InvokeError> {
