@@ -1,9 +1,8 @@
 //! The processes of one function.
 //!
-//! An invocation first gets a slot, in order of arrival; then the idle process that was used last, or a new one; a mapping gets both
-//! before it has an event. So there are
-//! never more processes than there were invocations at once. Whoever ends an invocation puts the process back **before** the
-//! slot is free again.
+//! An invocation first gets a slot, in order of arrival; then the idle process that was used last, or a new one. So there are
+//! never more processes than there were invocations at once. A mapping takes both before it has an event. Whoever ends an
+//! invocation puts the process back **before** the slot is free again.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
