@@ -87,22 +87,12 @@ if [ -n "$down" ]; then
     exit 0
 fi
 
-# A virtual environment NAME with what FILE pins, made anew when FILE changes.
-environment() {
-    local directory=$work/$1 pins=$here/$2
-    cmp -s "$pins" "$directory/pins" && return
-    say "installing what $2 pins into $directory"
-    rm -rf "$directory"
-    python3 -m venv "$directory" >&2 || cannot "python3 -m venv failed; on Debian: apt install python3-venv"
-    "$directory/bin/pip" install --quiet --disable-pip-version-check -r "$pins" >&2 \
-        || cannot "pip could not install what $pins pins; is there a network, or a mirror in PIP_INDEX_URL?"
-    cp "$pins" "$directory/pins"
-}
+. "$here/environment.sh"
 
 answers() { "$work/sam/bin/python" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=2)' "$1" 2>/dev/null; }
 
 start_ministack() {
-    environment ministack ministack.txt
+    environment ministack "$here/ministack.txt"
     export AWS_ENDPOINT_URL=http://127.0.0.1:$ministack_port
     if answers "$AWS_ENDPOINT_URL/_ministack/health"; then
         ministack_runs || die "something listens on port $ministack_port already; stop it, or choose another port with MINISTACK_PORT"
@@ -141,7 +131,7 @@ for tool in python3 cargo cc; do
     command -v "$tool" >/dev/null || cannot "$tool is missing"
 done
 mkdir -p "$work"
-environment sam requirements.txt
+environment sam "$here/requirements.txt"
 [ -z "$emulator" ] || "start_$emulator"
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
 # Any credentials will do for an emulator; real ones are never sent to it.

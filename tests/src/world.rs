@@ -103,8 +103,13 @@ impl World {
     }
 
     /// Stops the stack, and waits until no process is left.
+    ///
+    /// # Panics
+    /// If a worker left a failure of a FIFO batch unreported: AWS might have deleted the message.
     pub async fn stop(self) {
+        let unreported = self.stack.meter().read().queues.unreported_failures;
         self.stack.stop().await;
+        assert_eq!(unreported, 0, "messages that failed and were not reported as failed");
     }
 
     /// Registers a user and logs in on a first device.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::credentials::EXTERNAL;
 use super::{answer, permissions};
+use crate::lambda::ids::request_id;
 use crate::meter::{AwsCall, Meter, QueueCall};
 use crate::sqs::{Code, Reply, Sqs, SqsError};
 
@@ -63,7 +64,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> Option<&str> {
 /// The answer to a call with this result.
 pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
     match result {
-        Ok(body) => with_content_type(answer::json(StatusCode::OK, &body)),
+        Ok(body) => with_headers(answer::json(StatusCode::OK, &body)),
         Err(error) => {
             let mut response = refusal(error.code.name(), error.code.query_name(), &error.message);
             if error.code == Code::InternalError {
@@ -77,7 +78,7 @@ pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
 /// An error under both of its names.
 pub(super) fn refusal(name: &str, query_name: &str, message: &str) -> Response<Bytes> {
     let body = json!({"__type": name, "message": message});
-    let mut response = with_content_type(answer::json(StatusCode::BAD_REQUEST, &body));
+    let mut response = with_headers(answer::json(StatusCode::BAD_REQUEST, &body));
     let fault = if query_name == Code::InternalError.query_name() {
         "Receiver"
     } else {
@@ -89,8 +90,11 @@ pub(super) fn refusal(name: &str, query_name: &str, message: &str) -> Response<B
     response
 }
 
-fn with_content_type(mut response: Response<Bytes>) -> Response<Bytes> {
+fn with_headers(mut response: Response<Bytes>) -> Response<Bytes> {
     let content_type = HeaderValue::from_static("application/x-amz-json-1.0");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
     response
 }

@@ -41,6 +41,7 @@ use crate::meter::Meter;
 use crate::template::model::Function;
 
 pub use output::{Line, Output};
+pub use pool::Slot;
 pub use usage::Usage;
 
 use pool::Pool;
@@ -213,12 +214,32 @@ impl Lambda {
     /// # Errors
     /// See [`InvokeError`]. An unknown logical id is a [`InvokeError::Function`] of type `ResourceNotFoundException`.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvokeError> {
+        self.run(function, event, None).await
+    }
+
+    /// As [`Lambda::invoke`], in a slot of this function.
+    ///
+    /// # Errors
+    /// As [`Lambda::invoke`].
+    pub async fn invoke_in(&self, slot: Slot, function: &str, event: &Value) -> Result<Value, InvokeError> {
+        self.run(function, event, Some(slot)).await
+    }
+
+    /// Waits until the function can be invoked at once, and keeps the place: a process is there, if one can be started.
+    ///
+    /// # Errors
+    /// If there is no such function, or the stack is stopping.
+    pub async fn slot(&self, function: &str) -> Result<Slot, InvokeError> {
+        self.pool(function)?.slot_with_process().await
+    }
+
+    async fn run(&self, function: &str, event: &Value, slot: Option<Slot>) -> Result<Value, InvokeError> {
         if self.shared.stop.is_cancelled() {
             return Err(InvokeError::Stopping);
         }
         let pool = Arc::clone(self.pool(function)?);
         let event = encode(event)?;
-        let running = self.shared.tasks.spawn(async move { pool.invoke(event).await });
+        let running = self.shared.tasks.spawn(async move { pool.invoke(event, slot).await });
         let response = running.await.unwrap_or(Err(InvokeError::Stopping))?;
         serde_json::from_slice(&response).map_err(|error| InvokeError::Function {
             error_type: "Runtime.InvalidResponse".to_owned(),

@@ -1,8 +1,8 @@
 //! The processes of one function.
 //!
 //! An invocation first gets a slot, in order of arrival; then the idle process that was used last, or a new one. So there are
-//! never more processes than there were invocations at once. Whoever ends an invocation puts the process back **before** the
-//! slot is free again.
+//! never more processes than there were invocations at once. A mapping takes both before it has an event. Whoever ends an
+//! invocation puts the process back **before** the slot is free again.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{Outcome, Process, Specification};
+use super::process::{NotStarted, Outcome, Process, Specification};
 use super::usage::Usage;
 use super::{InvokeError, StartError, Tuning};
 
@@ -28,6 +28,23 @@ pub(super) struct Pool {
     reserved: Option<Arc<Semaphore>>,
     /// The one used last is at the end.
     idle: Mutex<Vec<Idle>>,
+}
+
+/// Place for one invocation, perhaps with the process for it; free again when it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    pool: Arc<Pool>,
+    /// With the time that its start took, if it was started for this.
+    process: Option<(Process, Option<Duration>)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some((process, _)) = self.process.take() {
+            self.pool.put_back(process);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -52,17 +69,17 @@ impl Pool {
         pool
     }
 
-    /// Runs one invocation to its end.
-    pub(super) async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+    /// Runs one invocation to its end; in this slot, or in one that it waits for.
+    pub(super) async fn invoke(self: &Arc<Self>, event: Bytes, slot: Option<Slot>) -> Result<Bytes, InvokeError> {
         let _reserved = self.reserve()?;
-        let _slot = self.slot().await?;
+        let mut slot = match slot {
+            Some(slot) => slot,
+            None => self.slot().await?,
+        };
         for _ in 0..OFFERS {
-            let (process, init) = match self.take() {
-                Some(process) => (process, None),
-                None => Process::start(&self.specification)
-                    .await
-                    .map(|(process, init)| (process, Some(init)))
-                    .map_err(|failure| failure.invoke)?,
+            let (process, init) = match slot.process.take() {
+                Some(found) => found,
+                None => self.process().await.map_err(|failure| failure.invoke)?,
             };
             match process.run(event.clone(), init).await {
                 Outcome::NotTaken => {}
@@ -81,7 +98,7 @@ impl Pool {
     }
 
     /// Sees to it that a process is idle.
-    pub(super) async fn warm(&self) -> Result<(), StartError> {
+    pub(super) async fn warm(self: &Arc<Self>) -> Result<(), StartError> {
         let stopped = |error: InvokeError| StartError {
             function: self.specification.function.logical_id.clone(),
             reason: error.to_string(),
@@ -123,11 +140,29 @@ impl Pool {
             .map_err(|_| InvokeError::Throttled)
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, InvokeError> {
-        Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| InvokeError::Stopping)
+    /// Waits for a slot, and for a process in it. If none starts, the invocation tries again, and says why.
+    pub(super) async fn slot_with_process(self: &Arc<Self>) -> Result<Slot, InvokeError> {
+        let mut slot = self.slot().await?;
+        slot.process = self.process().await.ok();
+        Ok(slot)
+    }
+
+    async fn slot(self: &Arc<Self>) -> Result<Slot, InvokeError> {
+        let permit = Arc::clone(&self.slots).acquire_owned().await;
+        Ok(Slot {
+            pool: Arc::clone(self),
+            process: None,
+            _permit: permit.map_err(|_| InvokeError::Stopping)?,
+        })
+    }
+
+    /// An idle process, or a new one with the time that its start took.
+    async fn process(&self) -> Result<(Process, Option<Duration>), NotStarted> {
+        if let Some(process) = self.take() {
+            return Ok((process, None));
+        }
+        let (process, init) = Process::start(&self.specification).await?;
+        Ok((process, Some(init)))
     }
 
     /// The live idle process that was used last.

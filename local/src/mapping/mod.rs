@@ -1,21 +1,24 @@
 //! Event source mappings: they take messages from queues and invoke functions with them.
 //!
 //! ```text
-//! queue ─► collect ─► Lambda::invoke ─► outcome ─► delete what succeeded; what failed stays hidden until its timeout
-//!          a batch      a task each
+//! queue ─► Lambda::slot ─► collect ─► Lambda::invoke_in ─► outcome ─► delete what succeeded; what failed stays hidden until its timeout
+//!          a process       a batch     a task each
 //! ```
 //!
 //! A mapping asks its queue as long as there is room for another batch: [`scaling`] for standard queues; a FIFO queue
-//! itself gives out no message of a group of which one is in flight, so it has as many batches as there are active groups.
+//! itself gives out no message of a group of which one is in flight, so it has as many batches as there are active groups. And it
+//! takes no message before a process can have it: on AWS another process would be started.
 //!
 //! Invariants:
 //! - a message is deleted only after the function succeeded with it
+//! - a message that is received reaches a function at once: none is hidden in vain, and none is received without having been tried
 //! - FIFO: a message whose predecessor in its group failed is not deleted, and no two batches hold messages of one group at once
 //! - every poll and every delete is metered as a call of [`CALLER`]
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 
 mod event;
+mod invoke;
 mod outcome;
 mod poller;
 mod scaling;
@@ -32,16 +35,18 @@ use crate::sqs::Sqs;
 use crate::template::model::{Function, Mapping};
 use poller::Poller;
 
+pub use invoke::Invoke;
+
 /// Who the meter says has polled, and deleted what was done.
 pub const CALLER: &str = "event-source-mapping";
 
 /// What mappings work with.
 #[derive(Debug, Clone)]
-pub struct Services {
+pub struct Services<L = Lambda> {
     /// Where messages come from.
     pub sqs: Sqs,
     /// What they go to.
-    pub lambda: Lambda,
+    pub lambda: L,
     /// Counts the polls.
     pub meter: Meter,
     /// Delivers batches late, and twice, if it is to.
@@ -83,3 +88,6 @@ impl Mappings {
         self.tasks.wait().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::outcome::{self, Outcome};
 use super::scaling::Scaling;
-use super::{CALLER, Services, event};
+use super::{CALLER, Invoke, Services, event};
 use crate::faults::Batch;
-use crate::lambda::EVENT_LIMIT_BYTES;
+use crate::lambda::{EVENT_LIMIT_BYTES, Lambda};
 use crate::meter::{AwsCall, Permission, QueueCall};
 use crate::sqs::{BATCH_LIMIT, Message, Receive, SqsError};
 use crate::template::model::Mapping;
@@ -29,14 +29,14 @@ const ENVELOPE_BYTES: usize = 64;
 
 /// One mapping.
 #[derive(Debug)]
-pub(super) struct Poller {
+pub(super) struct Poller<L = Lambda> {
     mapping: Mapping,
     function_timeout: Duration,
-    services: Services,
+    services: Services<L>,
 }
 
-impl Poller {
-    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: Services) -> Self {
+impl<L: Invoke> Poller<L> {
+    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: Services<L>) -> Self {
         Self {
             mapping,
             function_timeout: Duration::from_secs(function_timeout_s.into()),
@@ -75,9 +75,34 @@ impl Poller {
                     () = tokio::time::sleep_until(raised.unwrap_or_else(Instant::now)), if raised.is_some() => {}
                 }
             }
-            match self.collect().await {
-                Ok(messages) if messages.is_empty() => {}
-                Ok(messages) => drop(running.spawn(Arc::clone(&self).process(messages))),
+            let found = match self.has_next(Duration::ZERO).await {
+                Ok(false) => {
+                    scaling.drained(running.len());
+                    self.has_next(POLL).await
+                }
+                found => found,
+            };
+            let collected = match found {
+                // First the slot and then the messages: those would be hidden while they wait for it, and come back, and count as
+                // received although no function has seen them.
+                Ok(true) => {
+                    let Ok(slot) = self.services.lambda.slot(&self.mapping.function).await else {
+                        return;
+                    };
+                    self.collect().await.map(|messages| (messages, slot))
+                }
+                Ok(false) => {
+                    self.count("ReceiveMessage", true, 0);
+                    continue;
+                }
+                Err(error) => {
+                    self.count("ReceiveMessage", false, 0);
+                    Err(error)
+                }
+            };
+            match collected {
+                Ok((messages, _)) if messages.is_empty() => {}
+                Ok((messages, slot)) => drop(running.spawn(Arc::clone(&self).process(messages, slot))),
                 Err(error) => {
                     tracing::warn!(mapping = self.mapping.logical_id, %error, "could not poll");
                     tokio::time::sleep(FAILED_POLL_PAUSE).await;
@@ -86,12 +111,17 @@ impl Poller {
         }
     }
 
-    /// Waits for messages; and with a batching window gathers more, until the batch is full or the window over.
+    /// Waits for something to receive; takes nothing.
+    async fn has_next(&self, wait: Duration) -> Result<bool, SqsError> {
+        self.services.sqs.has_next(&self.mapping.queue, wait).await
+    }
+
+    /// Takes what is there; and with a batching window gathers more, until the batch is full or the window over.
     async fn collect(&self) -> Result<Vec<Message>, SqsError> {
         let window = Duration::from_secs(self.mapping.window_s.into());
         let mut gathered = Gathered {
             poller: self,
-            messages: self.receive(self.mapping.batch_size, POLL).await?,
+            messages: self.receive(self.mapping.batch_size, Duration::ZERO).await?,
         };
         let until = Instant::now() + window;
         let mut bytes: usize = gathered.messages.iter().map(|message| message.body.len()).sum();
@@ -127,7 +157,8 @@ impl Poller {
     }
 
     /// Sees a batch through, with all that is to go wrong with it.
-    async fn process(self: Arc<Self>, messages: Vec<Message>) {
+    async fn process(self: Arc<Self>, messages: Vec<Message>, slot: L::Slot) {
+        let (messages, event) = self.fitting(messages);
         let Some(first) = messages.first() else { return };
         let (queue, faults) = (&self.mapping.queue, &self.services.faults);
         let batch = faults.batch(queue, first.position, first.delivery.receives);
@@ -138,69 +169,49 @@ impl Poller {
             self.services.sqs.release(queue, &handles);
             std::future::pending::<()>().await;
         };
+        let work = async {
+            let result = self
+                .services
+                .lambda
+                .invoke_in(slot, &self.mapping.function, &event)
+                .await;
+            let outcome = outcome::read(&messages, result, self.mapping.reports_failures);
+            self.settle(&messages, outcome, &batch);
+        };
         tokio::select! {
-            () = self.work_through(messages, &batch) => {}
+            () = work => {}
             () = visible_again => {}
         }
     }
 
-    /// Invokes the function with the messages: once, unless they are too large together for one event.
-    async fn work_through(&self, messages: Vec<Message>, batch: &Batch) {
-        let mut failed_groups = BTreeSet::new();
-        for (chunk, records) in self.chunks(messages) {
-            let follows_failed = |message: &Message| {
-                self.mapping.is_fifo
-                    && message
-                        .group
-                        .as_ref()
-                        .is_some_and(|group| failed_groups.contains(group))
-            };
-            let (chunk, records): (Vec<Message>, Vec<Value>) = chunk
-                .into_iter()
-                .zip(records)
-                .filter(|(message, _)| !follows_failed(message))
-                .unzip();
-            if chunk.is_empty() {
-                continue;
-            }
-            let result = self
-                .services
-                .lambda
-                .invoke(&self.mapping.function, &event::of(&records))
-                .await;
-            let outcome = outcome::read(&chunk, result, self.mapping.reports_failures);
-            let staying = self.settle(&chunk, outcome, batch);
-            failed_groups.extend(staying.into_iter().filter_map(|message| message.group.clone()));
-        }
-    }
-
-    /// Deletes what is done; gives what stays.
-    fn settle<'a>(&self, chunk: &'a [Message], outcome: Outcome, fate: &Batch) -> Vec<&'a Message> {
+    /// Deletes what is done.
+    fn settle(&self, messages: &[Message], outcome: Outcome, fate: &Batch) {
         let mapping = self.mapping.logical_id.as_str();
-        let staying = match outcome {
+        let failed = match outcome {
             Outcome::Failed(reason) => {
-                tracing::warn!(mapping, messages = chunk.len(), reason, "a batch failed");
-                return chunk.iter().collect();
+                tracing::warn!(mapping, messages = messages.len(), reason, "a batch failed");
+                return;
             }
-            Outcome::Done { failed } => {
-                let staying = outcome::staying(chunk, &failed, self.mapping.is_fifo);
-                if staying.len() > failed.len() {
-                    let text = "a function reported a failure of a FIFO batch and not what follows it in its group; \
-                                here that stays, AWS may delete it";
-                    tracing::warn!(mapping, reported = failed.len(), staying = staying.len(), text);
-                }
-                staying
-            }
+            Outcome::Done { failed } => failed,
         };
-        let (staying, done): (Vec<&Message>, Vec<&Message>) =
-            chunk.iter().partition(|message| staying.contains(message.id.as_str()));
+        let staying = outcome::staying(messages, &failed, self.mapping.is_fifo);
+        let unreported = staying.len() - failed.len();
+        if unreported > 0 {
+            let text = "a function reported a failure of a FIFO batch and not what follows it in its group; \
+                        here that stays, AWS may delete it";
+            tracing::error!(mapping, reported = failed.len(), unreported, text);
+            self.services.meter.unreported_failures(unreported);
+        }
+        let done: Vec<&Message> = messages
+            .iter()
+            .filter(|message| !staying.contains(message.id.as_str()))
+            .collect();
         if !done.is_empty() && fate.comes_again() {
-            return staying;
+            return;
         }
         for batch in done.chunks(BATCH_LIMIT) {
             self.delete(batch);
         }
-        staying
     }
 
     fn delete(&self, batch: &[&Message]) {
@@ -215,25 +226,25 @@ impl Poller {
         }
     }
 
-    /// The messages with their records, in as many parts as there have to be events.
-    fn chunks(&self, messages: Vec<Message>) -> Vec<(Vec<Message>, Vec<Value>)> {
-        let mut chunks: Vec<(Vec<Message>, Vec<Value>)> = Vec::new();
-        let mut bytes = usize::MAX;
-        for message in messages {
-            let Mapping { queue_arn, .. } = &self.mapping;
-            let record = event::record(&message, &self.handle(&message), queue_arn, &self.services.region);
-            let size = record.to_string().len() + 1;
-            if bytes.saturating_add(size) > EVENT_LIMIT_BYTES {
-                chunks.push((Vec::new(), Vec::new()));
-                bytes = ENVELOPE_BYTES;
+    /// As many of the messages as fit one event, and the event. The others go back to the queue: while they waited for their turn, their
+    /// visibility timeout would run, and another function could get them too.
+    fn fitting(&self, mut messages: Vec<Message>) -> (Vec<Message>, Value) {
+        let Mapping { queue, queue_arn, .. } = &self.mapping;
+        let mut records: Vec<Value> = Vec::new();
+        let mut bytes = ENVELOPE_BYTES;
+        for message in &messages {
+            let record = event::record(message, &self.handle(message), queue_arn, &self.services.region);
+            bytes += record.to_string().len() + 1;
+            if bytes > EVENT_LIMIT_BYTES && !records.is_empty() {
+                break;
             }
-            bytes += size;
-            if let Some((messages, records)) = chunks.last_mut() {
-                messages.push(message);
-                records.push(record);
-            }
+            records.push(record);
         }
-        chunks
+        let rest = messages.split_off(records.len());
+        if !rest.is_empty() {
+            self.services.sqs.put_back(queue, &rest);
+        }
+        (messages, event::of(&records))
     }
 
     fn handle(&self, message: &Message) -> String {
@@ -267,19 +278,19 @@ impl Poller {
     }
 }
 
-/// Messages of a batch that is not complete. If the mapping is stopped meanwhile, they are visible again at once.
-struct Gathered<'a> {
-    poller: &'a Poller,
+/// Messages of a batch that is not complete. If the mapping is stopped meanwhile, they go back to the queue.
+struct Gathered<'a, L: Invoke> {
+    poller: &'a Poller<L>,
     messages: Vec<Message>,
 }
 
-impl Drop for Gathered<'_> {
+impl<L: Invoke> Drop for Gathered<'_, L> {
     fn drop(&mut self) {
-        let handles: Vec<String> = self
-            .messages
-            .iter()
-            .map(|message| self.poller.handle(message))
-            .collect();
-        self.poller.services.sqs.release(&self.poller.mapping.queue, &handles);
+        if !self.messages.is_empty() {
+            self.poller
+                .services
+                .sqs
+                .put_back(&self.poller.mapping.queue, &self.messages);
+        }
     }
 }

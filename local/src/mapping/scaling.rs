@@ -1,5 +1,5 @@
-//! How many batches of a standard queue are invoked at once: five at first, 300 more for each minute in which those were not
-//! enough, five again when nothing is left to do.
+//! How many batches of a standard queue are invoked at once: five at first, 300 more for each minute in which the queue still had
+//! messages when those were at work, five again when nothing is left to do.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
 
@@ -20,7 +20,7 @@ pub(super) struct Scaling {
     limit: usize,
     initial: usize,
     maximum: usize,
-    /// Since when the limit has been reached, or when it was last raised since.
+    /// Since when the limit has been reached again and again, without the queue being empty between, or when it was last raised since.
     full_since: Option<Duration>,
 }
 
@@ -49,10 +49,6 @@ impl Scaling {
     /// Whether another batch may run beside so many.
     pub(super) fn has_room(&mut self, running: usize, now: Duration) -> bool {
         if running < self.limit {
-            self.full_since = None;
-            if running == 0 {
-                self.limit = self.initial;
-            }
             return true;
         }
         let since = *self.full_since.get_or_insert(now);
@@ -62,6 +58,14 @@ impl Scaling {
         self.limit = (self.limit + STEP.1).min(self.maximum);
         self.full_since = Some(now);
         running < self.limit
+    }
+
+    /// The queue had nothing for another batch beside so many.
+    pub(super) fn drained(&mut self, running: usize) {
+        self.full_since = None;
+        if running == 0 {
+            self.limit = self.initial;
+        }
     }
 
     /// When there may be room although none of the batches has ended.
@@ -92,8 +96,23 @@ mod tests {
         assert!(scaling.has_room(5, second));
         assert!(!scaling.has_room(10, second));
         assert!(scaling.has_room(10, second * 2));
-        assert!(scaling.has_room(0, second * 3));
+        scaling.drained(0);
         assert!(!scaling.has_room(5, second * 3));
+    }
+
+    #[test]
+    fn batches_that_end_meanwhile_are_no_reason_to_stay_small() {
+        let mut scaling = Scaling::standard(None);
+        let ms = Duration::from_millis;
+        for now in (0..1000).step_by(10) {
+            assert!(!scaling.has_room(5, ms(now)));
+            assert!(scaling.has_room(4, ms(now + 5)));
+        }
+        assert!(scaling.has_room(5, ms(1000)));
+        assert!(!scaling.has_room(10, ms(1001)));
+        scaling.drained(3);
+        assert!(!scaling.has_room(10, ms(2000)), "the queue was empty meanwhile");
+        assert!(scaling.has_room(10, ms(3000)));
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl Counters {
         *requests += units(call.payload_bytes, QUEUE_UNIT_BYTES);
     }
 
+    pub(super) fn unreported_failures(&mut self, messages: usize) {
+        self.queues.unreported_failures += u64::try_from(messages).unwrap_or(u64::MAX);
+    }
+
     pub(super) fn invocation(&mut self, invocation: &Invocation<'_>) {
         let function = self.functions.entry(invocation.function.to_owned()).or_default();
         function.row.invocations += 1;

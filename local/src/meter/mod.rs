@@ -84,6 +84,11 @@ impl Meter {
         self.counters().queue_call(call);
     }
 
+    /// Counts messages of FIFO batches that failed with one before them and that their function did not report.
+    pub fn unreported_failures(&self, messages: usize) {
+        self.counters().unreported_failures(messages);
+    }
+
     /// Counts an invocation.
     pub fn invocation(&self, invocation: &Invocation<'_>) {
         self.counters().invocation(invocation);

@@ -7,15 +7,20 @@
 //! ```text
 //! open:   read lines ─► queues ─► write all as the first line of a new file ─► rename it over the old one
 //! append: one write of one line, before the call is answered
+//! mend:   what could not be written did not happen: cut the file behind its last whole line ─► queues
 //! ```
 //!
 //! Invariants:
-//! - what was answered survives the end of the process, however it ends; a crash of the machine may cost the last moments
+//! - what was answered survives the end of the process, however it ends
+//! - what was refused because it could not be written down, as on a full disk, is neither in the file nor in the queues
 //! - a line without its end, which a crash left behind, did not happen
 //! - the file is written anew when it has grown to twice what it was after it was last written anew, and a megabyte
+//!
+//! Lines are not synced, as a call would then take as long as the disk: a crash of the machine, not of the process, may cost the
+//! last moments, or leave a line that cannot be read. Then the queues do not start, and the error says what can be done.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -29,8 +34,11 @@ const SLACK_BYTES: u64 = 1024 * 1024;
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// Up to here the file holds whole lines.
     bytes: u64,
     compact_at_bytes: u64,
+    /// Whether the latest line could not be written, and the queues are not as the file says.
+    is_torn: bool,
 }
 
 impl Journal {
@@ -47,33 +55,61 @@ impl Journal {
             file,
             bytes,
             compact_at_bytes: (bytes + SLACK_BYTES) * 2,
+            is_torn: false,
         })
     }
 
-    /// Writes down what happened; `queues` is what has become of it.
+    /// Writes down what happened; `queues` is what has become of it. After an error it has to be mended.
     pub(super) fn append(&mut self, entries: &[Entry], queues: &Queues) -> io::Result<()> {
+        self.is_torn = true;
         let line = line(entries)?;
-        self.file.write_all(&line)?;
+        write_all(&mut self.file, &line)?;
+        self.is_torn = false;
         self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
         if self.bytes > self.compact_at_bytes {
-            (self.file, self.bytes) = write_anew(&self.path, queues)?;
+            match write_anew(&self.path, queues) {
+                Ok((file, bytes)) => (self.file, self.bytes) = (file, bytes),
+                Err(error) => tracing::warn!(%error, "could not write the queues anew; their file goes on growing"),
+            }
             self.compact_at_bytes = (self.bytes + SLACK_BYTES) * 2;
         }
+        Ok(())
+    }
+
+    /// If the latest line could not be written: makes the file and the queues what they were before it.
+    pub(super) fn mend(&mut self, queues: &mut Queues) -> io::Result<()> {
+        if !self.is_torn {
+            return Ok(());
+        }
+        self.file.set_len(self.bytes)?;
+        let mut kept = Vec::new();
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.read_to_end(&mut kept)?;
+        queues.forget();
+        replay(&kept, queues)?;
+        self.is_torn = false;
         Ok(())
     }
 }
 
 fn replay(bytes: &[u8], queues: &mut Queues) -> io::Result<()> {
-    for line in bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter(|line| line.ends_with(b"\n"))
-    {
-        let entries: Vec<Entry> = serde_json::from_slice(line)?;
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    for (index, line) in lines.filter(|line| line.ends_with(b"\n")).enumerate() {
+        let entries: Vec<Entry> = serde_json::from_slice(line).map_err(|error| unreadable(index, &error))?;
         for entry in &entries {
             queues.apply(entry);
         }
     }
     Ok(())
+}
+
+fn unreadable(index: usize, error: &serde_json::Error) -> io::Error {
+    let text = format!(
+        "line {} cannot be read ({error}). The {index} lines before it are whole: to go on with those, keep them alone \
+         (`head -n {index}`); to begin with empty queues, remove the file",
+        index + 1
+    );
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// Through a second file, so that a crash leaves the old content or the new, nothing between.
@@ -83,15 +119,27 @@ fn write_anew(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
+    let written = write_new(&unfinished, queues).and_then(|written| {
+        fs::rename(&unfinished, path)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        // On a full disk it would take the room of the next lines. If it cannot be removed, the next attempt does.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+fn write_new(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new()
+        .read(true)
         .append(true)
         .create_new(true)
         .mode(0o600)
-        .open(&unfinished)?;
+        .open(path)?;
     let line = line(&queues.snapshot())?;
-    file.write_all(&line)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
+    write_all(&mut file, &line)?;
+    sync(&file)?;
     Ok((file, u64::try_from(line.len()).unwrap_or(u64::MAX)))
 }
 
@@ -100,3 +148,19 @@ fn line(entries: &[Entry]) -> io::Result<Vec<u8>> {
     line.push(b'\n');
     Ok(line)
 }
+
+#[cfg(not(test))]
+fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    io::Write::write_all(file, bytes)
+}
+
+#[cfg(not(test))]
+fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+#[cfg(test)]
+use tests::{sync, write_all};
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,9 @@ use super::error::{Code, SqsError};
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 pub const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
 
+/// Longest type of an attribute, its label included.
+const TYPE_LIMIT_BYTES: usize = 256;
+
 /// How many attributes a message may have.
 const MAX_ATTRIBUTES: usize = 10;
 
@@ -194,6 +197,12 @@ impl Attribute {
                 "Message (user) attribute name '{name}' is invalid: it can have letters, digits, '_', '-' and '.', and not begin with AWS. or Amazon."
             ));
         }
+        if self.data_type.len() > TYPE_LIMIT_BYTES {
+            return refuse(format!(
+                "The message attribute '{name}' has a type of {} characters: it can have {TYPE_LIMIT_BYTES}.",
+                self.data_type.len()
+            ));
+        }
         let value = match self.kind() {
             "String" | "Number" => self.string_value.as_deref().map(str::len),
             "Binary" => self.binary().map(|bytes| bytes.len()),
@@ -210,7 +219,7 @@ impl Attribute {
             ));
         }
         let text = self.string_value.as_deref().unwrap_or_default();
-        if self.kind() == "Number" && text.parse::<f64>().is_err() {
+        if self.kind() == "Number" && !text.parse::<f64>().is_ok_and(f64::is_finite) {
             return refuse(format!(
                 "Can't cast the value of message attribute '{name}' to a number."
             ));
@@ -366,6 +375,10 @@ mod tests {
             ("a", attribute("Text", "a")),
             ("a", attribute("String", "")),
             ("a", attribute("Number", "four")),
+            ("a", attribute("Number", "NaN")),
+            ("a", attribute("Number", "-inf")),
+            ("a", attribute("Number", "1e400")),
+            ("a", attribute(&format!("String.{}", "x".repeat(250)), "a")),
             ("AWS.a", attribute("String", "a")),
             (".a", attribute("String", "a")),
             ("a b", attribute("String", "a")),

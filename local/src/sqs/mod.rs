@@ -10,7 +10,7 @@
 //! Only a receive ever waits, and it holds nothing while it does.
 //!
 //! Invariants:
-//! - a call is answered after what it changed is in the journal
+//! - a call is answered after what it changed is in the journal; what cannot be written there is refused and did not happen
 //! - a receive that is given up while it waits has taken nothing
 
 mod deduplication;
@@ -152,6 +152,7 @@ impl Sqs {
                 source,
             })?;
         }
+        let is_moving = queues.advance_moves(now_ms);
         let changes = queues.take_changes();
         if let Some(journal) = &mut journal {
             journal.append(&changes, &queues).map_err(journal_error)?;
@@ -161,13 +162,17 @@ impl Sqs {
             journal,
             waiting: BTreeMap::new(),
         };
-        Ok(Self {
+        let sqs = Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 clock,
                 endpoint_url: endpoint_url.to_owned(),
             }),
-        })
+        };
+        if is_moving {
+            sqs.keep_moving();
+        }
+        Ok(sqs)
     }
 
     /// Receives up to `max` messages; waits for the first one.
@@ -182,19 +187,52 @@ impl Sqs {
                 Ok(Duration::from_secs(seconds.into()))
             })?,
         };
+        let received = self.poll(queue, wait, |queues, now_ms| {
+            let messages = match queues.receive(queue, receive.max, receive.visibility_s, now_ms) {
+                // Long polling: "returns no error messages", but waits until there is room again.
+                // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+                Err(error) if error.code == Code::OverLimit && !wait.is_zero() => Vec::new(),
+                received => received?,
+            };
+            Ok(Some(messages).filter(|messages| !messages.is_empty()))
+        });
+        Ok(received.await?.unwrap_or_default())
+    }
+
+    /// Waits until a receive would find something, for so long; takes nothing.
+    ///
+    /// # Errors
+    /// If there is no such queue.
+    pub(crate) async fn has_next(&self, queue: &str, wait: Duration) -> Result<bool, SqsError> {
+        let found = self.poll(queue, wait, |queues, now_ms| {
+            Ok(queues.has_next(queue, now_ms)?.then_some(()))
+        });
+        Ok(found.await?.is_some())
+    }
+
+    /// Looks for something in the queue until it is there, for so long.
+    async fn poll<T>(
+        &self,
+        queue: &str,
+        wait: Duration,
+        mut look: impl FnMut(&mut Queues, u64) -> Result<Option<T>, SqsError>,
+    ) -> Result<Option<T>, SqsError> {
         let until = Instant::now() + wait;
         let activity = self.activity(queue);
         loop {
             let is_last = Instant::now() >= until;
             let mut woken = pin!(activity.notified());
             woken.as_mut().enable();
-            let (messages, visible_in) = self.with(|queues, now_ms| {
-                let messages = queues.receive(queue, receive.max, receive.visibility_s, now_ms)?;
+            let (found, visible_in) = self.with(|queues, now_ms| {
+                let found = look(queues, now_ms)?;
+                if found.is_some() {
+                    return Ok((found, None));
+                }
                 let next_ms = queues.queue(queue)?.next_visible_ms(now_ms);
-                Ok((messages, next_ms.map(|next_ms| Duration::from_millis(next_ms - now_ms))))
+                Ok((None, next_ms.map(|next_ms| Duration::from_millis(next_ms - now_ms))))
             })?;
-            if is_last || !messages.is_empty() {
-                return Ok(messages);
+            if is_last || found.is_some() {
+                return Ok(found);
             }
             let wake_at = visible_in.map_or(until, |visible_in| until.min(Instant::now() + visible_in));
             tokio::select! {
@@ -215,15 +253,32 @@ impl Sqs {
         deleted.unwrap_or_else(|error| vec![error])
     }
 
-    /// Makes messages visible again that were received in vain.
+    /// Makes messages visible again.
     pub(crate) fn release(&self, queue: &str, handles: &[String]) {
-        let released: Result<(), SqsError> = self.with(|queues, now_ms| {
-            handles
-                .iter()
-                .try_for_each(|handle| queues.change_visibility(queue, handle, 0, now_ms))
+        self.give_back(handles, |queues, handle, now_ms| {
+            queues.change_visibility(queue, handle, 0, now_ms)
         });
-        if let Err(error) = released {
-            tracing::debug!(%error, "a message stays hidden until its timeout");
+    }
+
+    /// Puts messages back of which nobody has seen anything, as if they had not been received.
+    pub(crate) fn put_back(&self, queue: &str, messages: &[Message]) {
+        self.give_back(messages, |queues, message, now_ms| {
+            queues.put_back(queue, message, now_ms)
+        });
+    }
+
+    /// Does something with each, whatever becomes of the others.
+    fn give_back<T>(&self, items: &[T], mut act: impl FnMut(&mut Queues, &T, u64) -> Result<(), SqsError>) {
+        let done = self.with(|queues, now_ms| {
+            for item in items {
+                if let Err(error) = act(queues, item, now_ms) {
+                    tracing::debug!(%error, "a message stays hidden until its timeout");
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            tracing::debug!(%error, "messages stay hidden until their timeout");
         }
     }
 
@@ -252,9 +307,10 @@ impl Sqs {
         tokio::spawn(async move {
             while let Some(shared) = shared.upgrade() {
                 let sqs = Self { shared };
+                // What could not be written down is tried again.
                 if !sqs
                     .with(|queues, now_ms| Ok(queues.advance_moves(now_ms)))
-                    .unwrap_or_default()
+                    .unwrap_or(true)
                 {
                     return;
                 }
@@ -267,6 +323,7 @@ impl Sqs {
     /// Does something with the queues, writes down what it changed, and wakes who waits for that.
     fn with<T>(&self, act: impl FnOnce(&mut Queues, u64) -> Result<T, SqsError>) -> Result<T, SqsError> {
         let mut state = self.state();
+        state.mend()?;
         let result = act(&mut state.queues, (self.shared.clock)());
         let entries = state.queues.take_changes();
         if entries.is_empty() {
@@ -292,20 +349,41 @@ impl State {
         let Some(journal) = &mut self.journal else {
             return Ok(());
         };
-        journal.append(entries, &self.queues).map_err(|error| {
-            tracing::error!(%error, "could not write down what happened to a queue");
-            SqsError::new(Code::InternalError, "The request could not be written down.")
+        let Err(error) = journal.append(entries, &self.queues) else {
+            return Ok(());
+        };
+        tracing::error!(%error, "could not write down what happened to a queue: it is taken back");
+        // If it cannot be taken back now, no call is answered until it can.
+        let _ = self.mend();
+        Err(not_written(&error))
+    }
+
+    /// Takes back what could not be written down.
+    fn mend(&mut self) -> Result<(), SqsError> {
+        let Some(journal) = &mut self.journal else {
+            return Ok(());
+        };
+        journal.mend(&mut self.queues).map_err(|error| {
+            tracing::error!(%error, "the file of the queues cannot be used");
+            not_written(&error)
         })
     }
 
     fn wake(&self, entries: &[Entry]) {
         for entry in entries {
-            let (Entry::Changed(queue, _) | Entry::Deleted(queue)) = entry;
+            let (Entry::Changed(queue, _) | Entry::Deleted(queue)) = entry else {
+                continue;
+            };
             if let Some(waiting) = self.waiting.get(queue) {
                 waiting.notify_waiters();
             }
         }
     }
+}
+
+fn not_written(error: &io::Error) -> SqsError {
+    let message = format!("The request was not done, as it could not be written down: {error}.");
+    SqsError::new(Code::InternalError, message)
 }
 
 #[cfg(test)]

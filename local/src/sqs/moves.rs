@@ -1,20 +1,24 @@
 //! Message move tasks: they bring the messages of a dead-letter queue back to where they came from, or to another queue.
 //!
 //! A task moves all messages at once, or as many in a second as it is told. What it moves are new messages: with a new id, and
-//! sent when they were moved. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
+//! sent when they were moved; a FIFO queue is not asked whether it has had them. A message that is hidden stays, and so does in a FIFO
+//! queue what is behind it in its group, as it would otherwise overtake it. Tasks are kept like queues, and go on after a restart.
+//!
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Code, SqsError};
 use super::message::Message;
 use super::queues::Queues;
 
-/// How many ended tasks of a queue are shown.
-const SHOWN: usize = 10;
+/// How many tasks of a queue are kept.
+const KEPT: usize = 10;
 
 /// What has become of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// It moves messages.
     Running,
@@ -27,7 +31,7 @@ pub enum Status {
 }
 
 /// A task.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveTask {
     /// Name of the dead-letter queue.
     pub source: String,
@@ -44,7 +48,7 @@ pub struct MoveTask {
     /// What has become of it.
     pub status: Status,
     /// Why it failed.
-    pub failure: Option<&'static str>,
+    pub failure: Option<String>,
     id: String,
 }
 
@@ -77,7 +81,8 @@ impl Queues {
     /// `StartMessageMoveTask`; gives the task's handle.
     ///
     /// # Errors
-    /// If the source does not exist or is no dead-letter queue, the destination does not exist, or a task of the source runs.
+    /// If the source does not exist or is no dead-letter queue, the destination does not exist or is of the other kind, or a task of the
+    /// source runs.
     pub fn start_move(
         &mut self,
         source_arn: &str,
@@ -106,6 +111,14 @@ impl Queues {
             let message = "Source queue arn and destination queue arn cannot be the same.";
             return Err(SqsError::new(Code::InvalidParameterValue, message));
         }
+        let is_fifo = |name: &String| self.by_name.get(name).map(|queue| queue.settings().is_fifo);
+        if destination
+            .as_ref()
+            .is_some_and(|destination| is_fifo(destination) != is_fifo(&source))
+        {
+            let message = "Source queue and destination queue must be of the same type: both standard, or both FIFO.";
+            return Err(SqsError::new(Code::InvalidParameterValue, message));
+        }
         self.advance_moves(now_ms);
         if self
             .tasks
@@ -128,7 +141,8 @@ impl Queues {
             failure: None,
         };
         let handle = task.handle(source_arn);
-        self.tasks.push(task);
+        self.keep_task(&task);
+        self.advanced.push(task);
         self.advance_moves(now_ms);
         Ok(handle)
     }
@@ -148,6 +162,7 @@ impl Queues {
         match found {
             Some((task, _)) if task.status == Status::Running => {
                 task.status = Status::Cancelled;
+                self.advanced.push(task.clone());
                 Ok(task.moved)
             }
             Some(_) => Err(SqsError::new(
@@ -161,18 +176,32 @@ impl Queues {
     /// The tasks of this queue, the latest first.
     pub fn moves_of(&mut self, source: &str, now_ms: u64) -> impl Iterator<Item = &MoveTask> {
         self.advance_moves(now_ms);
-        self.tasks
-            .iter()
-            .rev()
-            .filter(move |task| task.source == source)
-            .take(SHOWN)
+        self.tasks.iter().rev().filter(move |task| task.source == source)
+    }
+
+    /// Keeps a task, or what has become of it; and of its queue no more than the latest ones.
+    pub(super) fn keep_task(&mut self, task: &MoveTask) {
+        match self.tasks.iter_mut().find(|kept| kept.id == task.id) {
+            Some(kept) => *kept = task.clone(),
+            None => self.tasks.push(task.clone()),
+        }
+        let is_of_queue = |kept: &MoveTask| kept.source == task.source;
+        if self.tasks.iter().filter(|kept| is_of_queue(kept)).count() > KEPT
+            && let Some(oldest) = self.tasks.iter().position(is_of_queue)
+        {
+            self.tasks.remove(oldest);
+        }
     }
 
     /// Moves what is due; says whether a task still runs.
     pub fn advance_moves(&mut self, now_ms: u64) -> bool {
         let mut tasks = std::mem::take(&mut self.tasks);
         for task in tasks.iter_mut().filter(|task| task.status == Status::Running) {
+            let before = task.clone();
             self.advance(task, now_ms);
+            if *task != before {
+                self.advanced.push(task.clone());
+            }
         }
         self.tasks = tasks;
         self.tasks.iter().any(|task| task.status == Status::Running)
@@ -185,7 +214,7 @@ impl Queues {
                 Ok(false) => break,
                 Err(failure) => {
                     task.status = Status::Failed;
-                    task.failure = Some(failure);
+                    task.failure = Some(failure.to_owned());
                     return;
                 }
             }

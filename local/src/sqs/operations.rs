@@ -29,7 +29,7 @@ impl Sqs {
         let body = if body.is_empty() { b"{}" } else { body };
         let parsed = serde_json::from_slice::<Value>(body).map_err(|error| malformed(&error));
         let request = match parsed {
-            Ok(request) => request,
+            Ok(request) => without_nulls(request),
             Err(error) => {
                 return Reply {
                     result: Err(error),
@@ -96,6 +96,19 @@ fn name_in(url: &str) -> Option<&str> {
 
 fn parse<T: DeserializeOwned>(request: Value) -> Result<T, SqsError> {
     serde_json::from_value(request).map_err(|error| malformed(&error))
+}
+
+/// A member that is null is as good as none.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, member)| !member.is_null())
+            .map(|(name, member)| (name, without_nulls(member)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
 }
 
 fn malformed(error: &serde_json::Error) -> SqsError {

@@ -19,7 +19,7 @@
 mod changes;
 mod order;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::deduplication::{Sighting, Window};
 use super::error::{Code, SqsError};
@@ -32,13 +32,14 @@ pub use changes::Change;
 /// Longest time that a message stays hidden after a receive, in seconds.
 pub(super) const VISIBILITY_LIMIT_S: u32 = 43_200;
 
-/// How many messages of a standard queue may be in flight.
+/// How many messages of a queue may be in flight; and how many from the front a receive of a FIFO queue looks through for a group
+/// that is free.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/avoid-backlog-with-the-same-message-group-id.html>
 const IN_FLIGHT_LIMIT: usize = 120_000;
 
-/// How many messages from the front a receive of a FIFO queue looks through for a group that is free, and how many may be in
-/// flight: the older figure. Raised to 120,000 by now, as is said.
-const FIFO_LIMIT: usize = 20_000;
+/// How long after a purge the next one is refused, in milliseconds.
+const PURGE_PAUSE_MS: u64 = 60_000;
 
 /// The answer to a send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub struct Queue {
     received: BTreeSet<u64>,
     window: Window,
     next_position: u64,
+    purged_ms: Option<u64>,
     changes: Vec<Change>,
 }
 
@@ -94,6 +96,7 @@ impl Queue {
             received: BTreeSet::new(),
             window: Window::default(),
             next_position: 1,
+            purged_ms: None,
         }
     }
 
@@ -186,7 +189,7 @@ impl Queue {
         let limit = self.redrive_limit().filter(|_| has_dead_letter_queue);
         let (delivered, given_up) = self.pick(max, limit, now_ms);
         let delivered: Vec<u64> = if self.settings.is_fifo {
-            let room = FIFO_LIMIT.saturating_sub(in_flight);
+            let room = IN_FLIGHT_LIMIT.saturating_sub(in_flight);
             delivered.into_iter().take(room).collect()
         } else {
             delivered
@@ -264,19 +267,59 @@ impl Queue {
         Ok(())
     }
 
-    /// Removes all messages, also those in flight.
-    pub fn purge(&mut self) {
-        while let Some((position, _)) = self.messages.first_key_value() {
-            self.commit(Change::Removed(*position));
+    /// Undoes the latest receive of a message of which nobody has seen anything, as if it had not been.
+    pub fn put_back(&mut self, receipt: &Receipt, now_ms: u64) {
+        let Some(Delivery { receives, first_ms, .. }) = self.find(receipt).map(|message| message.delivery) else {
+            return;
+        };
+        if receives != receipt.receives {
+            return;
         }
+        let delivery = Delivery {
+            available_ms: now_ms,
+            receives: receives.saturating_sub(1),
+            first_ms: first_ms.filter(|_| receives > 1),
+            latest_ms: None,
+        };
+        self.commit(Change::Delivered(receipt.position, delivery));
     }
 
-    /// The message at the front that is not hidden, if there is one.
+    /// Removes all messages, also those in flight.
+    ///
+    /// # Errors
+    /// If that was done within the last minute.
+    pub fn purge(&mut self, name: &str, now_ms: u64) -> Result<(), SqsError> {
+        if self
+            .purged_ms
+            .is_some_and(|latest_ms| latest_ms + PURGE_PAUSE_MS > now_ms)
+        {
+            let message = format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.");
+            return Err(SqsError::new(Code::PurgeQueueInProgress, message));
+        }
+        self.commit(Change::Purged(now_ms));
+        Ok(())
+    }
+
+    /// Whether a receive would take something.
+    pub fn has_next(&self, has_dead_letter_queue: bool, now_ms: u64) -> bool {
+        let limit = self.redrive_limit().filter(|_| has_dead_letter_queue);
+        let (delivered, given_up) = self.pick(1, limit, now_ms);
+        let has_room = || self.in_flight(now_ms).count() < IN_FLIGHT_LIMIT;
+        !given_up.is_empty() || (!delivered.is_empty() && has_room())
+    }
+
+    /// The message at the front that is not hidden, if there is one. FIFO: nor behind one of its group that is.
     pub fn first_visible(&mut self, now_ms: u64) -> Option<&Message> {
         self.expire(now_ms);
-        self.messages
-            .values()
-            .find(|message| self.available_ms(message) <= now_ms)
+        let mut blocked = HashSet::new();
+        self.messages.values().find(|message| {
+            let order = self.order_of(message);
+            let is_hidden = self.available_ms(message) > now_ms;
+            if is_hidden {
+                blocked.extend(order);
+            }
+            !is_hidden && order.is_none_or(|group| !blocked.contains(group))
+        })
     }
 
     /// Takes out a message.

@@ -10,13 +10,10 @@ use super::error::{Code, SqsError};
 use super::message::{Draft, Message};
 use super::moves::MoveTask;
 use super::queue::{Change, Queue, Sent};
-use super::receipt;
+use super::receipt::{self, Receipt};
 use super::settings::{Per, QueueAttributes, RedriveAllow, Settings};
 use super::throughput::{Action, Throughput};
 use crate::lambda::ACCOUNT_ID;
-
-/// How long after a purge the next one is refused, in milliseconds.
-const PURGE_PAUSE_MS: u64 = 60_000;
 
 /// What happened to one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +22,8 @@ pub enum Entry {
     Changed(String, Vec<Change>),
     /// The queue with this name was deleted.
     Deleted(String),
+    /// A message move task began, or went on.
+    Task(MoveTask),
 }
 
 /// All queues.
@@ -32,10 +31,11 @@ pub enum Entry {
 pub struct Queues {
     pub(super) by_name: BTreeMap<String, Queue>,
     pub(super) tasks: Vec<MoveTask>,
+    /// Those that began or went on, for [`Queues::take_changes`].
+    pub(super) advanced: Vec<MoveTask>,
     /// Where message ids come from.
     pub(super) ids: fn() -> String,
     region: String,
-    purged_ms: BTreeMap<String, u64>,
     throughput: BTreeMap<String, Throughput>,
     deleted: Vec<String>,
 }
@@ -46,9 +46,9 @@ impl Queues {
         Self {
             by_name: BTreeMap::new(),
             tasks: Vec::new(),
+            advanced: Vec::new(),
             ids,
             region: region.to_owned(),
-            purged_ms: BTreeMap::new(),
             throughput: BTreeMap::new(),
             deleted: Vec::new(),
         }
@@ -123,7 +123,7 @@ impl Queues {
     /// If there is no such queue.
     pub fn delete_queue(&mut self, name: &str) -> Result<(), SqsError> {
         self.by_name.remove(name).ok_or_else(SqsError::no_queue)?;
-        self.purged_ms.remove(name);
+        self.tasks.retain(|task| task.source != name);
         self.throughput.remove(name);
         self.deleted.push(name.to_owned());
         Ok(())
@@ -134,15 +134,7 @@ impl Queues {
     /// # Errors
     /// If there is no such queue, or it was purged within the last minute.
     pub fn purge(&mut self, name: &str, now_ms: u64) -> Result<(), SqsError> {
-        let latest = self.purged_ms.get(name).copied();
-        let queue = self.queue_mut(name)?;
-        if latest.is_some_and(|latest| latest + PURGE_PAUSE_MS > now_ms) {
-            let message = format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.");
-            return Err(SqsError::new(Code::PurgeQueueInProgress, message));
-        }
-        queue.purge();
-        self.purged_ms.insert(name.to_owned(), now_ms);
-        Ok(())
+        self.queue_mut(name)?.purge(name, now_ms)
     }
 
     /// Takes a message for this queue.
@@ -175,22 +167,17 @@ impl Queues {
             let Some(target) = target.as_ref().and_then(|target| self.by_name.get_mut(target)) else {
                 break;
             };
-            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>: in a
-            // standard queue a message keeps its age, in a FIFO queue it is as new.
-            let sent_ms = if target.settings().is_fifo {
-                now_ms
-            } else {
-                message.sent_ms
+            // In a standard queue a message keeps its age; in a FIFO queue it is as new, and its own id is its deduplication id.
+            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
+            // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>
+            let is_fifo = target.settings().is_fifo;
+            let given_up = Message {
+                sent_ms: if is_fifo { now_ms } else { message.sent_ms },
+                deduplication_id: is_fifo.then(|| message.id.clone()),
+                source_arn: Some(source_arn.clone()),
+                ..message
             };
-            let source_arn = Some(source_arn.clone());
-            target.adopt(
-                Message {
-                    sent_ms,
-                    source_arn,
-                    ..message
-                },
-                now_ms,
-            );
+            target.adopt(given_up, now_ms);
         }
         Ok(received.messages)
     }
@@ -217,6 +204,25 @@ impl Queues {
     ) -> Result<(), SqsError> {
         let queue = self.queue_mut(name)?;
         queue.change_visibility(&receipt::decode(name, handle)?, handle, visibility_s, now_ms)
+    }
+
+    /// Puts a message back that was received in vain, as if it had not been.
+    ///
+    /// # Errors
+    /// If there is no such queue.
+    pub fn put_back(&mut self, name: &str, message: &Message, now_ms: u64) -> Result<(), SqsError> {
+        let receipt = Receipt::of(message);
+        self.queue_mut(name)?.put_back(&receipt, now_ms);
+        Ok(())
+    }
+
+    /// Whether a receive would take something from this queue.
+    ///
+    /// # Errors
+    /// If there is no such queue.
+    pub fn has_next(&self, name: &str, now_ms: u64) -> Result<bool, SqsError> {
+        let queue = self.queue(name)?;
+        Ok(queue.has_next(self.dead_letter_queue_of(queue).is_some(), now_ms))
     }
 
     /// Refuses a call that is beyond the throughput of a FIFO queue.
@@ -304,19 +310,33 @@ impl Queues {
                 entries.push(Entry::Changed(name.clone(), changes));
             }
         }
+        entries.extend(self.advanced.drain(..).map(Entry::Task));
         entries
     }
 
     /// What makes equal queues of none.
     pub fn snapshot(&self) -> Vec<Entry> {
         let entry = |(name, queue): (&String, &Queue)| Entry::Changed(name.clone(), queue.snapshot());
-        self.by_name.iter().map(entry).collect()
+        let tasks = self.tasks.iter().cloned().map(Entry::Task);
+        self.by_name.iter().map(entry).chain(tasks).collect()
+    }
+
+    /// Makes none of what is kept, so that what was written down can happen again.
+    pub fn forget(&mut self) {
+        self.by_name.clear();
+        self.tasks.clear();
+        self.advanced.clear();
+        self.deleted.clear();
     }
 
     /// Lets happen what is known to have happened.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Deleted(name) => drop(self.by_name.remove(name)),
+            Entry::Deleted(name) => {
+                self.by_name.remove(name);
+                self.tasks.retain(|task| task.source != *name);
+            }
+            Entry::Task(task) => self.keep_task(task),
             Entry::Changed(name, changes) => {
                 if let Some(Change::Set(settings)) = changes.first()
                     && !self.by_name.contains_key(name)
@@ -355,6 +375,9 @@ impl Queues {
         let Some(target) = target.map(Queue::settings) else {
             return refuse("Dead letter target does not exist.");
         };
+        if redrive.target_arn == self.arn(name) {
+            return refuse("A queue cannot be its own dead-letter queue.");
+        }
         if target.is_fifo != settings.is_fifo {
             return refuse("Dead-letter queue must be same type of queue as the source.");
         }

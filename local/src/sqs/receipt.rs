@@ -19,6 +19,17 @@ pub struct Receipt {
     pub id: String,
 }
 
+impl Receipt {
+    /// Of the latest delivery of this message.
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            position: message.position,
+            receives: message.delivery.receives,
+            id: message.id.clone(),
+        }
+    }
+}
+
 /// The handle of the latest delivery of this message of this queue.
 pub(super) fn encode(queue: &str, message: &Message) -> String {
     let Message {

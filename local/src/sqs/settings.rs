@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{Code, SqsError};
 use super::message::MESSAGE_LIMIT_BYTES;
@@ -172,6 +172,7 @@ impl Settings {
             "DeduplicationScope" => self.deduplication_scope = per(name, value, SCOPES)?,
             "FifoThroughputLimit" => self.throughput_limit = per(name, value, LIMITS)?,
             _ if KEPT.contains(&name) => {
+                check_kept(name, value)?;
                 self.kept.insert(name.to_owned(), value.to_owned());
             }
             _ => {
@@ -220,6 +221,18 @@ impl Settings {
         shown.extend(allow.map(|allow| text("RedriveAllowPolicy", allow.to_string())));
         shown.extend(self.kept.clone());
         shown
+    }
+}
+
+/// What has no effect here is refused all the same where AWS could not read it.
+fn check_kept(name: &str, value: &str) -> Result<(), SqsError> {
+    match name {
+        "KmsDataKeyReusePeriodSeconds" => number(name, value, 60..=86_400).map(drop),
+        "SqsManagedSseEnabled" => flag(name, value).map(drop),
+        "Policy" if !value.is_empty() && serde_json::from_str::<Map<String, Value>>(value).is_err() => {
+            Err(invalid(name, value, "it must be a JSON object"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -283,9 +296,9 @@ fn redrive_allow(policy: &str) -> Result<RedriveAllow, SqsError> {
                 .as_array()
                 .filter(|arns| (1..=10).contains(&arns.len()));
             let arns = arns.ok_or_else(|| bad("sourceQueueArns must hold 1 to 10 ARNs."))?;
-            Ok(RedriveAllow::Queues(
-                arns.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            ))
+            let arns: Option<Vec<String>> = arns.iter().map(|arn| arn.as_str().map(str::to_owned)).collect();
+            arns.map(RedriveAllow::Queues)
+                .ok_or_else(|| bad("sourceQueueArns must hold texts."))
         }
         _ => Err(bad("redrivePermission must be allowAll, denyAll or byQueue.")),
     }
@@ -385,6 +398,16 @@ mod tests {
             ("DelaySeconds", "901", Code::InvalidAttributeValue),
             ("ReceiveMessageWaitTimeSeconds", "21", Code::InvalidAttributeValue),
             ("MaximumMessageSize", "1048577", Code::InvalidAttributeValue),
+            ("Policy", "no", Code::InvalidAttributeValue),
+            ("Policy", "[]", Code::InvalidAttributeValue),
+            ("KmsDataKeyReusePeriodSeconds", "abc", Code::InvalidAttributeValue),
+            ("KmsDataKeyReusePeriodSeconds", "59", Code::InvalidAttributeValue),
+            ("SqsManagedSseEnabled", "maybe", Code::InvalidAttributeValue),
+            (
+                "RedriveAllowPolicy",
+                r#"{"redrivePermission":"byQueue","sourceQueueArns":[1]}"#,
+                Code::InvalidParameterValue,
+            ),
             ("Colour", "blue", Code::InvalidAttributeName),
             ("ContentBasedDeduplication", "true", Code::InvalidAttributeName),
             ("RedrivePolicy", "no", Code::InvalidParameterValue),

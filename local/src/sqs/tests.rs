@@ -249,6 +249,36 @@ async fn bad_requests_get_the_errors_of_sqs() {
 }
 
 #[tokio::test]
+async fn a_member_that_is_null_is_as_good_as_none() {
+    let account = Account::new();
+    account.create("q", json!({"DelaySeconds": null})).await;
+    let request = json!({
+        "QueueUrl": url("q"), "MessageBody": "a", "DelaySeconds": null, "MessageAttributes": null,
+        "MessageSystemAttributes": {"AWSTraceHeader": null}, "MessageGroupId": null,
+    });
+    account.ok("SendMessage", request).await;
+    let entries = json!([{"Id": "1", "MessageBody": "b", "MessageAttributes": null}]);
+    account
+        .ok("SendMessageBatch", json!({"QueueUrl": url("q"), "Entries": entries}))
+        .await;
+    let request =
+        json!({"QueueUrl": url("q"), "AttributeNames": null, "WaitTimeSeconds": null, "MaxNumberOfMessages": 10});
+    assert_eq!(
+        account.ok("ReceiveMessage", request).await["Messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        account
+            .code("SendMessage", json!({"QueueUrl": url("q"), "MessageBody": null}))
+            .await,
+        Code::MissingParameter
+    );
+}
+
+#[tokio::test]
 async fn queues_are_made_found_listed_set_and_deleted() {
     let account = Account::new();
     for name in ["a1", "a2", "b"] {
@@ -503,4 +533,263 @@ async fn a_journal_does_not_grow_without_end() {
             .await;
     }
     assert!(std::fs::metadata(&file).unwrap().len() < 4_000_000);
+}
+
+#[tokio::test]
+async fn a_move_goes_on_after_a_restart_and_the_latest_ten_are_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sqs.journal");
+    let mut account = Account::kept_in(Some(&file));
+    account.create("dead", json!({})).await;
+    account.create("q", redrive_to("dead", 1)).await;
+    account.create("other", json!({})).await;
+    let start = json!({"SourceArn": arn("dead"), "DestinationArn": arn("other")});
+    for _ in 0..11 {
+        account.ok("StartMessageMoveTask", start.clone()).await;
+    }
+    for body in ["a", "b", "c"] {
+        account.send("dead", body).await;
+    }
+    let slow = json!({"SourceArn": arn("dead"), "DestinationArn": arn("other"), "MaxNumberOfMessagesPerSecond": 1});
+    let handle = account.ok("StartMessageMoveTask", slow).await["TaskHandle"].clone();
+
+    for _ in 0..2 {
+        account.sqs = Account::open(Some(&file), &account.clock);
+    }
+    let list = json!({"SourceArn": arn("dead"), "MaxResults": 10});
+    let tasks = account.ok("ListMessageMoveTasks", list.clone()).await["Results"].clone();
+    assert_eq!(tasks.as_array().unwrap().len(), 10);
+    assert_eq!(tasks[0]["TaskHandle"], handle);
+    assert_eq!(tasks[0]["ApproximateNumberOfMessagesMoved"], 1);
+    assert_eq!(tasks[1]["Status"], "COMPLETED");
+    account.wait(2);
+    let moved = async {
+        while account.sqs.counts("other").unwrap().visible < 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), moved).await.unwrap();
+    let tasks = account.ok("ListMessageMoveTasks", list).await["Results"].clone();
+    assert_eq!(tasks[0]["Status"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn a_move_is_between_queues_of_one_kind() {
+    let account = Account::new();
+    for (dead, source, kind) in [
+        ("dead", "q", json!({})),
+        ("dead.fifo", "q.fifo", json!({"FifoQueue": "true"})),
+    ] {
+        account.create(dead, kind.clone()).await;
+        let mut attributes = redrive_to(dead, 1);
+        attributes
+            .as_object_mut()
+            .unwrap()
+            .extend(kind.as_object().unwrap().clone());
+        account.create(source, attributes).await;
+    }
+    for (from, to) in [("dead", "q.fifo"), ("dead.fifo", "q")] {
+        let start = json!({"SourceArn": arn(from), "DestinationArn": arn(to)});
+        assert_eq!(
+            account.code("StartMessageMoveTask", start).await,
+            Code::InvalidParameterValue
+        );
+    }
+    let start = json!({"SourceArn": arn("dead.fifo"), "DestinationArn": arn("q.fifo")});
+    account.ok("StartMessageMoveTask", start).await;
+}
+
+#[tokio::test]
+async fn in_a_fifo_dead_letter_queue_the_id_is_the_deduplication_id_and_a_move_keeps_order() {
+    let account = Account::new();
+    account.create("dead.fifo", json!({"FifoQueue": "true"})).await;
+    let mut attributes = redrive_to("dead.fifo", 1);
+    attributes["FifoQueue"] = json!("true");
+    account.create("q.fifo", attributes).await;
+    let mut ids = Vec::new();
+    for (group, body) in [("g", "1"), ("g", "2"), ("h", "3")] {
+        let request = json!({
+            "QueueUrl": url("q.fifo"), "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": body,
+        });
+        ids.push(account.ok("SendMessage", request).await["MessageId"].clone());
+    }
+    assert_eq!(account.receive("q.fifo").await.len(), 3);
+    account.wait(1);
+    assert!(account.receive("q.fifo").await.is_empty());
+    let front = account
+        .ok(
+            "ReceiveMessage",
+            json!({"QueueUrl": url("dead.fifo"), "AttributeNames": ["All"]}),
+        )
+        .await;
+    let front = &front["Messages"][0];
+    assert_eq!((&front["Body"], &front["MessageId"]), (&json!("1"), &ids[0]));
+    assert_eq!(front["Attributes"]["MessageDeduplicationId"], ids[0]);
+
+    // "1" is in flight there, so that "2" must not overtake it.
+    let start = json!({"SourceArn": arn("dead.fifo")});
+    account.ok("StartMessageMoveTask", start.clone()).await;
+    assert_eq!(account.receive("q.fifo").await[0]["Body"], "3");
+    let tasks = account.ok("ListMessageMoveTasks", start.clone()).await;
+    assert_eq!(tasks["Results"][0]["Status"], "COMPLETED");
+    assert_eq!(tasks["Results"][0]["ApproximateNumberOfMessagesMoved"], 1);
+    account.wait(30);
+    account.ok("StartMessageMoveTask", start).await;
+    let back = account.receive("q.fifo").await;
+    assert_eq!(
+        back.iter().map(|message| &message["Body"]).collect::<Vec<_>>(),
+        ["1", "2"]
+    );
+    assert_ne!(back[0]["MessageId"], ids[0]);
+    assert_eq!(back[0]["Attributes"]["MessageDeduplicationId"], ids[0]);
+}
+
+#[tokio::test]
+async fn a_queue_is_not_its_own_dead_letter_queue() {
+    let account = Account::new();
+    account.create("q", json!({})).await;
+    let set = json!({"QueueUrl": url("q"), "Attributes": redrive_to("q", 1)});
+    assert_eq!(
+        account.code("SetQueueAttributes", set).await,
+        Code::InvalidParameterValue
+    );
+}
+
+#[tokio::test]
+async fn a_pause_after_a_purge_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("sqs.journal");
+    let mut account = Account::kept_in(Some(&file));
+    account.create("q", json!({})).await;
+    account.send("q", "before").await;
+    let purge = json!({"QueueUrl": url("q")});
+    account.ok("PurgeQueue", purge.clone()).await;
+    account.send("q", "after").await;
+    for _ in 0..2 {
+        account.sqs = Account::open(Some(&file), &account.clock);
+        assert_eq!(
+            account.code("PurgeQueue", purge.clone()).await,
+            Code::PurgeQueueInProgress
+        );
+        assert_eq!(account.sqs.counts("q").unwrap().visible, 1);
+    }
+    account.wait(60);
+    account.ok("PurgeQueue", purge).await;
+}
+
+/// Brings the queue to its limit: so many messages of one group that are in flight, for a minute.
+async fn fill(account: &Account, name: &str, count: u64) {
+    let sent = json!({
+        "QueueUrl": url(name), "MessageBody": "a", "MessageGroupId": "full", "MessageDeduplicationId": "a",
+    });
+    let request = if name.ends_with(FIFO_SUFFIX) {
+        sent
+    } else {
+        json!({"QueueUrl": url(name), "MessageBody": "a"})
+    };
+    account.ok("SendMessage", request).await;
+    let mut state = account.sqs.state();
+    let queue = state.queues.queue_mut(name).unwrap();
+    let first = queue.first_visible(1_000_000).unwrap().clone();
+    for position in 1..=count {
+        let mut message = Message {
+            position,
+            ..first.clone()
+        };
+        message.delivery = Delivery {
+            available_ms: 1_060_000,
+            receives: 1,
+            ..Delivery::default()
+        };
+        queue.apply(&Change::Added(Box::new(message)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_of_a_queue_with_120000_in_flight_is_refused_when_short_and_waits_when_long() {
+    let account = Account::new();
+    account.create("q", json!({})).await;
+    fill(&account, "q", 120_000).await;
+    account.send("q", "late").await;
+    assert_eq!(
+        account.code("ReceiveMessage", json!({"QueueUrl": url("q")})).await,
+        Code::OverLimit
+    );
+    let long = json!({"QueueUrl": url("q"), "WaitTimeSeconds": 20});
+    assert_eq!(account.ok("ReceiveMessage", long.clone()).await, json!({}));
+    assert!(!account.sqs.has_next("q", Duration::ZERO).await.unwrap());
+    account
+        .sqs
+        .state()
+        .queues
+        .queue_mut("q")
+        .unwrap()
+        .apply(&Change::Removed(1));
+    assert!(account.sqs.has_next("q", Duration::ZERO).await.unwrap());
+    assert_eq!(account.ok("ReceiveMessage", long).await["Messages"][0]["Body"], "late");
+}
+
+#[tokio::test]
+async fn a_fifo_queue_looks_through_120000_messages_for_a_free_group() {
+    for (ahead, found) in [(119_998, 1), (120_000, 0)] {
+        let account = Account::new();
+        account.create("q.fifo", json!({"FifoQueue": "true"})).await;
+        fill(&account, "q.fifo", ahead).await;
+        let late = json!({
+            "QueueUrl": url("q.fifo"), "MessageBody": "late", "MessageGroupId": "free", "MessageDeduplicationId": "late",
+        });
+        account.ok("SendMessage", late).await;
+        assert_eq!(
+            account.sqs.has_next("q.fifo", Duration::ZERO).await.unwrap(),
+            found == 1
+        );
+        assert_eq!(account.receive("q.fifo").await.len(), found, "behind {ahead}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_back_was_never_received() {
+    let account = Account::new();
+    account.create("q", json!({})).await;
+    account.send("q", "a").await;
+    let receive = Receive {
+        max: 1,
+        ..Receive::default()
+    };
+    let received = account.sqs.receive("q", receive).await.unwrap();
+    account.sqs.put_back("q", &received);
+    let again = account.sqs.receive("q", receive).await.unwrap();
+    assert_eq!(again, received);
+    account.sqs.put_back(
+        "q",
+        &[
+            Message {
+                position: 7,
+                ..again[0].clone()
+            },
+            again[0].clone(),
+        ],
+    );
+    assert_eq!(account.sqs.counts("q").unwrap().visible, 1);
+}
+
+#[tokio::test]
+async fn a_release_goes_on_past_a_message_that_is_gone() {
+    let account = Account::new();
+    account.create("q", json!({})).await;
+    account.send("q", "a").await;
+    account.send("q", "b").await;
+    let received = account.receive("q").await;
+    let handles: Vec<String> = received
+        .iter()
+        .map(|message| message["ReceiptHandle"].as_str().unwrap().to_owned())
+        .collect();
+    account
+        .ok(
+            "DeleteMessage",
+            json!({"QueueUrl": url("q"), "ReceiptHandle": handles[0]}),
+        )
+        .await;
+    account.sqs.release("q", &handles);
+    assert_eq!(account.sqs.counts("q").unwrap().visible, 1);
 }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
 
 mod closing;
+mod facts;
 mod handshake;
 mod harness;
 mod http_api;

@@ -21,12 +21,16 @@ struct Queues {
 
 impl Queues {
     async fn start() -> Self {
+        Self::start_with(Tuning::default()).await
+    }
+
+    async fn start_with(tuning: Tuning) -> Self {
         let (sender, lines) = mpsc::unbounded_channel();
         let options = Options {
             template: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/queues.yaml"),
             tuning: Tuning {
                 output: Output::Channel(sender),
-                ..Tuning::default()
+                ..tuning
             },
             ..Options::default()
         };
@@ -144,6 +148,8 @@ async fn of_a_group_nothing_behind_a_failure_is_deleted() {
     queues.until("local-FailingInOrder.fifo", 0, 0).await;
     let dead: Vec<String> = orders[1..].iter().map(Value::to_string).collect();
     assert_eq!(queues.bodies("local-DeadInOrder.fifo").await, dead);
+    // The probe reports the one that failed alone, each time.
+    assert!(queues.stack.meter().read().queues.unreported_failures > 0);
     queues.stack.stop().await;
 }
 
@@ -208,6 +214,73 @@ async fn groups_run_at_once_and_the_messages_of_one_group_in_turn() {
     assert_eq!(queues.sqs.counts("local-Ordered.fifo").unwrap().in_flight, 2);
     std::fs::write(&gate, "").unwrap();
     queues.until("local-Ordered.fifo", 0, 0).await;
+    queues.stack.stop().await;
+}
+
+fn receive_counts(event: &Value) -> Vec<&Value> {
+    let records = event["Records"].as_array().expect("an event of a queue");
+    let count = |record: &'_ Value| record.pointer("/attributes/ApproximateReceiveCount").is_some();
+    assert!(records.iter().all(count), "{event}");
+    records
+        .iter()
+        .map(|record| &record["attributes"]["ApproximateReceiveCount"])
+        .collect()
+}
+
+#[tokio::test]
+async fn no_message_is_received_before_a_process_can_have_it() {
+    let mut queues = Queues::start_with(Tuning {
+        max_processes: 2,
+        ..Tuning::default()
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let gate = directory.path().join("gate");
+    let groups: Vec<String> = (0..6).map(|group| format!("group-{group}")).collect();
+    for group in &groups {
+        let order = json!({"wait_for": gate, "print": [group]});
+        queues.send("local-Ordered.fifo", Some(group), &[order]).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(receive_counts(&queues.event("OrderedWorker").await), ["1"]);
+    }
+    let counts = queues.sqs.counts("local-Ordered.fifo").unwrap();
+    assert_eq!((counts.visible, counts.in_flight), (4, 2));
+    std::fs::write(&gate, "").unwrap();
+    for _ in 2..groups.len() {
+        assert_eq!(receive_counts(&queues.event("OrderedWorker").await), ["1"]);
+    }
+    queues.until("local-Ordered.fifo", 0, 0).await;
+    queues.stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_an_event_goes_back_as_if_it_had_not_been_received() {
+    let mut queues = Queues::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let gates = ["first", "second"].map(|name| directory.path().join(name));
+    queues
+        .send("local-Large.fifo", Some("g"), &[json!({"wait_for": gates[0]})])
+        .await;
+    queues.event("LargeWorker").await;
+    for number in 0..8 {
+        let order = json!({"wait_for": gates[1], "number": number, "filling": "a".repeat(900_000)});
+        queues.send("local-Large.fifo", Some("g"), &[order]).await;
+    }
+    std::fs::write(&gates[0], "").unwrap();
+    let first = queues.event("LargeWorker").await;
+    assert_eq!(receive_counts(&first), ["1"; 6]);
+    let counts = queues.sqs.counts("local-Large.fifo").unwrap();
+    assert_eq!((counts.visible, counts.in_flight), (2, 6));
+    std::fs::write(&gates[1], "").unwrap();
+    let second = queues.event("LargeWorker").await;
+    assert_eq!(receive_counts(&second), ["1"; 2]);
+    let number = |event: &Value, index: usize| -> Value {
+        let body = event["Records"][index]["body"].as_str().expect("a body");
+        serde_json::from_str::<Value>(body).expect("an order")["number"].clone()
+    };
+    assert_eq!([number(&first, 5), number(&second, 0)], [5, 6]);
+    queues.until("local-Large.fifo", 0, 0).await;
     queues.stack.stop().await;
 }
 

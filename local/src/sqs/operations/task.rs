@@ -81,7 +81,7 @@ fn shown(task: &MoveTask, source_arn: &str, destination_arn: Option<String>) -> 
         ),
         ("DestinationArn", destination_arn.map(Value::from)),
         ("MaxNumberOfMessagesPerSecond", task.rate.map(Value::from)),
-        ("FailureReason", task.failure.map(Value::from)),
+        ("FailureReason", task.failure.clone().map(Value::from)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {

@@ -18,6 +18,8 @@ pub enum Change {
     Delivered(u64, Delivery),
     /// A message is gone, for whatever reason.
     Removed(u64),
+    /// All messages are gone, since then.
+    Purged(u64),
     /// A deduplication id was used.
     Seen(Sighting),
     /// No position below this one is ever used again.
@@ -40,6 +42,7 @@ impl Queue {
         let seen = self.window.iter().cloned().map(Change::Seen);
         let reached = Change::Reached(self.next_position);
         std::iter::once(set)
+            .chain(self.purged_ms.map(Change::Purged))
             .chain(messages)
             .chain(seen)
             .chain([reached])
@@ -69,6 +72,12 @@ impl Queue {
                     self.by_age.remove(&(message.sent_ms, *position));
                     self.received.remove(position);
                 }
+            }
+            Change::Purged(now_ms) => {
+                self.messages.clear();
+                self.by_age.clear();
+                self.received.clear();
+                self.purged_ms = Some(*now_ms);
             }
             Change::Seen(sighting) => self.window.add(sighting.clone()),
             Change::Reached(position) => self.next_position = self.next_position.max(*position),

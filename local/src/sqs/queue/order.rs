@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{FIFO_LIMIT, Queue, seconds};
+use super::{IN_FLIGHT_LIMIT, Queue, seconds};
 use crate::sqs::message::Message;
 
 impl Queue {
@@ -15,7 +15,11 @@ impl Queue {
             .in_flight(now_ms)
             .filter_map(|message| self.order_of(message))
             .collect();
-        let window = if self.settings.is_fifo { FIFO_LIMIT } else { usize::MAX };
+        let window = if self.settings.is_fifo {
+            IN_FLIGHT_LIMIT
+        } else {
+            usize::MAX
+        };
         let is_ready = |message: &Message| limit.is_none_or(|limit| message.delivery.receives < limit);
         let mut ready_in_all = 0;
         // In the order in which they come first; in a standard queue each message is one.
@@ -64,7 +68,7 @@ impl Queue {
     }
 
     /// The group whose order the message has to keep.
-    fn order_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
+    pub(super) fn order_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
         message.group.as_deref().filter(|_| self.settings.is_fifo)
     }
 

@@ -294,7 +294,7 @@ fn a_purge_removes_everything() {
         send(&mut queue, draft(body), 0);
     }
     receive(&mut queue, 1, 0);
-    queue.purge();
+    queue.purge("q", 0).unwrap();
     assert_eq!(queue.counts(0), Counts::default());
 }
 

@@ -1,0 +1,36 @@
+//! What invokes the functions of mappings: [`Lambda`]; in the tests of mappings, something that takes no process and no real time.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::lambda::{InvokeError, Lambda, Slot};
+
+/// Invokes functions, as many at once as there are slots.
+pub trait Invoke: fmt::Debug + Clone + Send + Sync + 'static {
+    /// Place for one invocation; free again when it is dropped.
+    type Slot: Send + 'static;
+
+    /// Waits until the function can be invoked at once, and keeps the place.
+    fn slot(&self, function: &str) -> impl Future<Output = Result<Self::Slot, InvokeError>> + Send;
+
+    /// Invokes the function in that place.
+    fn invoke_in(
+        &self,
+        slot: Self::Slot,
+        function: &str,
+        event: &Value,
+    ) -> impl Future<Output = Result<Value, InvokeError>> + Send;
+}
+
+impl Invoke for Lambda {
+    type Slot = Slot;
+
+    async fn slot(&self, function: &str) -> Result<Slot, InvokeError> {
+        self.slot(function).await
+    }
+
+    async fn invoke_in(&self, slot: Slot, function: &str, event: &Value) -> Result<Value, InvokeError> {
+        self.invoke_in(slot, function, event).await
+    }
+}
