@@ -121,6 +121,14 @@ pub enum Turn {
     Leaves,
 }
 
+/// What a group is or allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// It is a super group: for ever.
+    Super,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -205,6 +213,31 @@ pub enum What {
         /// Which way.
         turn: Turn,
     },
+    /// A group has been made.
+    Founded {
+        /// Which one.
+        group: GroupId,
+        /// Whether as a super group.
+        is_super: bool,
+    },
+    /// A group is about to become something else: from here on it may be.
+    Set {
+        /// Which one.
+        group: GroupId,
+        /// What of it.
+        setting: Setting,
+        /// Whether it is to be so, or not.
+        is_on: bool,
+    },
+    /// It is.
+    SetDone {
+        /// Which one.
+        group: GroupId,
+        /// What of it.
+        setting: Setting,
+        /// Whether it is so, or not.
+        is_on: bool,
+    },
     /// A page of a group was asked for and refused.
     Denied {
         /// The group.
@@ -252,8 +285,6 @@ pub struct History {
     pub devices: Vec<Device>,
     /// In order.
     pub records: Vec<Record>,
-    /// Groups that are super groups.
-    pub super_groups: Vec<GroupId>,
 }
 
 impl Default for Recorder {
@@ -273,11 +304,6 @@ impl Recorder {
             history.devices.push(device);
             history.devices.len() - 1
         })
-    }
-
-    /// A group is a super group.
-    pub fn super_group(&self, group: GroupId) {
-        self.with(|history| history.super_groups.push(group));
     }
 
     /// Something happened on a device.
@@ -343,6 +369,14 @@ impl Conversation {
     /// Of these two.
     pub fn pair(one: UserId, other: UserId) -> Self {
         Self::Pair(one.min(other), one.max(other))
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Super => f.write_str("being a super group"),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! What everybody does until the faults stop: each device and each changer of memberships draws its own from the seed.
+//! What everybody does until the faults stop: each device, each changer of memberships and who makes groups draws its own from the seed.
 
 use crate::cast::Cast;
 use crate::device::raw::{Manner, Raw};
 use crate::device::sdk::Sdk;
 use crate::device::{Device, To};
-use crate::history::Token;
+use crate::history::{Setting, Token};
 use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -21,6 +21,15 @@ const BETWEEN: Span<u64> = 20..400;
 
 /// Between two changes of membership that one changer makes, in ms.
 const BETWEEN_CHANGES: Span<u64> = 200..1500;
+
+/// Stages of passing groups that there is time for.
+const STAGES: u64 = 6;
+
+/// How long a stage is, in ms.
+const STAGE: Span<u64> = 1500..4000;
+
+/// Passing groups at most.
+const PASSING: usize = 5;
 
 /// How long a device is away, in ms.
 const AWAY: Span<u64> = 50..4000;
@@ -105,12 +114,36 @@ pub(crate) async fn of_device(
 }
 
 /// Changes memberships until it is over.
-pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) {
+pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) -> Result<()> {
     // Beyond the numbers of all devices.
     let mut life = Life::new(cast, seed, usize::MAX - nth, over);
     while life.goes_on(BETWEEN_CHANGES).await {
         life.cast.memberships.change_any(&mut life.rng).await;
     }
+    Ok(())
+}
+
+/// Makes passing groups, one after the other, and lets each become a super group after a while. A stage of that takes a fraction of all.
+pub(crate) async fn of_passing_groups(
+    cast: Arc<Cast>,
+    seed: u64,
+    seconds: u64,
+    over: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut life = Life::new(cast, seed, usize::MAX / 2, over);
+    let stage = (1000 * seconds / STAGES).clamp(STAGE.start, STAGE.end);
+    let stage = stage..stage + stage / 2;
+    for _ in 0..PASSING {
+        let group = life.cast.found(false, &mut life.rng).await?;
+        if !life.goes_on(stage.clone()).await {
+            break;
+        }
+        life.cast.set(group, Setting::Super, true).await?;
+        if !life.goes_on(stage.clone()).await {
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Life {
@@ -244,7 +277,7 @@ impl Life {
 
     fn any_conversation(&mut self, user: u64) -> To {
         if self.rng.random_bool(0.7)
-            && let Some(group) = self.cast.groups.choose(&mut self.rng)
+            && let Some(group) = self.cast.groups().choose(&mut self.rng)
         {
             return To::Group(group.id);
         }

@@ -40,7 +40,8 @@ struct Standing {
 /// Who is in which group.
 #[derive(Debug)]
 pub(crate) struct Memberships {
-    recorder: Recorder,
+    /// Where changes are written down.
+    pub(crate) recorder: Recorder,
     /// The HTTP API, signed in as each of the users. The first one owns the groups.
     apis: Vec<(UserId, Api)>,
     standings: Mutex<BTreeMap<(GroupId, UserId), Standing>>,
@@ -62,8 +63,10 @@ impl Memberships {
 
     /// Makes a group, with the first user as its owner, the second as an admin and some of the others in it.
     ///
+    /// One whose making was not answered is another group, of which nobody knows.
+    ///
     /// # Errors
-    /// A call fails: nothing is to go wrong yet.
+    /// It is refused.
     pub(crate) async fn found(&self, super_group: bool, rng: &mut StdRng) -> Result<GroupId> {
         let (owner, admin, others) = (self.apis[0].0, self.apis[1].0, &self.apis[2..]);
         let others = others
@@ -76,10 +79,21 @@ impl Memberships {
             super_group,
             open_history: false,
         };
-        let group = self.api(owner).create_group(&create).await?.group_id;
+        let api = self.owner();
+        let group = loop {
+            match api.create_group(&create).await {
+                Ok(created) => break created.group_id,
+                Err(error) => again(error).await?,
+            }
+        };
         // Nobody can have known of the group before, so that it is written down afterwards is soon enough.
+        let is_super = super_group;
+        self.recorder.note(What::Founded { group, is_super });
         for user in std::iter::once(owner).chain(create.user_ids.iter().copied()) {
             self.note(group, user, Turn::Joins);
+        }
+        while let Err(error) = api.set_role(group, admin, Role::Admin).await {
+            again(error).await?;
         }
         for (user, _) in &self.apis {
             let is_member = *user == owner || create.user_ids.contains(user);
@@ -89,8 +103,12 @@ impl Memberships {
             };
             self.standings().insert((group, *user), standing);
         }
-        self.api(owner).set_role(group, admin, Role::Admin).await?;
         Ok(group)
+    }
+
+    /// The HTTP API, signed in as the owner.
+    pub(crate) fn owner(&self) -> &Api {
+        &self.apis[0].1
     }
 
     /// The groups that a user is in, or those that they are not in, but for changes that are being made.
@@ -172,4 +190,16 @@ impl Memberships {
     fn standings(&self) -> MutexGuard<'_, BTreeMap<(GroupId, UserId), Standing>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A call failed: waits until it may be repeated.
+///
+/// # Errors
+/// It was refused.
+pub(crate) async fn again(error: ApiError) -> Result<(), ApiError> {
+    if !error.is_retryable() {
+        return Err(error);
+    }
+    sleep(PAUSE).await;
+    Ok(())
 }

@@ -71,6 +71,16 @@ pub const PLANTS: &[Plant] = &[
         "members read what was said before they joined",
         &[G6],
     ),
+    anywhere(
+        "become-untold",
+        "that a group became a super group is in no inbox",
+        &[G1, G7],
+    ),
+    after_deaths(
+        "super-judged-now",
+        "a message is judged by what its group is when it is finished",
+        &[G1],
+    ),
 ];
 
 const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {

@@ -182,6 +182,8 @@ impl Play<'_> {
         for nth in 0..CHANGERS {
             changers.spawn(life::of_changer(nth, Arc::clone(&cast), seed, is_over.clone()));
         }
+        let passing = life::of_passing_groups(Arc::clone(&cast), seed, self.options.seconds, is_over);
+        changers.spawn(passing);
         world.stack.faults().resume();
         if let Some(caught_ms) = self.live().await? {
             return Ok(Ending::Caught(caught_ms));
@@ -238,17 +240,21 @@ impl Play<'_> {
     }
 
     /// Waits until every life has come to its end. Who does not come home in time is left out.
-    async fn come_home(&self, mut lives: JoinSet<Result<Device>>, mut changers: JoinSet<()>) -> Result<Vec<Device>> {
+    async fn come_home(
+        &self,
+        mut lives: JoinSet<Result<Device>>,
+        mut changers: JoinSet<Result<()>>,
+    ) -> Result<Vec<Device>> {
         let mut devices = Vec::new();
         let until = Instant::now() + HOMECOMING;
         let mut tell = interval(PROGRESS);
         while Instant::now() < until && !(lives.is_empty() && changers.is_empty()) {
             tokio::select! {
                 Some(device) = lives.join_next() => devices.push(device??),
-                Some(changed) = changers.join_next() => changed?,
+                Some(changed) = changers.join_next() => changed??,
                 _ = tell.tick() => {
                     let (away, changing) = (lives.len(), changers.len());
-                    self.tell(&[format!("{away} devices, {changing} changers of memberships")]);
+                    self.tell(&[format!("{away} devices, {changing} changers of groups")]);
                 }
             }
         }
@@ -331,7 +337,7 @@ fn millis(span: Duration) -> u64 {
 /// A line about the run, then one for each record.
 fn write_trace(path: &Path, seed: u64, history: &History) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    let run = json!({"seed": seed, "devices": history.devices, "super_groups": history.super_groups});
+    let run = json!({"seed": seed, "devices": history.devices});
     writeln!(file, "{run}")?;
     for record in &history.records {
         serde_json::to_writer(&mut file, record)?;

@@ -80,9 +80,9 @@ fn is_answered_as_it_stands(case: &Case<'_>, message: &Sending, found: &mut Foun
     let is_true = |said: u64, stands: &[u64]| stands.is_empty() || stands.contains(&said);
     let wrong = if !is_true(answer.conversation_seq, &logged) {
         format!("it is {logged:?} of {}", log.key())
-    } else if case.is_super(message.to) && answer.seq != 0 {
+    } else if case.is_in_log_alone(message) && answer.seq != 0 {
         "a super group is in no inbox".to_owned()
-    } else if !case.is_super(message.to) && !is_true(answer.seq, &kept) {
+    } else if !case.is_in_log_alone(message) && !is_true(answer.seq, &kept) {
         format!("it is {kept:?} of {}", own.key())
     } else if let Some(said) = numbered_otherwise(case, message, answer) {
         format!("it is number {} of session {}", said.client_id, said.session)

@@ -44,11 +44,15 @@ pub enum Bug {
     CopyToRemoved,
     /// Members read what was said before they joined.
     HistoryBeforeJoin,
+    /// That a group became a super group is in no inbox.
+    BecomeUntold,
+    /// What a message is in a group is judged by what the group is when it is finished.
+    SuperJudgedNow,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ReadPastHole,
         Self::CursorToCounter,
         Self::AckBeforeLog,
@@ -62,6 +66,8 @@ impl Bug {
         Self::PushToRemoved,
         Self::CopyToRemoved,
         Self::HistoryBeforeJoin,
+        Self::BecomeUntold,
+        Self::SuperJudgedNow,
     ];
 
     /// As the variable names it.
@@ -80,6 +86,8 @@ impl Bug {
             Self::PushToRemoved => "push-to-removed",
             Self::CopyToRemoved => "copy-to-removed",
             Self::HistoryBeforeJoin => "history-before-join",
+            Self::BecomeUntold => "become-untold",
+            Self::SuperJudgedNow => "super-judged-now",
         }
     }
 

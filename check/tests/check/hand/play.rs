@@ -11,6 +11,8 @@ use super::*;
 /// - `m15` stands though it was given up, and behind `m23`, which was sent later; and `m16` only in its log; `m17` was never seen again
 /// - `m18` was accepted while u3 left, `m19` while its sender did
 /// - `m22` was forgotten when its device was installed anew
+/// - `m30` to `m33` in a group that becomes a super group: `m30` and `m31` before that, though `m31` is acknowledged after it, `m32` between that
+///   and the message that tells of it, `m33` afterwards; u4 joins it, and `m34`
 /// - `m20` and `m21` in both groups in the end; a group of which nobody knows
 /// - u4.a is installed anew, u2.a crashes
 /// - from `m100` on: the roll call
@@ -23,18 +25,18 @@ pub(crate) fn everything() -> Run {
 /// The same without the roll call.
 pub(crate) fn settled() -> Run {
     let mut run = Run::default();
-    run.history.super_groups.push(SUPER);
     let [u1, u2, u4] = [(1, "u1.a"), (2, "u2.a"), (4, "u4.a")].map(|(user, name)| run.device(user, name, Kind::Sdk));
     let u3 = run.device(3, "u3.a", Kind::Raw);
     let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
-    run.change(GROUP, GroupChangeType::Created, 1, &[1, 2, 3]);
-    run.change(SUPER, GroupChangeType::Created, 1, &[1, 2, 4]);
+    run.found(GROUP, false, &[1, 2, 3]);
+    run.found(SUPER, true, &[1, 2, 4]);
     for group in [GROUP, SUPER] {
         run.promote(group, 2);
     }
     between_two(&mut run, u1, u2, u3);
     in_a_group(&mut run, u1, u2, u3, u4);
     in_a_super_group(&mut run, u1, u2, u4);
+    in_a_group_that_becomes_one(&mut run, u1, u2);
     for user in 1..=4 {
         run.seal(inbox(user));
     }
@@ -132,6 +134,23 @@ fn in_a_super_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u4: DeviceI
     run.change(SUPER, GroupChangeType::MembersAdded, 1, &[4]);
     run.sends(u1, 14, large);
     run.sync(u1);
+}
+
+fn in_a_group_that_becomes_one(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex) {
+    let becoming = Conversation::Group(BECOMING);
+    run.found(BECOMING, false, &[1, 2, 3]);
+    run.sends(u1, 30, becoming);
+    run.send(u2, 31, becoming);
+    let answer = run.accept(u2, 31, becoming);
+    run.send(u1, 32, becoming);
+    run.becomes(BECOMING, Setting::Super, true, |run| {
+        let answer = run.accept(u1, 32, becoming);
+        run.acknowledge(u1, 32, answer);
+    });
+    run.acknowledge(u2, 31, answer);
+    run.sends(u2, 33, becoming);
+    run.change(BECOMING, GroupChangeType::MembersAdded, 1, &[4]);
+    run.sends(u1, 34, becoming);
 }
 
 fn unanswered(run: &mut Run, u2: DeviceIndex) {

@@ -6,6 +6,8 @@ use super::rows::Row;
 use crate::fanout::{Audience, Logged, Task, per_shard, tasks_for};
 use crate::head::GroupSettings;
 use crate::ids::{GroupId, UserId};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use serde::{Deserialize, Serialize};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{self, GroupChangeType};
@@ -255,6 +257,10 @@ impl Change {
     /// In a super group nobody's inbox has it, so that a user who was offline would not learn what became of them: it is
     /// copied to those whom it is about. That the group became one is the last message that all inboxes get.
     pub(super) fn tasks(&self, group: GroupId, settings: GroupSettings, logged: Logged) -> Vec<Task> {
+        #[cfg(feature = "plant")]
+        if self.effect == Effect::BecameSuper && plant::has(Bug::BecomeUntold) {
+            return tasks_for(group, &settings, &logged, None);
+        }
         if self.effect == Effect::BecameSuper {
             // At once, before what later changes enqueue.
             return per_shard(group, settings.shards, false, &logged, None);

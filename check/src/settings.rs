@@ -1,0 +1,68 @@
+//! What the groups are and allow, and how that changes: over the HTTP API, by the owner.
+//!
+//! As with memberships, a change is repeated until it is certain that it was made. One actor at a time changes the same thing.
+
+use crate::cast::{Cast, Group};
+use crate::history::{Setting, What};
+use crate::membership::again;
+use anyhow::{Context as _, Result};
+use rand::rngs::StdRng;
+use wigwag_client::http::UpdateGroup;
+use wigwag_client::{Api, ApiError};
+use wigwag_store::GroupId;
+
+impl Cast {
+    /// Makes a group.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub(crate) async fn found(&self, is_super: bool, rng: &mut StdRng) -> Result<GroupId> {
+        let id = self.memberships.found(is_super, rng).await.context("make a group")?;
+        self.with_groups(|groups| groups.push(Group { id, is_super }));
+        Ok(id)
+    }
+
+    /// Makes a group so, or not so. Returns when it is.
+    ///
+    /// # Errors
+    /// It is refused: the owner may do all of this.
+    pub(crate) async fn set(&self, group: GroupId, setting: Setting, is_on: bool) -> Result<()> {
+        let recorder = &self.memberships.recorder;
+        recorder.note(What::Set { group, setting, is_on });
+        let api = self.memberships.owner();
+        while let Err(error) = call(api, group, setting, is_on).await {
+            let again = again(error).await;
+            again.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
+        }
+        recorder.note(What::SetDone { group, setting, is_on });
+        self.with_groups(|groups| {
+            let mut groups = groups.iter_mut();
+            if let Some(group) = groups.find(|known| known.id == group) {
+                group.is_now(setting, is_on);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Group {
+    fn is_now(&mut self, setting: Setting, is_on: bool) {
+        match setting {
+            Setting::Super => self.is_super = is_on,
+        }
+    }
+}
+
+/// One call. That it is so already is a success too: an earlier call has made it so.
+async fn call(api: &Api, group: GroupId, setting: Setting, is_on: bool) -> Result<(), ApiError> {
+    let nothing = UpdateGroup {
+        group_id: group,
+        ..UpdateGroup::default()
+    };
+    match setting {
+        Setting::Super => {
+            let super_group = Some(is_on);
+            api.update_group(&UpdateGroup { super_group, ..nothing }).await
+        }
+    }
+}
