@@ -1,6 +1,6 @@
 //! Who takes part: users, their devices, the groups that they talk in.
 //!
-//! There are two ordinary groups and one super group that stay what they are, and passing ones, which become super groups. The first user
+//! There are two ordinary groups and one super group that stay what they are, and passing ones, which become super groups or are dissolved. The first user
 //! owns them all and stays; the second one is an admin where the groups begin; everybody else is in them at first or not, as the seed has it.
 
 use crate::device::{Device, Place, raw::Raw, sdk::Sdk};
@@ -21,6 +21,8 @@ pub(crate) struct Group {
     pub(crate) id: GroupId,
     /// Whether its messages are in its log alone: from the beginning, or by now.
     pub(crate) is_super: bool,
+    /// Whether it has ended.
+    pub(crate) is_dissolved: bool,
 }
 
 /// Everybody, and where they are.
@@ -55,7 +57,7 @@ impl Cast {
             messages: AtomicU64::new(1),
         };
         for is_super in GROUPS {
-            cast.found(is_super, &mut rng).await?;
+            cast.found(is_super, true, &mut rng).await?;
         }
         Ok(cast)
     }
@@ -63,6 +65,19 @@ impl Cast {
     /// The groups, as they are now.
     pub(crate) fn groups(&self) -> Vec<Group> {
         self.with_groups(|groups| groups.clone())
+    }
+
+    /// The groups that a user may talk in: those that they are in, of those that have ended only the last.
+    pub(crate) fn groups_of(&self, user: UserId) -> Vec<GroupId> {
+        let groups = self.groups();
+        let last = groups.iter().rfind(|group| group.is_dissolved).map(|group| group.id);
+        let groups = groups
+            .iter()
+            .filter(|group| !group.is_dissolved || Some(group.id) == last);
+        let groups = groups.map(|group| group.id);
+        groups
+            .filter(|group| self.memberships.is_member(*group, user))
+            .collect()
     }
 
     /// Looks at the groups, or changes them.

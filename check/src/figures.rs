@@ -1,6 +1,6 @@
 //! What a run comes to, in one line or in JSON.
 
-use crate::history::{History, What};
+use crate::history::{History, Setting, What};
 use crate::judge::{Harm, Violation};
 use crate::tables::Tables;
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl Figures {
                 What::Acknowledged { message, .. } if answered.insert(*message) => self.acknowledged += 1,
                 What::Acknowledged { .. } => self.repeats += 1,
                 What::Changed { .. } => self.changes += 1,
-                What::SetDone { .. } => self.settings += 1,
+                What::SetDone { setting, .. } if !matches!(setting, Setting::Ranks(_)) => self.settings += 1,
                 _ => {}
             }
         }

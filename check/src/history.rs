@@ -127,6 +127,16 @@ pub enum Turn {
 pub enum Setting {
     /// It is a super group: for ever.
     Super,
+    /// It has ended: for ever.
+    Dissolved,
+    /// Only its owner and admins may send.
+    Muted,
+    /// This user may not send.
+    MemberMuted(UserId),
+    /// Its members may read what was said before they joined.
+    OpenHistory,
+    /// This user is its owner or an admin.
+    Ranks(UserId),
 }
 
 /// Something that happened.
@@ -237,6 +247,11 @@ pub enum What {
         setting: Setting,
         /// Whether it is so, or not.
         is_on: bool,
+    },
+    /// A page of a group is asked for by hand: what comes of it is read from here on.
+    Asked {
+        /// The group.
+        group: GroupId,
     },
     /// A page of a group was asked for and refused.
     Denied {
@@ -376,6 +391,11 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Super => f.write_str("being a super group"),
+            Self::Dissolved => f.write_str("being dissolved"),
+            Self::Muted => f.write_str("being muted"),
+            Self::MemberMuted(user) => write!(f, "muting u{user}"),
+            Self::OpenHistory => f.write_str("opening its history"),
+            Self::Ranks(user) => write!(f, "having u{user} as its owner or an admin"),
         }
     }
 }

@@ -22,14 +22,20 @@ const BETWEEN: Span<u64> = 20..400;
 /// Between two changes of membership that one changer makes, in ms.
 const BETWEEN_CHANGES: Span<u64> = 200..1500;
 
-/// Stages of passing groups that there is time for.
-const STAGES: u64 = 6;
+/// Passing groups that there is time for, one after the other.
+const PASSES: u64 = 8;
 
-/// How long a stage is, in ms.
-const STAGE: Span<u64> = 1500..4000;
+/// How long one stays what it is, in ms.
+const STAGE: Span<u64> = 1500..60_000;
 
-/// Passing groups at most.
-const PASSING: usize = 5;
+/// How many of either fate there are at most.
+const PASSING: usize = 6;
+
+/// Between two settings that are changed for a while, in ms.
+const BETWEEN_SETTINGS: Span<u64> = 50..500;
+
+/// How long they stay so, in ms.
+const HELD: Span<u64> = 500..2500;
 
 /// How long a device is away, in ms.
 const AWAY: Span<u64> = 50..4000;
@@ -123,25 +129,48 @@ pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: wat
     Ok(())
 }
 
-/// Makes passing groups, one after the other, and lets each become a super group after a while. A stage of that takes a fraction of all.
+/// Makes groups, one after the other, and lets each become a super group after a while, or ends it. That takes a fraction of all.
 pub(crate) async fn of_passing_groups(
+    fate: Setting,
     cast: Arc<Cast>,
     seed: u64,
     seconds: u64,
     over: watch::Receiver<bool>,
 ) -> Result<()> {
-    let mut life = Life::new(cast, seed, usize::MAX / 2, over);
-    let stage = (1000 * seconds / STAGES).clamp(STAGE.start, STAGE.end);
+    let index = usize::MAX / 2 - usize::from(fate == Setting::Super);
+    let mut life = Life::new(cast, seed, index, over);
+    let stage = (1000 * seconds / PASSES).clamp(STAGE.start, STAGE.end);
     let stage = stage..stage + stage / 2;
     for _ in 0..PASSING {
-        let group = life.cast.found(false, &mut life.rng).await?;
-        if !life.goes_on(stage.clone()).await {
+        let group = life.cast.found(false, false, &mut life.rng).await?;
+        let goes_on = life.goes_on(stage.clone()).await;
+        if fate == Setting::Dissolved {
+            life.cast.memberships.close(group).await;
+        }
+        life.cast.set(group, fate, true).await?;
+        if !goes_on {
             break;
         }
-        life.cast.set(group, Setting::Super, true).await?;
-        if !life.goes_on(stage.clone()).await {
-            break;
-        }
+    }
+    Ok(())
+}
+
+/// Mutes groups and members and opens histories, each for a while, until it is over. In the end nothing of it is left.
+pub(crate) async fn of_settings(cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) -> Result<()> {
+    let mut life = Life::new(cast, seed, usize::MAX / 2 + 1, over);
+    while life.goes_on(BETWEEN_SETTINGS).await {
+        let Some(held) = life.cast.memberships.hold_member(&mut life.rng) else {
+            continue;
+        };
+        let setting = match life.rng.random_range(0..3) {
+            0 => Setting::Muted,
+            1 => Setting::MemberMuted(held.user),
+            _ => Setting::OpenHistory,
+        };
+        life.cast.set(held.group, setting, true).await?;
+        life.goes_on(HELD).await;
+        life.cast.set(held.group, setting, false).await?;
+        life.cast.memberships.release(&held);
     }
     Ok(())
 }
@@ -255,7 +284,7 @@ impl Life {
 
     /// Another user, or a group that this one is in.
     fn receiver(&mut self, user: u64) -> To {
-        let groups = self.cast.memberships.groups(user, true);
+        let groups = self.cast.groups_of(user);
         if self.rng.random_bool(0.55)
             && let Some(group) = groups.choose(&mut self.rng)
         {

@@ -4,15 +4,16 @@
 //! one user's membership of one group; those of different users change at the same time.
 
 use crate::device::Place;
-use crate::history::{Recorder, Turn, What};
+use crate::history::{Recorder, Setting, Turn, What};
 use anyhow::Result;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::sleep;
-use wigwag_client::http::{CreateGroup, Role};
+use wigwag_client::http::CreateGroup;
 use wigwag_client::{Api, ApiError};
 use wigwag_store::{GroupId, UserId};
 use wigwag_tests::World;
@@ -33,8 +34,20 @@ const ADMIN: f64 = 0.5;
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     is_member: bool,
+    is_admin: bool,
     /// Whether somebody is changing it.
     is_changing: bool,
+}
+
+/// A user's place in a group that nobody else changes meanwhile, nor ends the group.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The group.
+    pub(crate) group: GroupId,
+    /// The user.
+    pub(crate) user: UserId,
+    was: Standing,
+    _open: OwnedRwLockReadGuard<()>,
 }
 
 /// Who is in which group.
@@ -45,6 +58,9 @@ pub(crate) struct Memberships {
     /// The HTTP API, signed in as each of the users. The first one owns the groups.
     apis: Vec<(UserId, Api)>,
     standings: Mutex<BTreeMap<(GroupId, UserId), Standing>>,
+    /// Of each group: who changes something in it holds it with others, who ends it alone, and for ever.
+    gates: Mutex<BTreeMap<GroupId, Arc<RwLock<()>>>>,
+    ended: Mutex<Vec<OwnedRwLockWriteGuard<()>>>,
 }
 
 impl Memberships {
@@ -58,24 +74,27 @@ impl Memberships {
             recorder: place.recorder.clone(),
             apis: users.iter().map(api).collect::<Result<_>>()?,
             standings: Mutex::default(),
+            gates: Mutex::default(),
+            ended: Mutex::default(),
         })
     }
 
-    /// Makes a group, with the first user as its owner, the second as an admin and some of the others in it.
+    /// Makes a group, with the first user as its owner, the second and some of the others in it; answers with who is. Nobody changes
+    /// anything in it before it is [opened](Self::open).
     ///
     /// One whose making was not answered is another group, of which nobody knows.
     ///
     /// # Errors
     /// It is refused.
-    pub(crate) async fn found(&self, super_group: bool, rng: &mut StdRng) -> Result<GroupId> {
-        let (owner, admin, others) = (self.apis[0].0, self.apis[1].0, &self.apis[2..]);
+    pub(crate) async fn found(&self, super_group: bool, rng: &mut StdRng) -> Result<(GroupId, Vec<UserId>)> {
+        let (owner, second, others) = (self.apis[0].0, self.apis[1].0, &self.apis[2..]);
         let others = others
             .iter()
             .map(|(user, _)| *user)
             .filter(|_| rng.random_bool(FOUNDER));
         let create = CreateGroup {
             name: "the group".to_owned(),
-            user_ids: std::iter::once(admin).chain(others).collect(),
+            user_ids: std::iter::once(second).chain(others).collect(),
             super_group,
             open_history: false,
         };
@@ -89,21 +108,36 @@ impl Memberships {
         // Nobody can have known of the group before, so that it is written down afterwards is soon enough.
         let is_super = super_group;
         self.recorder.note(What::Founded { group, is_super });
-        for user in std::iter::once(owner).chain(create.user_ids.iter().copied()) {
+        let members: Vec<UserId> = std::iter::once(owner).chain(create.user_ids).collect();
+        for &user in &members {
             self.note(group, user, Turn::Joins);
         }
-        while let Err(error) = api.set_role(group, admin, Role::Admin).await {
-            again(error).await?;
-        }
+        let (setting, is_on) = (Setting::Ranks(owner), true);
+        self.recorder.note(What::Set { group, setting, is_on });
+        self.recorder.note(What::SetDone { group, setting, is_on });
+        Ok((group, members))
+    }
+
+    /// From here on memberships of a group are changed, and it is talked in.
+    pub(crate) fn open(&self, group: GroupId, members: &[UserId], admin: Option<UserId>) {
+        lock(&self.gates).insert(group, Arc::default());
         for (user, _) in &self.apis {
-            let is_member = *user == owner || create.user_ids.contains(user);
             let standing = Standing {
-                is_member,
+                is_member: members.contains(user),
+                is_admin: admin == Some(*user),
                 is_changing: false,
             };
             self.standings().insert((group, *user), standing);
         }
-        Ok(group)
+    }
+
+    /// Waits until nobody changes anything in a group. From then on nobody does.
+    pub(crate) async fn close(&self, group: GroupId) {
+        let gate = lock(&self.gates).get(&group).cloned();
+        if let Some(gate) = gate {
+            let closed = gate.write_owned().await;
+            lock(&self.ended).push(closed);
+        }
     }
 
     /// The HTTP API, signed in as the owner.
@@ -127,9 +161,16 @@ impl Memberships {
 
     /// Changes a membership that is drawn, one way or the other. Returns when it has changed.
     pub(crate) async fn change_any(&self, rng: &mut StdRng) {
-        let Some((group, user, turn)) = self.begin(rng) else {
+        let Some(held) = self.hold(rng, |_| true) else {
             return;
         };
+        let Held { group, user, was, .. } = held;
+        let turn = if was.is_member { Turn::Leaves } else { Turn::Joins };
+        // Who goes is no admin any more.
+        let ranks = was.is_admin.then_some((Setting::Ranks(user), false));
+        if let Some((setting, is_on)) = ranks {
+            self.recorder.note(What::Set { group, setting, is_on });
+        }
         self.recorder.note(What::Change { group, user, turn });
         let owner = self.apis[0].0;
         let mut caller = match turn {
@@ -138,32 +179,57 @@ impl Memberships {
         };
         while let Err(error) = self.call(caller, group, user, turn).await {
             if !error.is_retryable() {
-                // The admin may have been removed themselves meanwhile.
+                // The admin may have been removed themselves meanwhile, or there may be none.
                 caller = owner;
             }
             sleep(PAUSE).await;
         }
         self.recorder.note(What::Changed { group, user, turn });
-        let is_member = turn == Turn::Joins;
+        if let Some((setting, is_on)) = ranks {
+            self.recorder.note(What::SetDone { group, setting, is_on });
+        }
         let standing = Standing {
-            is_member,
+            is_member: turn == Turn::Joins,
+            is_admin: false,
             is_changing: false,
         };
         self.standings().insert((group, user), standing);
     }
 
-    /// Takes a membership that nobody else is changing.
-    fn begin(&self, rng: &mut StdRng) -> Option<(GroupId, UserId, Turn)> {
+    /// Holds a member who is drawn: not the owner.
+    pub(crate) fn hold_member(&self, rng: &mut StdRng) -> Option<Held> {
+        self.hold(rng, |standing| standing.is_member)
+    }
+
+    /// Takes a place that nobody else is changing, in a group that has not ended.
+    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(&Standing) -> bool) -> Option<Held> {
         let owner = self.apis[0].0;
+        let gates = lock(&self.gates).clone();
         let mut standings = self.standings();
-        let free =
-            |((_, user), standing): &(&(GroupId, UserId), &mut Standing)| *user != owner && !standing.is_changing;
-        let mut free: Vec<_> = standings.iter_mut().filter(free).collect();
-        let drawn = rng.random_range(0..free.len().max(1));
-        let ((group, user), standing) = free.get_mut(drawn)?;
+        let free = standings.iter_mut().filter_map(|((group, user), standing)| {
+            let is_free = *user != owner && !standing.is_changing && is_wanted(standing);
+            let gate = gates.get(group).filter(|_| is_free)?;
+            Some((*group, *user, standing, Arc::clone(gate).try_read_owned().ok()?))
+        });
+        let mut free: Vec<_> = free.collect();
+        if free.is_empty() {
+            return None;
+        }
+        let (group, user, standing, open) = free.swap_remove(rng.random_range(0..free.len()));
         standing.is_changing = true;
-        let turn = if standing.is_member { Turn::Leaves } else { Turn::Joins };
-        Some((*group, *user, turn))
+        Some(Held {
+            group,
+            user,
+            was: *standing,
+            _open: open,
+        })
+    }
+
+    /// Lets others change what was held.
+    pub(crate) fn release(&self, held: &Held) {
+        if let Some(standing) = self.standings().get_mut(&(held.group, held.user)) {
+            standing.is_changing = false;
+        }
     }
 
     /// One call. That a user is already what they are to be is a success too: an earlier call has made it so.
@@ -188,8 +254,12 @@ impl Memberships {
     }
 
     fn standings(&self) -> MutexGuard<'_, BTreeMap<(GroupId, UserId), Standing>> {
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.standings)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A call failed: waits until it may be repeated.

@@ -81,6 +81,13 @@ pub const PLANTS: &[Plant] = &[
         "a message is judged by what its group is when it is finished",
         &[G1],
     ),
+    anywhere("dissolve-unchecked", "a group that has ended takes messages", &[G6]),
+    anywhere("mute-unchecked", "who is muted may send", &[G6]),
+    anywhere(
+        "history-stays-open",
+        "a history that was opened is not closed again",
+        &[G6],
+    ),
 ];
 
 const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {

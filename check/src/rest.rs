@@ -240,7 +240,7 @@ pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder:
         .iter()
         .filter_map(|user| Some((others(user)?, To::User(*user), vec![*user])));
     let groups = cast.groups().into_iter().filter_map(|group| {
-        let owner = *cast.users.first()?;
+        let owner = *cast.users.first().filter(|_| !group.is_dissolved)?;
         let members = cast.users.iter().copied();
         let members = members.filter(|user| *user != owner && cast.memberships.is_member(group.id, *user));
         Some((owner, To::Group(group.id), members.collect()))

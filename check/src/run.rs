@@ -6,7 +6,7 @@
 use crate::cast::Cast;
 use crate::device::{Device, Place};
 use crate::figures::Figures;
-use crate::history::{History, Recorder, What};
+use crate::history::{History, Recorder, Setting, What};
 use crate::judge::{Harm, Promise, Stage, Violation, judge};
 use crate::life;
 use crate::plants::{Plant, Planted};
@@ -182,8 +182,11 @@ impl Play<'_> {
         for nth in 0..CHANGERS {
             changers.spawn(life::of_changer(nth, Arc::clone(&cast), seed, is_over.clone()));
         }
-        let passing = life::of_passing_groups(Arc::clone(&cast), seed, self.options.seconds, is_over);
-        changers.spawn(passing);
+        changers.spawn(life::of_settings(Arc::clone(&cast), seed, is_over.clone()));
+        for fate in [Setting::Super, Setting::Dissolved] {
+            let (cast, is_over) = (Arc::clone(&cast), is_over.clone());
+            changers.spawn(life::of_passing_groups(fate, cast, seed, self.options.seconds, is_over));
+        }
         world.stack.faults().resume();
         if let Some(caught_ms) = self.live().await? {
             return Ok(Ending::Caught(caught_ms));

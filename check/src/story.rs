@@ -186,6 +186,7 @@ fn happening(what: &What) -> String {
         What::Founded { group, .. } => format!("g{group} is made"),
         What::Set { group, setting, is_on } => format!("g{group} is to {}: {setting}", starts(*is_on)),
         What::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started(*is_on)),
+        What::Asked { group } => format!("asks for a page of g{group}"),
         What::Denied { group, code } => format!("is denied g{group} with {code}"),
         What::Calm => "the faults stop".to_owned(),
         What::Settled => "all has settled".to_owned(),

@@ -50,7 +50,13 @@ impl Announcements {
             let subjects = subjects(said);
             users.insert((group, seq), subjects.len());
             for (subject, is_on) in subjects {
-                all.told.entry((group, subject)).or_default().push((is_on, seq));
+                let told = all.told.entry((group, subject)).or_default();
+                // Muting somebody anew changes until when.
+                let is_again = matches!(subject, Subject::Setting(Setting::MemberMuted(_)))
+                    && told.last().is_some_and(|(before, _)| *before == is_on);
+                if !is_again {
+                    told.push((is_on, seq));
+                }
             }
         }
         let mut changes: HashMap<(GroupId, u64), Vec<Step>> = HashMap::new();
@@ -91,8 +97,10 @@ fn each_is_told_once(case: &Case<'_>, found: &mut Found) {
     let members = case.members.all_steps();
     let members = members.map(|((group, user), steps)| ((group, Subject::Member(user)), steps));
     let settings = case.settings.all_steps();
-    // What a group was made as is told by no message of its own.
-    let settings = settings.filter(|((group, setting), _)| !case.settings.was_made_as(*group, *setting));
+    // What a group was made as is told by no message of its own, and roles are told beside what they are about.
+    let settings = settings.filter(|((group, setting), _)| {
+        !case.settings.was_made_as(*group, *setting) && !matches!(setting, Setting::Ranks(_))
+    });
     let settings = settings.map(|((group, setting), steps)| ((group, Subject::Setting(setting)), steps));
     for ((group, subject), steps) in members.chain(settings) {
         let told = case.announcements.told.get(&(group, subject));

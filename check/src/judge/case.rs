@@ -227,9 +227,16 @@ pub(super) fn about(said: &Said) -> Vec<(UserId, Turn)> {
 
 /// What an announcement tells of the group itself, and whether it is so or not from then on.
 pub(super) fn setting(said: &Said) -> Option<(Setting, bool)> {
-    let (kind, _) = said.change.as_ref()?;
+    let (kind, users) = said.change.as_ref()?;
     match GroupChangeType::try_from(*kind).ok()? {
         GroupChangeType::BecameSuper => Some((Setting::Super, true)),
+        GroupChangeType::Dissolved => Some((Setting::Dissolved, true)),
+        GroupChangeType::Muted => Some((Setting::Muted, true)),
+        GroupChangeType::Unmuted => Some((Setting::Muted, false)),
+        GroupChangeType::MemberMuted => Some((Setting::MemberMuted(*users.first()?), true)),
+        GroupChangeType::MemberUnmuted => Some((Setting::MemberMuted(*users.first()?), false)),
+        GroupChangeType::HistoryOpened => Some((Setting::OpenHistory, true)),
+        GroupChangeType::HistoryClosed => Some((Setting::OpenHistory, false)),
         _ => None,
     }
 }

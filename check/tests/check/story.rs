@@ -21,9 +21,9 @@ fn the_story_of_a_lost_copy() {
          0.440  u3.a     gets m4 by push: 3 of g7, 4 of the inbox
          0.810  u3.a     gets m4 by SYNC: 3 of g7, 4 of the inbox
          0.920  u3.a     gets m4 by PULL: 3 of g7
-         1.790  u2.a     gets m4 by its inbox: 3 of g7, 7 of the inbox
-         3.520  u2.fresh gets m4 by its inbox: 3 of g7, 7 of the inbox
-         3.960  u3.fresh gets m4 by its inbox: 3 of g7, 4 of the inbox
+         2.440  u2.a     gets m4 by its inbox: 3 of g7, 7 of the inbox
+         4.890  u2.fresh gets m4 by its inbox: 3 of g7, 7 of the inbox
+         5.570  u3.fresh gets m4 by its inbox: 3 of g7, 4 of the inbox
                 m4 stands at 3 of g7, 7 of u2, 4 of u3
     ");
 }
@@ -46,10 +46,10 @@ fn the_story_of_a_device_that_skipped_something() {
          1.230           u4 is to join g8
          1.240           u4 has joined g8
          1.510  u1.a     gets m12 by the group's log: 5 of g8
-         2.000  u2.a     gets m12 by the group's log: 5 of g8
-         2.260  u4.a     is installed
-         3.310  u1.fresh gets m12 by the group's log: 5 of g8
-         3.780  u2.fresh gets m12 by the group's log: 5 of g8
+         2.890  u2.a     gets m12 by the group's log: 5 of g8
+         3.150  u4.a     is installed
+         4.680  u1.fresh gets m12 by the group's log: 5 of g8
+         5.390  u2.fresh gets m12 by the group's log: 5 of g8
                 m12 stands at 5 of g8
     ");
 }
@@ -66,7 +66,7 @@ fn the_figures_of_a_run_are_one_line() {
     let faults: BTreeMap<String, u64> = faults.map(|(kind, times)| (kind.to_owned(), times)).into();
     let violations = run.judged(Stage::Settled);
     let figures = Figures::of(&run.history, &run.tables, &violations, faults);
-    insta::assert_snapshot!(figures, @"sent 33, acknowledged 26, repeats 1, changes 19 and 1; faults 63 (processes.kill_after_calls 60, sockets.cut 3); lost 1, duplicated 0, reordered 0, leaked 0, other 0; sealed 15, entries 138; converged in 1.8 s");
+    insta::assert_snapshot!(figures, @"sent 45, acknowledged 33, repeats 1, changes 26 and 10; faults 63 (processes.kill_after_calls 60, sockets.cut 3); lost 1, duplicated 0, reordered 0, leaked 0, other 0; sealed 16, entries 233; converged in 2.7 s");
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn a_long_story_keeps_its_beginning_and_its_end() {
          0.440  u3.a     gets m4 by push: 4 of g7, 4 of the inbox
          0.810  u3.a     gets m4 by SYNC: 3 of g7, 4 of the inbox
          0.920  u3.a     gets m4 by PULL: 3 of g7
-         1.790  u2.a     gets m4 by its inbox: 3 of g7, 7 of the inbox
-         3.520  u2.fresh gets m4 by its inbox: 3 of g7, 7 of the inbox
-         3.960  u3.fresh gets m4 by its inbox: 3 of g7, 4 of the inbox
+         2.440  u2.a     gets m4 by its inbox: 3 of g7, 7 of the inbox
+         4.890  u2.fresh gets m4 by its inbox: 3 of g7, 7 of the inbox
+         5.570  u3.fresh gets m4 by its inbox: 3 of g7, 4 of the inbox
                 m4 stands at 3 of g7, 7 of u2, 4 of u3
     ");
 }

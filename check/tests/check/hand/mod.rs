@@ -28,10 +28,11 @@ pub(crate) struct Run {
     numbers: BTreeMap<DeviceIndex, u64>,
 }
 
-/// A group, a super group, and one that becomes a super group.
+/// A group, a super group, one that becomes a super group, and one that ends.
 pub(crate) const GROUP: GroupId = 7;
 pub(crate) const SUPER: GroupId = 8;
 pub(crate) const BECOMING: GroupId = 10;
+pub(crate) const ENDING: GroupId = 11;
 
 /// A change of a role.
 const ROLE: i32 = GroupChangeType::Role as i32;
@@ -42,12 +43,16 @@ const BECAME_SUPER: i32 = GroupChangeType::BecameSuper as i32;
 /// A group whose creation was not answered.
 const ORPHAN: GroupId = 9;
 
-/// Code of a refusal: not a member.
+/// Codes of refusals.
 pub(crate) const NOT_A_MEMBER: u32 = 1212;
+pub(crate) const DISSOLVED: u32 = 1214;
+pub(crate) const MEMBER_MUTED: u32 = 1215;
+pub(crate) const GROUP_MUTED: u32 = 1216;
 
 pub(crate) const GROUP_LOG: Place = Place::Log(Conversation::Group(GROUP));
 pub(crate) const SUPER_LOG: Place = Place::Log(Conversation::Group(SUPER));
 pub(crate) const BECOMING_LOG: Place = Place::Log(Conversation::Group(BECOMING));
+pub(crate) const ENDING_LOG: Place = Place::Log(Conversation::Group(ENDING));
 
 pub(crate) fn inbox(user: UserId) -> Place {
     Place::Inbox(user)
@@ -196,9 +201,9 @@ impl Run {
         answer
     }
 
-    fn refused(&mut self, device: DeviceIndex, number: u64, to: Conversation) {
+    fn refused(&mut self, device: DeviceIndex, number: u64, to: Conversation, code: u32) {
         self.send(device, number, to);
-        let (message, code) = (token(number), NOT_A_MEMBER);
+        let message = token(number);
         self.on(device, What::Refused { message, code });
     }
 
@@ -211,15 +216,27 @@ impl Run {
         self.change(group, GroupChangeType::Created, users[0], users);
     }
 
-    /// Changes what a group is. `meanwhile` happens after that and before it is told.
+    /// Changes what a group is or allows. `meanwhile` happens after that and before it is told.
     fn becomes(&mut self, group: GroupId, setting: Setting, is_on: bool, meanwhile: impl FnOnce(&mut Self)) {
         self.note(What::Set { group, setting, is_on });
-        let Setting::Super = setting;
-        let log = self.timeline(Place::Log(Conversation::Group(group)));
-        log.super_after = Some(log.counter);
+        if setting == Setting::Super {
+            let log = self.timeline(Place::Log(Conversation::Group(group)));
+            log.super_after = Some(log.counter);
+        }
         meanwhile(self);
+        let (kind, users) = match (setting, is_on) {
+            (Setting::Super, _) => (GroupChangeType::BecameSuper, vec![]),
+            (Setting::Dissolved, _) => (GroupChangeType::Dissolved, vec![]),
+            (Setting::Muted, true) => (GroupChangeType::Muted, vec![]),
+            (Setting::Muted, false) => (GroupChangeType::Unmuted, vec![]),
+            (Setting::MemberMuted(user), true) => (GroupChangeType::MemberMuted, vec![user]),
+            (Setting::MemberMuted(user), false) => (GroupChangeType::MemberUnmuted, vec![user]),
+            (Setting::OpenHistory, true) => (GroupChangeType::HistoryOpened, vec![]),
+            (Setting::OpenHistory, false) => (GroupChangeType::HistoryClosed, vec![]),
+            (Setting::Ranks(user), _) => (GroupChangeType::Role, vec![user]),
+        };
         let members: Vec<UserId> = self.members[&group].iter().copied().collect();
-        self.tell(group, GroupChangeType::BecameSuper, &[], &members);
+        self.tell(group, kind, &users, &members);
         self.note(What::SetDone { group, setting, is_on });
     }
 

@@ -238,6 +238,10 @@ impl Store {
 
 fn refused_in_group(reserved: &Reserved, membership: Option<&Membership>, now_ms: i64) -> Option<Code> {
     let settings = &reserved.settings;
+    #[cfg(feature = "plant")]
+    let membership = membership.map(|membership| plant::unmuted(membership.clone()));
+    #[cfg(feature = "plant")]
+    let (membership, settings) = (membership.as_ref(), &plant::unheeded(*settings));
     match membership.filter(|membership| membership.is_active()) {
         None => Some(Code::NOT_A_MEMBER),
         Some(_) if settings.is_dissolved(reserved.log_seq) => Some(Code::GROUP_DISSOLVED),
