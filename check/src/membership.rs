@@ -1,7 +1,7 @@
 //! Who is in which group, and how that changes: over the HTTP API, by admins, the owner, and by leaving.
 //!
 //! A change is repeated until it is certain whether it was made, for a failed call may have taken effect. One actor at a time changes
-//! one user's membership of one group; those of different users change at the same time.
+//! a user's membership of a group, by itself or together with those of others; those of different users change at the same time.
 
 use crate::device::Place;
 use crate::history::{Recorder, Setting, Turn, What};
@@ -29,6 +29,9 @@ const LEAVES: f64 = 0.5;
 
 /// How likely it is the admin who changes something, rather than the owner.
 const ADMIN: f64 = 0.5;
+
+/// How likely memberships of several users are changed at once.
+const SEVERAL: f64 = 0.2;
 
 /// A user's place in a group.
 #[derive(Debug, Clone, Copy)]
@@ -159,55 +162,68 @@ impl Memberships {
         standing.is_some_and(|standing| standing.is_member)
     }
 
-    /// Changes a membership that is drawn, one way or the other. Returns when it has changed.
+    /// Changes a membership that is drawn, one way or the other, or several of a group at once. Returns when that is done.
     pub(crate) async fn change_any(&self, rng: &mut StdRng) {
-        let Some(held) = self.hold(rng, |_| true) else {
+        let Some(first) = self.hold(rng, |_, _| true) else {
             return;
         };
-        let Held { group, user, was, .. } = held;
-        let turn = if was.is_member { Turn::Leaves } else { Turn::Joins };
-        // Who goes is no admin any more.
-        let ranks = was.is_admin.then_some((Setting::Ranks(user), false));
-        if let Some((setting, is_on)) = ranks {
-            self.recorder.note(What::Set { group, setting, is_on });
+        let (group, is_member) = (first.group, first.was.is_member);
+        let mut held = vec![first];
+        if rng.random_bool(SEVERAL) {
+            let is_alike = |of: GroupId, standing: &Standing| of == group && standing.is_member == is_member;
+            held.extend((0..2).filter_map(|_| self.hold(rng, is_alike)));
         }
-        self.recorder.note(What::Change { group, user, turn });
+        let turn = if is_member { Turn::Leaves } else { Turn::Joins };
+        for held in &held {
+            let user = held.user;
+            if held.was.is_admin {
+                let (setting, is_on) = (Setting::Ranks(user), false);
+                self.recorder.note(What::Set { group, setting, is_on });
+            }
+            self.recorder.note(What::Change { group, user, turn });
+        }
         let owner = self.apis[0].0;
-        let mut caller = match turn {
-            Turn::Leaves if rng.random_bool(LEAVES) => user,
+        let mut caller = match (turn, held.as_slice()) {
+            (Turn::Leaves, [one]) if rng.random_bool(LEAVES) => one.user,
             _ => self.apis[usize::from(rng.random_bool(ADMIN))].0,
         };
-        while let Err(error) = self.call(caller, group, user, turn).await {
+        let users: Vec<UserId> = held.iter().map(|held| held.user).collect();
+        while let Err(error) = self.call(caller, group, &users, turn).await {
             if !error.is_retryable() {
                 // The admin may have been removed themselves meanwhile, or there may be none.
                 caller = owner;
             }
             sleep(PAUSE).await;
         }
-        self.recorder.note(What::Changed { group, user, turn });
-        if let Some((setting, is_on)) = ranks {
-            self.recorder.note(What::SetDone { group, setting, is_on });
+        for held in held {
+            let user = held.user;
+            self.recorder.note(What::Changed { group, user, turn });
+            if held.was.is_admin {
+                // Who goes is no admin any more.
+                let (setting, is_on) = (Setting::Ranks(user), false);
+                self.recorder.note(What::SetDone { group, setting, is_on });
+            }
+            let standing = Standing {
+                is_member: turn == Turn::Joins,
+                is_admin: false,
+                is_changing: false,
+            };
+            self.standings().insert((group, user), standing);
         }
-        let standing = Standing {
-            is_member: turn == Turn::Joins,
-            is_admin: false,
-            is_changing: false,
-        };
-        self.standings().insert((group, user), standing);
     }
 
     /// Holds a member who is drawn: not the owner.
     pub(crate) fn hold_member(&self, rng: &mut StdRng) -> Option<Held> {
-        self.hold(rng, |standing| standing.is_member)
+        self.hold(rng, |_, standing| standing.is_member)
     }
 
     /// Takes a place that nobody else is changing, in a group that has not ended.
-    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(&Standing) -> bool) -> Option<Held> {
+    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(GroupId, &Standing) -> bool) -> Option<Held> {
         let owner = self.apis[0].0;
         let gates = lock(&self.gates).clone();
         let mut standings = self.standings();
         let free = standings.iter_mut().filter_map(|((group, user), standing)| {
-            let is_free = *user != owner && !standing.is_changing && is_wanted(standing);
+            let is_free = *user != owner && !standing.is_changing && is_wanted(*group, standing);
             let gate = gates.get(group).filter(|_| is_free)?;
             Some((*group, *user, standing, Arc::clone(gate).try_read_owned().ok()?))
         });
@@ -233,12 +249,12 @@ impl Memberships {
     }
 
     /// One call. That a user is already what they are to be is a success too: an earlier call has made it so.
-    async fn call(&self, caller: UserId, group: GroupId, user: UserId, turn: Turn) -> Result<(), ApiError> {
+    async fn call(&self, caller: UserId, group: GroupId, users: &[UserId], turn: Turn) -> Result<(), ApiError> {
         let api = self.api(caller);
         match turn {
-            Turn::Joins => api.add_members(group, vec![user]).await.map(drop),
-            Turn::Leaves if caller == user => api.leave_group(group).await,
-            Turn::Leaves => api.remove_members(group, vec![user]).await.map(drop),
+            Turn::Joins => api.add_members(group, users.to_vec()).await.map(drop),
+            Turn::Leaves if users == [caller] => api.leave_group(group).await,
+            Turn::Leaves => api.remove_members(group, users.to_vec()).await.map(drop),
         }
     }
 

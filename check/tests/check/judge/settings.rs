@@ -42,6 +42,20 @@ fn it_is_not_told_that_a_group_became_a_super_group() {
 }
 
 #[test]
+fn that_a_group_became_a_super_group_comes_by_the_inbox_and_by_the_log() {
+    for device in ["u1.a", "u2.fresh"] {
+        let mut run = everything();
+        let seq = told(&run, BECOMING_LOG, BECOMING, GroupChangeType::BecameSuper);
+        let Slot::Entry(said) = run.tables.timelines["g10"].slots[&seq].clone() else {
+            panic!("it is told");
+        };
+        let (at, by) = (run.came(device, Path::GroupLog, 33), Path::GroupLog);
+        run.insert(at, device, What::Came { by, said });
+        run.is_at_once(Promise::G2, Harm::Duplicated);
+    }
+}
+
+#[test]
 fn a_group_is_no_super_group_though_it_was_made_one() {
     let mut run = everything();
     run.timeline(BECOMING_LOG).super_after = None;
