@@ -4,6 +4,7 @@
 //! the same time. A thing that takes time has a record for its beginning and one for its end: it took effect between them, if at all.
 
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -311,6 +312,27 @@ impl Default for Recorder {
     }
 }
 
+impl History {
+    /// How many messages to a group were begun and answered since then: by anybody, or by this user.
+    pub fn answered(&self, since: Moment, group: GroupId, by: Option<UserId>) -> usize {
+        let mut begun: HashSet<Token> = HashSet::new();
+        let mut answered = 0;
+        for record in self.records.iter().skip(since) {
+            let user = record.device.map(|device| self.devices[device].user);
+            match record.what {
+                What::Send { message, to } if to == Conversation::Group(group) && (by.is_none() || by == user) => {
+                    begun.insert(message);
+                }
+                What::Acknowledged { message, .. } | What::Refused { message, .. } => {
+                    answered += usize::from(begun.remove(&message));
+                }
+                _ => {}
+            }
+        }
+        answered
+    }
+}
+
 impl Recorder {
     /// Another device takes part.
     pub fn device(&self, user: UserId, name: String, kind: Kind) -> DeviceIndex {
@@ -319,6 +341,11 @@ impl Recorder {
             history.devices.push(device);
             history.devices.len() - 1
         })
+    }
+
+    /// The place of what happens next.
+    pub fn now(&self) -> Moment {
+        self.with(|history| history.records.len())
     }
 
     /// Something happened on a device.

@@ -5,6 +5,7 @@ use crate::device::raw::{Manner, Raw};
 use crate::device::sdk::Sdk;
 use crate::device::{Device, To};
 use crate::history::{Setting, Token};
+use crate::membership::Held;
 use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -34,8 +35,12 @@ const PASSING: usize = 6;
 /// Between two settings that are changed for a while, in ms.
 const BETWEEN_SETTINGS: Span<u64> = 50..500;
 
-/// How long they stay so, in ms.
-const HELD: Span<u64> = 500..2500;
+/// How long they stay so, in ms, until it is looked whether they have shown; and how often that is looked.
+const HELD: Span<u64> = 200..800;
+const LOOKS: usize = 30;
+
+/// Messages that were begun and answered meanwhile by which a setting shows.
+const ANSWERS: usize = 3;
 
 /// How long a device is away, in ms.
 const AWAY: Span<u64> = 50..4000;
@@ -155,22 +160,41 @@ pub(crate) async fn of_passing_groups(
     Ok(())
 }
 
-/// Mutes groups and members and opens histories, each for a while, until it is over. In the end nothing of it is left.
-pub(crate) async fn of_settings(cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) -> Result<()> {
-    let mut life = Life::new(cast, seed, usize::MAX / 2 + 1, over);
+/// What is changed for a while, one beside the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passing {
+    MutesGroups,
+    MutesMembers,
+    OpensHistories,
+}
+
+/// Mutes groups or members or opens histories, each for a while, until it is over. In the end nothing of it is left.
+pub(crate) async fn of_settings(
+    passing: Passing,
+    cast: Arc<Cast>,
+    seed: u64,
+    over: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut life = Life::new(cast, seed, usize::MAX / 2 + 1 + passing as usize, over);
     while life.goes_on(BETWEEN_SETTINGS).await {
         let Some(held) = life.cast.memberships.hold_member(&mut life.rng) else {
             continue;
         };
-        let setting = match life.rng.random_range(0..3) {
-            0 => Setting::Muted,
-            1 => Setting::MemberMuted(held.user),
-            _ => Setting::OpenHistory,
+        let setting = match passing {
+            Passing::MutesGroups => Setting::Muted,
+            Passing::MutesMembers => Setting::MemberMuted(held.user),
+            Passing::OpensHistories => Setting::OpenHistory,
         };
+        if passing != Passing::MutesMembers {
+            // Only the group is to stay.
+            life.cast.memberships.release(&held);
+        }
         life.cast.set(held.group, setting, true).await?;
-        life.goes_on(HELD).await;
+        life.shows(&held, setting).await;
         life.cast.set(held.group, setting, false).await?;
-        life.cast.memberships.release(&held);
+        if passing == Passing::MutesMembers {
+            life.cast.memberships.release(&held);
+        }
     }
     Ok(())
 }
@@ -181,6 +205,23 @@ impl Life {
         // An odd factor keeps the seeds of one run apart, and those of neighbouring runs too.
         let rng = StdRng::seed_from_u64(seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { cast, rng, over }
+    }
+
+    /// Waits until a setting that was changed has met some messages, or long enough.
+    async fn shows(&mut self, held: &Held, setting: Setting) {
+        let since = self.cast.memberships.recorder.now();
+        let by = match setting {
+            Setting::MemberMuted(user) => Some(user),
+            _ => None,
+        };
+        for _ in 0..LOOKS {
+            let goes_on = self.goes_on(HELD).await;
+            let recorder = &self.cast.memberships.recorder;
+            let answered = recorder.with(|history| history.answered(since, held.group, by));
+            if !goes_on || answered >= ANSWERS {
+                return;
+            }
+        }
     }
 
     async fn sdk(&mut self, device: &mut Sdk) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::device::{Device, Place};
 use crate::figures::Figures;
 use crate::history::{History, Recorder, Setting, What};
 use crate::judge::{Harm, Promise, Stage, Violation, judge};
-use crate::life;
+use crate::life::{self, Passing};
 use crate::plants::{Plant, Planted};
 use crate::rest::{Rest, call_the_roll, connect_anew, look_back};
 use crate::story;
@@ -182,7 +182,9 @@ impl Play<'_> {
         for nth in 0..CHANGERS {
             changers.spawn(life::of_changer(nth, Arc::clone(&cast), seed, is_over.clone()));
         }
-        changers.spawn(life::of_settings(Arc::clone(&cast), seed, is_over.clone()));
+        for passing in [Passing::MutesGroups, Passing::MutesMembers, Passing::OpensHistories] {
+            changers.spawn(life::of_settings(passing, Arc::clone(&cast), seed, is_over.clone()));
+        }
         for fate in [Setting::Super, Setting::Dissolved] {
             let (cast, is_over) = (Arc::clone(&cast), is_over.clone());
             changers.spawn(life::of_passing_groups(fate, cast, seed, self.options.seconds, is_over));
