@@ -114,7 +114,7 @@ pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Res
         recorder: Recorder::default(),
     };
     let ending = tokio::select! {
-        ending = play.play() => ending?,
+        ending = Box::pin(play.play()) => ending?,
         () = stop => Ending::Stopped,
     };
     let outcome = play.judge(&ending).await;
@@ -171,24 +171,14 @@ impl Play<'_> {
     async fn play(&self) -> Result<Ending> {
         let (world, clients, seed) = (self.world, self.options.clients, self.options.seed);
         let place = Place::of(world, &self.recorder)?;
-        let cast = Arc::new(Cast::gather(world, &place, clients, seed).await?);
+        let cast = Arc::new(Box::pin(Cast::gather(world, &place, clients, seed)).await?);
         let devices = cast.devices(world, &place, clients)?;
         let (over, is_over) = watch::channel(false);
         let mut lives = JoinSet::new();
         for device in devices {
             lives.spawn(life::of_device(device, Arc::clone(&cast), seed, is_over.clone()));
         }
-        let mut changers = JoinSet::new();
-        for nth in 0..CHANGERS {
-            changers.spawn(life::of_changer(nth, Arc::clone(&cast), seed, is_over.clone()));
-        }
-        for passing in [Passing::MutesGroups, Passing::MutesMembers, Passing::OpensHistories] {
-            changers.spawn(life::of_settings(passing, Arc::clone(&cast), seed, is_over.clone()));
-        }
-        for fate in [Setting::Super, Setting::Dissolved] {
-            let (cast, is_over) = (Arc::clone(&cast), is_over.clone());
-            changers.spawn(life::of_passing_groups(fate, cast, seed, self.options.seconds, is_over));
-        }
+        let changers = self.changers(&cast, &is_over);
         world.stack.faults().resume();
         if let Some(caught_ms) = self.live().await? {
             return Ok(Ending::Caught(caught_ms));
@@ -219,6 +209,28 @@ impl Play<'_> {
         } else {
             Ending::Restless(awaited)
         })
+    }
+
+    /// Lets those begin who change groups. Their futures are large, and on no stack but for this moment.
+    fn changers(&self, cast: &Arc<Cast>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
+        let (seed, seconds) = (self.options.seed, self.options.seconds);
+        let mut changers = JoinSet::new();
+        for nth in 0..CHANGERS {
+            changers.spawn(life::of_changer(nth, Arc::clone(cast), seed, is_over.clone()));
+        }
+        for passing in [Passing::MutesGroups, Passing::MutesMembers, Passing::OpensHistories] {
+            changers.spawn(life::of_settings(passing, Arc::clone(cast), seed, is_over.clone()));
+        }
+        for fate in [Setting::Super, Setting::Dissolved] {
+            changers.spawn(life::of_passing_groups(
+                fate,
+                Arc::clone(cast),
+                seed,
+                seconds,
+                is_over.clone(),
+            ));
+        }
+        changers
     }
 
     /// Lets everybody live for as long as was asked for, or until a violation is found; when that was, since they began.

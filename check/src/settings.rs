@@ -44,7 +44,7 @@ impl Cast {
         let recorder = &self.memberships.recorder;
         recorder.note(What::Set { group, setting, is_on });
         let api = self.memberships.owner();
-        while let Err(error) = call(api, group, setting, is_on).await {
+        while let Err(error) = Box::pin(call(api, group, setting, is_on)).await {
             let again = again(error).await;
             again.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
         }
