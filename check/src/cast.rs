@@ -1,7 +1,7 @@
 //! Who takes part: users, their devices, the groups that they talk in.
 //!
-//! There are two ordinary groups and one super group. The first user owns them all and stays; the second one is an admin where the
-//! groups begin; everybody else is in them at first or not, as the seed has it.
+//! There are two ordinary groups and one super group that stay what they are, and passing ones, which become super groups or are dissolved. The first user
+//! owns them all and stays; the second one is an admin where the groups begin; everybody else is in them at first or not, as the seed has it.
 
 use crate::device::{Device, Place, raw::Raw, sdk::Sdk};
 use crate::history::{Kind, Token};
@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use wigwag_store::{GroupId, UserId};
 use wigwag_tests::World;
 
@@ -18,8 +19,10 @@ use wigwag_tests::World;
 pub(crate) struct Group {
     /// Which one.
     pub(crate) id: GroupId,
-    /// Whether its messages are in its log alone.
+    /// Whether its messages are in its log alone: from the beginning, or by now.
     pub(crate) is_super: bool,
+    /// Whether it has ended.
+    pub(crate) is_dissolved: bool,
 }
 
 /// Everybody, and where they are.
@@ -27,14 +30,14 @@ pub(crate) struct Group {
 pub(crate) struct Cast {
     /// In the order of their ids, from 1.
     pub(crate) users: Vec<UserId>,
-    /// The groups.
-    pub(crate) groups: Vec<Group>,
+    /// The groups, in the order in which they were made.
+    groups: Mutex<Vec<Group>>,
     /// Who is in them.
     pub(crate) memberships: Memberships,
     messages: AtomicU64,
 }
 
-/// The groups: are they super groups?
+/// The groups that stay: are they super groups?
 const GROUPS: [bool; 3] = [false, false, true];
 
 impl Cast {
@@ -47,20 +50,39 @@ impl Cast {
         let users = world.crowd(1, users).await.context("make the users")?;
         let memberships = Memberships::new(world, place, &users)?;
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut groups = Vec::new();
-        for is_super in GROUPS {
-            let id = memberships.found(is_super, &mut rng).await.context("make a group")?;
-            if is_super {
-                place.recorder.super_group(id);
-            }
-            groups.push(Group { id, is_super });
-        }
-        Ok(Self {
+        let cast = Self {
             users,
-            groups,
+            groups: Mutex::default(),
             memberships,
             messages: AtomicU64::new(1),
-        })
+        };
+        for is_super in GROUPS {
+            cast.found(is_super, true, &mut rng).await?;
+        }
+        Ok(cast)
+    }
+
+    /// The groups, as they are now.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        self.with_groups(|groups| groups.clone())
+    }
+
+    /// The groups that a user may talk in: those that they are in, of those that have ended only the last.
+    pub(crate) fn groups_of(&self, user: UserId) -> Vec<GroupId> {
+        let groups = self.groups();
+        let last = groups.iter().rfind(|group| group.is_dissolved).map(|group| group.id);
+        let groups = groups
+            .iter()
+            .filter(|group| !group.is_dissolved || Some(group.id) == last);
+        let groups = groups.map(|group| group.id);
+        groups
+            .filter(|group| self.memberships.is_member(*group, user))
+            .collect()
+    }
+
+    /// Looks at the groups, or changes them.
+    pub(crate) fn with_groups<T>(&self, look: impl FnOnce(&mut Vec<Group>) -> T) -> T {
+        look(&mut self.groups.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The devices, none of them started yet: dealt round robin over the users, by turns with the SDK and by hand.

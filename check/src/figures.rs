@@ -1,6 +1,6 @@
 //! What a run comes to, in one line or in JSON.
 
-use crate::history::{History, What};
+use crate::history::{History, Setting, What};
 use crate::judge::{Harm, Violation};
 use crate::tables::Tables;
 use serde::Serialize;
@@ -18,6 +18,8 @@ pub struct Figures {
     pub repeats: usize,
     /// Changes of membership.
     pub changes: usize,
+    /// Changes of what a group is and allows.
+    pub settings: usize,
     /// Faults by kind, without those that never happened.
     pub faults: BTreeMap<String, u64>,
     /// Violations of each harm.
@@ -64,6 +66,7 @@ impl Figures {
                 What::Acknowledged { message, .. } if answered.insert(*message) => self.acknowledged += 1,
                 What::Acknowledged { .. } => self.repeats += 1,
                 What::Changed { .. } => self.changes += 1,
+                What::SetDone { setting, .. } if !matches!(setting, Setting::Ranks(_)) => self.settings += 1,
                 _ => {}
             }
         }
@@ -93,11 +96,12 @@ impl fmt::Display for Figures {
             acknowledged,
             repeats,
             changes,
+            settings,
             ..
         } = self;
         write!(
             f,
-            "sent {sent}, acknowledged {acknowledged}, repeats {repeats}, changes {changes}; faults {}",
+            "sent {sent}, acknowledged {acknowledged}, repeats {repeats}, changes {changes} and {settings}; faults {}",
             self.faults.values().sum::<u64>()
         )?;
         if !self.faults.is_empty() {

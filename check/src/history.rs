@@ -4,6 +4,7 @@
 //! the same time. A thing that takes time has a record for its beginning and one for its end: it took effect between them, if at all.
 
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -121,6 +122,24 @@ pub enum Turn {
     Leaves,
 }
 
+/// What a group is or allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// It is a super group: for ever.
+    Super,
+    /// It has ended: for ever.
+    Dissolved,
+    /// Only its owner and admins may send.
+    Muted,
+    /// This user may not send.
+    MemberMuted(UserId),
+    /// Its members may read what was said before they joined.
+    OpenHistory,
+    /// This user is its owner or an admin.
+    Ranks(UserId),
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -205,6 +224,36 @@ pub enum What {
         /// Which way.
         turn: Turn,
     },
+    /// A group has been made.
+    Founded {
+        /// Which one.
+        group: GroupId,
+        /// Whether as a super group.
+        is_super: bool,
+    },
+    /// A group is about to become something else: from here on it may be.
+    Set {
+        /// Which one.
+        group: GroupId,
+        /// What of it.
+        setting: Setting,
+        /// Whether it is to be so, or not.
+        is_on: bool,
+    },
+    /// It is.
+    SetDone {
+        /// Which one.
+        group: GroupId,
+        /// What of it.
+        setting: Setting,
+        /// Whether it is so, or not.
+        is_on: bool,
+    },
+    /// A page of a group is asked for by hand: what comes of it is read from here on.
+    Asked {
+        /// The group.
+        group: GroupId,
+    },
     /// A page of a group was asked for and refused.
     Denied {
         /// The group.
@@ -252,8 +301,6 @@ pub struct History {
     pub devices: Vec<Device>,
     /// In order.
     pub records: Vec<Record>,
-    /// Groups that are super groups.
-    pub super_groups: Vec<GroupId>,
 }
 
 impl Default for Recorder {
@@ -262,6 +309,27 @@ impl Default for Recorder {
             began: Instant::now(),
             history: Arc::default(),
         }
+    }
+}
+
+impl History {
+    /// How many messages to a group were begun and answered since then: by anybody, or by this user.
+    pub fn answered(&self, since: Moment, group: GroupId, by: Option<UserId>) -> usize {
+        let mut begun: HashSet<Token> = HashSet::new();
+        let mut answered = 0;
+        for record in self.records.iter().skip(since) {
+            let user = record.device.map(|device| self.devices[device].user);
+            match record.what {
+                What::Send { message, to } if to == Conversation::Group(group) && (by.is_none() || by == user) => {
+                    begun.insert(message);
+                }
+                What::Acknowledged { message, .. } | What::Refused { message, .. } => {
+                    answered += usize::from(begun.remove(&message));
+                }
+                _ => {}
+            }
+        }
+        answered
     }
 }
 
@@ -275,9 +343,9 @@ impl Recorder {
         })
     }
 
-    /// A group is a super group.
-    pub fn super_group(&self, group: GroupId) {
-        self.with(|history| history.super_groups.push(group));
+    /// The place of what happens next.
+    pub fn now(&self) -> Moment {
+        self.with(|history| history.records.len())
     }
 
     /// Something happened on a device.
@@ -343,6 +411,19 @@ impl Conversation {
     /// Of these two.
     pub fn pair(one: UserId, other: UserId) -> Self {
         Self::Pair(one.min(other), one.max(other))
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Super => f.write_str("being a super group"),
+            Self::Dissolved => f.write_str("being dissolved"),
+            Self::Muted => f.write_str("being muted"),
+            Self::MemberMuted(user) => write!(f, "muting u{user}"),
+            Self::OpenHistory => f.write_str("opening its history"),
+            Self::Ranks(user) => write!(f, "having u{user} as its owner or an admin"),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl Hunt {
                 logs: None,
                 progress: self.progress,
             };
-            let violations = run(&options).await?.violations.into_iter();
+            let violations = Box::pin(run(&options)).await?.violations.into_iter();
             // Another promise that is broken is another bug, or a machine that is too slow.
             let mut its_own = violations.filter(|violation| plant.breaks.contains(&violation.promise));
             if let Some(violation) = its_own.next() {

@@ -31,3 +31,4 @@ mod device;
 mod life;
 mod membership;
 mod rest;
+mod settings;

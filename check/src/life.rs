@@ -1,10 +1,11 @@
-//! What everybody does until the faults stop: each device and each changer of memberships draws its own from the seed.
+//! What everybody does until the faults stop: each device, each changer of memberships and who makes groups draws its own from the seed.
 
 use crate::cast::Cast;
 use crate::device::raw::{Manner, Raw};
 use crate::device::sdk::Sdk;
 use crate::device::{Device, To};
-use crate::history::Token;
+use crate::history::{Setting, Token};
+use crate::membership::Held;
 use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -21,6 +22,25 @@ const BETWEEN: Span<u64> = 20..400;
 
 /// Between two changes of membership that one changer makes, in ms.
 const BETWEEN_CHANGES: Span<u64> = 200..1500;
+
+/// Passing groups that there is time for, one after the other.
+const PASSES: u64 = 8;
+
+/// How long one stays what it is, in ms.
+const STAGE: Span<u64> = 1500..60_000;
+
+/// How many of either fate there are at most.
+const PASSING: usize = 6;
+
+/// Between two settings that are changed for a while, in ms.
+const BETWEEN_SETTINGS: Span<u64> = 50..500;
+
+/// How long they stay so, in ms, until it is looked whether they have shown; and how often that is looked.
+const HELD: Span<u64> = 200..800;
+const LOOKS: usize = 30;
+
+/// Messages that were begun and answered meanwhile by which a setting shows.
+const ANSWERS: usize = 3;
 
 /// How long a device is away, in ms.
 const AWAY: Span<u64> = 50..4000;
@@ -105,12 +125,78 @@ pub(crate) async fn of_device(
 }
 
 /// Changes memberships until it is over.
-pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) {
+pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) -> Result<()> {
     // Beyond the numbers of all devices.
     let mut life = Life::new(cast, seed, usize::MAX - nth, over);
     while life.goes_on(BETWEEN_CHANGES).await {
         life.cast.memberships.change_any(&mut life.rng).await;
     }
+    Ok(())
+}
+
+/// Makes groups, one after the other, and lets each become a super group after a while, or ends it. That takes a fraction of all.
+pub(crate) async fn of_passing_groups(
+    fate: Setting,
+    cast: Arc<Cast>,
+    seed: u64,
+    seconds: u64,
+    over: watch::Receiver<bool>,
+) -> Result<()> {
+    let index = usize::MAX / 2 - usize::from(fate == Setting::Super);
+    let mut life = Life::new(cast, seed, index, over);
+    let stage = (1000 * seconds / PASSES).clamp(STAGE.start, STAGE.end);
+    let stage = stage..stage + stage / 2;
+    for _ in 0..PASSING {
+        let group = life.cast.found(false, false, &mut life.rng).await?;
+        let goes_on = life.goes_on(stage.clone()).await;
+        if fate == Setting::Dissolved {
+            life.cast.memberships.close(group).await;
+        }
+        life.cast.set(group, fate, true).await?;
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is changed for a while, one beside the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passing {
+    MutesGroups,
+    MutesMembers,
+    OpensHistories,
+}
+
+/// Mutes groups or members or opens histories, each for a while, until it is over. In the end nothing of it is left.
+pub(crate) async fn of_settings(
+    passing: Passing,
+    cast: Arc<Cast>,
+    seed: u64,
+    over: watch::Receiver<bool>,
+) -> Result<()> {
+    let mut life = Life::new(cast, seed, usize::MAX / 2 + 1 + passing as usize, over);
+    while life.goes_on(BETWEEN_SETTINGS).await {
+        let Some(held) = life.cast.memberships.hold_member(&mut life.rng) else {
+            continue;
+        };
+        let setting = match passing {
+            Passing::MutesGroups => Setting::Muted,
+            Passing::MutesMembers => Setting::MemberMuted(held.user),
+            Passing::OpensHistories => Setting::OpenHistory,
+        };
+        if passing != Passing::MutesMembers {
+            // Only the group is to stay.
+            life.cast.memberships.release(&held);
+        }
+        life.cast.set(held.group, setting, true).await?;
+        life.shows(&held, setting).await;
+        life.cast.set(held.group, setting, false).await?;
+        if passing == Passing::MutesMembers {
+            life.cast.memberships.release(&held);
+        }
+    }
+    Ok(())
 }
 
 impl Life {
@@ -119,6 +205,23 @@ impl Life {
         // An odd factor keeps the seeds of one run apart, and those of neighbouring runs too.
         let rng = StdRng::seed_from_u64(seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { cast, rng, over }
+    }
+
+    /// Waits until a setting that was changed has met some messages, or long enough.
+    async fn shows(&mut self, held: &Held, setting: Setting) {
+        let since = self.cast.memberships.recorder.now();
+        let by = match setting {
+            Setting::MemberMuted(user) => Some(user),
+            _ => None,
+        };
+        for _ in 0..LOOKS {
+            let goes_on = self.goes_on(HELD).await;
+            let recorder = &self.cast.memberships.recorder;
+            let answered = recorder.with(|history| history.answered(since, held.group, by));
+            if !goes_on || answered >= ANSWERS {
+                return;
+            }
+        }
     }
 
     async fn sdk(&mut self, device: &mut Sdk) -> Result<()> {
@@ -222,7 +325,7 @@ impl Life {
 
     /// Another user, or a group that this one is in.
     fn receiver(&mut self, user: u64) -> To {
-        let groups = self.cast.memberships.groups(user, true);
+        let groups = self.cast.groups_of(user);
         if self.rng.random_bool(0.55)
             && let Some(group) = groups.choose(&mut self.rng)
         {
@@ -244,7 +347,7 @@ impl Life {
 
     fn any_conversation(&mut self, user: u64) -> To {
         if self.rng.random_bool(0.7)
-            && let Some(group) = self.cast.groups.choose(&mut self.rng)
+            && let Some(group) = self.cast.groups().choose(&mut self.rng)
         {
             return To::Group(group.id);
         }

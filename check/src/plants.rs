@@ -70,6 +70,23 @@ pub const PLANTS: &[Plant] = &[
         "members read what was said before they joined",
         &[G6],
     ),
+    anywhere(
+        "become-untold",
+        "that a group became a super group is in no inbox",
+        &[G1, G7],
+    ),
+    after_deaths(
+        "super-judged-now",
+        "a message is judged by what its group is when it is finished",
+        &[G1],
+    ),
+    anywhere("dissolve-unchecked", "a group that has ended takes messages", &[G6]),
+    anywhere("mute-unchecked", "who is muted may send", &[G6]),
+    anywhere(
+        "history-stays-open",
+        "a history that was opened is not closed again",
+        &[G6],
+    ),
 ];
 
 const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {

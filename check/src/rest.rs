@@ -56,7 +56,8 @@ impl<'a> Rest<'a> {
     pub(crate) fn new(world: &'a World, cast: &'a Cast) -> Self {
         // The owner may read all of a group, and either of two all that they said.
         let owner = cast.users.iter().take(1);
-        let groups = owner.flat_map(|owner| cast.groups.iter().map(|group| (*owner, To::Group(group.id))));
+        let groups = cast.groups();
+        let groups = owner.flat_map(|owner| groups.iter().map(|group| (*owner, To::Group(group.id))));
         let pairs = cast.users.iter().enumerate().flat_map(|(n, user)| {
             let others = cast.users[n + 1..].iter();
             others.map(|other| (*user, To::User(*other)))
@@ -179,7 +180,7 @@ async fn of_sdk(cast: &Cast, device: &mut Sdk) -> Result<Option<String>> {
     if cursor != end {
         return Ok(Some(format!("the inbox, read to {cursor} of {end}")));
     }
-    for group in cast.groups.iter().filter(|group| group.is_super) {
+    for group in cast.groups().into_iter().filter(|group| group.is_super) {
         let is_member = cast.memberships.is_member(group.id, device.seat().user());
         let Some(cursor) = device.group_cursor(group.id) else {
             if is_member {
@@ -222,7 +223,7 @@ pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
     };
     let all = devices.iter_mut().map(async |device| {
         if let Device::Raw(raw) = device {
-            for group in &cast.groups {
+            for group in cast.groups() {
                 // What comes is written down; a page that does not come says nothing.
                 let _ = timeout(LOOK, raw.pull(To::Group(group.id), beginning)).await;
             }
@@ -238,8 +239,8 @@ pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder:
         .users
         .iter()
         .filter_map(|user| Some((others(user)?, To::User(*user), vec![*user])));
-    let groups = cast.groups.iter().filter_map(|group| {
-        let owner = *cast.users.first()?;
+    let groups = cast.groups().into_iter().filter_map(|group| {
+        let owner = *cast.users.first().filter(|_| !group.is_dissolved)?;
         let members = cast.users.iter().copied();
         let members = members.filter(|user| *user != owner && cast.memberships.is_member(group.id, *user));
         Some((owner, To::Group(group.id), members.collect()))

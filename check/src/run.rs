@@ -6,9 +6,9 @@
 use crate::cast::Cast;
 use crate::device::{Device, Place};
 use crate::figures::Figures;
-use crate::history::{History, Recorder, What};
+use crate::history::{History, Recorder, Setting, What};
 use crate::judge::{Harm, Promise, Stage, Violation, judge};
-use crate::life;
+use crate::life::{self, Passing};
 use crate::plants::{Plant, Planted};
 use crate::rest::{Rest, call_the_roll, connect_anew, look_back};
 use crate::story;
@@ -114,7 +114,7 @@ pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Res
         recorder: Recorder::default(),
     };
     let ending = tokio::select! {
-        ending = play.play() => ending?,
+        ending = Box::pin(play.play()) => ending?,
         () = stop => Ending::Stopped,
     };
     let outcome = play.judge(&ending).await;
@@ -171,17 +171,14 @@ impl Play<'_> {
     async fn play(&self) -> Result<Ending> {
         let (world, clients, seed) = (self.world, self.options.clients, self.options.seed);
         let place = Place::of(world, &self.recorder)?;
-        let cast = Arc::new(Cast::gather(world, &place, clients, seed).await?);
+        let cast = Arc::new(Box::pin(Cast::gather(world, &place, clients, seed)).await?);
         let devices = cast.devices(world, &place, clients)?;
         let (over, is_over) = watch::channel(false);
         let mut lives = JoinSet::new();
         for device in devices {
             lives.spawn(life::of_device(device, Arc::clone(&cast), seed, is_over.clone()));
         }
-        let mut changers = JoinSet::new();
-        for nth in 0..CHANGERS {
-            changers.spawn(life::of_changer(nth, Arc::clone(&cast), seed, is_over.clone()));
-        }
+        let changers = self.changers(&cast, &is_over);
         world.stack.faults().resume();
         if let Some(caught_ms) = self.live().await? {
             return Ok(Ending::Caught(caught_ms));
@@ -214,6 +211,28 @@ impl Play<'_> {
         })
     }
 
+    /// Lets those begin who change groups. Their futures are large, and on no stack but for this moment.
+    fn changers(&self, cast: &Arc<Cast>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
+        let (seed, seconds) = (self.options.seed, self.options.seconds);
+        let mut changers = JoinSet::new();
+        for nth in 0..CHANGERS {
+            changers.spawn(life::of_changer(nth, Arc::clone(cast), seed, is_over.clone()));
+        }
+        for passing in [Passing::MutesGroups, Passing::MutesMembers, Passing::OpensHistories] {
+            changers.spawn(life::of_settings(passing, Arc::clone(cast), seed, is_over.clone()));
+        }
+        for fate in [Setting::Super, Setting::Dissolved] {
+            changers.spawn(life::of_passing_groups(
+                fate,
+                Arc::clone(cast),
+                seed,
+                seconds,
+                is_over.clone(),
+            ));
+        }
+        changers
+    }
+
     /// Lets everybody live for as long as was asked for, or until a violation is found; when that was, since they began.
     async fn live(&self) -> Result<Option<u64>> {
         let began = Instant::now();
@@ -238,17 +257,21 @@ impl Play<'_> {
     }
 
     /// Waits until every life has come to its end. Who does not come home in time is left out.
-    async fn come_home(&self, mut lives: JoinSet<Result<Device>>, mut changers: JoinSet<()>) -> Result<Vec<Device>> {
+    async fn come_home(
+        &self,
+        mut lives: JoinSet<Result<Device>>,
+        mut changers: JoinSet<Result<()>>,
+    ) -> Result<Vec<Device>> {
         let mut devices = Vec::new();
         let until = Instant::now() + HOMECOMING;
         let mut tell = interval(PROGRESS);
         while Instant::now() < until && !(lives.is_empty() && changers.is_empty()) {
             tokio::select! {
                 Some(device) = lives.join_next() => devices.push(device??),
-                Some(changed) = changers.join_next() => changed?,
+                Some(changed) = changers.join_next() => changed??,
                 _ = tell.tick() => {
                     let (away, changing) = (lives.len(), changers.len());
-                    self.tell(&[format!("{away} devices, {changing} changers of memberships")]);
+                    self.tell(&[format!("{away} devices, {changing} changers of groups")]);
                 }
             }
         }
@@ -331,7 +354,7 @@ fn millis(span: Duration) -> u64 {
 /// A line about the run, then one for each record.
 fn write_trace(path: &Path, seed: u64, history: &History) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    let run = json!({"seed": seed, "devices": history.devices, "super_groups": history.super_groups});
+    let run = json!({"seed": seed, "devices": history.devices});
     writeln!(file, "{run}")?;
     for record in &history.records {
         serde_json::to_writer(&mut file, record)?;

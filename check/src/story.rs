@@ -56,6 +56,9 @@ fn moments(violation: &Violation, history: &History) -> BTreeSet<Moment> {
         let changes = all().filter(|(at, record)| at <= stretch.end() && is_change(&record.what, user, &groups));
         moments.extend(latest(changes.map(|(at, _)| at)));
     }
+    let groups = groups(history, &about);
+    let settings = all().filter(|(at, record)| at <= stretch.end() && is_setting(&record.what, &groups));
+    moments.extend(latest(settings.map(|(at, _)| at)));
     moments
 }
 
@@ -78,6 +81,14 @@ fn is_change(what: &What, user: UserId, groups: &BTreeSet<Conversation>) -> bool
         What::Change { group, user: whom, .. } | What::Changed { group, user: whom, .. } => {
             *whom == user && (groups.is_empty() || groups.contains(&Conversation::Group(*group)))
         }
+        _ => false,
+    }
+}
+
+/// Whether it changes what a group is to which messages were sent.
+fn is_setting(what: &What, groups: &BTreeSet<Conversation>) -> bool {
+    match what {
+        What::Set { group, .. } | What::SetDone { group, .. } => groups.contains(&Conversation::Group(*group)),
         _ => false,
     }
 }
@@ -172,6 +183,10 @@ fn happening(what: &What) -> String {
         What::Disconnected { reason } => format!("is disconnected: {reason}"),
         What::Change { group, user, turn } => format!("u{user} is to {} g{group}", infinitive(*turn)),
         What::Changed { group, user, turn } => format!("u{user} has {} g{group}", participle(*turn)),
+        What::Founded { group, .. } => format!("g{group} is made"),
+        What::Set { group, setting, is_on } => format!("g{group} is to {}: {setting}", starts(*is_on)),
+        What::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started(*is_on)),
+        What::Asked { group } => format!("asks for a page of g{group}"),
         What::Denied { group, code } => format!("is denied g{group} with {code}"),
         What::Calm => "the faults stop".to_owned(),
         What::Settled => "all has settled".to_owned(),
@@ -196,6 +211,14 @@ fn way(by: Path) -> &'static str {
         Path::Sync => "SYNC",
         Path::Pull => "PULL",
     }
+}
+
+fn starts(is_on: bool) -> &'static str {
+    if is_on { "begin" } else { "end" }
+}
+
+fn started(is_on: bool) -> &'static str {
+    if is_on { "begun" } else { "ended" }
 }
 
 fn infinitive(turn: Turn) -> &'static str {

@@ -29,6 +29,8 @@ pub struct Tables {
 pub struct Timeline {
     /// The highest seq that was reserved.
     pub counter: u64,
+    /// Of the log of a group that is a super group: from behind which seq on.
+    pub super_after: Option<u64>,
     /// By seq.
     pub slots: BTreeMap<u64, Slot>,
 }
@@ -138,6 +140,7 @@ impl Tables {
         let timeline = self.timelines.entry(key.to_owned()).or_default();
         if seq == attr::HEAD {
             timeline.counter = number(item, attr::COUNTER).unwrap_or_default();
+            timeline.super_after = number(item, attr::SUPER_AFTER).ok();
         } else if item.contains_key(attr::SEAL) {
             timeline.slots.insert(seq, Slot::Seal);
         } else if let Some(AttributeValue::B(message)) = item.get(attr::MESSAGE) {

@@ -256,6 +256,9 @@ impl Raw {
     /// Neither a page nor a refusal comes.
     pub(crate) async fn pull(&mut self, with: To, range: Range) -> Result<()> {
         self.connect().await;
+        if let To::Group(group) = with {
+            self.seat.note(What::Asked { group });
+        }
         let (session_type, target_id) = with.parts();
         let request = Request::Pull(PullInputMsg {
             session_type: session_type.into(),

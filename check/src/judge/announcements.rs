@@ -1,12 +1,15 @@
-//! Changes of members are told in the group's log: each that was made once, in the order in which they were made, and to
-//! everyone who was a member and everyone whom it is about.
+//! Changes of members, and of what a group is, are told in the group's log: each that was made once, in the order in which they were
+//! made, and to everyone who was a member and everyone whom it is about.
 
-use super::case::{Case, about};
-use super::membership::{Memberships, Step};
+use super::case::{Case, about, setting};
+use super::membership::Memberships;
+use super::settings::Settings;
+use super::spans::Step;
 use super::{Found, Harm, Promise, Violation};
-use crate::history::{Conversation, Moment, Said, Turn};
+use crate::history::{Conversation, Moment, Said, Setting, Turn};
 use crate::tables::{Place, Slot, Timeline};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use wigwag_store::{GroupId, UserId};
 
 /// The announcements that stand in the logs, and which changes they tell of.
@@ -14,8 +17,17 @@ use wigwag_store::{GroupId, UserId};
 pub(super) struct Announcements {
     /// By group and seq.
     times: HashMap<(GroupId, u64), Time>,
-    /// What is told of a user in a group, in the order of the log.
-    told: BTreeMap<(GroupId, UserId), Vec<(Turn, u64)>>,
+    /// What is told of each, in the order of the log: what it is from a seq on.
+    told: BTreeMap<(GroupId, Subject), Vec<(bool, u64)>>,
+}
+
+/// What changes in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// Whether this user is a member.
+    Member(UserId),
+    /// Whether the group is this.
+    Setting(Setting),
 }
 
 /// When the change was made that an announcement tells of.
@@ -27,19 +39,32 @@ pub(super) struct Time {
 }
 
 impl Announcements {
-    pub(super) fn of<'a>(timelines: impl Iterator<Item = (Place, &'a Timeline)>, members: &Memberships) -> Self {
+    pub(super) fn of<'a>(
+        timelines: impl Iterator<Item = (Place, &'a Timeline)>,
+        members: &Memberships,
+        settings: &Settings,
+    ) -> Self {
         let mut all = Self::default();
         let mut users: HashMap<(GroupId, u64), usize> = HashMap::new();
         for (group, seq, said) in announcements(timelines) {
-            let about = about(said);
-            users.insert((group, seq), about.len());
-            for (user, turn) in about {
-                all.told.entry((group, user)).or_default().push((turn, seq));
+            let subjects = subjects(said);
+            users.insert((group, seq), subjects.len());
+            for (subject, is_on) in subjects {
+                let told = all.told.entry((group, subject)).or_default();
+                // Muting somebody anew changes until when.
+                let is_again = matches!(subject, Subject::Setting(Setting::MemberMuted(_)))
+                    && told.last().is_some_and(|(before, _)| *before == is_on);
+                if !is_again {
+                    told.push((is_on, seq));
+                }
             }
         }
         let mut changes: HashMap<(GroupId, u64), Vec<Step>> = HashMap::new();
-        for (&(group, user), told) in &all.told {
-            let steps = members.steps(group, user);
+        for (&(group, subject), told) in &all.told {
+            let steps = match subject {
+                Subject::Member(user) => members.steps(group, user),
+                Subject::Setting(setting) => settings.steps(group, setting),
+            };
             if difference(steps, told).is_none() {
                 for ((_, seq), step) in told.iter().zip(steps) {
                     changes.entry((group, *seq)).or_default().push(*step);
@@ -69,13 +94,17 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
 }
 
 fn each_is_told_once(case: &Case<'_>, found: &mut Found) {
-    let changed = case.members.all_steps();
-    for (&(group, user), steps) in changed {
-        let told = case
-            .announcements
-            .told
-            .get(&(group, user))
-            .map_or(&[][..], Vec::as_slice);
+    let members = case.members.all_steps();
+    let members = members.map(|((group, user), steps)| ((group, Subject::Member(user)), steps));
+    let settings = case.settings.all_steps();
+    // What a group was made as is told by no message of its own, and roles are told beside what they are about.
+    let settings = settings.filter(|((group, setting), _)| {
+        !case.settings.was_made_as(*group, *setting) && !matches!(setting, Setting::Ranks(_))
+    });
+    let settings = settings.map(|((group, setting), steps)| ((group, Subject::Setting(setting)), steps));
+    for ((group, subject), steps) in members.chain(settings) {
+        let told = case.announcements.told.get(&(group, subject));
+        let told = told.map_or(&[][..], Vec::as_slice);
         let Some((harm, what)) = difference(steps, told) else {
             continue;
         };
@@ -86,10 +115,14 @@ fn each_is_told_once(case: &Case<'_>, found: &mut Found) {
         };
         let seqs: Vec<u64> = told.iter().map(|(_, seq)| *seq).collect();
         let text = format!(
-            "of {} changes of u{user} in g{group} its log {what}: at {seqs:?}",
+            "of {} changes of {subject} in g{group} its log {what}: at {seqs:?}",
             steps.len()
         );
-        found.push(Violation::new(promise, harm, text).of(user));
+        let violation = Violation::new(promise, harm, text);
+        found.push(match subject {
+            Subject::Member(user) => violation.of(user),
+            Subject::Setting(_) => violation,
+        });
     }
 }
 
@@ -119,10 +152,10 @@ fn all_are_told(case: &Case<'_>, found: &mut Found) {
             continue;
         };
         let about = about(said);
-        let is_super = case.is_super(Conversation::Group(group));
         let have = copies.get(&(group, seq)).map_or(&[][..], Vec::as_slice);
         let is_due = |user: UserId| {
-            about.iter().any(|(whom, _)| *whom == user) || (!is_super && case.members.surely(group, user, from, until))
+            about.iter().any(|(whom, _)| *whom == user)
+                || (case.is_for_inbox(user, said) && case.members.surely(group, user, from, until))
         };
         for &user in case.members.users(group) {
             if is_due(user) && !have.contains(&user) {
@@ -135,7 +168,7 @@ fn all_are_told(case: &Case<'_>, found: &mut Found) {
 
 /// How what is told of a user differs from what was done: every change that was made is told, and the last one may be that nobody
 /// knows to have been made.
-fn difference(steps: &[Step], told: &[(Turn, u64)]) -> Option<(Harm, &'static str)> {
+fn difference(steps: &[Step], told: &[(bool, u64)]) -> Option<(Harm, &'static str)> {
     let sure = steps
         .iter()
         .rposition(|step| step.done.is_some())
@@ -146,8 +179,25 @@ fn difference(steps: &[Step], told: &[(Turn, u64)]) -> Option<(Harm, &'static st
     if told.len() > steps.len() {
         return Some((Harm::Duplicated, "tells more often than there were"));
     }
-    let same = told.iter().zip(steps).all(|((turn, _), step)| *turn == step.turn);
+    let same = told.iter().zip(steps).all(|((is_on, _), step)| *is_on == step.is_on);
     (!same).then_some((Harm::Reordered, "tells in another order"))
+}
+
+/// What an announcement tells of.
+fn subjects(said: &Said) -> Vec<(Subject, bool)> {
+    let members = about(said).into_iter();
+    let members = members.map(|(user, turn)| (Subject::Member(user), turn == Turn::Joins));
+    let setting = setting(said).map(|(setting, is_on)| (Subject::Setting(setting), is_on));
+    members.chain(setting).collect()
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(user) => write!(f, "u{user}"),
+            Self::Setting(setting) => write!(f, "{setting}"),
+        }
+    }
 }
 
 /// The time in which all of these changes were made; `None` of none.

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Sending};
 use super::{Found, Harm, Promise, Violation};
-use crate::history::{Answer, Conversation, DeviceIndex, Moment, Said, What};
+use crate::history::{Answer, Conversation, DeviceIndex, Moment, Said, Setting, What};
 use crate::tables::{Place, Slot};
 use std::collections::HashMap;
 use wigwag_protocol::Code;
@@ -80,9 +80,9 @@ fn is_answered_as_it_stands(case: &Case<'_>, message: &Sending, found: &mut Foun
     let is_true = |said: u64, stands: &[u64]| stands.is_empty() || stands.contains(&said);
     let wrong = if !is_true(answer.conversation_seq, &logged) {
         format!("it is {logged:?} of {}", log.key())
-    } else if case.is_super(message.to) && answer.seq != 0 {
+    } else if case.is_in_log_alone(message) && answer.seq != 0 {
         "a super group is in no inbox".to_owned()
-    } else if !case.is_super(message.to) && !is_true(answer.seq, &kept) {
+    } else if !case.is_in_log_alone(message) && !is_true(answer.seq, &kept) {
         format!("it is {kept:?} of {}", own.key())
     } else if let Some(said) = numbered_otherwise(case, message, answer) {
         format!("it is number {} of session {}", said.client_id, said.session)
@@ -117,21 +117,30 @@ fn is_not_refused_after(busy: &Busy, message: &Sending, found: &mut Found) {
     }
 }
 
-/// Who is a member may send.
+/// Who is a member may send, unless the group has ended, or it or they are muted.
 fn is_not_refused_wrongly(case: &Case<'_>, message: &Sending, found: &mut Found) {
     let (Some((refused, code)), Conversation::Group(group)) = (message.refused, message.to) else {
         return;
     };
-    let is_about_membership = [Code::NOT_A_MEMBER, Code::GROUP_NOT_FOUND]
-        .iter()
-        .any(|other| u32::try_from(other.number()) == Ok(code));
-    if is_about_membership && case.members.surely(group, message.sender, message.begun, refused) {
-        let text = format!(
-            "{} was refused with {code} although u{} was a member of g{group}",
-            message.token, message.sender
-        );
-        found.push(Violation::new(Promise::Answered, Harm::Other, text).with(Some(message.token)));
-    }
+    let (sender, from) = (message.sender, message.begun);
+    let never = |setting| !case.settings.possibly(group, setting, from, refused);
+    let always = |setting| case.settings.surely(group, setting, from, refused);
+    let ranks = Setting::Ranks(sender);
+    let although = match i32::try_from(code).ok().and_then(Code::from_number) {
+        Some(Code::NOT_A_MEMBER | Code::GROUP_NOT_FOUND) if case.members.surely(group, sender, from, refused) => {
+            "was a member"
+        }
+        Some(Code::GROUP_DISSOLVED) if never(Setting::Dissolved) => "was in a group that had not ended",
+        Some(Code::MEMBER_MUTED) if never(Setting::MemberMuted(sender)) => "was not muted",
+        Some(Code::GROUP_MUTED) if never(Setting::Muted) => "was in a group that was not muted",
+        Some(Code::GROUP_MUTED) if always(ranks) => "was its owner or an admin",
+        _ => return,
+    };
+    let text = format!(
+        "{} to g{group} was refused with {code} although u{sender} {although}",
+        message.token
+    );
+    found.push(Violation::new(Promise::Answered, Harm::Other, text).with(Some(message.token)));
 }
 
 fn is_answered(busy: &Busy, message: &Sending, found: &mut Found) {

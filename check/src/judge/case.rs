@@ -2,10 +2,11 @@
 
 use super::announcements::Announcements;
 use super::membership::Memberships;
+use super::settings::Settings;
 use super::{Found, Stage};
-use crate::history::{Answer, Conversation, Device, DeviceIndex, History, Moment, Said, Token, Turn, What};
+use crate::history::{Answer, Conversation, Device, DeviceIndex, History, Moment, Said, Setting, Token, Turn, What};
 use crate::tables::{Place, Slot, Tables, Timeline};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use wigwag_protocol::pb::GroupChangeType;
 use wigwag_store::{GroupId, UserId};
 
@@ -18,12 +19,12 @@ pub(super) struct Case<'a> {
     /// Where each message stands.
     pub(super) places: HashMap<Token, Vec<Stand>>,
     pub(super) members: Memberships,
+    pub(super) settings: Settings,
     pub(super) announcements: Announcements,
     /// When everybody was to have everything; the end, if that was not reached.
     pub(super) settled_at: Moment,
     timelines: BTreeMap<Place, &'a Timeline>,
     by_token: HashMap<Token, usize>,
-    super_groups: HashSet<GroupId>,
 }
 
 /// A message on its way.
@@ -75,6 +76,7 @@ impl<'a> Case<'a> {
         let by_token = messages.iter().enumerate().map(|(i, sent)| (sent.token, i)).collect();
         let settled = history.records.iter().position(|record| record.what == What::Settled);
         let members = Memberships::of(&history.records);
+        let settings = Settings::of(&history.records);
         let timelines = tables.timelines.iter();
         let timelines = timelines.filter_map(|(key, timeline)| Some((Place::of(key)?, timeline)));
         let timelines: BTreeMap<Place, &Timeline> = timelines.collect();
@@ -83,10 +85,10 @@ impl<'a> Case<'a> {
             history,
             stage,
             places: places(all()),
-            announcements: Announcements::of(all(), &members),
+            announcements: Announcements::of(all(), &members, &settings),
             members,
+            settings,
             settled_at: settled.unwrap_or(history.records.len()),
-            super_groups: history.super_groups.iter().copied().collect(),
             messages,
             timelines,
             by_token,
@@ -106,8 +108,27 @@ impl<'a> Case<'a> {
         &self.history.devices[device]
     }
 
-    pub(super) fn is_super(&self, conversation: Conversation) -> bool {
-        matches!(conversation, Conversation::Group(group) if self.super_groups.contains(&group))
+    /// Whether what stands at a seq of a conversation is a super group's, and in its log alone.
+    pub(super) fn is_super(&self, conversation: Conversation, seq: u64) -> bool {
+        let log = self.timeline(Place::Log(conversation));
+        let after = log.and_then(|log| log.super_after);
+        after.is_some_and(|after| seq > after)
+    }
+
+    /// The same of a message that was acknowledged: by where it stands, or else by what was said of it.
+    pub(super) fn is_in_log_alone(&self, message: &Sending) -> bool {
+        let stands = self.seqs(message.token, Place::Log(message.to)).next();
+        let told = || message.answer().map(|answer| answer.conversation_seq);
+        let seq = stands.or_else(told);
+        seq.is_some_and(|seq| self.is_super(message.to, seq))
+    }
+
+    /// The groups that are, or have become, super groups.
+    pub(super) fn super_groups(&self) -> impl Iterator<Item = GroupId> {
+        self.timelines().filter_map(|(place, timeline)| match place {
+            Place::Log(Conversation::Group(group)) if timeline.super_after.is_some() => Some(group),
+            _ => None,
+        })
     }
 
     /// The timelines, each with what it is.
@@ -149,9 +170,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether the inbox hands on what stands in it there: of a super group, only what the user becomes and ceases to be.
+    /// Whether the inbox hands on what stands in it there: of a super group, only what the user becomes and ceases to be, and that it
+    /// became one.
     pub(super) fn is_for_inbox(&self, user: UserId, said: &Said) -> bool {
-        !self.is_super(said.conversation) || about(said).iter().any(|(whom, _)| *whom == user)
+        !self.is_super(said.conversation, said.conversation_seq)
+            || setting(said) == Some((Setting::Super, true))
+            || about(said).iter().any(|(whom, _)| *whom == user)
     }
 
     /// Whether a message may have a copy in an inbox: of a super group, only what tells something of the user.
@@ -198,6 +222,22 @@ pub(super) fn about(said: &Said) -> Vec<(UserId, Turn)> {
         Ok(GroupChangeType::MembersRemoved) => all(Turn::Leaves),
         Ok(GroupChangeType::MemberLeft) => vec![(said.sender, Turn::Leaves)],
         _ => Vec::new(),
+    }
+}
+
+/// What an announcement tells of the group itself, and whether it is so or not from then on.
+pub(super) fn setting(said: &Said) -> Option<(Setting, bool)> {
+    let (kind, users) = said.change.as_ref()?;
+    match GroupChangeType::try_from(*kind).ok()? {
+        GroupChangeType::BecameSuper => Some((Setting::Super, true)),
+        GroupChangeType::Dissolved => Some((Setting::Dissolved, true)),
+        GroupChangeType::Muted => Some((Setting::Muted, true)),
+        GroupChangeType::Unmuted => Some((Setting::Muted, false)),
+        GroupChangeType::MemberMuted => Some((Setting::MemberMuted(*users.first()?), true)),
+        GroupChangeType::MemberUnmuted => Some((Setting::MemberMuted(*users.first()?), false)),
+        GroupChangeType::HistoryOpened => Some((Setting::OpenHistory, true)),
+        GroupChangeType::HistoryClosed => Some((Setting::OpenHistory, false)),
+        _ => None,
     }
 }
 

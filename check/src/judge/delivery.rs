@@ -48,7 +48,7 @@ fn is_copied(case: &Case<'_>, message: &Sending, user: UserId, found: &mut Found
 fn inboxes_by_acknowledgement(case: &Case<'_>, message: &Sending) -> Vec<UserId> {
     match message.to {
         Conversation::Pair(one, other) => vec![one, other],
-        to @ Conversation::Group(_) if case.is_super(to) => Vec::new(),
+        Conversation::Group(_) if case.is_in_log_alone(message) => Vec::new(),
         Conversation::Group(_) => vec![message.sender],
     }
 }
@@ -56,7 +56,7 @@ fn inboxes_by_acknowledgement(case: &Case<'_>, message: &Sending) -> Vec<UserId>
 /// Members who are to have a copy, without the sender.
 fn members(case: &Case<'_>, message: &Sending, acknowledged: Moment) -> Vec<UserId> {
     match message.to {
-        Conversation::Group(group) if !case.is_super(message.to) => {
+        Conversation::Group(group) if !case.is_in_log_alone(message) => {
             let members = case.members.users(group).iter().copied();
             let is_due = |user: &UserId| {
                 *user != message.sender && case.members.surely(group, *user, message.begun, acknowledged)

@@ -2,7 +2,7 @@
 //!
 //! A device that is installed anew begins with nothing, so each stretch from one installation to the next is judged by itself.
 
-use super::case::{Case, identity};
+use super::case::{Case, Identity, identity};
 use super::groups::GroupLogs;
 use super::{Found, Harm, Promise, Violation, name};
 use crate::history::{Device, DeviceIndex, Kind, Moment, Path, Said, Token, What};
@@ -56,6 +56,8 @@ struct Install<'a> {
     of: &'a Device,
     /// Seqs of the inbox that came.
     got: BTreeSet<u64>,
+    /// What the SDK handed on, and how.
+    handed_on: HashMap<Identity, Path>,
     /// The last one that the SDK handed on.
     last: u64,
     /// Up to where the device was told that it has everything.
@@ -69,6 +71,7 @@ impl<'a> Install<'a> {
             device,
             of,
             got: BTreeSet::new(),
+            handed_on: HashMap::new(),
             last: 0,
             cursor: 0,
             groups: GroupLogs::new(device, of, at),
@@ -77,6 +80,9 @@ impl<'a> Install<'a> {
 
     fn came(&mut self, case: &Case<'_>, by: Path, said: &Said, found: &mut Found) {
         self.is_as_it_stands(case, by, said, found);
+        if matches!(by, Path::Inbox | Path::GroupLog) {
+            self.comes_one_way(by, said, found);
+        }
         match by {
             Path::Inbox => {
                 self.is_next(said, found);
@@ -89,6 +95,22 @@ impl<'a> Install<'a> {
         // A push does not make up for a page that skips what was pushed.
         if matches!(by, Path::Inbox | Path::Sync) {
             self.got.insert(said.seq);
+        }
+    }
+
+    /// What the inbox hands on the log does not, and the other way round. What comes twice the same way is found by itself.
+    fn comes_one_way(&mut self, by: Path, said: &Said, found: &mut Found) {
+        let before = identity(said).and_then(|identity| self.handed_on.insert(identity, by));
+        if before.is_some_and(|before| before != by) {
+            let text = format!(
+                "{}, at {} of {}, came to {} by its inbox and by the group's log",
+                name(said),
+                said.conversation_seq,
+                said.conversation,
+                self.of.name
+            );
+            let violation = Violation::new(Promise::G2, Harm::Duplicated, text);
+            found.push(violation.with(said.token).on(self.device));
         }
     }
 

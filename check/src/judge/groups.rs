@@ -4,7 +4,7 @@
 use super::announcements::Time;
 use super::case::Case;
 use super::devices::lacking;
-use super::membership::Memberships;
+use super::spans::Span;
 use super::{Found, Harm, Promise, Violation, name};
 use crate::history::{Conversation, Device, DeviceIndex, Moment, Said};
 use crate::tables::Place;
@@ -78,7 +78,7 @@ impl<'a> GroupLogs<'a> {
     /// Everything that was due came.
     pub(super) fn has_all(&self, case: &Case<'_>, found: &mut Found) {
         let nothing = Log::default();
-        for &group in &case.history.super_groups {
+        for group in case.super_groups() {
             let log = self.groups.get(&group).unwrap_or(&nothing);
             let missing = self.missing(case, group, log, log.cursor, u64::MAX);
             let text = format!("{}, which is at {} of g{group}, never got", self.of.name, log.cursor);
@@ -99,8 +99,11 @@ impl<'a> GroupLogs<'a> {
 
     /// Whether the device is to get a message of the log: the user was a member all through its time, and the device either was
     /// there already or reads it afterwards, as a member still in the same span. Of their own
-    /// coming and going the inbox tells; through that nobody is a member.
+    /// coming and going, and of what was said while the group was an ordinary one, the inbox tells.
     fn is_due(&self, case: &Case<'_>, group: GroupId, seq: u64, said: &Said) -> bool {
+        if case.is_for_inbox(self.of.user, said) {
+            return false;
+        }
         let time = match said.token {
             Some(token) => case.message(token).and_then(|message| {
                 let until = message.acknowledged();
@@ -116,7 +119,7 @@ impl<'a> GroupLogs<'a> {
         };
         let span = time.and_then(|(from, until)| {
             let span = case.members.sure_span(group, self.of.user, from, until)?;
-            Some(self.installed < from || Memberships::lasts(span))
+            Some(self.installed < from || Span::lasts(span))
         });
         span.unwrap_or(false)
     }

@@ -5,7 +5,7 @@
 //! end may have happened or not, so nothing is concluded from it.
 //!
 //! - [`case`]: what there is, put in order
-//! - [`membership`]: who was a member when
+//! - [`membership`], [`settings`]: who was a member when, and what a group was and allowed
 //! - the others: a rule or a few each
 
 mod announcements;
@@ -18,6 +18,9 @@ mod groups;
 mod membership;
 mod order;
 mod roll_call;
+mod settings;
+mod spans;
+mod super_groups;
 mod timelines;
 
 use crate::history::{DeviceIndex, History, Said, Token};
@@ -119,6 +122,7 @@ pub fn judge(history: &History, tables: &Tables, stage: Stage) -> Vec<Violation>
     let mut found = Found::new();
     let rules = [
         delivery::judge,
+        super_groups::judge,
         announcements::judge,
         timelines::judge,
         order::judge,

@@ -14,7 +14,7 @@ use wigwag_local::template;
 
 /// Those that are seen while everybody is still at it, most within seconds. The others take a world that comes to rest, a lease or a visibility
 /// timeout; `cargo xtask check --planted` looks for all.
-const QUICK: [&str; 9] = [
+const QUICK: [&str; 11] = [
     "history-before-join",
     "repeat-unfinished",
     "read-past-hole",
@@ -24,6 +24,8 @@ const QUICK: [&str; 9] = [
     "redelivery-copies-again",
     "push-to-removed",
     "copy-to-removed",
+    "dissolve-unchecked",
+    "mute-unchecked",
 ];
 
 /// Of the first world.

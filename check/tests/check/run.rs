@@ -16,8 +16,11 @@ const SECONDS: u64 = 15;
 /// Devices of each run.
 const CLIENTS: usize = 9;
 
-/// Memberships that there are from the beginning, at most: of three users in three groups.
-const FOUNDED: usize = 9;
+/// Memberships that there are from the beginning, at most: of three users in five groups.
+const FOUNDED: usize = 15;
+
+/// A group becomes a super group, another is dissolved, and something is allowed and forbidden again.
+const SETTINGS: usize = 4;
 
 /// A number from the environment.
 fn given(name: &str) -> Result<Option<u64>> {
@@ -50,7 +53,7 @@ fn check(seed: u64, outcome: &Outcome) -> Result<()> {
     );
     let kinds = figures.faults.values().filter(|times| **times > 0).count();
     ensure!(
-        figures.acknowledged > 5 && figures.changes > FOUNDED && kinds > 5,
+        figures.acknowledged > 5 && figures.changes > FOUNDED && figures.settings >= SETTINGS && kinds > 5,
         "seed {seed}: too little happened: {figures}"
     );
     Ok(())

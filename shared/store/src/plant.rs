@@ -7,6 +7,8 @@
 compile_error!("bugs on purpose are not for release builds");
 
 use crate::Store;
+use crate::groups::Membership;
+use crate::head::GroupSettings;
 use crate::schema::timelines as attr;
 use crate::timeline::{Entry, Put};
 use crate::{StoreError, TimelineId};
@@ -44,11 +46,21 @@ pub enum Bug {
     CopyToRemoved,
     /// Members read what was said before they joined.
     HistoryBeforeJoin,
+    /// That a group became a super group is in no inbox.
+    BecomeUntold,
+    /// What a message is in a group is judged by what the group is when it is finished.
+    SuperJudgedNow,
+    /// A group that has ended takes messages.
+    DissolveUnchecked,
+    /// Who is muted, or is in a group that is, may send.
+    MuteUnchecked,
+    /// A history that was opened is not closed again.
+    HistoryStaysOpen,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadPastHole,
         Self::CursorToCounter,
         Self::AckBeforeLog,
@@ -62,6 +74,11 @@ impl Bug {
         Self::PushToRemoved,
         Self::CopyToRemoved,
         Self::HistoryBeforeJoin,
+        Self::BecomeUntold,
+        Self::SuperJudgedNow,
+        Self::DissolveUnchecked,
+        Self::MuteUnchecked,
+        Self::HistoryStaysOpen,
     ];
 
     /// As the variable names it.
@@ -80,6 +97,11 @@ impl Bug {
             Self::PushToRemoved => "push-to-removed",
             Self::CopyToRemoved => "copy-to-removed",
             Self::HistoryBeforeJoin => "history-before-join",
+            Self::BecomeUntold => "become-untold",
+            Self::SuperJudgedNow => "super-judged-now",
+            Self::DissolveUnchecked => "dissolve-unchecked",
+            Self::MuteUnchecked => "mute-unchecked",
+            Self::HistoryStaysOpen => "history-stays-open",
         }
     }
 
@@ -102,6 +124,25 @@ pub fn has(bug: Bug) -> bool {
         named
     });
     *planted == Some(bug)
+}
+
+/// What a sender is, as one sees it who does not look whether they are muted.
+pub(crate) fn unmuted(mut membership: Membership) -> Membership {
+    if has(Bug::MuteUnchecked) {
+        membership.muted_until_ms = 0;
+    }
+    membership
+}
+
+/// What a group is, as one sees it who does not look whether it has ended or is muted.
+pub(crate) fn unheeded(mut settings: GroupSettings) -> GroupSettings {
+    if has(Bug::DissolveUnchecked) {
+        settings.dissolved_after = None;
+    }
+    if has(Bug::MuteUnchecked) {
+        settings.muted = false;
+    }
+    settings
 }
 
 /// What lets a put write over a seal.

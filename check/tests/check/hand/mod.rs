@@ -9,7 +9,7 @@ pub(crate) use play::{everything, settled};
 
 use std::collections::{BTreeMap, BTreeSet};
 use wigwag_check::history::{
-    Answer, Conversation, Device, DeviceIndex, History, Kind, Path, Record, Said, Token, Turn, What,
+    Answer, Conversation, Device, DeviceIndex, History, Kind, Path, Record, Said, Setting, Token, Turn, What,
 };
 use wigwag_check::judge::{Harm, Promise, Stage, Violation, judge};
 use wigwag_check::tables::{Place, Slot, Tables, Timeline};
@@ -28,21 +28,31 @@ pub(crate) struct Run {
     numbers: BTreeMap<DeviceIndex, u64>,
 }
 
-/// A group, and a super group.
+/// A group, a super group, one that becomes a super group, and one that ends.
 pub(crate) const GROUP: GroupId = 7;
 pub(crate) const SUPER: GroupId = 8;
+pub(crate) const BECOMING: GroupId = 10;
+pub(crate) const ENDING: GroupId = 11;
 
 /// A change of a role.
 const ROLE: i32 = GroupChangeType::Role as i32;
 
+/// What was a group is a super group.
+const BECAME_SUPER: i32 = GroupChangeType::BecameSuper as i32;
+
 /// A group whose creation was not answered.
 const ORPHAN: GroupId = 9;
 
-/// Code of a refusal: not a member.
+/// Codes of refusals.
 pub(crate) const NOT_A_MEMBER: u32 = 1212;
+pub(crate) const DISSOLVED: u32 = 1214;
+pub(crate) const MEMBER_MUTED: u32 = 1215;
+pub(crate) const GROUP_MUTED: u32 = 1216;
 
 pub(crate) const GROUP_LOG: Place = Place::Log(Conversation::Group(GROUP));
 pub(crate) const SUPER_LOG: Place = Place::Log(Conversation::Group(SUPER));
+pub(crate) const BECOMING_LOG: Place = Place::Log(Conversation::Group(BECOMING));
+pub(crate) const ENDING_LOG: Place = Place::Log(Conversation::Group(ENDING));
 
 pub(crate) fn inbox(user: UserId) -> Place {
     Place::Inbox(user)
@@ -91,8 +101,17 @@ impl Run {
         self.history.devices[device].user
     }
 
-    fn is_super(&self, group: GroupId) -> bool {
-        self.history.super_groups.contains(&group)
+    /// From behind which seq on a group is a super group, if it is one.
+    fn super_after(&self, group: GroupId) -> Option<u64> {
+        self.tables.log(Conversation::Group(group))?.super_after
+    }
+
+    /// Whether what stands at a seq of a conversation is a super group's.
+    fn is_super(&self, conversation: Conversation, seq: u64) -> bool {
+        match conversation {
+            Conversation::Group(group) => self.super_after(group).is_some_and(|after| seq > after),
+            Conversation::Pair(..) => false,
+        }
     }
 
     /// Reserves a seq and puts something there.
@@ -150,7 +169,7 @@ impl Run {
         let sender = self.user(device);
         let members = match to {
             Conversation::Pair(one, other) => BTreeSet::from([one, other]),
-            Conversation::Group(group) if self.is_super(group) => BTreeSet::new(),
+            Conversation::Group(_) if self.is_super(to, said.conversation_seq) => BTreeSet::new(),
             Conversation::Group(group) => self.members[&group].clone(),
         };
         let mut seq = 0;
@@ -182,10 +201,61 @@ impl Run {
         answer
     }
 
-    fn refused(&mut self, device: DeviceIndex, number: u64, to: Conversation) {
+    fn refused(&mut self, device: DeviceIndex, number: u64, to: Conversation, code: u32) {
         self.send(device, number, to);
-        let (message, code) = (token(number), NOT_A_MEMBER);
+        let message = token(number);
         self.on(device, What::Refused { message, code });
+    }
+
+    /// Makes a group, with its owner first.
+    fn found(&mut self, group: GroupId, is_super: bool, users: &[UserId]) {
+        self.note(What::Founded { group, is_super });
+        let place = Place::Log(Conversation::Group(group));
+        let log = self.tables.timelines.entry(place.key()).or_default();
+        log.super_after = is_super.then_some(0);
+        self.change(group, GroupChangeType::Created, users[0], users);
+    }
+
+    /// Changes what a group is or allows. `meanwhile` happens after that and before it is told.
+    fn becomes(&mut self, group: GroupId, setting: Setting, is_on: bool, meanwhile: impl FnOnce(&mut Self)) {
+        self.note(What::Set { group, setting, is_on });
+        if setting == Setting::Super {
+            let log = self.timeline(Place::Log(Conversation::Group(group)));
+            log.super_after = Some(log.counter);
+        }
+        meanwhile(self);
+        let (kind, users) = match (setting, is_on) {
+            (Setting::Super, _) => (GroupChangeType::BecameSuper, vec![]),
+            (Setting::Dissolved, _) => (GroupChangeType::Dissolved, vec![]),
+            (Setting::Muted, true) => (GroupChangeType::Muted, vec![]),
+            (Setting::Muted, false) => (GroupChangeType::Unmuted, vec![]),
+            (Setting::MemberMuted(user), true) => (GroupChangeType::MemberMuted, vec![user]),
+            (Setting::MemberMuted(user), false) => (GroupChangeType::MemberUnmuted, vec![user]),
+            (Setting::OpenHistory, true) => (GroupChangeType::HistoryOpened, vec![]),
+            (Setting::OpenHistory, false) => (GroupChangeType::HistoryClosed, vec![]),
+            (Setting::Ranks(user), _) => (GroupChangeType::Role, vec![user]),
+        };
+        let members: Vec<UserId> = self.members[&group].iter().copied().collect();
+        self.tell(group, kind, &users, &members);
+        self.note(What::SetDone { group, setting, is_on });
+    }
+
+    /// The owner's announcement, with copies for these users.
+    fn tell(&mut self, group: GroupId, kind: GroupChangeType, users: &[UserId], told: &[UserId]) {
+        let said = self.log(&Said {
+            token: None,
+            intact: true,
+            conversation: Conversation::Group(group),
+            conversation_seq: 0,
+            seq: 0,
+            sender: 1,
+            session: 2,
+            client_id: 0,
+            change: Some((kind.into(), users.to_vec())),
+        });
+        for user in told {
+            self.copy(*user, &said);
+        }
     }
 
     /// Makes some users members, or ends that.
@@ -226,7 +296,7 @@ impl Run {
             client_id: 0,
             change: Some((kind.into(), named.to_vec())),
         });
-        let told = if self.is_super(group) {
+        let told = if self.is_super(said.conversation, said.conversation_seq) {
             users.iter().copied().collect()
         } else {
             &before | &self.members[&group]
@@ -238,25 +308,11 @@ impl Run {
 
     /// A member becomes an admin. In a super group they have a copy, and hand it on when it comes by the log.
     fn promote(&mut self, group: GroupId, user: UserId) {
-        let said = self.log(&Said {
-            token: None,
-            intact: true,
-            conversation: Conversation::Group(group),
-            conversation_seq: 0,
-            seq: 0,
-            sender: 1,
-            session: 2,
-            client_id: 0,
-            change: Some((ROLE, vec![user])),
-        });
-        let told = if self.is_super(group) {
-            BTreeSet::from([user])
-        } else {
-            self.members[&group].clone()
+        let told = match self.super_after(group) {
+            Some(_) => vec![user],
+            None => self.members[&group].iter().copied().collect(),
         };
-        for user in told {
-            self.copy(user, &said);
-        }
+        self.tell(group, GroupChangeType::Role, &[user], &told);
     }
 
     /// A group is made, and the answer is lost: nobody knows its id, or reads its log, of which a seq is not written.
@@ -287,9 +343,13 @@ impl Run {
         for (seq, said) in timeline.entries().filter(|(seq, _)| *seq > after) {
             let by = Path::Inbox;
             let said = said.clone();
+            let is_super = self.is_super(said.conversation, said.conversation_seq);
             let begins = match (said.conversation, &said.change) {
-                (Conversation::Group(group), Some((ROLE, _))) if self.is_super(group) => continue,
-                (Conversation::Group(group), Some(_)) if self.is_super(group) => Some((group, said.conversation_seq)),
+                (Conversation::Group(_), Some((ROLE, _))) if is_super => continue,
+                (Conversation::Group(group), Some((BECAME_SUPER, _))) => {
+                    Some((group, self.super_after(group).expect("it is one")))
+                }
+                (Conversation::Group(group), Some(_)) if is_super => Some((group, said.conversation_seq)),
                 _ => None,
             };
             if let Some((group, seq)) = begins {
@@ -302,8 +362,9 @@ impl Run {
         let seq = timeline.counter;
         self.on(device, What::Cursor { seq });
         self.inboxes.insert(device, seq);
-        for group in self.history.super_groups.clone() {
-            if self.members[&group].contains(&user) {
+        for group in [SUPER, BECOMING] {
+            let is_member = self.members.get(&group).is_some_and(|members| members.contains(&user));
+            if is_member && self.super_after(group).is_some() {
                 self.follow(device, group);
             }
         }
@@ -315,9 +376,12 @@ impl Run {
         let log = self.tables.log(Conversation::Group(group)).cloned().unwrap_or_default();
         let after = self.logs.get(&(device, group)).copied().unwrap_or_default();
         for (_, said) in log.entries().filter(|(seq, _)| *seq > after) {
-            let about_me = said.change.as_ref();
-            let about_me = about_me.is_some_and(|(kind, users)| *kind != ROLE && users.contains(&user));
-            if !about_me {
+            let by_inbox = said.change.as_ref().is_some_and(|(kind, users)| match *kind {
+                ROLE => false,
+                BECAME_SUPER => true,
+                _ => users.contains(&user),
+            });
+            if !by_inbox {
                 let (by, said) = (Path::GroupLog, said.clone());
                 self.on(device, What::Came { by, said });
             }

@@ -11,6 +11,11 @@ use super::*;
 /// - `m15` stands though it was given up, and behind `m23`, which was sent later; and `m16` only in its log; `m17` was never seen again
 /// - `m18` was accepted while u3 left, `m19` while its sender did
 /// - `m22` was forgotten when its device was installed anew
+/// - `m30` to `m33` in a group that becomes a super group: `m30` and `m31` before that, though `m31` is acknowledged after it, `m32` between that
+///   and the message that tells of it, `m33` afterwards; u4 joins it, and `m34`
+/// - `m40` to `m51` in a group that ends: it is muted, and refuses `m41` of u3, but not `m42` of the owner and `m43` of an admin; `m44` is begun
+///   before that and accepted; u3 is muted, and refused `m45`, not `m46`; u2 goes, and is an admin no more when they come back: `m47`; u3 goes,
+///   comes back, and asks for `m50`, which was sent meanwhile, while the history is open; `m48` is accepted while the group ends, `m49` refused, `m51` refused after that
 /// - `m20` and `m21` in both groups in the end; a group of which nobody knows
 /// - u4.a is installed anew, u2.a crashes
 /// - from `m100` on: the roll call
@@ -23,18 +28,19 @@ pub(crate) fn everything() -> Run {
 /// The same without the roll call.
 pub(crate) fn settled() -> Run {
     let mut run = Run::default();
-    run.history.super_groups.push(SUPER);
     let [u1, u2, u4] = [(1, "u1.a"), (2, "u2.a"), (4, "u4.a")].map(|(user, name)| run.device(user, name, Kind::Sdk));
     let u3 = run.device(3, "u3.a", Kind::Raw);
     let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
-    run.change(GROUP, GroupChangeType::Created, 1, &[1, 2, 3]);
-    run.change(SUPER, GroupChangeType::Created, 1, &[1, 2, 4]);
+    run.found(GROUP, false, &[1, 2, 3]);
+    run.found(SUPER, true, &[1, 2, 4]);
     for group in [GROUP, SUPER] {
         run.promote(group, 2);
     }
     between_two(&mut run, u1, u2, u3);
     in_a_group(&mut run, u1, u2, u3, u4);
     in_a_super_group(&mut run, u1, u2, u4);
+    in_a_group_that_becomes_one(&mut run, u1, u2);
+    in_a_group_that_ends(&mut run, u1, u2, u3);
     for user in 1..=4 {
         run.seal(inbox(user));
     }
@@ -50,7 +56,7 @@ pub(crate) fn settled() -> Run {
     run.founded_in_vain();
     run.sends(u1, 20, group);
     run.sends(u1, 21, large);
-    for log in [group, large] {
+    for log in [group, large, Conversation::Group(ENDING)] {
         run.seal(Place::Log(log));
     }
     in_the_end(&mut run, &[u1, u2, u4]);
@@ -82,7 +88,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.acknowledge(u1, 18, answer);
     run.push(u3);
     run.sends(u1, 7, group);
-    run.refused(u3, 8, group);
+    run.refused(u3, 8, group, NOT_A_MEMBER);
     // Claimed before its sender leaves, finished after that.
     run.send(u4, 19, group);
     run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
@@ -90,7 +96,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     let said = run.at(GROUP_LOG, 19).1;
     answer.seq = run.copy(4, &said);
     run.acknowledge(u4, 19, answer);
-    run.refused(u4, 9, group);
+    run.refused(u4, 9, group, NOT_A_MEMBER);
     // u4 comes back too, begun before that and made after it.
     let (user, turn) = (4, Turn::Joins);
     run.note(What::Change {
@@ -108,7 +114,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.sends(u3, 10, group);
     run.change(GROUP, GroupChangeType::MembersRemoved, 1, &[3]);
     run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
-    run.refused(u4, 24, group);
+    run.refused(u4, 24, group, NOT_A_MEMBER);
     run.sync_by_hand(u3);
     run.pull(u3, GROUP_LOG, &[4, 5, 18, 10]);
     run.on(
@@ -132,6 +138,69 @@ fn in_a_super_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u4: DeviceI
     run.change(SUPER, GroupChangeType::MembersAdded, 1, &[4]);
     run.sends(u1, 14, large);
     run.sync(u1);
+}
+
+fn in_a_group_that_becomes_one(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex) {
+    let becoming = Conversation::Group(BECOMING);
+    run.found(BECOMING, false, &[1, 2, 3]);
+    run.sends(u1, 30, becoming);
+    run.send(u2, 31, becoming);
+    let answer = run.accept(u2, 31, becoming);
+    run.send(u1, 32, becoming);
+    run.becomes(BECOMING, Setting::Super, true, |run| {
+        let answer = run.accept(u1, 32, becoming);
+        run.acknowledge(u1, 32, answer);
+    });
+    run.acknowledge(u2, 31, answer);
+    run.sends(u2, 33, becoming);
+    run.change(BECOMING, GroupChangeType::MembersAdded, 1, &[4]);
+    run.sends(u1, 34, becoming);
+}
+
+fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex) {
+    let ending = Conversation::Group(ENDING);
+    run.found(ENDING, false, &[1, 2, 3]);
+    for user in [1, 2] {
+        run.becomes(ENDING, Setting::Ranks(user), true, |_| ());
+    }
+    run.sends(u1, 40, ending);
+    run.send(u3, 44, ending);
+    let answer = run.accept(u3, 44, ending);
+    run.becomes(ENDING, Setting::Muted, true, |_| ());
+    run.acknowledge(u3, 44, answer);
+    run.refused(u3, 41, ending, GROUP_MUTED);
+    run.sends(u1, 42, ending);
+    run.sends(u2, 43, ending);
+    run.becomes(ENDING, Setting::Muted, false, |_| ());
+    run.becomes(ENDING, Setting::MemberMuted(3), true, |_| ());
+    run.refused(u3, 45, ending, MEMBER_MUTED);
+    // Muted until another time: that is told too.
+    let members: Vec<UserId> = vec![1, 2, 3];
+    run.tell(ENDING, GroupChangeType::MemberMuted, &[3], &members);
+    run.becomes(ENDING, Setting::MemberMuted(3), false, |_| ());
+    run.sends(u3, 46, ending);
+    let (group, setting, is_on) = (ENDING, Setting::Ranks(2), false);
+    run.note(What::Set { group, setting, is_on });
+    run.change(ENDING, GroupChangeType::MemberLeft, 2, &[2]);
+    run.note(What::SetDone { group, setting, is_on });
+    run.change(ENDING, GroupChangeType::MembersAdded, 1, &[2]);
+    run.becomes(ENDING, Setting::Muted, true, |_| ());
+    run.refused(u2, 47, ending, GROUP_MUTED);
+    run.becomes(ENDING, Setting::Muted, false, |_| ());
+    run.change(ENDING, GroupChangeType::MemberLeft, 3, &[3]);
+    run.sends(u1, 50, ending);
+    run.change(ENDING, GroupChangeType::MembersAdded, 1, &[3]);
+    run.becomes(ENDING, Setting::OpenHistory, true, |_| ());
+    run.on(u3, What::Asked { group });
+    run.becomes(ENDING, Setting::OpenHistory, false, |_| ());
+    run.pull(u3, ENDING_LOG, &[50]);
+    run.send(u2, 48, ending);
+    let answer = run.accept(u2, 48, ending);
+    run.becomes(ENDING, Setting::Dissolved, true, |run| {
+        run.refused(u1, 49, ending, DISSOLVED);
+    });
+    run.acknowledge(u2, 48, answer);
+    run.refused(u3, 51, ending, DISSOLVED);
 }
 
 fn unanswered(run: &mut Run, u2: DeviceIndex) {

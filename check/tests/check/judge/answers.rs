@@ -68,14 +68,14 @@ fn what_one_attempt_was_refused_another_may_be_answered() {
 #[test]
 fn a_member_is_refused_as_none() {
     let mut run = everything();
-    let (message, to) = (token(50), Conversation::Group(GROUP));
+    let (message, to) = (token(60), Conversation::Group(GROUP));
     let at = run.calm();
     run.insert(at, "u2.a", What::Send { message, to });
-    let mut muted = run.clone();
-    refuse(&mut run, at + 1, "u2.a", 50, NOT_A_MEMBER);
+    let mut other = run.clone();
+    refuse(&mut run, at + 1, "u2.a", 60, NOT_A_MEMBER);
     run.is_at_once(Promise::Answered, Harm::Other);
-    refuse(&mut muted, at + 1, "u2.a", 50, 1215);
-    assert_eq!(muted.judged(Stage::Settled), []);
+    refuse(&mut other, at + 1, "u2.a", 60, 1203);
+    assert_eq!(other.judged(Stage::Settled), []);
 }
 
 #[test]

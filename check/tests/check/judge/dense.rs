@@ -70,7 +70,13 @@ fn a_push_does_not_make_up_for_a_page_that_skips_what_was_pushed() {
 
 #[test]
 fn the_sdk_skips_a_message_of_a_super_group() {
-    for (device, number) in [("u2.a", 12), ("u4.a", 12), ("u4.fresh", 14)] {
+    for (device, number) in [
+        ("u2.a", 12),
+        ("u4.a", 12),
+        ("u4.fresh", 14),
+        ("u2.fresh", 32),
+        ("u4.a", 34),
+    ] {
         let mut run = everything();
         run.history.records.remove(run.came(device, Path::GroupLog, number));
         run.is_at_once(Promise::G3, Harm::Lost);

@@ -41,6 +41,12 @@ fn a_change_is_announced_twice() {
 #[test]
 fn a_message_of_a_super_group_is_copied() {
     let mut run = everything();
+    for (log, number) in [(BECOMING_LOG, 32), (BECOMING_LOG, 33)] {
+        let mut run = everything();
+        let said = run.at(log, number).1;
+        run.add(2, &said);
+        run.is_at_once(Promise::G2, Harm::Duplicated);
+    }
     let said = run.at(SUPER_LOG, 11).1;
     run.add(2, &said);
     run.is_at_once(Promise::G2, Harm::Duplicated);

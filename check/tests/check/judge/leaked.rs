@@ -18,7 +18,12 @@ fn a_user_without_a_device_has_what_is_not_theirs() {
     let mut run = everything();
     let said = run.at(pair(1, 2), 1).1;
     let slots = [(1, Slot::Entry(Said { seq: 1, ..said }))].into();
-    let timeline = Timeline { counter: 1, slots };
+    let counter = 1;
+    let timeline = Timeline {
+        counter,
+        slots,
+        ..Timeline::default()
+    };
     run.tables.timelines.insert(inbox(5).key(), timeline);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }

@@ -31,7 +31,8 @@ fn an_acknowledged_message_is_not_in_its_senders_inbox() {
 #[test]
 fn a_member_has_no_copy() {
     // u4 has joined, u3 is not gone, u2 has nothing to do with it.
-    for (user, number) in [(4, 6), (3, 5), (2, 19)] {
+    // Of a group that becomes a super group, what was said before that.
+    for (user, number) in [(4, 6), (3, 5), (2, 19), (3, 30), (1, 31)] {
         let mut run = everything();
         run.forget(inbox(user), run.at(inbox(user), number).0);
         run.is_in_the_end(Promise::G1, Harm::Lost);

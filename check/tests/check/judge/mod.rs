@@ -8,8 +8,12 @@ mod leaked;
 mod lost;
 mod order;
 mod pushed;
+mod settings;
 
-use crate::hand::{GROUP, GROUP_LOG, NOT_A_MEMBER, Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token};
+use crate::hand::{
+    BECOMING, BECOMING_LOG, DISSOLVED, ENDING, ENDING_LOG, GROUP, GROUP_LOG, GROUP_MUTED, MEMBER_MUTED, NOT_A_MEMBER,
+    Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token,
+};
 use wigwag_check::history::{Answer, Conversation, Path, Record, Said, Turn, What};
 use wigwag_check::judge::{Harm, Promise, Stage, judge};
 use wigwag_check::tables::{Place, Slot, Timeline};

@@ -137,8 +137,17 @@ impl Task {
         Ok(serde_json::from_str(body)?)
     }
 
-    /// The `MessageGroupId`: tasks with the same one are carried out in order, one batch at a time.
+    /// The `MessageGroupId`: tasks with the same one are carried out in order, one batch at a time. That a group became a super group
+    /// comes before what inboxes are told of it afterwards: who is told first that they came back would miss what was before they left.
     pub fn ordering(&self) -> String {
+        match self {
+            Self::Deliver { group, logged, .. } if became_super(&logged.message) => users_of(*group),
+            _ => self.recipients(),
+        }
+    }
+
+    /// Whom it is for.
+    fn recipients(&self) -> String {
         match self {
             Self::Deliver {
                 group,
@@ -149,7 +158,7 @@ impl Task {
                 group,
                 audience: Audience::Users(_),
                 ..
-            } => format!("g{group}.users"),
+            } => users_of(*group),
             Self::Announce { group, shards, .. } => format!("g{group}.a{}", shards.start),
             Self::Dispatch { group, .. } => format!("g{group}"),
             Self::Room { room, after: None, .. } => format!("r{room}"),
@@ -165,11 +174,21 @@ impl Task {
     pub fn deduplication(&self) -> String {
         match self {
             Self::Deliver { logged, .. } | Self::Announce { logged, .. } | Self::Dispatch { logged, .. } => {
-                format!("{}.{}", self.ordering(), logged.conversation_seq())
+                format!("{}.{}", self.recipients(), logged.conversation_seq())
             }
-            Self::Room { id, .. } => format!("{}.{id}", self.ordering()),
+            Self::Room { id, .. } => format!("{}.{id}", self.recipients()),
         }
     }
+}
+
+/// Where all stands in one line that tells single users of a super group.
+fn users_of(group: GroupId) -> String {
+    format!("g{group}.users")
+}
+
+fn became_super(message: &pb::Message) -> bool {
+    let change = message.group_change.as_ref();
+    change.is_some_and(|change| change.r#type() == pb::GroupChangeType::BecameSuper)
 }
 
 /// The tasks that bring a message of a group to its members.
@@ -394,6 +413,25 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), all().len());
+    }
+
+    #[test]
+    fn that_a_group_became_a_super_group_comes_before_what_single_users_are_told_then() {
+        let mut became = logged(9);
+        became.message.group_change = Some(pb::GroupChange {
+            r#type: pb::GroupChangeType::BecameSuper.into(),
+            ..pb::GroupChange::default()
+        });
+        let told = Task::Deliver {
+            group: 7,
+            audience: Audience::Users(vec![1]),
+            logged: logged(10),
+            skip: None,
+        };
+        let tasks = per_shard(7, 2, false, &became, None);
+        assert!(tasks.iter().all(|task| task.ordering() == told.ordering()));
+        let ids: Vec<String> = tasks.iter().map(Task::deduplication).collect();
+        assert_eq!(ids, ["g7.0.9", "g7.1.9"]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::fanout::{Logged, TaskQueue};
 use crate::head::GroupSettings;
 use crate::ids::{GroupId, TimelineId};
 use crate::item::{condition_item, corrupt, number};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, Missing, Put, key};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -77,6 +79,8 @@ impl Store {
         let (update, name, value) = match setting {
             Setting::New { open_history, .. } => flag(attr::OPEN_HISTORY, open_history),
             Setting::Muted(muted) => flag(attr::MUTED, muted),
+            #[cfg(feature = "plant")]
+            Setting::OpenHistory(_) if plant::has(Bug::HistoryStaysOpen) => flag(attr::OPEN_HISTORY, true),
             Setting::OpenHistory(open) => flag(attr::OPEN_HISTORY, open),
             Setting::Shards(shards) => ("#it = :it", attr::SHARDS, Some(number(shards))),
             // Messages from here on: of those that run at once, each is judged by its own seq.

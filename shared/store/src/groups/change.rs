@@ -3,9 +3,11 @@
 use super::info::{Info, shards};
 use super::membership::{Membership, Stint};
 use super::rows::Row;
-use crate::fanout::{Audience, Logged, Task, tasks_for};
+use crate::fanout::{Audience, Logged, Task, per_shard, tasks_for};
 use crate::head::GroupSettings;
 use crate::ids::{GroupId, UserId};
+#[cfg(feature = "plant")]
+use crate::plant::{self, Bug};
 use serde::{Deserialize, Serialize};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{self, GroupChangeType};
@@ -254,9 +256,14 @@ impl Change {
     ///
     /// In a super group nobody's inbox has it, so that a user who was offline would not learn what became of them: it is
     /// copied to those whom it is about. That the group became one is the last message that all inboxes get.
-    pub(super) fn tasks(&self, group: GroupId, mut settings: GroupSettings, logged: Logged) -> Vec<Task> {
+    pub(super) fn tasks(&self, group: GroupId, settings: GroupSettings, logged: Logged) -> Vec<Task> {
+        #[cfg(feature = "plant")]
+        if self.effect == Effect::BecameSuper && plant::has(Bug::BecomeUntold) {
+            return tasks_for(group, &settings, &logged, None);
+        }
         if self.effect == Effect::BecameSuper {
-            settings.super_after = None;
+            // At once, before what later changes enqueue.
+            return per_shard(group, settings.shards, false, &logged, None);
         }
         let mut tasks = tasks_for(group, &settings, &logged, None);
         let users = self.users();
@@ -277,5 +284,40 @@ fn wire(role: Role) -> pb::GroupRole {
         Role::Member => pb::GroupRole::Member,
         Role::Admin => pb::GroupRole::Admin,
         Role::Owner => pb::GroupRole::Owner,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_a_group_became_a_super_group_is_enqueued_whole_however_large_it_is() {
+        let change = Change {
+            actor: 1,
+            at_ms: 0,
+            effect: Effect::BecameSuper,
+        };
+        let settings = GroupSettings {
+            shards: 20,
+            super_after: Some(8),
+            ..GroupSettings::default()
+        };
+        let logged = Logged {
+            key: Vec::new(),
+            message: pb::Message::default(),
+        };
+        let tasks = change.tasks(7, settings, logged);
+        let is_for_a_shard = |task: &Task| {
+            matches!(
+                task,
+                Task::Deliver {
+                    audience: Audience::Shard(_),
+                    ..
+                }
+            )
+        };
+        assert_eq!(tasks.len(), 20);
+        assert!(tasks.iter().all(is_for_a_shard), "{tasks:?}");
     }
 }

@@ -175,6 +175,14 @@ impl Store {
             // Another attempt took the seq after this one looked at the group.
             _ => self.settings_now(out).await?,
         };
+        #[cfg(feature = "plant")]
+        let settings = if plant::has(Bug::SuperJudgedNow) {
+            let mut settings = self.settings_now(out).await?;
+            settings.super_after = settings.super_after.map(|_| 0);
+            settings
+        } else {
+            settings
+        };
         let message = out.message(&numbering);
         let logged = Logged {
             key: out.draft.key.to_bytes(),
@@ -230,6 +238,10 @@ impl Store {
 
 fn refused_in_group(reserved: &Reserved, membership: Option<&Membership>, now_ms: i64) -> Option<Code> {
     let settings = &reserved.settings;
+    #[cfg(feature = "plant")]
+    let membership = membership.map(|membership| plant::unmuted(membership.clone()));
+    #[cfg(feature = "plant")]
+    let (membership, settings) = (membership.as_ref(), &plant::unheeded(*settings));
     match membership.filter(|membership| membership.is_active()) {
         None => Some(Code::NOT_A_MEMBER),
         Some(_) if settings.is_dissolved(reserved.log_seq) => Some(Code::GROUP_DISSOLVED),

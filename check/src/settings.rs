@@ -1,0 +1,102 @@
+//! What the groups are and allow, and how that changes: over the HTTP API, by the owner.
+//!
+//! As with memberships, a change is repeated until it is certain that it was made. One actor at a time changes the same thing.
+
+use crate::cast::{Cast, Group};
+use crate::history::{Setting, What};
+use crate::membership::again;
+use anyhow::{Context as _, Result};
+use rand::rngs::StdRng;
+use wigwag_client::http::{Role, UpdateGroup};
+use wigwag_client::{Api, ApiError};
+use wigwag_store::GroupId;
+
+/// For how long somebody is muted, in seconds: longer than any run.
+const MUTED_S: u64 = 24 * 60 * 60;
+
+impl Cast {
+    /// Makes a group, with an admin or without.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub(crate) async fn found(&self, is_super: bool, has_admin: bool, rng: &mut StdRng) -> Result<GroupId> {
+        let (id, members) = self.memberships.found(is_super, rng).await.context("make a group")?;
+        let admin = has_admin.then_some(self.users[1]);
+        if let Some(admin) = admin {
+            self.set(id, Setting::Ranks(admin), true).await?;
+        }
+        self.memberships.open(id, &members, admin);
+        self.with_groups(|groups| {
+            groups.push(Group {
+                id,
+                is_super,
+                is_dissolved: false,
+            });
+        });
+        Ok(id)
+    }
+
+    /// Makes a group so, or not so. Returns when it is.
+    ///
+    /// # Errors
+    /// It is refused: the owner may do all of this.
+    pub(crate) async fn set(&self, group: GroupId, setting: Setting, is_on: bool) -> Result<()> {
+        let recorder = &self.memberships.recorder;
+        recorder.note(What::Set { group, setting, is_on });
+        let api = self.memberships.owner();
+        while let Err(error) = Box::pin(call(api, group, setting, is_on)).await {
+            let again = again(error).await;
+            again.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
+        }
+        recorder.note(What::SetDone { group, setting, is_on });
+        self.with_groups(|groups| {
+            let mut groups = groups.iter_mut();
+            if let Some(group) = groups.find(|known| known.id == group) {
+                group.is_now(setting, is_on);
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Group {
+    fn is_now(&mut self, setting: Setting, is_on: bool) {
+        match setting {
+            Setting::Super => self.is_super = is_on,
+            Setting::Dissolved => self.is_dissolved = is_on,
+            Setting::Muted | Setting::MemberMuted(_) | Setting::OpenHistory | Setting::Ranks(_) => {}
+        }
+    }
+}
+
+/// One call. That it is so already is a success too: an earlier call has made it so.
+async fn call(api: &Api, group: GroupId, setting: Setting, is_on: bool) -> Result<(), ApiError> {
+    let nothing = UpdateGroup {
+        group_id: group,
+        ..UpdateGroup::default()
+    };
+    match setting {
+        Setting::Super => {
+            let super_group = Some(is_on);
+            api.update_group(&UpdateGroup { super_group, ..nothing }).await
+        }
+        Setting::Muted => {
+            let muted = Some(is_on);
+            api.update_group(&UpdateGroup { muted, ..nothing }).await
+        }
+        Setting::OpenHistory => {
+            let open_history = Some(is_on);
+            api.update_group(&UpdateGroup {
+                open_history,
+                ..nothing
+            })
+            .await
+        }
+        Setting::Dissolved => api.dissolve_group(group).await,
+        Setting::MemberMuted(user) => api.mute_member(group, user, if is_on { MUTED_S } else { 0 }).await,
+        Setting::Ranks(user) => {
+            let role = if is_on { Role::Admin } else { Role::Member };
+            api.set_role(group, user, role).await
+        }
+    }
+}
