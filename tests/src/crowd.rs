@@ -4,7 +4,7 @@
 use crate::world::{Account, World};
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use wigwag_edge::Claims;
 use wigwag_protocol::http::PLATFORM_LINUX;
 use wigwag_protocol::limits::CHANGE_USERS;
 use wigwag_store::directory::Profile;
-use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::fanout::{SHARD_MEMBERS, Task, TaskQueue};
 use wigwag_store::groups::{NewGroup, Wanted};
 use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
 
@@ -41,6 +41,12 @@ impl World {
         Store::new(config, self.table("TimelinesTable"), self.table("DirectoryTable"))
     }
 
+    /// The same, by this client.
+    pub fn store_by(&self, client: impl HttpClient + 'static) -> Store {
+        let config = self.dynamodb().http_client(client);
+        Store::new(config, self.table("TimelinesTable"), self.table("DirectoryTable"))
+    }
+
     /// Takes a user's inbox away, as no code of ours does.
     pub async fn forget_inbox(&self, user: UserId) -> Result<()> {
         let head = [
@@ -60,6 +66,44 @@ impl World {
             .set_key(Some(key.into()))
             .send()
             .await?;
+        Ok(())
+    }
+
+    /// Puts a plan for a message of a group's first shard that nobody can read.
+    pub async fn spoil_plan(&self, group: GroupId, conversation_seq: u64) -> Result<()> {
+        use schema::timelines::{SEQ, SHARES, TIMELINE};
+        Client::from_conf(self.dynamodb().build())
+            .put_item()
+            .table_name(self.table("TimelinesTable"))
+            .item(TIMELINE, AttributeValue::S(format!("g{group}.0")))
+            .item(SEQ, AttributeValue::N(conversation_seq.to_string()))
+            .item(SHARES, AttributeValue::S("no shares".to_owned()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a group of these users, each in a shard of their own, as if the places between them were those of others who left.
+    pub async fn group_of_shards(&self, group: GroupId, users: &[UserId]) -> Result<()> {
+        use schema::directory::{GROUP, INFO, PK, SK};
+        let (owner, others) = users.split_first().context("a group has an owner")?;
+        self.group_of(group, &[*owner], false).await?;
+        let db = Client::from_conf(self.dynamodb().build());
+        for (shard, user) in (1..).zip(others) {
+            let places: u64 = shard * SHARD_MEMBERS;
+            db.update_item()
+                .table_name(self.table("DirectoryTable"))
+                .key(PK, AttributeValue::S(format!("{GROUP}{group}")))
+                .key(SK, AttributeValue::S(INFO.to_owned()))
+                .update_expression("SET places = :places")
+                .expression_attribute_values(":places", AttributeValue::N(places.to_string()))
+                .send()
+                .await?;
+            let add = Wanted::Add(vec![*user]);
+            self.store()
+                .change_group(&Nowhere, group, *owner, &add, now_ms())
+                .await?;
+        }
         Ok(())
     }
 

@@ -41,16 +41,25 @@ impl TaskQueue for Kept {
 impl World {
     /// The queue that tasks of the fan-out wait in.
     pub fn fanout_queue(&self) -> Result<Queue> {
-        let url = self
-            .stack
-            .stack
-            .outputs
-            .get("FanoutQueueUrl")
-            .context("no such output")?;
+        self.fanout_queue_by(self.sqs_config())
+    }
+
+    /// The same, by a client with these settings.
+    pub fn fanout_queue_by(&self, config: Builder) -> Result<Queue> {
+        let outputs = &self.stack.stack.outputs;
+        let url = outputs.get("FanoutQueueUrl").context("no such output")?;
+        Ok(Queue::new(config, url))
+    }
+
+    /// The queue of what they give up.
+    pub fn fanout_dead_letter_queue(&self) -> Result<Queue> {
+        let outputs = &self.stack.stack.outputs;
+        let url = outputs.get("FanoutDeadLetterQueueUrl").context("no such output")?;
         Ok(Queue::new(self.sqs_config(), url))
     }
 
-    fn sqs_config(&self) -> Builder {
+    /// Settings of a client of the stack's queues.
+    pub fn sqs_config(&self) -> Builder {
         aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(REGION))

@@ -7,24 +7,49 @@
 //!
 //! Lines are worked on side by side, each in its order: the queue holds back what follows in a line until this batch is answered, so
 //! the first task that fails ends its line, and it and all behind it come again. Tasks alike that follow each other are one piece of
-//! work. What is to be pushed is gathered over the whole batch, so that a device gets one frame of it, and pushed at the end:
+//! work. What is to be pushed is gathered over the lines that end at about the same time, so that a device gets one frame of it;
 //! whether that succeeds changes nothing about the answer.
+//!
+//! What comes again:
+//!
+//! - A task that failed, and all behind it: when the queue counts them as lost, after thirty seconds.
+//! - What there was no time for: at once, if something of its line was done, or if it has not been tried often.
+//! - A task at the head of its line that has failed [twelve times](GIVE_UP): not at all. It goes to the dead-letter queue, or those
+//!   behind it, which have been handed out as often, would go there with it when the queue loses patience.
 
 mod line;
 mod pushes;
 mod work;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use lambda_runtime::Context;
 use line::Line;
 use pushes::Pushes;
+use std::pin::pin;
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
 use wigwag_edge::{ConfigError, Error, Pusher, Queue, clients, clock};
 use wigwag_store::Store;
 
-/// Lines that are worked on at once.
+/// Lines that are worked on at once, beside those that are slow.
 const CONCURRENCY: usize = 5;
+
+/// After so long a line is a slow one, and the next begins.
+const SLOW: Duration = Duration::from_millis(700);
+
+/// How long those that have ended wait for others to end, so that devices get what is in several lines in one frame.
+const GATHERING: Duration = Duration::from_millis(200);
+
+/// How often a line of which nothing could be done in time is handed back at once. After that something is slow for longer, and to
+/// try at once would only use up the times that the queue hands it out (`maxReceiveCount` in `template.yaml`).
+const QUICK_TRIES: u32 = 4;
+
+/// How often a task fails before the worker gives it up.
+pub const GIVE_UP: u32 = 12;
 
 /// What is kept of the time for the answer.
 const ANSWERING: Duration = Duration::from_millis(300);
@@ -84,13 +109,65 @@ pub async fn handle(
     now_ms: i64,
 ) -> Result<SqsBatchResponse, Error> {
     let lines = line::of(event.records)?;
-    let work = stream::iter(&lines).map(|line| work_on(state, line, deadlines.work, now_ms));
-    let outcomes: Vec<Outcome> = work.buffered(CONCURRENCY).collect().await;
-    let (mut pushes, mut late) = (Pushes::default(), Vec::new());
-    let mut response = SqsBatchResponse::default();
+    let slots = Semaphore::new(CONCURRENCY);
+    let (ended, pushes) = unbounded_channel();
+    let work = async {
+        let outcomes = join_all(lines.iter().map(async |line| {
+            let mut outcome = in_its_turn(&slots, work_on(state, line, deadlines.work, now_ms)).await;
+            // Who pushes listens until the last line has ended.
+            let _ = ended.send(std::mem::take(&mut outcome.pushes));
+            outcome
+        }))
+        .await;
+        drop(ended);
+        let (response, late) = answer(&lines, &outcomes);
+        hand_back(state, &late).await;
+        response
+    };
+    let (response, ()) = tokio::join!(work, push(state, pushes, deadlines.pushes, now_ms));
+    Ok(response)
+}
+
+/// Works on a line when it is its turn. One that is slow keeps no other from beginning.
+async fn in_its_turn(slots: &Semaphore, work: impl Future<Output = Outcome>) -> Outcome {
+    let slot = slots.acquire().await;
+    let mut work = pin!(work);
+    if let Ok(outcome) = timeout(SLOW, work.as_mut()).await {
+        return outcome;
+    }
+    drop(slot);
+    work.await
+}
+
+/// Pushes what lines leave as they end: those that end at about the same time together.
+async fn push(state: &State, ended: UnboundedReceiver<Pushes>, deadline: Instant, now_ms: i64) {
+    let gathered = stream::unfold(ended, async |mut ended| {
+        let mut pushes = ended.recv().await?;
+        let mut others = pin!(tokio::time::sleep(GATHERING));
+        loop {
+            tokio::select! {
+                biased;
+                next = ended.recv() => match next {
+                    Some(more) => pushes.extend(more),
+                    None => break,
+                },
+                () = &mut others => break,
+            }
+        }
+        Some((pushes, ended))
+    });
+    let push = async |pushes: Pushes| {
+        let pushes = pushes.into_pushes();
+        state.pusher.push(&state.store, pushes, deadline, now_ms).await;
+    };
+    gathered.for_each_concurrent(None, push).await;
+}
+
+/// The messages that are to come again, and the receipts of those of them that are to come at once.
+fn answer<'a>(lines: &'a [Line], outcomes: &[Outcome]) -> (SqsBatchResponse, Vec<&'a str>) {
+    let (mut response, mut late) = (SqsBatchResponse::default(), Vec::new());
     for (line, outcome) in lines.iter().zip(outcomes) {
-        let hands_back = outcome.hands_back();
-        pushes.extend(outcome.pushes);
+        let hands_back = outcome.hands_back(line);
         for record in &line.records[outcome.done..] {
             response.add_failure(&record.id);
             if hands_back {
@@ -98,13 +175,11 @@ pub async fn handle(
             }
         }
     }
-    let pushes = pushes.into_pushes();
-    let push = state.pusher.push(&state.store, pushes, deadlines.pushes, now_ms);
-    tokio::join!(push, hand_back(state, &late));
-    Ok(response)
+    (response, late)
 }
 
 /// How far a line came.
+#[derive(Debug, Default)]
 struct Outcome {
     /// How many of its records are done, from the first on.
     done: usize,
@@ -114,36 +189,56 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Whether what is left of the line comes again at once. Where nothing at all could be done something is slow, and to try at once
-    /// would only use up the times that the queue hands it out.
-    fn hands_back(&self) -> bool {
-        self.is_late && self.done > 0
+    /// Whether what is left of the line comes again at once.
+    fn hands_back(&self, line: &Line) -> bool {
+        let is_new = || line.records.iter().all(|record| record.receives <= QUICK_TRIES);
+        self.is_late && (self.done > 0 || is_new())
     }
 }
 
 /// Works on a line until its end, or until a task fails.
 async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> Outcome {
-    let mut outcome = Outcome {
-        done: 0,
-        is_late: false,
-        pushes: Pushes::default(),
-    };
-    for stretch in line.stretches() {
+    let mut outcome = Outcome::default();
+    while let Some(stretch) = line.stretch(outcome.done) {
         let worked = work::work_on(state, line, stretch, deadline, now_ms, &mut outcome.pushes).await;
         outcome.done += worked.done;
         if worked.done == stretch.len() {
             continue;
         }
         let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
-        if let Some(error) = worked.error {
-            tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
-        } else {
+        let Some(error) = worked.error else {
             tracing::warn!(line = line_id, done, of, "time ran out");
             outcome.is_late = true;
+            break;
+        };
+        tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
+        if !gives_up(state, line, done, &*error).await {
+            break;
         }
-        break;
+        outcome.done += 1;
     }
     outcome
+}
+
+/// Puts a task that failed to the dead letters, if it leads its line and has failed often enough; answers whether it did. One behind
+/// it has not failed as often as it was handed out.
+async fn gives_up(state: &State, line: &Line, failed: usize, error: &(dyn std::error::Error + Send + Sync)) -> bool {
+    let record = &line.records[failed];
+    if failed > 0 || record.receives < GIVE_UP {
+        return false;
+    }
+    let receives = record.receives;
+    let reason = format!("failed {receives} times, at last with: {error}");
+    match work::bury(state, line, record, &reason).await {
+        Ok(()) => {
+            tracing::error!(message.id = record.id, receives, "a task goes to the dead-letter queue");
+            true
+        }
+        Err(error) => {
+            tracing::error!(message.id = record.id, %error, "a task could not be put into the dead-letter queue");
+            false
+        }
+    }
 }
 
 /// What there was no time for need not wait until the queue counts it as lost, as what failed does. Where this fails, it waits.
@@ -159,16 +254,51 @@ async fn hand_back(state: &State, receipts: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use line::Record;
+    use wigwag_store::fanout::Task;
+
+    fn line(receives: &[u32]) -> Line {
+        let record = |&receives: &u32| Record {
+            id: "1".to_owned(),
+            receipt: "receipt".to_owned(),
+            body: String::new(),
+            task: Task::from_body("no task"),
+            receives,
+        };
+        Line {
+            ordering: "a".to_owned(),
+            records: receives.iter().map(record).collect(),
+        }
+    }
 
     #[test]
-    fn a_line_is_handed_back_where_it_came_on_and_time_ran_out() {
-        let outcome = |done, is_late| Outcome {
-            done,
-            is_late,
-            pushes: Pushes::default(),
+    fn a_line_is_handed_back_where_time_ran_out_and_it_came_on_or_has_not_been_tried_often() {
+        let hands_back = |done, is_late, receives: &[u32]| {
+            let pushes = Pushes::default();
+            Outcome { done, is_late, pushes }.hands_back(&line(receives))
         };
-        assert!(outcome(3, true).hands_back());
-        assert!(!outcome(0, true).hands_back(), "nothing was done");
-        assert!(!outcome(3, false).hands_back(), "a task failed");
+        assert!(hands_back(3, true, &[9, 9, 9, 9]));
+        assert!(hands_back(0, true, &[4, 1]));
+        assert!(!hands_back(0, true, &[5, 1]), "nothing is ever done");
+        assert!(
+            !hands_back(0, true, &[1, 5]),
+            "nor of what was handed out with others before"
+        );
+        assert!(!hands_back(3, false, &[1, 1, 1, 1]), "a task failed");
+    }
+
+    /// Lines that wait for others would wait for ever: each of these ends when the last has begun.
+    #[tokio::test(start_paused = true)]
+    async fn slow_lines_keep_no_other_from_beginning() {
+        let slots = Semaphore::new(CONCURRENCY);
+        let all_began = tokio::sync::Barrier::new(2 * CONCURRENCY);
+        let lines = (0..2 * CONCURRENCY).map(|_| {
+            in_its_turn(&slots, async {
+                all_began.wait().await;
+                Outcome::default()
+            })
+        });
+        let ended = timeout(3 * SLOW, join_all(lines)).await;
+        assert!(ended.is_ok());
     }
 }

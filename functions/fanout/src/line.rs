@@ -15,8 +15,15 @@ pub(crate) struct Record {
     pub(crate) body: String,
     /// What it asks for.
     pub(crate) task: Result<Task, TaskError>,
+    /// How often the queue has handed it out, this time included; approximately.
+    pub(crate) receives: u32,
+}
+
+impl Record {
     /// Whether another worker may have begun with it.
-    pub(crate) redelivered: bool,
+    pub(crate) fn is_redelivered(&self) -> bool {
+        self.receives != 1
+    }
 }
 
 /// The records of one message group, in the order of the queue.
@@ -29,12 +36,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Its records, cut into pieces that can each be worked on at once.
-    pub(crate) fn stretches(&self) -> impl Iterator<Item = &[Record]> {
-        self.records.chunk_by(|one, next| match (&one.task, &next.task) {
+    /// Those of its records, from this place on, that can be worked on as one piece. `None`: it ends there.
+    pub(crate) fn stretch(&self, from: usize) -> Option<&[Record]> {
+        let mut stretches = self.records[from..].chunk_by(|one, next| match (&one.task, &next.task) {
             (Ok(one), Ok(next)) => are_alike(one, next),
             _ => false,
-        })
+        });
+        stretches.next()
     }
 }
 
@@ -82,7 +90,7 @@ pub(crate) fn of(messages: Vec<SqsMessage>) -> Result<Vec<Line>, Error> {
             receipt: message.receipt_handle.ok_or("a record has no receiptHandle")?,
             task: Task::from_body(&body),
             body,
-            redelivered: receives != "1",
+            receives: receives.parse()?,
         };
         match lines.iter_mut().find(|line| line.ordering == *ordering) {
             Some(line) => line.records.push(record),
@@ -147,7 +155,7 @@ mod tests {
                 let records = line
                     .records
                     .iter()
-                    .map(|record| (record.id.as_str(), record.redelivered));
+                    .map(|record| (record.id.as_str(), record.is_redelivered()));
                 (line.ordering.as_str(), records.collect())
             })
             .collect();
@@ -162,7 +170,11 @@ mod tests {
         let lengths = |bodies: &[String]| -> Vec<usize> {
             let messages = bodies.iter().map(|body| message("1", "a", "1", body)).collect();
             let lines = of(messages).unwrap();
-            lines[0].stretches().map(<[Record]>::len).collect()
+            let mut lengths = Vec::new();
+            while let Some(stretch) = lines[0].stretch(lengths.iter().sum()) {
+                lengths.push(stretch.len());
+            }
+            lengths
         };
         let (one, two) = (
             |seq| deliver(Audience::Shard(0), seq),

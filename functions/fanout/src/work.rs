@@ -10,7 +10,7 @@ use std::time::Instant;
 use wigwag_edge::push::{Content, Target};
 use wigwag_protocol::pb::Message;
 use wigwag_store::fanout::{
-    Audience, Delivered, Delivery, Inbound, Logged, RoomContent, Span, Task, TaskError, TaskQueue as _, per_shard,
+    Audience, Delivered, Delivery, Inbound, Logged, RoomContent, Span, Task, TaskQueue as _, per_shard,
 };
 use wigwag_store::{GroupId, RoomId, StoreError};
 
@@ -19,6 +19,10 @@ const OCCUPANTS: u32 = 200;
 
 /// What was said in a room is for who was there: after so long it is not pushed any more, in ms.
 const ROOM_MAX_AGE_MS: i64 = 60_000;
+
+/// An announcement is a hint to look into the log. After so long, in ms, every device that is on our SDK has looked by itself, and
+/// newer announcements have told the others.
+const ANNOUNCEMENT_MAX_AGE_MS: i64 = 15 * 60_000;
 
 /// How it ended.
 pub(crate) struct Worked {
@@ -69,7 +73,11 @@ pub(crate) async fn work_on(
     }
     let work = async {
         match &first.task {
-            Err(error) => worker.bury(line, first, error).await,
+            Err(error) => {
+                let place = error.place();
+                tracing::error!(message.id = first.id, place, "a task goes to the dead-letter queue");
+                Worked::of(1, bury(state, line, first, &error.to_string()).await)
+            }
             Ok(Task::Announce { group, shards, .. }) => worker.announce(*group, shards.clone()).await,
             Ok(Task::Room { room, after, .. }) => worker.room(*room, after.as_deref()).await,
             Ok(task) => worker.dispatch(task).await,
@@ -77,6 +85,17 @@ pub(crate) async fn work_on(
     };
     let in_time = tokio::time::timeout_at(deadline.into(), work).await;
     in_time.unwrap_or(Worked { done: 0, error: None })
+}
+
+/// Puts a record to the dead letters. What cannot be read today, say, cannot be read when it comes again either, and would hold up
+/// its line until the queue gives it up.
+pub(crate) async fn bury(state: &State, line: &Line, record: &Record, reason: &str) -> Result<(), StoreError> {
+    // It may quote the body, and an attribute holds no control characters.
+    let reason = reason.replace(char::is_control, " ");
+    let dead_letters = &state.dead_letters;
+    dead_letters
+        .bury(&record.body, &line.ordering, &record.id, &reason)
+        .await
 }
 
 struct Worker<'a> {
@@ -88,23 +107,11 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// What cannot be read today cannot be read when it comes again either, and would hold up its line until the queue gives it up.
-    async fn bury(self, line: &Line, record: &Record, error: &TaskError) -> Worked {
-        let place = error.place();
-        tracing::error!(message.id = record.id, place, "a task goes to the dead-letter queue");
-        // It may quote the body, and an attribute holds no control characters.
-        let reason = error.to_string().replace(char::is_control, " ");
-        let dead_letters = &self.state.dead_letters;
-        let buried = dead_letters.bury(&record.body, &line.ordering, &record.id, &reason);
-        Worked::of(1, buried.await)
-    }
-
     async fn deliver(self, group: GroupId, audience: &Audience) -> Worked {
         let batch: Vec<Delivery> = self.stretch.iter().filter_map(delivery).collect();
-        let Delivered { done, error, pushes } = self
-            .state
-            .store
-            .deliver(group, audience, &batch, self.deadline, self.now_ms)
+        let State { store, queue, .. } = self.state;
+        let Delivered { done, error, pushes } = store
+            .deliver(queue, group, audience, &batch, self.deadline, self.now_ms)
             .await;
         self.add(pushes, batch.iter().map(|delivery| &delivery.logged));
         let error = error.map(Into::into);
@@ -112,14 +119,19 @@ impl Worker<'_> {
     }
 
     async fn announce(self, group: GroupId, shards: Range<u32>) -> Worked {
-        let batch: Vec<Logged> = self.stretch.iter().filter_map(announced).collect();
+        let count = self.stretch.len();
+        let fresh = self.stretch.iter().filter(|record| !is_stale(record, self.now_ms));
+        let batch: Vec<Logged> = fresh.filter_map(announced).collect();
+        if batch.is_empty() {
+            return Worked::of(count, Ok(()));
+        }
         let span = Span { group, shards };
         match self.state.store.announce(&span, &batch, self.now_ms).await {
             Ok(pushes) => {
                 self.add(pushes, batch.iter());
-                Worked::of(batch.len(), Ok(()))
+                Worked::of(count, Ok(()))
             }
-            Err(error) => Worked::of(batch.len(), Err(error)),
+            Err(error) => Worked::of(count, Err(error)),
         }
     }
 
@@ -205,7 +217,7 @@ fn delivery(record: &Record) -> Option<Delivery> {
         Ok(Task::Deliver { logged, skip, .. }) => Some(Delivery {
             logged: logged.clone(),
             skip: *skip,
-            redelivered: record.redelivered,
+            redelivered: record.is_redelivered(),
         }),
         _ => None,
     }
@@ -240,20 +252,20 @@ fn continued(record: &Record, next: &str) -> Option<Task> {
     }
 }
 
-/// Whether it was said in a room so long ago that it is not pushed any more.
+/// Whether it is only to be pushed, and was said too long ago for that.
 fn is_stale(record: &Record, now_ms: i64) -> bool {
-    let sent_ms = match &record.task {
-        Ok(Task::Room {
-            content: RoomContent::Message(message),
-            ..
-        }) => message.send_time,
-        Ok(Task::Room {
-            content: RoomContent::Signal(signal),
-            ..
-        }) => signal.send_time,
+    let (sent_ms, max_age_ms) = match &record.task {
+        Ok(Task::Room { content, .. }) => {
+            let sent_ms = match content {
+                RoomContent::Message(message) => message.send_time,
+                RoomContent::Signal(signal) => signal.send_time,
+            };
+            (sent_ms, ROOM_MAX_AGE_MS)
+        }
+        Ok(Task::Announce { logged, .. }) => (logged.message.send_time, ANNOUNCEMENT_MAX_AGE_MS),
         _ => return false,
     };
-    now_ms.saturating_sub(sent_ms) > ROOM_MAX_AGE_MS
+    now_ms.saturating_sub(sent_ms) > max_age_ms
 }
 
 /// The connection that said something in a room, and what.
@@ -279,6 +291,7 @@ fn said(record: &Record) -> Option<(&str, Content)> {
 mod tests {
     use super::*;
     use wigwag_protocol::pb::SignalMsg;
+    use wigwag_store::fanout::TaskError;
 
     const NOW: i64 = 1_800_000_000_000;
 
@@ -288,7 +301,7 @@ mod tests {
             receipt: "receipt".to_owned(),
             body: String::new(),
             task,
-            redelivered: false,
+            receives: 1,
         }
     }
 
@@ -321,6 +334,23 @@ mod tests {
             for content in [RoomContent::Message(message), RoomContent::Signal(signal)] {
                 assert_eq!(is_stale(&in_room(content.clone()), NOW), stale, "{age_ms} {content:?}");
             }
+        }
+    }
+
+    #[test]
+    fn an_announcement_is_stale_after_a_quarter_of_an_hour() {
+        let announced = |age_ms| {
+            record(Ok(Task::Announce {
+                group: 7,
+                shards: 0..2,
+                logged: Logged {
+                    key: vec![1],
+                    message: message(NOW - age_ms),
+                },
+            }))
+        };
+        for (age_ms, stale) in [(0, false), (900_000, false), (900_001, true)] {
+            assert_eq!(is_stale(&announced(age_ms), NOW), stale, "{age_ms}");
         }
     }
 

@@ -14,15 +14,23 @@ use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use futures_util::{StreamExt as _, stream};
 use lot::{Lot, share};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use wigwag_protocol::{Encoding, OutputFrame};
 use wigwag_store::devices::Disconnected;
 use wigwag_store::head::{Connection, Head};
 use wigwag_store::{DeviceKey, RoomId, Store, StoreError, UserId};
 
-/// Posts that run at once.
-const CONCURRENCY: usize = 32;
+/// Devices that are pushed to at once, beside those that are slow.
+const CONCURRENCY: usize = 64;
+
+/// After so long a device is a slow one, and the next has its turn.
+const SLOW: Duration = Duration::from_millis(250);
+
+/// Devices that are pushed to at once, slow ones and all. Each holds a socket.
+const AT_ONCE: usize = 256;
 
 /// Longest wait for one post. One that takes longer is one that its device will not get.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -105,13 +113,19 @@ impl Pusher {
         }
     }
 
-    /// Pushes to each target what belongs to it, in as few frames as that takes, one after the other. What has not been taken by
-    /// `deadline` is left. A connection that is gone leaves its user's head, if it is still the one there. A young one stays: API
+    /// Pushes to each target what belongs to it, in as few frames as that takes, one after the other. A target that is slow keeps no
+    /// other waiting. What has not been taken by `deadline` is left. A connection that is gone leaves its user's head, if it is still the one there. A young one stays: API
     /// Gateway answers 410 also before `$connect` has returned.
     pub async fn push(&self, store: &Store, pushes: Vec<Push>, deadline: Instant, now_ms: i64) {
         let left = AtomicUsize::new(pushes.len());
-        let all = stream::iter(share(pushes)).for_each_concurrent(CONCURRENCY, async |(target, lot)| {
-            self.push_lot(store, &target, &lot, now_ms).await;
+        let slots = Semaphore::new(CONCURRENCY);
+        let all = stream::iter(share(pushes)).for_each_concurrent(AT_ONCE, async |(target, lot)| {
+            let slot = slots.acquire().await;
+            let mut push = pin!(self.push_lot(store, &target, &lot, now_ms));
+            if tokio::time::timeout(SLOW, push.as_mut()).await.is_err() {
+                drop(slot);
+                push.await;
+            }
             left.fetch_sub(1, Ordering::Relaxed);
         });
         if tokio::time::timeout_at(deadline.into(), all).await.is_err() {
@@ -200,4 +214,151 @@ impl Pusher {
 /// HTTP status of a failed call. By status, not by error type: a 410 may come without the header that names the type.
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_apigatewaymanagement::config::{
+        BehaviorVersion, Credentials, HttpClient, Region, RuntimeComponents, SharedCredentialsProvider,
+    };
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+    use std::sync::{Arc, Mutex};
+    use wigwag_protocol::pb::Message;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    /// What it takes of the time to bring a frame to a device that is well.
+    const BRINGING: Duration = Duration::from_millis(10);
+
+    /// API Gateway. What is posted to a connection whose name begins with `h` hangs.
+    #[derive(Debug, Clone, Default)]
+    struct Gateway(Arc<Mutex<Posts>>);
+
+    #[derive(Debug, Default)]
+    struct Posts {
+        begun: usize,
+        open: usize,
+        /// The most that were open at once.
+        most: usize,
+        taken: Vec<String>,
+    }
+
+    /// A post that has begun and not ended.
+    struct Open(Gateway);
+
+    impl Open {
+        fn of(gateway: &Gateway) -> Self {
+            let mut posts = gateway.0.lock().unwrap();
+            posts.begun += 1;
+            posts.open += 1;
+            posts.most = posts.most.max(posts.open);
+            Self(gateway.clone())
+        }
+    }
+
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.0.0.lock().unwrap().open -= 1;
+        }
+    }
+
+    impl HttpConnector for Gateway {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let gateway = self.clone();
+            let id = request.uri().rsplit('/').next().unwrap().to_owned();
+            HttpConnectorFuture::new(async move {
+                let _open = Open::of(&gateway);
+                if id.starts_with('h') {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(BRINGING).await;
+                gateway.0.lock().unwrap().taken.push(id);
+                Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::empty()))
+            })
+        }
+    }
+
+    impl HttpClient for Gateway {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    /// A device of its own for each of these connections; their messages are not the same.
+    fn pushes(ids: impl IntoIterator<Item = String>) -> Vec<Push> {
+        let push = |(user, id): (UserId, String)| Push {
+            target: Target {
+                user,
+                device: DeviceKey::of(1, &id),
+                connection: Connection {
+                    id,
+                    platform: 1,
+                    protobuf: false,
+                    connected_at_ms: NOW,
+                },
+                room: None,
+            },
+            contents: vec![Content::Message {
+                seq: user,
+                message: Arc::new(Message::default()),
+            }],
+        };
+        (1..).zip(ids).map(push).collect()
+    }
+
+    /// Pushes for so long at most. What became of it.
+    async fn pushed(ids: impl IntoIterator<Item = String>, time: Duration) -> Posts {
+        let gateway = Gateway::default();
+        let credentials = Credentials::new("key", "secret", None, None, "test");
+        let config = aws_sdk_apigatewaymanagement::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url("http://gateway")
+            .http_client(gateway.clone());
+        let pusher = Pusher::new(config);
+        // Nothing here is gone, so nothing is asked of it.
+        let tables = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
+        let store = Store::new(tables, "timelines", "directory");
+        let deadline = tokio::time::Instant::now() + time;
+        pusher.push(&store, pushes(ids), deadline.into_std(), NOW).await;
+        std::mem::take(&mut *gateway.0.lock().unwrap())
+    }
+
+    fn hung(count: usize) -> impl Iterator<Item = String> {
+        (0..count).map(|n| format!("h{n}"))
+    }
+
+    fn well(count: usize) -> impl Iterator<Item = String> {
+        (0..count).map(|n| format!("w{n}"))
+    }
+
+    /// The clock of these tests stands still, but when all wait: then it goes on to where the next one waits no longer.
+    #[tokio::test(start_paused = true)]
+    async fn devices_that_hang_keep_none_behind_them_waiting() {
+        let posts = pushed(hung(140).chain(well(1)), Duration::from_millis(1_200)).await;
+        assert_eq!(posts.taken, ["w0"]);
+        assert_eq!(posts.begun, 141);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_posted_to_at_once_and_no_more() {
+        let posts = pushed(well(500), Duration::from_mins(1)).await;
+        assert_eq!((posts.taken.len(), posts.most), (500, CONCURRENCY));
+        let posts = pushed(hung(500).chain(well(1)), Duration::from_mins(1)).await;
+        assert_eq!((posts.taken.len(), posts.most), (1, AT_ONCE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_not_been_taken_in_time_is_left() {
+        let before = tokio::time::Instant::now();
+        let posts = pushed(hung(1_000), Duration::from_millis(1_200)).await;
+        assert_eq!(before.elapsed(), Duration::from_millis(1_200));
+        assert_eq!((posts.taken.len(), posts.open), (0, 0));
+    }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use wigwag_store::StoreError;
 use wigwag_store::fanout::{Task, TaskQueue};
 
-/// Most tasks of one request. Ten of the largest take under 256 KB, a quarter of what a request may have.
+/// Most tasks of one request. Ten of the largest take under 256 KB, a quarter of what a request may have; under half of it where each
+/// names a whole shard of users.
 const BATCH: usize = 10;
 
 /// Requests that run at once.
@@ -30,6 +31,9 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis
 
 /// Name of the message attribute that says why a message lies in the dead-letter queue.
 pub const REASON: &str = "reason";
+
+/// Most bytes of a reason. It may quote the body, and both together must not take more than the body's own queue let in.
+const REASON_BYTES: usize = 500;
 
 /// A FIFO queue. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,11 +69,11 @@ impl Queue {
     }
 
     /// Sends one message as it is, with the reason why it is here: to be called on a dead-letter queue. `id` is the message's own id, so
-    /// that it lies there once, however often it is sent.
+    /// that it lies there once, however often it is sent. Of a long reason the beginning is kept.
     pub async fn bury(&self, body: &str, ordering: &str, id: &str, reason: &str) -> Result<(), StoreError> {
         let attribute = MessageAttributeValue::builder()
             .data_type("String")
-            .string_value(reason)
+            .string_value(&reason[..reason.floor_char_boundary(REASON_BYTES)])
             .build()
             .map_err(failed("SendMessage"))?;
         self.client
@@ -208,7 +212,7 @@ mod tests {
     use super::*;
     use aws_sdk_sqs::types::SendMessageBatchResultEntry;
     use wigwag_protocol::pb::Message;
-    use wigwag_store::fanout::{Audience, Logged};
+    use wigwag_store::fanout::{Audience, Logged, SHARD_MEMBERS};
 
     fn task(shard: u32) -> Task {
         let message = Message {
@@ -288,5 +292,18 @@ mod tests {
             logged,
         };
         assert!(task.to_body().len() * BATCH < 256 * 1024);
+        let Task::Announce { group, logged, .. } = task else {
+            panic!("it is one")
+        };
+        let owed = Task::Deliver {
+            group,
+            audience: Audience::Owed {
+                shard: Some(0),
+                users: vec![u64::MAX >> 11; usize::try_from(SHARD_MEMBERS).unwrap()],
+            },
+            logged,
+            skip: None,
+        };
+        assert!(owed.to_body().len() * BATCH < 1024 * 1024, "what SQS takes");
     }
 }

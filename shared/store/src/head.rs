@@ -4,7 +4,7 @@
 
 use crate::error::StoreError;
 use crate::ids::{DeviceKey, RoomId};
-use crate::item::{Item, corrupt, get_flag, get_number};
+use crate::item::{Item, corrupt, get_flag, get_number, get_string};
 use crate::numbering::Numbering;
 use crate::schema::timelines as attr;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -160,6 +160,23 @@ fn base36(mut number: u64) -> String {
 
 impl Head {
     pub(crate) fn from_item(item: &Item) -> Result<Self, StoreError> {
+        let (head, mut unreadable) = Self::read(item);
+        unreadable.pop().map_or(Ok(head), Err)
+    }
+
+    /// As much of it as can be read. A part of a device that cannot be counts as none, and is said in the log: for whoever
+    /// delivers to an inbox its counter is enough, and one device must not keep a message from the others.
+    pub(crate) fn readable(item: &Item) -> Self {
+        let (head, unreadable) = Self::read(item);
+        for error in unreadable {
+            let timeline = get_string(item, attr::TIMELINE);
+            tracing::error!(timeline, %error, "a device in a head cannot be read, and is not pushed to");
+        }
+        head
+    }
+
+    /// What can be read of it, and why not all.
+    fn read(item: &Item) -> (Self, Vec<StoreError>) {
         let mut head = Self {
             seq: get_number(item, attr::COUNTER).unwrap_or(0),
             reserved_at_ms: get_number(item, attr::RESERVED_AT).unwrap_or(0),
@@ -167,10 +184,10 @@ impl Head {
             session_floor: get_number(item, attr::SESSION_FLOOR).unwrap_or(0),
             group: GroupSettings::from_item(item),
         };
-        for (name, value) in item {
-            head.read_device(item, name, value)?;
-        }
-        Ok(head)
+        let parts = item.iter();
+        let unreadable = parts.filter_map(|(name, value)| head.read_device(item, name, value).err());
+        let unreadable = unreadable.collect();
+        (head, unreadable)
     }
 
     fn read_device(&mut self, item: &Item, name: &str, value: &AttributeValue) -> Result<(), StoreError> {

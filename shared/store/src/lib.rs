@@ -42,7 +42,9 @@ pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, Use
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{AsyncSleep as _, Builder, retry::RetryConfig};
-use std::time::Duration;
+use futures_util::future::{Either, select};
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 /// The tables, and the ways to talk to them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -92,4 +94,34 @@ impl Store {
             None => tokio::time::sleep(pause).await,
         }
     }
+
+    /// Awaits a call until then and no longer. One that is cut off may or may not have been done.
+    pub(crate) async fn by<T>(
+        &self,
+        deadline: Instant,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let cut_off = || StoreError::Failed {
+            operation,
+            source: "there was no time left for it".into(),
+        };
+        let left = left(deadline);
+        if left.is_zero() {
+            return Err(cut_off());
+        }
+        match select(pin!(call), pin!(self.pause(left))).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(cut_off()),
+        }
+    }
+}
+
+/// How long it is until then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline is a point of this process's own clock"
+)]
+pub(crate) fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

@@ -224,12 +224,16 @@ impl Store {
             .map_err(StoreError::call("Query (room)"))?;
         let next = output.last_evaluated_key.as_ref();
         let next = next.and_then(|key| get_string(key, attr::SK)).map(str::to_owned);
-        let occupants = output.items().iter().map(occupant);
-        let alive = occupants.filter(|occupant| {
-            let is_alive = |occupant: &Occupant| occupant.connection.is_alive(now_ms);
-            occupant.as_ref().map_or(true, is_alive)
-        });
-        Ok((alive.collect::<Result<_, _>>()?, next))
+        let readable = |item: &Item| {
+            let occupant = occupant(item).inspect_err(|error| {
+                let connection = get_string(item, attr::SK);
+                tracing::error!(room.id = room, connection.id = connection, %error, "who is in a room is left out");
+            });
+            occupant.ok()
+        };
+        let occupants = output.items().iter().filter_map(readable);
+        let alive = occupants.filter(|occupant| occupant.connection.is_alive(now_ms));
+        Ok((alive.collect(), next))
     }
 }
 

@@ -30,8 +30,6 @@ pub mod timelines {
 
     /// Plan of a message to a shard, B: the members who get it, each with the seq of their copy.
     pub const SHARES: &str = "p";
-    /// Plan, N, followed by a member's id: the seq that replaces the one above, where a seal stands there.
-    pub const REPLACED: char = 'r';
 
     /// Head of a group's log, N: the version of the change that last touched what follows. Only groups have it.
     pub const SETTINGS: &str = "g";

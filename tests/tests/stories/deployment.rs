@@ -42,6 +42,22 @@ fn no_function_may_run_as_long_as_the_lease_of_a_timeline() -> Result<()> {
     Ok(())
 }
 
+/// As AWS asks for; and a task that a worker gives up has not been given up by the queue before.
+#[test]
+fn a_task_is_its_workers_for_six_times_as_long_as_they_may_run() -> Result<()> {
+    let stack = stack()?;
+    let worker = &stack.functions["FanoutFunction"];
+    let queue = stack.queues.iter().find(|queue| queue.logical_id == "FanoutQueue");
+    let attributes = &queue.context("no such queue")?.attributes;
+    let visibility_s: u32 = attributes["VisibilityTimeout"].parse()?;
+    assert!(visibility_s >= 6 * worker.timeout_s);
+    let policy: Value = serde_json::from_str(&attributes["RedrivePolicy"])?;
+    let most = policy["maxReceiveCount"].as_u64().context("no count")?;
+    // Nine more tasks may come in the batches of one that is given up, each handed out once more than the one before it.
+    assert!(most >= u64::from(wigwag_fanout::GIVE_UP) + 10);
+    Ok(())
+}
+
 /// Runs through every use of every function, and holds the calls that the meter saw against the roles of the template: a function may
 /// do what it does, to what it does it to, and nothing else. The local stack does not enforce policies, so nothing else would tell.
 #[tokio::test(flavor = "multi_thread")]

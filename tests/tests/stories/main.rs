@@ -9,6 +9,7 @@ mod connecting;
 mod decoders;
 mod deployment;
 mod groups;
+mod handler;
 #[cfg(target_os = "linux")]
 mod killing;
 mod login_frame;

@@ -4,20 +4,20 @@
 //! again here, a few times. So is a request whose answer was lost. Whoever runs statements that may not be repeated
 //! must be able to bear that: a reservation that is made twice leaves a hole, which is sealed after the lease.
 
-use crate::Store;
 use crate::error::StoreError;
 use crate::head::Head;
 use crate::ids::{TimelineId, UserId};
 use crate::item::{Item, number, string};
 use crate::schema::timelines as attr;
 use crate::timeline::{self, Entry};
+use crate::{Store, left};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse,
 };
 use futures_util::{StreamExt as _, stream};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 /// Statements that one request takes.
 pub(super) const PER_REQUEST: usize = 25;
@@ -63,16 +63,18 @@ pub(super) struct Bulk {
 /// What many reservations took.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// The heads after it. Who is not among them has no inbox, or there is an error.
+    /// The heads after it. Who is neither here nor below has no inbox.
     pub(super) heads: BTreeMap<UserId, Head>,
-    /// Why some are not known.
+    /// Those of whom nobody knows what was taken.
+    pub(super) failed: BTreeSet<UserId>,
+    /// Why.
     pub(super) error: Option<StoreError>,
 }
 
 impl Store {
     /// Takes the next seqs of many inboxes, so many for each user. One write unit per user, a request for each 25
     /// users.
-    pub(super) async fn reserve_many(&self, wanted: &[(UserId, u64)], now_ms: i64) -> Taken {
+    pub(super) async fn reserve_many(&self, wanted: &[(UserId, u64)], deadline: Instant, now_ms: i64) -> Taken {
         let text = format!(
             r#"UPDATE "{}" SET {c} = {c} + ? SET {} = ? WHERE {} = ? AND {} = ? RETURNING ALL NEW *"#,
             self.timelines,
@@ -90,23 +92,29 @@ impl Store {
                 number(attr::HEAD),
             ],
         });
-        let bulk = self.bulk(statements.collect()).await;
+        let bulk = self.bulk(statements.collect(), deadline).await;
         let mut taken = Taken {
-            heads: BTreeMap::new(),
             error: bulk.error,
+            ..Taken::default()
         };
-        for (&(user, _), settled) in wanted.iter().zip(bulk.settled) {
-            match settled {
-                // Without the head nobody knows which seqs were taken, and the member must not go without their copy.
-                Some(Settled::Done(None)) => taken.error = Some(refused("a reservation returns no head")),
-                Some(Settled::Done(Some(item))) => match Head::from_item(&item) {
-                    Ok(head) => drop(taken.heads.insert(user, head)),
-                    Err(error) => taken.error = Some(error),
-                },
+        for (&(user, n), settled) in wanted.iter().zip(bulk.settled) {
+            let head = match settled {
+                Some(Settled::Done(item)) => item.as_ref().map(Head::readable),
                 Some(Settled::Exists | Settled::Missing) => {
                     tracing::error!(user.id = user, "a member of a group has no inbox, and is left out");
+                    continue;
                 }
-                None => {}
+                None => {
+                    taken.failed.insert(user);
+                    continue;
+                }
+            };
+            // Without it nobody knows which seqs were taken, and the member must not go without their copies.
+            if let Some(head) = head.filter(|head| head.seq >= n) {
+                taken.heads.insert(user, head);
+            } else {
+                taken.failed.insert(user);
+                taken.error = Some(refused("a reservation returns no head"));
             }
         }
         taken
@@ -133,16 +141,16 @@ impl Store {
 
     /// Seals seqs of inboxes that were reserved and are not used. Where that fails, a reader seals them after the
     /// lease.
-    pub(super) async fn give_up_many(&self, seqs: Vec<(UserId, u64)>, now_ms: i64) {
+    pub(super) async fn give_up_many(&self, seqs: Vec<(UserId, u64)>, deadline: Instant, now_ms: i64) {
         let seal = |(user, seq)| self.insertion(timeline::seal_item(&TimelineId::inbox(user), seq, now_ms));
         let seals: Vec<Statement> = seqs.into_iter().map(seal).collect();
-        if let Some(error) = self.bulk(seals).await.error {
+        if let Some(error) = self.bulk(seals, deadline).await.error {
             tracing::warn!(%error, "could not seal seqs that are not used; readers will");
         }
     }
 
-    /// Runs statements, and those again that fail for the moment.
-    pub(super) async fn bulk(&self, statements: Vec<Statement>) -> Bulk {
+    /// Runs statements, and those again that fail for the moment, as long as there is time.
+    pub(super) async fn bulk(&self, statements: Vec<Statement>, deadline: Instant) -> Bulk {
         let mut settled = vec![None; statements.len()];
         let mut open: Vec<usize> = (0..statements.len()).collect();
         let (mut refused, mut failed) = (None, None);
@@ -151,7 +159,7 @@ impl Store {
             failed = None;
             let requests: Vec<_> = open
                 .chunks(PER_REQUEST)
-                .map(|places| self.bulk_request(&statements, places))
+                .map(|places| self.bulk_request(&statements, places, deadline))
                 .collect();
             let answers: Vec<_> = stream::iter(requests).buffered(AT_ONCE).collect().await;
             let mut again = Vec::new();
@@ -166,7 +174,7 @@ impl Store {
                 }
             }
             open = again;
-            if open.is_empty() || attempt == TRIES {
+            if open.is_empty() || attempt == TRIES || left(deadline).is_zero() {
                 break;
             }
             self.pause(pause).await;
@@ -177,12 +185,18 @@ impl Store {
     }
 
     /// One request: how each of its statements ended, in their order.
-    async fn bulk_request(&self, statements: &[Statement], places: &[usize]) -> Vec<Result<Settled, StoreError>> {
+    async fn bulk_request(
+        &self,
+        statements: &[Statement],
+        places: &[usize],
+        deadline: Instant,
+    ) -> Vec<Result<Settled, StoreError>> {
         let requests: Result<Vec<_>, _> = places.iter().map(|&place| statements[place].to_request()).collect();
         let answered = match requests {
             Ok(requests) => {
                 let call = self.once.batch_execute_statement().set_statements(Some(requests));
-                call.send().await.map_err(StoreError::call(OPERATION))
+                let sent = async { call.send().await.map_err(StoreError::call(OPERATION)) };
+                self.by(deadline, OPERATION, sent).await
             }
             Err(error) => Err(refused(&error.to_string())),
         };

@@ -4,16 +4,20 @@
 //! 2. reserve in each member's inbox, once for all messages of the batch
 //! 3. put the plan of each message; follow the one that stands where another worker was faster, and seal what was
 //!    reserved
-//! 4. put the copies, message by message; where a seal stands, reserve again and replace the seq in the plan
+//! 4. put the copies, message by message; where a seal stands, reserve again and swap the seq in the plan
+//! 5. enqueue a task for the members who could not be given theirs, if there are any, for them alone
 //!
 //! For a full shard and one message that is a query, 20 requests for reservations, one for the plan, 20 for the copies.
 //! A plan is looked for before that only where the queue says that the task was handed out before: else its put finds
 //! out.
+//!
+//! A member whose inbox refuses what is written to it, for a moment or for long, keeps nobody waiting: the plan says that
+//! they are owed a copy, all others get theirs, and the task is done once the one for whoever is left is in the queue. That one goes
+//! by the same plan. It fails only if nobody of those it is for got anything; else it leaves the rest to another like it.
 
 use super::bulk::{AT_ONCE, PER_REQUEST, Settled};
-use super::plan::{self, Plan};
-use super::{Audience, Logged};
-use crate::Store;
+use super::plan::{self, OWED, Plan, Swap};
+use super::{Audience, Logged, Task, TaskQueue};
 use crate::error::StoreError;
 use crate::groups::Stint;
 use crate::head::Head;
@@ -23,10 +27,11 @@ use crate::item::{Item, corrupt, get_number, get_string};
 use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, INLINE_BYTES, Slot, key, slot_from_item};
+use crate::{Store, left};
 use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A message of a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,11 +58,12 @@ pub struct Inbound {
 /// How a delivery ended.
 #[derive(Debug)]
 pub struct Delivered {
-    /// How many messages of the batch, from its first on, stand in the inbox of everyone who is to have them.
+    /// How many messages of the batch, from its first on, stand in the inbox of everyone who is to have them, or will by a
+    /// task that was enqueued.
     pub done: usize,
     /// Why not all; `None` where they are, or where time ran out.
     pub error: Option<StoreError>,
-    /// Whom to push what.
+    /// Whom to push what: all that stands, be it done or not.
     pub pushes: Vec<Inbound>,
 }
 
@@ -66,6 +72,9 @@ const COPIES_AT_ONCE: usize = PER_REQUEST * AT_ONCE;
 
 /// Times that copies are given other seqs because seals stood there: more than a reader brings about by chance.
 const REPLACEMENTS: u32 = 10;
+
+/// What is kept of the time to put what was reserved: until that is done, members wait for it.
+const PUTTING: Duration = Duration::from_secs(1);
 
 /// A batch on its way.
 struct Batch<'a> {
@@ -80,6 +89,12 @@ struct Batch<'a> {
     plans: BTreeMap<u64, Plan>,
     /// Of members in whose inboxes something was reserved.
     heads: BTreeMap<UserId, Head>,
+    /// The copies that stand, by conversation seq.
+    standing: BTreeMap<u64, BTreeMap<UserId, u64>>,
+    /// Those of whose copies that is not known, by conversation seq.
+    owed: BTreeMap<u64, BTreeSet<UserId>>,
+    /// The first reason for that.
+    error: Option<StoreError>,
 }
 
 /// A copy to be put.
@@ -87,80 +102,90 @@ struct Batch<'a> {
 struct Copy {
     user: UserId,
     message: u64,
+    /// [`OWED`]: it has none yet.
     seq: u64,
 }
 
 impl Store {
     /// Puts each message of a batch, in their order, into the inbox of each member entitled to it, once. Stops at
-    /// `deadline` with what is done by then.
+    /// `deadline` with what is done by then. Whoever could not be given theirs gets it by tasks that go to `queue`.
     #[tracing::instrument(name = "store.deliver", skip_all, fields(group.id = group, messages = deliveries.len()))]
     pub async fn deliver(
         &self,
+        queue: &impl TaskQueue,
         group: GroupId,
         audience: &Audience,
         deliveries: &[Delivery],
         deadline: Instant,
         now_ms: i64,
     ) -> Delivered {
-        let place = match audience {
-            Audience::Shard(shard) => plan::of_shard(group, *shard),
-            Audience::Users(_) => plan::of_users(group),
-        };
         let mut batch = Batch {
             group,
             audience,
             deliveries,
-            place,
+            place: plan::place(group, audience.shard()),
             deadline,
             now_ms,
             plans: BTreeMap::new(),
             heads: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            error: None,
         };
-        let planned = self.plan_batch(&mut batch).await;
-        let copied = self.copy_batch(&mut batch).await;
-        let (done, error) = match (planned, copied) {
-            (Err(error), (done, _)) => (done, Some(error)),
-            (Ok(()), (done, error)) => (done, error),
-        };
-        let pushes = self.batch_pushes(&batch, done).await;
+        if let Err(error) = self.plan_batch(&mut batch).await {
+            batch.fail(error);
+        }
+        let tried = self.copy_batch(&mut batch).await;
+        let done = self.hand_over(queue, &mut batch, tried).await;
+        let pushes = self.batch_pushes(&batch).await;
+        let mut error = batch.error.take().filter(|_| done < deliveries.len());
+        if batch.is_late()
+            && let Some(error) = error.take()
+        {
+            tracing::warn!(%error, "this took the time that there was");
+        }
         Delivered { done, error, pushes }
     }
 
     /// Steps 1 to 3: a plan for each message, or an error. A message without a plan then was not delivered to anybody.
     async fn plan_batch(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let redelivered = batch.deliveries.iter().filter(|delivery| delivery.redelivered);
-        let redelivered: BTreeSet<u64> = redelivered.map(Delivery::conversation_seq).collect();
+        let is_owed = matches!(batch.audience, Audience::Owed { .. });
+        let begun = batch
+            .deliveries
+            .iter()
+            .filter(|delivery| is_owed || delivery.redelivered);
+        let begun: BTreeSet<u64> = begun.map(Delivery::conversation_seq).collect();
         #[cfg(feature = "plant")]
-        let redelivered = if plant::has(Bug::RedeliveryCopiesAgain) {
+        let begun = if plant::has(Bug::RedeliveryCopiesAgain) && !is_owed {
             BTreeSet::new()
         } else {
-            redelivered
+            begun
         };
-        batch.plans = self.plans(&batch.place, &redelivered).await?;
+        let plans = self.plans(&batch.place, &begun);
+        batch.plans = self.by(batch.deadline, "BatchGetItem (plans)", plans).await?;
+        if is_owed && batch.plans.len() < begun.len() {
+            return Err(corrupt("timelines", format!("a plan of {} is gone", batch.place)));
+        }
         if batch.is_planned() || batch.is_late() {
             return Ok(());
         }
-        let stints = self.audience_stints(batch.group, batch.audience).await?;
-        if batch.is_late() {
-            // What is reserved must be put in time, or every member waits for it.
+        let stints = self.audience_stints(batch.group, batch.audience);
+        let stints = self.by(batch.deadline, "Query (shard)", stints).await?;
+        let Some(reserving) = batch.deadline.checked_sub(PUTTING).filter(|&by| !left(by).is_zero()) else {
             return Ok(());
-        }
+        };
         let wanted = batch.wanted(&stints);
-        let counts: Vec<(UserId, u64)> = wanted
-            .iter()
-            .map(|(&user, messages)| (user, messages.len() as u64))
-            .collect();
-        let taken = self.reserve_many(&counts, batch.now_ms).await;
-        let mine = shares(&wanted, &taken.heads);
-        if let Some(error) = taken.error {
-            let seqs = mine.values().flat_map(Plan::seqs).collect();
-            self.give_up_many(seqs, batch.now_ms).await;
-            return Err(error);
+        let taken = self.reserve_many(&counts(&wanted), reserving, batch.now_ms).await;
+        let mut mine = shares(&wanted, &taken.heads);
+        for user in &taken.failed {
+            for &message in &wanted[user] {
+                mine.entry(message).or_default().set(*user, OWED);
+            }
         }
         batch.heads.extend(taken.heads);
         let without = batch.deliveries.iter().map(Delivery::conversation_seq);
         let without: Vec<u64> = without.filter(|message| !mine.contains_key(message)).collect();
-        let put = self.put_plans(&batch.place, &mine).await;
+        let put = self.put_plans(&batch.place, &mine, batch.deadline).await;
         let (mut won, mut lost) = (BTreeMap::new(), BTreeMap::new());
         for ((message, plan), settled) in mine.into_iter().zip(put.settled) {
             match settled {
@@ -172,10 +197,18 @@ impl Store {
                 None => {}
             }
         }
+        for (&message, plan) in &won {
+            // They were tried just now.
+            let owed = plan.shares().filter(|&(_, seq)| seq == OWED).map(|(user, _)| user);
+            batch.owed.entry(message).or_default().extend(owed);
+        }
         batch.plans.extend(won);
         for message in without {
             // Nobody is to have it.
             batch.plans.entry(message).or_default();
+        }
+        if let Some(error) = taken.error {
+            batch.fail(error);
         }
         self.follow_plans(batch, lost).await?;
         put.error.map_or(Ok(()), Err)
@@ -187,13 +220,17 @@ impl Store {
         if lost.is_empty() {
             return Ok(());
         }
-        let standing = self.plans(&batch.place, &lost.keys().copied().collect()).await?;
+        let lost_messages = lost.keys().copied().collect();
+        let standing = self.plans(&batch.place, &lost_messages);
+        let standing = self.by(batch.deadline, "BatchGetItem (plans)", standing).await?;
         let in_vain = lost.iter().flat_map(|(message, plan)| {
             let standing = standing.get(message);
-            plan.seqs()
-                .filter(move |&(user, seq)| standing.is_none_or(|standing| !standing.names(user, seq)))
+            let is_in_vain = move |&(user, seq): &(UserId, u64)| {
+                seq != OWED && standing.and_then(|standing| standing.share(user)) != Some(seq)
+            };
+            plan.shares().filter(is_in_vain)
         });
-        self.give_up_many(in_vain.collect(), batch.now_ms).await;
+        self.give_up_many(in_vain.collect(), batch.deadline, batch.now_ms).await;
         if standing.len() < lost.len() {
             return Err(corrupt("timelines", format!("a plan of {} is gone", batch.place)));
         }
@@ -201,55 +238,72 @@ impl Store {
         Ok(())
     }
 
-    /// Step 4. Answers how many messages stand everywhere, and why not all.
-    async fn copy_batch(&self, batch: &mut Batch<'_>) -> (usize, Option<StoreError>) {
+    /// Step 4. Answers of how many messages all copies were tried.
+    async fn copy_batch(&self, batch: &mut Batch<'_>) -> usize {
         let (copies, planned) = batch.copies();
-        let (mut put, mut failed) = (0, None);
-        for some in copies.chunks(COPIES_AT_ONCE) {
+        for (slice, some) in copies.chunks(COPIES_AT_ONCE).enumerate() {
             if batch.is_late() {
-                break;
+                let next = copies[slice * COPIES_AT_ONCE];
+                return batch.place_of(next.message);
             }
-            if let Err(error) = self.put_copies(batch, some.to_vec()).await {
-                failed = Some(error);
-                break;
-            }
-            put += some.len();
+            self.put_copies(batch, some.to_vec()).await;
         }
-        let done = copies.get(put).map_or(planned, |next| batch.place_of(next.message));
-        (done, failed)
+        planned
     }
 
-    /// Puts copies until all stand.
-    async fn put_copies(&self, batch: &mut Batch<'_>, mut copies: Vec<Copy>) -> Result<(), StoreError> {
+    /// Puts copies until each stands or is owed.
+    async fn put_copies(&self, batch: &mut Batch<'_>, mut copies: Vec<Copy>) {
         for _ in 0..REPLACEMENTS {
-            let insertion = |copy: &Copy| {
-                let entry = batch.entry(copy.message);
-                self.entry_insertion(&TimelineId::inbox(copy.user), copy.seq, &entry)
-            };
-            let bulk = self.bulk(copies.iter().map(insertion).collect()).await;
-            if let Some(error) = bulk.error {
-                return Err(error);
+            let (without, with): (Vec<Copy>, Vec<Copy>) = copies.into_iter().partition(|copy| copy.seq == OWED);
+            let mut sealed = self.put_where_planned(batch, with).await;
+            sealed.extend(without);
+            copies = self.replace_copies(batch, sealed).await;
+            if copies.is_empty() {
+                return;
             }
-            let met = copies.into_iter().zip(bulk.settled);
-            let met = met.filter_map(|(copy, settled)| (!matches!(settled, Some(Settled::Done(_)))).then_some(copy));
-            let sealed = self.sealed_copies(batch, met.collect()).await?;
-            if sealed.is_empty() {
-                return Ok(());
-            }
-            copies = self.replace_copies(batch, sealed).await?;
         }
-        Err(StoreError::Throttled {
+        batch.owe(&copies);
+        batch.fail(StoreError::Throttled {
             operation: "BatchExecuteStatement (seals stood at every seq)",
-        })
+        });
+    }
+
+    /// Puts copies at the seqs that they have. Answers with those in whose place a seal stands.
+    async fn put_where_planned(&self, batch: &mut Batch<'_>, copies: Vec<Copy>) -> Vec<Copy> {
+        let insertion = |copy: &Copy| {
+            let entry = batch.entry(copy.message);
+            self.entry_insertion(&TimelineId::inbox(copy.user), copy.seq, &entry)
+        };
+        let bulk = self.bulk(copies.iter().map(insertion).collect(), batch.deadline).await;
+        if let Some(error) = bulk.error {
+            batch.fail(error);
+        }
+        let mut met = Vec::new();
+        for (copy, settled) in copies.into_iter().zip(bulk.settled) {
+            match settled {
+                Some(Settled::Done(_)) => batch.stands(copy),
+                Some(Settled::Exists | Settled::Missing) => met.push(copy),
+                None => batch.owe(&[copy]),
+            }
+        }
+        self.sealed_copies(batch, met).await
     }
 
     /// Those of the copies in whose place a seal stands. In that of the others they stand themselves.
-    async fn sealed_copies(&self, batch: &Batch<'_>, met: Vec<Copy>) -> Result<Vec<Copy>, StoreError> {
+    async fn sealed_copies(&self, batch: &mut Batch<'_>, met: Vec<Copy>) -> Vec<Copy> {
         if met.is_empty() {
-            return Ok(met);
+            return met;
         }
         let keys = met.iter().map(|copy| key(&TimelineId::inbox(copy.user), copy.seq));
-        let items = self.items(&self.timelines, keys.collect(), true).await?;
+        let items = self.items(&self.timelines, keys.collect(), true);
+        let items = match self.by(batch.deadline, "BatchGetItem (copies)", items).await {
+            Ok(items) => items,
+            Err(error) => {
+                batch.owe(&met);
+                batch.fail(error);
+                return Vec::new();
+            }
+        };
         let place = |item: &Item| {
             Some((
                 get_string(item, attr::TIMELINE)?.to_owned(),
@@ -264,59 +318,123 @@ impl Store {
         for copy in met {
             let inbox = TimelineId::inbox(copy.user);
             let item = there.get(&(inbox.as_str().to_owned(), copy.seq));
-            match item.map(slot_from_item).transpose()? {
+            match item.map(slot_from_item).transpose() {
                 #[cfg(feature = "plant")]
-                Some(Slot::Seal { .. }) if plant::has(Bug::SealIgnoresLateWriter) => {
-                    self.put(&inbox, copy.seq, &batch.entry(copy.message)).await?;
+                Ok(Some(Slot::Seal { .. })) if plant::has(Bug::SealIgnoresLateWriter) => {
+                    match self.put(&inbox, copy.seq, &batch.entry(copy.message)).await {
+                        Ok(_) => batch.stands(copy),
+                        Err(error) => {
+                            batch.owe(&[copy]);
+                            batch.fail(error);
+                        }
+                    }
                 }
-                Some(Slot::Seal { .. }) => sealed.push(copy),
-                Some(Slot::Entry(entry)) if entry.key == batch.delivery(copy.message).logged.key => {}
-                _ => return Err(corrupt("timelines", format!("two writers at {inbox} {}", copy.seq))),
+                Ok(Some(Slot::Seal { .. })) => sealed.push(copy),
+                Ok(Some(Slot::Entry(entry))) if entry.key == batch.delivery(copy.message).logged.key => {
+                    batch.stands(copy);
+                }
+                Ok(_) => {
+                    batch.owe(&[copy]);
+                    batch.fail(corrupt("timelines", format!("two writers at {inbox} {}", copy.seq)));
+                }
+                Err(error) => {
+                    batch.owe(&[copy]);
+                    batch.fail(error);
+                }
             }
         }
-        Ok(sealed)
+        sealed
     }
 
-    /// Gives copies other seqs, which all workers agree on.
-    async fn replace_copies(&self, batch: &mut Batch<'_>, sealed: Vec<Copy>) -> Result<Vec<Copy>, StoreError> {
+    /// Gives copies other seqs, which all workers agree on. Those are left that have one.
+    async fn replace_copies(&self, batch: &mut Batch<'_>, sealed: Vec<Copy>) -> Vec<Copy> {
+        if sealed.is_empty() {
+            return sealed;
+        }
         let mut wanted: BTreeMap<UserId, Vec<u64>> = BTreeMap::new();
-        for copy in sealed {
+        for copy in &sealed {
             wanted.entry(copy.user).or_default().push(copy.message);
         }
-        let counts: Vec<(UserId, u64)> = wanted
-            .iter()
-            .map(|(&user, messages)| (user, messages.len() as u64))
-            .collect();
-        let taken = self.reserve_many(&counts, batch.now_ms).await;
-        let again = shares(&wanted, &taken.heads);
-        let place = &batch.place;
-        let mut replacements = Vec::new();
-        for (&message, plan) in &again {
-            let known = &batch.plans[&message];
-            replacements.extend(plan.seqs().map(|(user, seq)| async move {
-                let stands = self.replace_share(place, message, known, user, seq).await;
-                (Copy { user, message, seq }, stands)
-            }));
+        let taken = self.reserve_many(&counts(&wanted), batch.deadline, batch.now_ms).await;
+        if let Some(error) = taken.error {
+            batch.fail(error);
         }
-        let replaced: Vec<_> = stream::iter(replacements).buffered(AT_ONCE).collect().await;
-        let (mut copies, mut in_vain, mut error) = (Vec::new(), Vec::new(), taken.error);
-        for (copy, stands) in replaced {
-            match stands {
-                Ok(stands) => {
-                    if stands != copy.seq {
-                        in_vain.push((copy.user, copy.seq));
-                    }
-                    let plan = batch.plans.entry(copy.message).or_default();
-                    plan.replace(copy.user, stands);
-                    copies.push(Copy { seq: stands, ..copy });
-                }
-                // It may be replaced, and then the plan names this seq.
-                Err(failed) => error = Some(failed),
+        let again = shares(&wanted, &taken.heads);
+        let mut swaps: BTreeMap<u64, Vec<Swap>> = BTreeMap::new();
+        for copy in sealed {
+            let share = again.get(&copy.message).and_then(|plan| plan.share(copy.user));
+            if let Some(to) = share {
+                let (user, from) = (copy.user, copy.seq);
+                swaps.entry(copy.message).or_default().push(Swap { user, from, to });
+            } else if taken.failed.contains(&copy.user) {
+                batch.owe(&[copy]);
             }
         }
-        self.give_up_many(in_vain, batch.now_ms).await;
+        let (place, deadline) = (&batch.place, batch.deadline);
+        let mut swapping = Vec::new();
+        for (&message, swaps) in &swaps {
+            let swapped = self.swap_shares(place, message, &batch.plans[&message], swaps);
+            swapping.push(self.by(deadline, "UpdateItem (swap shares)", swapped));
+        }
+        let swapped: Vec<_> = stream::iter(swapping).buffered(AT_ONCE).collect().await;
+        let (mut copies, mut in_vain) = (Vec::new(), Vec::new());
+        for ((message, swaps), standing) in swaps.into_iter().zip(swapped) {
+            let copy = |user, seq| Copy { user, message, seq };
+            let standing = match standing {
+                Ok(standing) => standing,
+                // They may be swapped, and then the plan names these seqs.
+                Err(error) => {
+                    let owed: Vec<Copy> = swaps.iter().map(|swap| copy(swap.user, swap.to)).collect();
+                    batch.owe(&owed);
+                    batch.fail(error);
+                    continue;
+                }
+            };
+            for swap in swaps {
+                let stands = standing.share(swap.user).unwrap_or(swap.to);
+                if stands != swap.to {
+                    in_vain.push((swap.user, swap.to));
+                }
+                copies.push(copy(swap.user, stands));
+            }
+            batch.plans.insert(message, standing);
+        }
+        self.give_up_many(in_vain, batch.deadline, batch.now_ms).await;
         batch.heads.extend(taken.heads);
-        error.map_or(Ok(copies), Err)
+        copies
+    }
+
+    /// Step 5, of so many messages. Answers how many are done: the others are to come again.
+    async fn hand_over(&self, queue: &impl TaskQueue, batch: &mut Batch<'_>, tried: usize) -> usize {
+        let (mut tasks, mut first, mut done) = (Vec::new(), None, tried);
+        for (place, delivery) in batch.deliveries[..tried].iter().enumerate() {
+            let Some(owed) = batch.owed.get(&delivery.conversation_seq()) else {
+                continue;
+            };
+            if owed.is_empty() || batch.place_of(delivery.conversation_seq()) < place {
+                continue;
+            }
+            let Some(task) = batch.task_for(delivery, owed) else {
+                done = place;
+                break;
+            };
+            first.get_or_insert(place);
+            tasks.push(task);
+        }
+        let Some(first) = first else { return done };
+        let enqueued = queue.enqueue(&tasks);
+        if let Err(error) = self.by(batch.deadline, "SendMessageBatch", enqueued).await {
+            batch.error = Some(error);
+            return first;
+        }
+        let owed: usize = batch.owed.values().map(BTreeSet::len).sum();
+        let error = batch.error.as_ref().map(tracing::field::display);
+        tracing::warn!(
+            owed,
+            error,
+            "copies that could not be put are left to a task of their own"
+        );
+        done
     }
 
     /// The ranges of who may be entitled.
@@ -326,7 +444,7 @@ impl Store {
                 let members = self.shard(group, *shard).await?;
                 Ok(members.into_iter().map(|member| (member.user, member.stint)).collect())
             }
-            Audience::Users(users) => {
+            Audience::Users(users) | Audience::Owed { users, .. } => {
                 let always = Stint {
                     joined_after: 0,
                     left: None,
@@ -336,26 +454,23 @@ impl Store {
         }
     }
 
-    /// The first `done` messages, for everyone who may be online. The heads of those to whom they were delivered before
-    /// are fetched; where that fails, their devices find the messages by themselves.
-    async fn batch_pushes(&self, batch: &Batch<'_>, done: usize) -> Vec<Inbound> {
+    /// What stands, for everyone who may be online. The heads of those to whom it was delivered before are fetched; where
+    /// that fails, their devices find the messages by themselves.
+    async fn batch_pushes(&self, batch: &Batch<'_>) -> Vec<Inbound> {
         let mut messages: BTreeMap<UserId, Vec<(u64, usize)>> = BTreeMap::new();
-        for (place, delivery) in batch.deliveries[..done].iter().enumerate() {
-            let conversation_seq = delivery.conversation_seq();
-            if batch.place_of(conversation_seq) == place {
-                for (user, seq) in batch.plans[&conversation_seq].seqs() {
-                    messages.entry(user).or_default().push((seq, place));
-                }
+        for (&message, copies) in &batch.standing {
+            let place = batch.place_of(message);
+            for (&user, &seq) in copies {
+                messages.entry(user).or_default().push((seq, place));
             }
         }
         let without = messages.keys().filter(|user| !batch.heads.contains_key(user)).copied();
-        let mut fetched = match self.heads(&without.collect()).await {
-            Ok(heads) => heads,
-            Err(error) => {
-                tracing::warn!(%error, "could not look up who is online");
-                HashMap::new()
-            }
-        };
+        let without = without.collect();
+        let fetched = self.by(batch.deadline, "BatchGetItem (heads)", self.heads(&without));
+        let mut fetched = fetched.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "could not look up who is online");
+            HashMap::new()
+        });
         let inbound = |(user, mut messages): (UserId, Vec<(u64, usize)>)| {
             messages.sort_unstable();
             let head = batch.heads.get(&user).cloned().or_else(|| fetched.remove(&user))?;
@@ -373,12 +488,8 @@ impl Delivery {
 }
 
 impl Batch<'_> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a deadline is a point of this process's own clock"
-    )]
     fn is_late(&self) -> bool {
-        Instant::now() >= self.deadline
+        left(self.deadline).is_zero()
     }
 
     fn is_planned(&self) -> bool {
@@ -394,6 +505,40 @@ impl Batch<'_> {
 
     fn delivery(&self, message: u64) -> &Delivery {
         &self.deliveries[self.place_of(message)]
+    }
+
+    /// Takes note of a reason, unless there is one.
+    fn fail(&mut self, error: StoreError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn stands(&mut self, copy: Copy) {
+        self.standing
+            .entry(copy.message)
+            .or_default()
+            .insert(copy.user, copy.seq);
+    }
+
+    fn owe(&mut self, copies: &[Copy]) {
+        for copy in copies {
+            self.owed.entry(copy.message).or_default().insert(copy.user);
+        }
+    }
+
+    /// What brings a message to those who are owed it. `None`: the task at hand is that already.
+    fn task_for(&self, delivery: &Delivery, owed: &BTreeSet<UserId>) -> Option<Task> {
+        match self.audience {
+            Audience::Owed { users, .. } if users.len() <= owed.len() => None,
+            audience => Some(Task::Deliver {
+                group: self.group,
+                audience: Audience::Owed {
+                    shard: audience.shard(),
+                    users: owed.iter().copied().collect(),
+                },
+                logged: delivery.logged.clone(),
+                skip: delivery.skip,
+            }),
+        }
     }
 
     /// Who is to have which of the messages that have no plan, in the order of the batch.
@@ -419,17 +564,25 @@ impl Batch<'_> {
         wanted
     }
 
-    /// The copies of the first messages that have plans, and how many messages that are.
+    /// The copies of the first messages that have plans, but for those that are owed already; and how many messages that is.
     fn copies(&self) -> (Vec<Copy>, usize) {
+        let is_for = |user: UserId| match self.audience {
+            Audience::Owed { users, .. } => users.contains(&user),
+            Audience::Shard(_) | Audience::Users(_) => true,
+        };
         let mut copies = Vec::new();
         for (place, delivery) in self.deliveries.iter().enumerate() {
             let message = delivery.conversation_seq();
             let Some(plan) = self.plans.get(&message) else {
                 return (copies, place);
             };
-            if self.place_of(message) == place {
-                copies.extend(plan.seqs().map(|(user, seq)| Copy { user, message, seq }));
+            if self.place_of(message) < place {
+                continue;
             }
+            let owed = self.owed.get(&message);
+            let shares = plan.shares().filter(|&(user, _)| is_for(user));
+            let shares = shares.filter(|(user, _)| owed.is_none_or(|owed| !owed.contains(user)));
+            copies.extend(shares.map(|(user, seq)| Copy { user, message, seq }));
         }
         (copies, self.deliveries.len())
     }
@@ -455,17 +608,20 @@ impl Batch<'_> {
     }
 }
 
+/// How many seqs each member is to have.
+fn counts(wanted: &BTreeMap<UserId, Vec<u64>>) -> Vec<(UserId, u64)> {
+    let counts = wanted.iter().map(|(&user, messages)| (user, messages.len() as u64));
+    counts.collect()
+}
+
 /// The seqs that were taken, message by message: for each member the last ones up to their head's.
 fn shares(wanted: &BTreeMap<UserId, Vec<u64>>, heads: &BTreeMap<UserId, Head>) -> BTreeMap<u64, Plan> {
-    let mut shares: BTreeMap<u64, BTreeMap<UserId, u64>> = BTreeMap::new();
+    let mut shares: BTreeMap<u64, Plan> = BTreeMap::new();
     for (user, messages) in wanted {
         let Some(head) = heads.get(user) else { continue };
         for (seq, &message) in (1..=head.seq).rev().zip(messages.iter().rev()) {
-            shares.entry(message).or_default().insert(*user, seq);
+            shares.entry(message).or_default().set(*user, seq);
         }
     }
     shares
-        .into_iter()
-        .map(|(message, shares)| (message, Plan::of(shares)))
-        .collect()
 }

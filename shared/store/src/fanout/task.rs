@@ -1,11 +1,13 @@
 //! Tasks: what a worker is to do, as it travels through the queue.
 
+use super::plan;
 use crate::error::StoreError;
 use crate::head::GroupSettings;
 use crate::ids::{GroupId, RoomId, UserId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 use wigwag_protocol::pb;
 
@@ -40,6 +42,24 @@ pub enum Audience {
     Shard(u32),
     /// These users: in a super group, those whom a change of its members is about.
     Users(Vec<UserId>),
+    /// Those who could not be given their copies with the others, and must not keep them waiting.
+    Owed {
+        /// The shard that they are in; `None`: they are chosen users.
+        shard: Option<u32>,
+        /// They.
+        users: Vec<UserId>,
+    },
+}
+
+impl Audience {
+    /// The shard whose plans they are in; `None`: those of chosen users.
+    pub(super) fn shard(&self) -> Option<u32> {
+        match self {
+            Self::Shard(shard) => Some(*shard),
+            Self::Users(_) => None,
+            Self::Owed { shard, .. } => *shard,
+        }
+    }
 }
 
 /// What a worker is to do.
@@ -141,7 +161,12 @@ impl Task {
     /// comes before what inboxes are told of it afterwards: who is told first that they came back would miss what was before they left.
     pub fn ordering(&self) -> String {
         match self {
-            Self::Deliver { group, logged, .. } if became_super(&logged.message) => users_of(*group),
+            Self::Deliver {
+                group,
+                audience: Audience::Shard(_) | Audience::Users(_),
+                logged,
+                ..
+            } if became_super(&logged.message) => plan::place(*group, None).to_string(),
             _ => self.recipients(),
         }
     }
@@ -149,16 +174,14 @@ impl Task {
     /// Whom it is for.
     fn recipients(&self) -> String {
         match self {
-            Self::Deliver {
-                group,
-                audience: Audience::Shard(shard),
-                ..
-            } => format!("g{group}.{shard}"),
-            Self::Deliver {
-                group,
-                audience: Audience::Users(_),
-                ..
-            } => users_of(*group),
+            Self::Deliver { group, audience, .. } => {
+                let plans = plan::place(*group, audience.shard());
+                match audience {
+                    Audience::Shard(_) | Audience::Users(_) => plans.to_string(),
+                    // A line of their own: nobody waits behind them, and no two sets of users are taken for one.
+                    Audience::Owed { users, .. } => format!("{plans}.{}", digest(users)),
+                }
+            }
             Self::Announce { group, shards, .. } => format!("g{group}.a{}", shards.start),
             Self::Dispatch { group, .. } => format!("g{group}"),
             Self::Room { room, after: None, .. } => format!("r{room}"),
@@ -181,14 +204,19 @@ impl Task {
     }
 }
 
-/// Where all stands in one line that tells single users of a super group.
-fn users_of(group: GroupId) -> String {
-    format!("g{group}.users")
-}
-
 fn became_super(message: &pb::Message) -> bool {
     let change = message.group_change.as_ref();
     change.is_some_and(|change| change.r#type() == pb::GroupChangeType::BecameSuper)
+}
+
+/// Sixteen digits that no other users have.
+fn digest(users: &[UserId]) -> String {
+    let mut digest = Sha256::new();
+    for user in users {
+        digest.update(user.to_be_bytes());
+    }
+    let first = digest.finalize().first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// The tasks that bring a message of a group to its members.
@@ -314,6 +342,11 @@ mod tests {
         }
     }
 
+    fn owed(shard: Option<u32>, users: &[UserId]) -> Audience {
+        let users = users.to_vec();
+        Audience::Owed { shard, users }
+    }
+
     fn room(after: Option<&str>) -> Task {
         Task::Room {
             room: MAX,
@@ -336,6 +369,10 @@ mod tests {
         vec![
             deliver(Audience::Shard(199)),
             deliver(Audience::Users(vec![1, MAX])),
+            deliver(owed(Some(199), &[1, MAX])),
+            deliver(owed(Some(199), &[MAX])),
+            deliver(owed(Some(0), &[MAX])),
+            deliver(owed(None, &[MAX])),
             Task::Announce {
                 group: MAX,
                 shards: 198..200,
@@ -385,6 +422,24 @@ mod tests {
         };
         let body = r#"{"task":"announce","group":7,"shards":{"start":0,"end":2},"logged":{"key":"AQL/","message":"CAIQBxgBIAEqAmhpQAk="}}"#;
         assert_eq!(announce.to_body(), body);
+    }
+
+    /// Or a set of them would wait behind another, and the queue would drop the task of the second as a repeat.
+    #[test]
+    fn those_who_are_owed_copies_have_a_line_to_themselves() {
+        let ordering = |audience| {
+            let task = Task::Deliver {
+                group: 7,
+                audience,
+                logged: logged(9),
+                skip: None,
+            };
+            task.ordering()
+        };
+        assert_eq!(ordering(Audience::Shard(2)), "g7.2");
+        assert_eq!(ordering(owed(Some(2), &[5])), "g7.2.5dee4dd60ff8d0ba");
+        assert_ne!(ordering(owed(Some(2), &[5])), ordering(owed(Some(2), &[5, 6])));
+        assert_ne!(ordering(owed(Some(2), &[5])), ordering(owed(Some(3), &[5])));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An engine in this process, with the tables that `template.yaml` describes, and stores that can crash.
 
-use crate::in_process::{Call, NoTime, Reply, Wire};
+use crate::in_process::{Call, Carried, NoTime, Reply, Wire};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
@@ -156,6 +156,39 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store that runs no statement of which this is true: each is throttled, however often it is sent.
+    pub(crate) fn store_that_refuses(&self, is_refused: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Store {
+        let engine = self.clone();
+        let wire = Wire::new(move |call| {
+            let reply = engine.run_but(&call, &is_refused);
+            Box::pin(async move { Ok(reply) })
+        });
+        store_over(config(wire))
+    }
+
+    /// Lets a call take effect, but for the statements of which this is true.
+    pub(crate) fn run_but(&self, call: &Call, is_refused: &dyn Fn(&Value) -> bool) -> Reply {
+        if call.operation != "BatchExecuteStatement" {
+            return self.run(call);
+        }
+        let request: Value = serde_json::from_str(&call.body).unwrap();
+        let respond = |statement: &Value| {
+            if is_refused(statement) {
+                return json!({ "Error": { "Code": "ThrottlingError", "Message": "not now" } });
+            }
+            let body = json!({ "Statements": [statement] });
+            self.call(&call.operation, &body)["Responses"][0].clone()
+        };
+        let responses: Vec<Value> = request["Statements"].as_array().unwrap().iter().map(respond).collect();
+        Reply::success(&json!({ "Responses": responses }))
+    }
+
+    /// A store whose calls are carried like this.
+    pub(crate) fn store_by(&self, carry: impl Fn(&Self, Call) -> Carried + Send + Sync + 'static) -> Store {
+        let engine = self.clone();
+        store_over(config(Wire::new(move |call| carry(&engine, call))))
+    }
+
     /// A store whose calls take effect until so many have; each of the others waits for a permit.
     pub(crate) fn store_held_up_after(&self, calls: usize) -> (Store, Arc<Semaphore>) {
         let (engine, permits) = (self.clone(), Arc::new(Semaphore::new(calls)));
@@ -210,6 +243,26 @@ impl TaskQueue for Collected {
         self.0.lock().unwrap().extend_from_slice(tasks);
         Ok(())
     }
+}
+
+/// A queue that nothing reaches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutOfReach;
+
+impl TaskQueue for OutOfReach {
+    async fn enqueue(&self, _: &[Task]) -> Result<(), StoreError> {
+        Err(StoreError::Failed {
+            operation: "SendMessageBatch",
+            source: "nobody answers".into(),
+        })
+    }
+}
+
+/// Whether a statement is about a user's inbox.
+pub(crate) fn is_of_inbox(statement: &Value, user: UserId) -> bool {
+    let parameters = statement["Parameters"].as_array().into_iter().flatten();
+    let inbox = format!("u{user}");
+    parameters.into_iter().any(|parameter| parameter["S"] == inbox.as_str())
 }
 
 /// How many calls there were of each operation.

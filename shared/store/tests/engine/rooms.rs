@@ -1,4 +1,5 @@
 use crate::harness::{Engine, NOW, phone};
+use serde_json::json;
 use wigwag_store::devices::{Connected, ConnectionPolicy, Disconnected};
 use wigwag_store::head::{CONNECTION_MAX_AGE_S, Connection};
 use wigwag_store::rooms::Moved;
@@ -100,6 +101,20 @@ async fn who_is_in_a_room_is_told_page_by_page_and_where_to_push() {
         store.enter_room(1, &phone(), NOW, "1=", ROOM, too_late).await.unwrap(),
         Moved::NoConnection
     );
+}
+
+#[tokio::test]
+async fn a_row_of_a_room_that_cannot_be_read_keeps_nobody_else_out_of_it() {
+    let engine = Engine::start();
+    let store = connected(&engine, 1, "a=").await;
+    enter(&store, "a=", ROOM).await;
+    let row = json!({
+        "pk": { "S": format!("room#{ROOM}") },
+        "sk": { "S": "0=" },
+        "connection": { "S": "of a newer version" },
+    });
+    engine.put("directory", &row);
+    assert_eq!(occupants(&store, ROOM, NOW).await, ["a="]);
 }
 
 #[tokio::test]

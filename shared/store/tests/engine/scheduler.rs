@@ -6,7 +6,7 @@
 //! The same holds for the calls of a process that is killed.
 
 use crate::dice::Dice;
-use crate::harness::{Engine, config, store_over};
+use crate::harness::{Engine, config, is_of_inbox, store_over};
 use crate::in_process::{Call, Carried, Reply, Wire};
 use crate::trace::{Trace, Turn};
 use aws_sdk_dynamodb::config::IdentityCache;
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::oneshot;
 use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::{Store, StoreError};
+use wigwag_store::{Store, StoreError, UserId};
 
 /// What becomes of a call that gets its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(crate) struct Scheduler<P, O> {
     trace: Trace,
     /// What was enqueued since the last time.
     tasks: Vec<Task>,
+    /// Whose inbox no statement gets into.
+    refusing: Option<UserId>,
 }
 
 /// Where calls wait for their turn.
@@ -130,6 +132,15 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
             ended: Vec::new(),
             trace: Trace::default(),
             tasks: Vec::new(),
+            refusing: None,
+        }
+    }
+
+    /// From now on this user's inbox refuses every statement, or none does.
+    pub(crate) fn refuse(&mut self, user: Option<UserId>) {
+        self.refusing = user;
+        if let Some(user) = user {
+            self.note(&format_args!("the inbox of u{user} refuses every statement"));
         }
     }
 
@@ -215,7 +226,10 @@ impl<P: Copy + PartialEq + fmt::Display + Send + 'static, O> Scheduler<P, O> {
 
     fn take_effect(&mut self, call: &Call) -> Reply {
         if call.operation != ENQUEUE {
-            return self.engine.run(call);
+            return match self.refusing {
+                Some(user) => self.engine.run_but(call, &|statement| is_of_inbox(statement, user)),
+                None => self.engine.run(call),
+            };
         }
         let bodies: Vec<String> = serde_json::from_str(&call.body).unwrap();
         self.tasks

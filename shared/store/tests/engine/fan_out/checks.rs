@@ -47,6 +47,19 @@ pub(crate) fn violations(world: &World, engine: &Engine) -> Vec<String> {
     errors
 }
 
+/// What is not as it should be in the inboxes of all but this user.
+pub(crate) fn everyone_else_has_everything(world: &World, user: UserId) -> Vec<String> {
+    let log = world.passed(Timeline::GroupLog(GROUP));
+    let others = (1..=6).filter(|&other| other != user);
+    let errors = others.flat_map(|other| {
+        log.iter()
+            .flat_map(move |(_, message)| copies(world, log, other, message))
+    });
+    errors
+        .map(|error| format!("while u{user} refuses everything: {error}"))
+        .collect()
+}
+
 /// G1, G2, G6: a message of the log stands once in the inbox of who is to have it, and in no other.
 fn copies(world: &World, log: &[(u64, Message)], user: UserId, message: &Message) -> Vec<String> {
     let n = message.conversation_seq;

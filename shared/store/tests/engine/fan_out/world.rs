@@ -1,5 +1,6 @@
 //! A schedule: what a seed lets happen, with faults first and without them at the end.
 
+use super::checks::everyone_else_has_everything;
 use super::parties::{End, Interval, Member, Name, Queued};
 use crate::dice::Dice;
 use crate::harness::{Engine, LATER, NOW, deadline};
@@ -58,6 +59,8 @@ pub(crate) struct World {
     weather: Weather,
     /// One that hardly ever gets a turn.
     slow: Option<Name>,
+    /// Whose inbox refuses every statement of a worker for as long as there is anything else to do.
+    refusing: Option<UserId>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -151,10 +154,12 @@ impl World {
             store: scheduler.store(),
             queue: scheduler.queue(),
             scheduler,
+            refusing: dice.seed().is_multiple_of(3).then_some(3 + dice.seed() / 3 % 4),
             dice,
             slow: None,
             errors: Vec::new(),
         };
+        world.scheduler.refuse(world.refusing);
         world.keep(tasks);
         world
     }
@@ -325,9 +330,13 @@ impl World {
         self.scheduler
             .note(&format_args!("{name} is handed {handed_out:?} for {audience:?}"));
         self.handed_out.insert(number, handed_out);
-        let (store, now_ms) = (self.store.clone(), NOW + i64::from(number));
+        let (store, queue, now_ms) = (self.store.clone(), self.queue.clone(), NOW + i64::from(number));
         self.scheduler.start(name, async move {
-            End::Work(store.deliver(GROUP, &audience, &batch, deadline(), now_ms).await)
+            End::Work(
+                store
+                    .deliver(&queue, GROUP, &audience, &batch, deadline(), now_ms)
+                    .await,
+            )
         });
         self.judge();
         name
@@ -439,10 +448,24 @@ impl World {
         if self.dice.random_ratio(1, 2) {
             self.run_out(|_| true);
         }
+        self.work_off();
+        if let Some(user) = self.refusing.take() {
+            let missing = everyone_else_has_everything(self, user);
+            self.errors.extend(missing);
+            self.scheduler.refuse(None);
+            self.work_off();
+        }
+    }
+
+    /// Hands tasks out until none is left but what cannot be done, and lets readers catch up.
+    fn work_off(&mut self) {
         let mut rounds = 0;
-        while !self.queued.is_empty() && self.errors.is_empty() {
+        while let Some(first) = self.queued.iter().position(|queued| !self.is_in_vain(&queued.task)) {
+            if !self.errors.is_empty() {
+                break;
+            }
             rounds += 1;
-            let ordering = self.queued[0].task.ordering();
+            let ordering = self.queued[first].task.ordering();
             let same = |&place: &usize| self.queued[place].task.ordering() == ordering;
             let places: Vec<usize> = (0..self.queued.len()).filter(same).take(BATCH).collect();
             let name = self.hand_out(&places);
@@ -452,6 +475,18 @@ impl World {
         for reader in 0..self.readers.len() {
             self.catch_up(reader);
         }
+    }
+
+    /// Whether a task is for the user alone whose inbox refuses everything.
+    fn is_in_vain(&self, task: &Task) -> bool {
+        let Task::Deliver {
+            audience: Audience::Owed { users, .. },
+            ..
+        } = task
+        else {
+            return false;
+        };
+        self.refusing.is_some_and(|user| *users == [user])
     }
 
     fn last_try(&mut self, name: Name, tries: u32) {
