@@ -31,6 +31,7 @@ pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) ->
     options.session = profile.session;
     options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
     options.super_groups = profile.super_groups;
+    options.ended_groups = profile.ended_groups;
     options.http_url = Some(profile.url);
     options.receive = matches!(purpose, Purpose::Both(_));
     options.start = Start::After(match purpose {

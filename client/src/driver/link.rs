@@ -6,7 +6,7 @@ use crate::options::Timing;
 use crate::outbox::Attempt;
 use crate::socket::{FIRST_REQUEST_ID, Socket};
 use futures_util::SinkExt as _;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -72,8 +72,10 @@ pub(super) struct Link {
     pub(super) inbox_caught_up: bool,
     /// Whether the app knows that all super groups were caught up with.
     pub(super) groups_told: bool,
-    /// Whether the inbox was asked what an unknown super group is.
-    pub(super) met_stranger: bool,
+    /// Super groups that have pushed and are not known, and since when.
+    pub(super) strangers: BTreeMap<u64, Instant>,
+    /// Whether the list was asked for them.
+    pub(super) listed_for_strangers: bool,
     /// A page of SYNC from this request on tells of every super group that was listed.
     pub(super) listed_from: u64,
     /// Which parts of what the server had when a doubt arose are handed on.
@@ -109,7 +111,8 @@ impl Link {
             room_at: None,
             inbox_caught_up: false,
             groups_told: false,
-            met_stranger: false,
+            strangers: BTreeMap::new(),
+            listed_for_strangers: false,
             listed_from: 0,
             verified: Verified::default(),
             verify_from: 0,

@@ -238,7 +238,7 @@ impl Driver {
             Receiving::From(inbox) => {
                 inbox.note(pulse.max_seq);
                 self.look_for_gap(link, self.options.timing.gap_grace);
-                self.look_for_lost_group_messages();
+                self.look_for_lost_group_messages(link);
             }
         }
         Ok(())
