@@ -189,6 +189,7 @@ mod tests {
             json: false,
             profile_dir: None,
             profile: "alice".to_owned(),
+            frames: args::Frames::Protobuf,
         }
     }
 

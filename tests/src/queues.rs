@@ -41,13 +41,13 @@ impl TaskQueue for Kept {
 impl World {
     /// The queue that tasks of the fan-out wait in.
     pub fn fanout_queue(&self) -> Result<Queue> {
-        let url = self
-            .stack
-            .stack
-            .outputs
-            .get("FanoutQueueUrl")
-            .context("no such output")?;
-        Ok(Queue::new(self.sqs_config(), url))
+        let outputs = &self.stack.stack.outputs;
+        Ok(self.queue_at(outputs.get("FanoutQueueUrl").context("no such output")?))
+    }
+
+    /// The queue of this URL.
+    pub fn queue_at(&self, url: &str) -> Queue {
+        Queue::new(self.sqs_config(), url)
     }
 
     fn sqs_config(&self) -> Builder {

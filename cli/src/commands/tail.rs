@@ -16,7 +16,7 @@ pub(crate) async fn run(context: &mut Context, args: Tail) -> Result<(), Failure
         () = signals::interrupted() => return Ok(()),
     };
     let cursor = args.from.unwrap_or(held.cursor());
-    let (client, mut events) = link::connect(&held, &ws_url, Purpose::Both(cursor)).await?;
+    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
     let mut names = Names::new(api);
     let outcome = tokio::select! {
         outcome = follow(context, &held, &mut names, &mut events) => outcome,
