@@ -123,6 +123,7 @@ impl Profile {
     pub(crate) fn forget_reading(&mut self) {
         self.cursor = 0;
         self.super_groups.clear();
+        self.ended_groups.clear();
     }
 
     pub(crate) fn is_about_to_expire(&self, now_ms: i64) -> bool {
@@ -188,6 +189,7 @@ mod tests {
             json: false,
             profile_dir: None,
             profile: "alice".to_owned(),
+            frames: args::Frames::Protobuf,
         }
     }
 

@@ -3,7 +3,7 @@
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use wigwag_client::limits::{MAX_INTEGER, MUTE_MAX_S};
-use wigwag_client::{MessageType, Url};
+use wigwag_client::{Encoding, MessageType, Url};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +49,9 @@ pub(crate) struct Global {
     /// The local profile to act as
     #[arg(long = "as", global = true, value_name = "NAME", default_value = "default")]
     pub(crate) profile: String,
+    /// How frames of the WebSocket are written; json goes without a subprotocol, which some emulators do not negotiate
+    #[arg(long, global = true, value_enum, default_value_t = Frames::Protobuf)]
+    pub(crate) frames: Frames,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,28 +99,32 @@ Examples:
     /// For operators: show what workers gave up, and send it back to them
     Redrive(Redrive),
     /// For operators: whether a deployment works, by two users that are made for it
-    Smoke(Smoke),
+    #[command(after_help = SMOKE_HELP)]
+    Smoke,
 }
 
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const SMOKE_HELP: &str = "\
 Registers two users with made-up phone numbers, lets them talk, one of them leave and come back, and makes a group of them. Each step
 is printed when it is done; the first that fails ends it. The accounts stay; the group is dissolved.
 
 Examples:
   wigwag smoke
-  wigwag smoke --url https://abc.execute-api.eu-central-1.amazonaws.com --ws-url wss://def.execute-api.eu-central-1.amazonaws.com/prod")]
-pub(crate) struct Smoke {
-    /// How frames are written; json goes without a subprotocol, which some emulators do not negotiate
-    #[arg(long, value_enum, default_value_t = Frames::Protobuf)]
-    pub(crate) frames: Frames,
-}
+  wigwag smoke --url https://abc.execute-api.eu-central-1.amazonaws.com --ws-url wss://def.execute-api.eu-central-1.amazonaws.com/prod";
 
 /// How frames are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Frames {
     Protobuf,
     Json,
+}
+
+impl From<Frames> for Encoding {
+    fn from(frames: Frames) -> Self {
+        match frames {
+            Frames::Protobuf => Self::Protobuf,
+            Frames::Json => Self::Json,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -459,18 +466,24 @@ Shows the tasks in the dead-letter queue of the fan-out: what each is for, how o
 Looking takes nothing out: the messages are received, and made visible again at once. Of a message group, which is one
 shard of one group's members, only the first ten can be seen. What messages say is not shown.
 
-With --send-back all of them go back to the queue that the workers read, once the cause is mended; what cannot be read
-comes back here. Until then the tasks wait, for as long as the dead-letter queue keeps them.
+With each it is said what comes of it if it is sent back. --send-back sends all of them to the queue that the workers read,
+once the cause is mended; what cannot be read comes back here. With --only-readable or --group those alone go that are meant,
+one by one, in the order of their group. Until then the tasks wait, for as long as the dead-letter queue keeps them (14 days).
+
+--discard takes out what nobody needs any more, by the ids that looking shows. Each is first written to a file, for its owner
+alone, as it holds what the message says: dead-letter-ID.json, in --into.
 
 Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN alone. From a profile of the
 AWS command line:  eval \"$(aws configure export-credentials --profile NAME --format env)\"
 A queue on this machine needs none. They must allow sqs:GetQueueAttributes, GetQueueUrl, ReceiveMessage,
 ChangeMessageVisibility and ListDeadLetterSourceQueues; for --send-back also StartMessageMoveTask, ListMessageMoveTasks,
-DeleteMessage and SendMessage.
+DeleteMessage and SendMessage; for --discard DeleteMessage.
 
 Examples:
   wigwag redrive --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo
-  wigwag redrive --queue-url http://127.0.0.1:4566/000000000000/local-FanoutQueue.fifo --send-back --json")]
+  wigwag redrive --queue-url http://127.0.0.1:4566/000000000000/local-FanoutQueue.fifo --send-back --json
+  wigwag redrive --queue-url URL --send-back --only-readable --group 1234567890
+  wigwag redrive --queue-url URL --discard 5fea7756-0ea4-451a-a703-a558b933e274 --into /var/tmp")]
 pub(crate) struct Redrive {
     /// The queue that the workers read, or its dead-letter queue
     #[arg(long, value_name = "URL")]
@@ -484,9 +497,21 @@ pub(crate) struct Redrive {
     /// Show at most so many tasks
     #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) limit: u16,
+    /// Show, and send back, those of this group alone
+    #[arg(long, value_name = "ID", value_parser = id, conflicts_with = "discard")]
+    pub(crate) group: Option<u64>,
     /// Send all of them back to the workers
     #[arg(long)]
     pub(crate) send_back: bool,
+    /// Send back only what can be read, and leave the rest
+    #[arg(long, requires = "send_back")]
+    pub(crate) only_readable: bool,
+    /// Take a task out for good, after it was written to a file; may be given several times
+    #[arg(long, value_name = "ID", conflicts_with = "send_back")]
+    pub(crate) discard: Vec<String>,
+    /// The directory of those files
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "discard")]
+    pub(crate) into: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Frames;
 
     #[test]
     fn what_was_given_is_repeated() {
@@ -51,6 +52,7 @@ mod tests {
             url: None,
             ws_url: None,
             json: true,
+            frames: Frames::Protobuf,
             profile_dir: None,
             profile: "alice".to_owned(),
         };

@@ -83,7 +83,7 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Block(BlockCommand::Add(who)) => commands::block::set(context, who, true).await,
         Command::Block(BlockCommand::Remove(who)) => commands::block::set(context, who, false).await,
         Command::Redrive(args) => commands::redrive::run(context, args).await,
-        Command::Smoke(args) => commands::smoke::run(context, args).await,
+        Command::Smoke => commands::smoke::run(context).await,
         Command::Profiles => commands::profiles::run(context),
         Command::Chat(_) | Command::Tail(_) => unreachable!("handled by the caller"),
     }

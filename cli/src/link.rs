@@ -25,12 +25,19 @@ pub(crate) enum Purpose {
 }
 
 /// Connects as a profile. Its numbering, and with it a message that an earlier process left unanswered, is taken up.
-pub(crate) async fn connect(held: &Arc<Held>, ws_url: &Url, purpose: Purpose) -> Result<(Client, Events), Failure> {
+pub(crate) async fn connect(
+    context: &Context,
+    held: &Arc<Held>,
+    ws_url: &Url,
+    purpose: Purpose,
+) -> Result<(Client, Events), Failure> {
     let profile = held.get();
     let mut options = ConnectOptions::new(ws_url.clone(), profile.user_id, token_source(held));
+    options.encoding = context.args.frames.into();
     options.session = profile.session;
     options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
     options.super_groups = profile.super_groups;
+    options.ended_groups = profile.ended_groups;
     options.http_url = Some(profile.url);
     options.receive = matches!(purpose, Purpose::Both(_));
     options.start = Start::After(match purpose {

@@ -41,6 +41,9 @@ pub(crate) struct Profile {
     /// The same in the log of each super group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) super_groups: BTreeMap<u64, u64>,
+    /// Where the logs of super groups ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ended_groups: BTreeMap<u64, u64>,
     /// The numbering of messages, and the one that is not answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Session>,
@@ -237,14 +240,16 @@ impl Held {
         }
         let written = self.write(false, |profile| {
             profile.super_groups.insert(group_id, cursor);
+            profile.ended_groups.remove(&group_id);
         });
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
 
-    /// Nothing more comes of a super group.
-    pub(crate) fn forget_group(&self, group_id: u64) -> Result<(), Failure> {
+    /// Nothing more comes of a super group, whose log ended here.
+    pub(crate) fn end_group(&self, group_id: u64, cursor: u64) -> Result<(), Failure> {
         let written = self.write(false, |profile| {
             profile.super_groups.remove(&group_id);
+            profile.ended_groups.insert(group_id, cursor);
         });
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
@@ -315,6 +320,7 @@ pub(crate) mod tests {
             expires_at_ms: 0,
             cursor: 5,
             super_groups: BTreeMap::new(),
+            ended_groups: BTreeMap::new(),
             session: None,
         }
     }
@@ -340,9 +346,10 @@ pub(crate) mod tests {
         held.save(&session).unwrap();
         held.advance_group(12, 3).unwrap();
         held.advance_group(13, 4).unwrap();
-        held.forget_group(12).unwrap();
+        held.end_group(12, 3).unwrap();
         let read = profiles.read("alice").unwrap().unwrap();
         assert_eq!(read.super_groups, BTreeMap::from([(13, 4)]));
+        assert_eq!(read.ended_groups, BTreeMap::from([(12, 3)]));
         assert_eq!((read.cursor, read.session), (9, Some(session)));
         assert_eq!(profiles.list().unwrap().len(), 1);
     }

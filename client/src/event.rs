@@ -41,10 +41,14 @@ pub enum Event {
         /// The conversation seq to keep.
         cursor: u64,
     },
-    /// Nothing more comes of a super group: its cursor may be forgotten.
+    /// Nothing more comes of a super group, unless the user comes back: its cursor is kept from now on as one of
+    /// [`ConnectOptions::ended_groups`](crate::ConnectOptions::ended_groups). A copy of the inbox that tells late of what was before that
+    /// would else begin the group anew. A later [`Event::GroupCursor`] takes its place.
     GroupEnded {
         /// The group.
         group_id: u64,
+        /// The conversation seq to keep.
+        cursor: u64,
     },
     /// Everything that stood in the super groups when the connection began is handed on. Once per connection.
     GroupsCaughtUp,

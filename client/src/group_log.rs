@@ -1,5 +1,4 @@
-//! The receiving rule of one super group: a [`Series`] by `conversation_seq`, which pushes and pages of PULL fill, and which
-//! ends where the user's membership ends.
+//! The receiving rule of one super group: a [`Series`] by `conversation_seq`, which pushes and pages of PULL fill.
 //!
 //! A page is asked for from `cursor + 1` on. What is settled by it: everything before `next_seq`, or everything up to `max_seq`
 //! where that is 0. Messages from `next_seq` on may stand in the page; they wait, because one before them is still being written.
@@ -19,8 +18,6 @@ const PAUSES: Pauses = Pauses {
 #[derive(Debug)]
 pub(crate) struct GroupLog {
     series: Series,
-    /// The last seq that this user may read, once that is known.
-    last: Option<u64>,
 }
 
 impl GroupLog {
@@ -28,7 +25,6 @@ impl GroupLog {
     pub(crate) fn new(cursor: u64, ahead_limit: usize) -> Self {
         Self {
             series: Series::new(|message| message.conversation_seq, PAUSES, cursor, ahead_limit),
-            last: None,
         }
     }
 
@@ -42,64 +38,32 @@ impl GroupLog {
         self.series.is_behind()
     }
 
-    /// Whether everything that this user may read is handed on.
-    pub(crate) fn is_over(&self) -> bool {
-        self.last.is_some_and(|last| self.cursor() >= last)
-    }
-
     /// Remembers that seqs up to `max_seq` exist.
     pub(crate) fn note(&mut self, max_seq: u64) {
-        self.series.note(self.readable(max_seq));
-    }
-
-    /// The user may read up to `seq`, and nothing after it.
-    pub(crate) fn end_at(&mut self, seq: u64) {
-        self.series.note(seq);
-        self.series.forget_beyond(seq);
-        self.last = Some(seq);
-    }
-
-    /// The user has come into the group with `seq`. Old news changes nothing; answers whether it did.
-    pub(crate) fn go_on(&mut self, seq: u64) -> bool {
-        let had_gone = self.last.is_some_and(|last| last < seq);
-        if had_gone {
-            self.last = None;
-            self.series.note(seq);
-        }
-        had_gone
+        self.series.note(max_seq);
     }
 
     /// A message that came unasked. Returns what can be handed on.
     pub(crate) fn push(&mut self, message: Message) -> Vec<Message> {
-        if self.is_readable(&message) {
-            self.series.push(message)
-        } else {
-            Vec::new()
-        }
+        self.series.push(message)
     }
 
-    /// A page of PULL from `cursor + 1` on, as the cursor was when it was asked for. Returns what can be handed on, and what to
-    /// do next.
-    pub(crate) fn page(&mut self, mut page: PullOutputMsg) -> (Vec<Message>, Next) {
-        page.messages.retain(|message| self.is_readable(message));
+    /// A page of PULL from `cursor + 1` on, as the cursor was when it was asked for; `is_end`: it reaches the end of what is for this user.
+    /// Returns what can be handed on, and what to do next.
+    pub(crate) fn page(&mut self, page: PullOutputMsg, is_end: bool) -> (Vec<Message>, Next) {
+        if is_end {
+            self.series.forget_beyond(page.max_seq);
+        }
         let settled_to = match page.next_seq {
             0 => page.max_seq,
             next => next - 1,
         };
         self.series.part(Part {
             messages: page.messages,
-            settled_to: self.readable(settled_to),
-            max_seq: self.readable(page.max_seq),
-            has_more: page.has_more && self.last.is_none_or(|last| settled_to < last),
+            settled_to,
+            max_seq: page.max_seq,
+            has_more: page.has_more,
         })
-    }
-
-    fn readable(&self, seq: u64) -> u64 {
-        seq.min(self.last.unwrap_or(u64::MAX))
-    }
-
-    fn is_readable(&self, message: &Message) -> bool {
-        self.last.is_none_or(|last| message.conversation_seq <= last)
     }
 }
 

@@ -325,7 +325,7 @@ impl Client {
         }
     }
 
-    /// Leaves a room. Without a connection that has happened already.
+    /// Leaves this room. Without a connection that has happened already.
     ///
     /// # Errors
     /// See [`RequestError`].

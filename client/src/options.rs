@@ -69,10 +69,13 @@ pub struct Timing {
     /// A missing push may still be on its way for so long before it is asked for.
     pub gap_grace: Duration,
     /// A missing message of a super group is asked for after a random part of this more: where one is given up by its writer, all
-    /// members who are online miss it in the same moment.
+    /// members who are online miss it in the same moment. So in groups that may have more than 5,000 members it is as many times as long.
     pub super_group_spread: Duration,
     /// With a heartbeat, a super group is asked for what is new if nothing has been heard of it for so long: its push may be lost.
     pub super_group_poll: Duration,
+    /// A super group of which the server says that nothing more comes is followed for so long yet: of one that was dissolved a message may
+    /// come whose sender repeats what had its number before. The first page after that ends it.
+    pub super_group_closing: Duration,
     /// How long [`Client::close`](crate::Client::close) waits for what was sent to be answered.
     pub close_timeout: Duration,
 }
@@ -94,6 +97,7 @@ impl Default for Timing {
             gap_grace: Duration::from_millis(100),
             super_group_spread: Duration::from_secs(2),
             super_group_poll: Duration::from_mins(6),
+            super_group_closing: Duration::from_mins(6),
             close_timeout: Duration::from_secs(5),
         }
     }
@@ -126,10 +130,15 @@ pub struct ConnectOptions {
     /// The cursor of each super group, as [`Event::GroupCursor`](crate::Event::GroupCursor) and
     /// [`Event::GroupMessage`](crate::Event::GroupMessage) told: group to conversation seq.
     pub super_groups: BTreeMap<u64, u64>,
+    /// Where the logs of super groups ended, as [`Event::GroupEnded`](crate::Event::GroupEnded) told: what the inbox tells of them late is
+    /// then known to be old.
+    pub ended_groups: BTreeMap<u64, u64>,
     /// The HTTP API, to ask once which super groups this user is in, where `start` is [`Start::Newest`] and the inbox is not read from
     /// its beginning: a group of which neither a cursor nor the inbox tells then begins so many messages before its end. Who goes on after a
     /// cursor needs no list: of each group the inbox tells, or has told when that cursor was kept, and the group's own with it. So an app that began with
     /// the newest keeps its cursors from [`Event::GroupsCaughtUp`](crate::Event::GroupsCaughtUp) on, which waits for the list.
+    ///
+    /// It is asked too, once on a connection, where a group has pushed for a minute of which the inbox does not tell: a copy may be lost.
     pub http_url: Option<Url>,
     /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
     pub send_queue: usize,
@@ -160,6 +169,7 @@ impl ConnectOptions {
             session: None,
             session_store: None,
             super_groups: BTreeMap::new(),
+            ended_groups: BTreeMap::new(),
             http_url: None,
             send_queue: 256,
             event_queue: 1024,
@@ -169,14 +179,8 @@ impl ConnectOptions {
         }
     }
 
-    /// How to learn which groups the user is in, where that is wanted and there is a way.
-    ///
-    /// Not where the inbox tells of all: it may be behind the list, and a group that was followed on the word of the list would begin with
-    /// the user's last stay, without what the inbox has yet to tell of an earlier one.
+    /// How to learn which groups the user is in, where there is a way.
     pub(crate) fn lister(&self) -> Option<Lister> {
-        if matches!(self.start, Start::After(_)) {
-            return None;
-        }
         let by_http = || {
             let (api, token) = (Api::new(self.http_url.clone()?), self.token.clone());
             Some(list_by(api, token))

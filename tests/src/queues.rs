@@ -58,6 +58,11 @@ impl World {
         Ok(Queue::new(self.sqs_config(), url))
     }
 
+    /// The queue of this URL.
+    pub fn queue_at(&self, url: &str) -> Queue {
+        Queue::new(self.sqs_config(), url)
+    }
+
     /// Settings of a client of the stack's queues.
     pub fn sqs_config(&self) -> Builder {
         aws_sdk_sqs::Config::builder()

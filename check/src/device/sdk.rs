@@ -31,6 +31,7 @@ struct Disk {
     is_installed: bool,
     cursor: u64,
     groups: BTreeMap<GroupId, u64>,
+    ended_groups: BTreeMap<GroupId, u64>,
     session: Option<Session>,
     /// The message that the last start found unanswered, until it is settled.
     restored: Option<Token>,
@@ -155,6 +156,7 @@ impl Sdk {
         let disk = self.disk();
         options.start = Start::After(disk.cursor);
         options.super_groups = disk.groups.clone();
+        options.ended_groups = disk.ended_groups.clone();
         options.session.clone_from(&disk.session);
         options.session_store = Some(Arc::new(writer.clone()));
         options.http_url = Some(self.place.http_url.clone());
@@ -345,8 +347,9 @@ impl Writer {
                 self.seat.note(What::GroupCursor { group, seq });
                 disk.groups.insert(group, seq);
             }
-            Event::GroupEnded { group_id } => {
+            Event::GroupEnded { group_id, cursor } => {
                 disk.groups.remove(&group_id);
+                disk.ended_groups.insert(group_id, cursor);
             }
             Event::PendingSettled(result) => {
                 if let Some(message) = disk.restored.take() {

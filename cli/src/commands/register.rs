@@ -41,6 +41,7 @@ pub(crate) async fn run(context: &mut Context, args: Register) -> Result<(), Fai
         expires_at_ms: 0,
         cursor: 0,
         super_groups: BTreeMap::new(),
+        ended_groups: BTreeMap::new(),
         session: None,
     });
     let data = json!({ "user_id": logged_in.user_id, "profile": name, "expires_at_ms": logged_in.expires_at_ms });

@@ -20,7 +20,7 @@ pub(crate) async fn run(context: &mut Context, args: Send) -> Result<(), Failure
         (None, None) => return Err(Failure::usage("to whom? --to or --group")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
-    let (client, mut events) = link::connect(&held, &ws_url, Purpose::SendOnly)
+    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::SendOnly)
         .await
         .map_err(not_sent)?;
     let mut sending = client.enqueue(to, what).await?;

@@ -15,7 +15,7 @@ pub(crate) async fn run(context: &mut Context, args: Signal) -> Result<(), Failu
         (None, None) => return Err(Failure::usage("to whom? --to or --room")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
-    let (client, _events) = link::connect(&held, &ws_url, Purpose::SendOnly).await?;
+    let (client, _events) = link::connect(context, &held, &ws_url, Purpose::SendOnly).await?;
     let outcome = signal(&client, to, args.text).await;
     client.close().await;
     outcome?;

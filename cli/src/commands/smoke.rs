@@ -2,7 +2,6 @@
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in};
-use crate::args::{Frames, Smoke};
 use crate::exit::Failure;
 use crate::output::plain;
 use anyhow::anyhow;
@@ -26,12 +25,9 @@ const STEPS: [&str; 5] = [
     "a group's message reaches its member",
 ];
 
-pub(crate) async fn run(context: &mut Context, args: Smoke) -> Result<(), Failure> {
+pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
     let (url, ws_url) = account::urls(&context.args, None)?;
-    let encoding = match args.frames {
-        Frames::Protobuf => Encoding::Protobuf,
-        Frames::Json => Encoding::Json,
-    };
+    let encoding = context.args.frames.into();
     let place = Place { url, ws_url, encoding };
     let mut report = Report {
         context,

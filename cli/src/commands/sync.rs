@@ -10,7 +10,7 @@ use wigwag_client::Event;
 pub(crate) async fn run(context: &mut Context, args: Sync) -> Result<(), Failure> {
     let (held, api, ws_url) = super::signed_in(context).await?;
     let cursor = args.from.unwrap_or(held.cursor());
-    let (client, mut events) = link::connect(&held, &ws_url, Purpose::Both(cursor)).await?;
+    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
     let mut names = Names::new(api);
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0

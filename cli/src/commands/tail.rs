@@ -16,7 +16,7 @@ pub(crate) async fn run(context: &mut Context, args: Tail) -> Result<(), Failure
         () = signals::interrupted() => return Ok(()),
     };
     let cursor = args.from.unwrap_or(held.cursor());
-    let (client, mut events) = link::connect(&held, &ws_url, Purpose::Both(cursor)).await?;
+    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
     let mut names = Names::new(api);
     let outcome = tokio::select! {
         outcome = follow(context, &held, &mut names, &mut events) => outcome,
@@ -50,7 +50,7 @@ pub(super) async fn receive(
             held.advance_group(message.receiver_id, message.conversation_seq)
         }
         Event::GroupCursor { group_id, cursor } => held.advance_group(group_id, cursor),
-        Event::GroupEnded { group_id } => held.forget_group(group_id),
+        Event::GroupEnded { group_id, cursor } => held.end_group(group_id, cursor),
         Event::Signal(signal) => shown::signal(&mut context.printer, names, &signal).await,
         Event::CaughtUp { cursor } => {
             // Not only forwards: a cursor beyond this was of an inbox that is no more.

@@ -5,7 +5,6 @@ use super::listing::Listed;
 use super::{Driver, Exit};
 use crate::event::{DisconnectReason, Event};
 use crate::options::Start;
-use crate::super_groups::Inboxed;
 use std::time::Duration;
 use tokio::time::Instant;
 use wigwag_protocol::http::Group;
@@ -16,9 +15,12 @@ use wigwag_protocol::{Code, OutputFrame, Payload, Request};
 /// looked for there once more after that, before it is followed on the word of the list.
 const INBOX_LAG: Duration = Duration::from_secs(2);
 
-/// How long after the log has told of a group's end the inbox may still tell of it, or of what was before: copies that failed are made
-/// again for six minutes. Forgotten earlier, the group would begin anew with what the inbox tells, and its messages come twice.
-const INBOX_TELLS: Duration = Duration::from_mins(6);
+/// How long a group that pushes may be unknown before the list is asked for it: its coming is usually told of in the same moment, and
+/// after thirty seconds where a worker failed.
+const STRANGER_FOR: Duration = Duration::from_mins(1);
+
+/// Most unknown groups that are remembered.
+const STRANGERS: usize = 64;
 
 impl Driver {
     /// A connection has begun.
@@ -43,10 +45,12 @@ impl Driver {
             return;
         }
         link.inbox_caught_up = true;
-        self.listing.plan(Instant::now());
+        if self.listing.is_awaited() {
+            self.listing.plan(Instant::now());
+        }
         if request_id >= link.listed_from {
             for (group_id, cursor) in std::mem::take(&mut self.candidates) {
-                if self.super_groups.begin(group_id, cursor, Some(Instant::now())) {
+                if let Some(cursor) = self.super_groups.begin(group_id, cursor, Some(Instant::now())) {
                     self.outlet.emit(Event::GroupCursor { group_id, cursor });
                 }
             }
@@ -59,11 +63,12 @@ impl Driver {
         let now = Instant::now();
         match listed {
             Ok(groups) => {
-                self.listing.is_done();
                 let newest = match self.options.start {
-                    Start::Newest(count) => count,
-                    Start::After(_) => 0,
+                    Start::Newest(count) if self.listing.is_awaited() => count,
+                    // A group whose coming was not told of: from that on.
+                    Start::Newest(_) | Start::After(_) => u64::MAX,
                 };
+                self.listing.is_done();
                 let unknown = |group: &Group| {
                     let is_open = group.super_group && !group.dissolved;
                     is_open && !self.super_groups.contains(group.group_id)
@@ -72,8 +77,8 @@ impl Driver {
                     .into_iter()
                     .filter(unknown)
                     .map(|group| {
-                        let first = group.min_seq.saturating_sub(1);
-                        (group.group_id, group.max_seq.saturating_sub(newest).max(first))
+                        let after = group.max_seq.saturating_sub(newest).max(group.log_after);
+                        (group.group_id, after)
                     })
                     .collect();
                 if !self.candidates.is_empty() {
@@ -101,13 +106,12 @@ impl Driver {
     /// Hands on a message of the inbox, unless the log of its super group does.
     pub(super) fn hand_on_inboxed(&mut self, message: Message) {
         let group_id = message.receiver_id;
-        match self.super_groups.inboxed(&message, Instant::now()) {
-            Inboxed::ByLog => {}
-            Inboxed::Plain => self.outlet.emit(Event::Message(message)),
-            Inboxed::Begins { group_id, cursor } => {
-                self.outlet.emit(Event::GroupCursor { group_id, cursor });
-                self.outlet.emit(Event::Message(message));
-            }
+        let inboxed = self.super_groups.inboxed(&message, Instant::now());
+        if let Some(cursor) = inboxed.begins_after {
+            self.outlet.emit(Event::GroupCursor { group_id, cursor });
+        }
+        if inboxed.is_handed_on {
+            self.outlet.emit(Event::Message(message));
         }
         self.end_if_over(group_id);
     }
@@ -124,17 +128,32 @@ impl Driver {
             return;
         }
         let timing = &self.options.timing;
-        let patience = timing.gap_grace + timing.super_group_spread.mul_f64(rand::random());
+        let spread = timing.super_group_spread * self.super_groups.patience(group_id);
+        let patience = timing.gap_grace + spread.mul_f64(rand::random());
         let before = self.super_groups.cursor(group_id);
         match self.super_groups.push(message, now, patience) {
             Some(ready) => self.hand_on_of_group(group_id, before, ready),
-            // The inbox tells what it is. Once, for there may be groups of which it has told before.
-            None if !link.met_stranger => {
-                link.met_stranger = true;
-                self.look_for_anything(link);
-            }
-            None => {}
+            None => self.met_stranger(link, group_id, now),
         }
+    }
+
+    /// A group pushes that is not followed. The inbox tells what it is; where it does not, the list does. Each is asked once on a
+    /// connection, for the group may be one that the user has left.
+    fn met_stranger(&self, link: &mut Link, group_id: u64, now: Instant) {
+        if link.strangers.is_empty() {
+            self.look_for_anything(link);
+        }
+        if link.strangers.len() < STRANGERS {
+            link.strangers.entry(group_id).or_insert(now);
+        }
+    }
+
+    /// Whether a group that pushed has been unknown for so long that its coming may be lost.
+    fn has_strangers(&self, link: &Link, now: Instant) -> bool {
+        let is_old = |(group_id, since): (&u64, &Instant)| {
+            now >= *since + STRANGER_FOR && !self.super_groups.contains(*group_id)
+        };
+        link.strangers.iter().any(is_old)
     }
 
     /// Hands on messages of a super group's log, whose cursor was `before`.
@@ -161,8 +180,10 @@ impl Driver {
     }
 
     fn end_group(&mut self, group_id: u64) {
-        if self.super_groups.drop_group(group_id) && self.options.receive {
-            self.outlet.emit(Event::GroupEnded { group_id });
+        if let Some(cursor) = self.super_groups.drop_group(group_id)
+            && self.options.receive
+        {
+            self.outlet.emit(Event::GroupEnded { group_id, cursor });
         }
     }
 
@@ -252,15 +273,17 @@ impl Driver {
         Ok(())
     }
 
-    /// With a heartbeat: quiet groups may have lost their last push, and groups that have ended are forgotten.
-    pub(super) fn look_for_lost_group_messages(&mut self) {
+    /// With a heartbeat: quiet groups may have lost their last push, groups that are closing may be over, and what pushes unknown may be a
+    /// group whose coming was lost.
+    pub(super) fn look_for_lost_group_messages(&mut self, link: &mut Link) {
         if !self.options.receive {
             return;
         }
         let (now, poll) = (Instant::now(), self.options.timing.super_group_poll);
-        for group_id in self.super_groups.over_for(now, INBOX_TELLS) {
-            self.end_group(group_id);
-        }
         self.super_groups.look_for_lost(now, poll);
+        if !link.listed_for_strangers && self.has_strangers(link, now) {
+            link.listed_for_strangers = true;
+            self.listing.plan(now);
+        }
     }
 }

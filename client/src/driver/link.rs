@@ -6,7 +6,7 @@ use crate::options::Timing;
 use crate::outbox::Attempt;
 use crate::socket::{FIRST_REQUEST_ID, Socket};
 use futures_util::SinkExt as _;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message as Frame;
@@ -26,6 +26,8 @@ pub(super) enum Asked {
     Pull { group_id: u64 },
     /// Entering the room again.
     Room { room_id: u64 },
+    /// Leaving a room that the device is not meant to be in. Whatever the answer, the next push from there asks again.
+    LeaveStrange,
     /// Our own heartbeat.
     Heartbeat,
     /// A question of the app; the room that it enters by it.
@@ -68,12 +70,18 @@ pub(super) struct Link {
     pub(super) pull_open: Option<(u64, u64, Instant)>,
     /// When to enter the room again.
     pub(super) room_at: Option<Instant>,
+    /// When the app last asked to move, or the connection began.
+    pub(super) room_moved_at: Instant,
+    /// Rooms that were left although the device was not meant to be in them, and when.
+    pub(super) strange_rooms: HashMap<u64, Instant>,
     /// Whether the inbox was caught up with.
     pub(super) inbox_caught_up: bool,
     /// Whether the app knows that all super groups were caught up with.
     pub(super) groups_told: bool,
-    /// Whether the inbox was asked what an unknown super group is.
-    pub(super) met_stranger: bool,
+    /// Super groups that have pushed and are not known, and since when.
+    pub(super) strangers: BTreeMap<u64, Instant>,
+    /// Whether the list was asked for them.
+    pub(super) listed_for_strangers: bool,
     /// A page of SYNC from this request on tells of every super group that was listed.
     pub(super) listed_from: u64,
     /// Which parts of what the server had when a doubt arose are handed on.
@@ -107,9 +115,12 @@ impl Link {
             sync_open: None,
             pull_open: None,
             room_at: None,
+            room_moved_at: now,
+            strange_rooms: HashMap::new(),
             inbox_caught_up: false,
             groups_told: false,
-            met_stranger: false,
+            strangers: BTreeMap::new(),
+            listed_for_strangers: false,
             listed_from: 0,
             verified: Verified::default(),
             verify_from: 0,
@@ -147,6 +158,12 @@ impl Link {
     /// What the request with this id was for. A transmission stays open, for its answer may come late and still count.
     pub(super) fn take(&mut self, request_id: u64) -> Option<Asked> {
         self.open.remove(&request_id).map(|open| open.asked)
+    }
+
+    /// Whether it is not known yet which room the device is in.
+    pub(super) fn is_entering(&self) -> bool {
+        let is_entry = |open: &Open| matches!(open.asked, Asked::Room { .. } | Asked::App(_, Some(_)));
+        self.open.values().any(is_entry)
     }
 
     /// Forgets the transmissions of a message that is settled.

@@ -1,4 +1,4 @@
-//! Asking the HTTP API, once, which groups the user is in, beside everything else.
+//! Asking the HTTP API which groups the user is in, beside everything else.
 
 use crate::error::BoxError;
 use crate::options::Lister;
@@ -12,8 +12,10 @@ pub(super) type Listed = Result<Vec<Group>, BoxError>;
 
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// `None`: nothing is to be asked, or all is known.
+    /// `None`: there is nobody to ask.
     lister: Option<ListerBox>,
+    /// Whether nobody knows without the list which groups there are.
+    awaited: bool,
     due: Option<Instant>,
     under_way: Option<JoinHandle<Listed>>,
     /// Failures in a row.
@@ -29,9 +31,10 @@ impl std::fmt::Debug for ListerBox {
 }
 
 impl Listing {
-    /// `None`: there is nobody to ask.
-    pub(super) fn new(lister: Option<Lister>) -> Self {
+    /// `lister`: `None` where there is nobody to ask. `awaited`: whether nobody knows without the list which groups there are.
+    pub(super) fn new(lister: Option<Lister>, awaited: bool) -> Self {
         Self {
+            awaited: awaited && lister.is_some(),
             lister: lister.map(ListerBox),
             due: None,
             under_way: None,
@@ -39,9 +42,9 @@ impl Listing {
         }
     }
 
-    /// Whether there is no answer yet.
+    /// Whether nobody knows yet which groups there are.
     pub(super) fn is_awaited(&self) -> bool {
-        self.lister.is_some()
+        self.awaited
     }
 
     /// When to ask.
@@ -49,7 +52,7 @@ impl Listing {
         self.due
     }
 
-    /// Plans to ask, where that is wanted and not planned.
+    /// Plans to ask, where there is somebody to ask and that is not planned.
     pub(super) fn plan(&mut self, now: Instant) {
         if self.lister.is_some() && self.under_way.is_none() {
             self.due.get_or_insert(now);
@@ -80,9 +83,9 @@ impl Listing {
         answer
     }
 
-    /// All is known.
+    /// All is known, for now.
     pub(super) fn is_done(&mut self) {
-        self.lister = None;
+        (self.awaited, self.failures) = (false, 0);
     }
 
     /// Asking has failed; it is tried again after `pause`.

@@ -25,7 +25,7 @@ use crate::inbox::Inbox;
 use crate::options::{ConnectOptions, Start};
 use crate::outbox::{Outbox, Receipt, Session};
 use crate::socket::{OpenError, Socket, establish};
-use crate::super_groups::SuperGroups;
+use crate::super_groups::{Rules, SuperGroups};
 use listing::Listing;
 use outlet::Outlet;
 use std::io;
@@ -147,7 +147,14 @@ impl Driver {
         } else {
             0
         };
-        let super_groups = SuperGroups::new(options.user_id, &options.super_groups, AHEAD_LIMIT);
+        let is_newest = matches!(options.start, Start::Newest(_));
+        let rules = Rules {
+            ahead_limit: AHEAD_LIMIT,
+            closing: options.timing.super_group_closing,
+            inbox_tells_all: !is_newest,
+        };
+        let (followed, ended) = (&options.super_groups, &options.ended_groups);
+        let super_groups = SuperGroups::new(options.user_id, rules, followed, ended);
         let lister = options.receive.then(|| options.lister()).flatten();
         let shared = Arc::new(Shared {
             cursor: AtomicU64::new(cursor),
@@ -162,7 +169,7 @@ impl Driver {
             shared: Arc::clone(&shared),
             receiving,
             super_groups,
-            listing: Listing::new(lister),
+            listing: Listing::new(lister, is_newest),
             candidates: Vec::new(),
             room: None,
             outbox,

@@ -66,12 +66,12 @@ impl Driver {
 
     async fn output(&mut self, link: &mut Link, output: OutputFrame) -> Result<(), Exit> {
         if output.request_id == 0 {
-            return self.unasked(link, output);
+            return self.unasked(link, output).await;
         }
         let request_id = output.request_id;
         match link.take(request_id) {
-            // Already answered, or given up.
-            None => Ok(()),
+            // Already answered, or given up; or of no consequence.
+            None | Some(Asked::LeaveStrange) => Ok(()),
             Some(Asked::Message(attempt)) => {
                 let step = self.outbox.answer(attempt, &output, wall_clock_ms());
                 link.failures = 0;
@@ -82,7 +82,9 @@ impl Driver {
             Some(Asked::Room { room_id }) => self.entered_again(link, room_id, output),
             Some(Asked::Heartbeat) => self.pulse(link, &output),
             Some(Asked::App(answer, entering)) => {
-                self.entered(entering.filter(|_| output.is_ok()));
+                if let Some(room_id) = entering.filter(|_| output.is_ok()) {
+                    self.entered(link, room_id);
+                }
                 Self::answer_app(answer, output);
                 Ok(())
             }
@@ -90,15 +92,23 @@ impl Driver {
     }
 
     /// A push, a kick, or something that is newer than this build.
-    fn unasked(&mut self, link: &mut Link, output: OutputFrame) -> Result<(), Exit> {
+    async fn unasked(&mut self, link: &mut Link, output: OutputFrame) -> Result<(), Exit> {
         match output.payload {
             Payload::Push(push) if output.code == Code::OK.number() => {
-                if let Some(message) = push.msg {
-                    self.received(link, message);
+                match push.msg {
+                    Some(message) if message.session_type() == SessionType::Room => {
+                        self.room_pushes(link, message.receiver_id, Event::RoomMessage(message))
+                            .await?;
+                    }
+                    Some(message) => self.received(link, message),
+                    None => {}
                 }
                 Ok(())
             }
             Payload::Signal(signal) if output.code == Code::OK.number() => {
+                if signal.session_type() == SessionType::Room {
+                    return self.room_pushes(link, signal.receiver_id, Event::Signal(signal)).await;
+                }
                 self.relayed(Event::Signal(signal));
                 Ok(())
             }
@@ -128,10 +138,8 @@ impl Driver {
 
     /// A message that came without SYNC: a push, or what was just accepted from us.
     pub(super) fn received(&mut self, link: &mut Link, message: Message) {
-        match message.session_type() {
-            SessionType::Room => return self.relayed(Event::RoomMessage(message)),
-            SessionType::Group if message.seq == 0 => return self.group_received(link, message),
-            SessionType::Group | SessionType::Single | SessionType::Unspecified => {}
+        if message.session_type() == SessionType::Group && message.seq == 0 {
+            return self.group_received(link, message);
         }
         let Receiving::From(inbox) = &mut self.receiving else {
             return;
@@ -238,7 +246,7 @@ impl Driver {
             Receiving::From(inbox) => {
                 inbox.note(pulse.max_seq);
                 self.look_for_gap(link, self.options.timing.gap_grace);
-                self.look_for_lost_group_messages();
+                self.look_for_lost_group_messages(link);
             }
         }
         Ok(())

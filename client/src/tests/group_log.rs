@@ -20,6 +20,7 @@ fn page(seqs: &[u64], next_seq: u64, max_seq: u64, has_more: bool) -> PullOutput
         has_more,
         next_seq,
         max_seq,
+        ..PullOutputMsg::default()
     }
 }
 
@@ -32,7 +33,7 @@ fn a_page_to_the_end_settles_everything_there_is() {
     let mut log = GroupLog::new(5, 10);
     push(&mut log, 9);
     // 7 and 10 are seals.
-    let (ready, next) = log.page(page(&[6, 8], 0, 10, false));
+    let (ready, next) = log.page(page(&[6, 8], 0, 10, false), false);
     assert_eq!((seqs(&ready), next), (vec![6, 8, 9], Next::CaughtUp));
     assert_eq!(log.cursor(), 10);
 }
@@ -40,50 +41,35 @@ fn a_page_to_the_end_settles_everything_there_is() {
 #[test]
 fn a_page_that_stops_before_what_is_being_written_does_not_pass_it() {
     let mut log = GroupLog::new(0, 10);
-    let (ready, next) = log.page(page(&[1, 3], 2, 3, false));
+    let (ready, next) = log.page(page(&[1, 3], 2, 3, false), false);
     assert_eq!((seqs(&ready), next), (vec![1], Next::Later(PAUSES.first)));
-    let (ready, next) = log.page(page(&[2, 3], 0, 3, false));
+    let (ready, next) = log.page(page(&[2, 3], 0, 3, false), false);
     assert_eq!((seqs(&ready), next), (vec![2, 3], Next::CaughtUp));
 }
 
 #[test]
 fn a_page_that_is_full_is_followed_by_the_next_at_once() {
     let mut log = GroupLog::new(0, 10);
-    let (ready, next) = log.page(page(&[1, 2], 3, 9, true));
+    let (ready, next) = log.page(page(&[1, 2], 3, 9, true), false);
     assert_eq!((seqs(&ready), next), (vec![1, 2], Next::Again));
 }
 
 #[test]
 fn a_log_that_is_not_there_is_caught_up_with() {
     let mut log = GroupLog::new(4, 10);
-    assert_eq!(log.page(PullOutputMsg::default()).1, Next::CaughtUp);
+    assert_eq!(log.page(PullOutputMsg::default(), false).1, Next::CaughtUp);
     assert_eq!(log.cursor(), 4);
 }
 
 #[test]
-fn a_member_who_was_removed_gets_what_was_theirs_and_nothing_more() {
+fn what_lies_beyond_the_end_is_waited_for_no_longer() {
     let mut log = GroupLog::new(1, 10);
-    push(&mut log, 5);
-    push(&mut log, 3);
-    log.end_at(4);
-    assert!(log.is_behind() && !log.is_over());
-    assert_eq!(push(&mut log, 6), [0; 0]);
-    let (ready, _) = log.page(page(&[2, 3, 4, 5], 0, 6, false));
-    assert_eq!((seqs(&ready), log.cursor()), (vec![2, 3, 4], 4));
-    assert!(log.is_over() && !log.is_behind());
-}
-
-#[test]
-fn a_member_who_came_back_goes_on() {
-    let mut log = GroupLog::new(1, 10);
-    log.end_at(4);
-    log.go_on(3);
-    assert_eq!(push(&mut log, 6), [0; 0], "that they had come before is old news");
-    log.go_on(5);
-    push(&mut log, 6);
-    // What was sent while they were away is not shown to them.
-    let (ready, next) = log.page(page(&[2, 3, 4, 5], 0, 6, false));
-    assert_eq!((seqs(&ready), next), (vec![2, 3, 4, 5, 6], Next::CaughtUp));
+    assert_eq!(push(&mut log, 5), [0; 0]);
+    let (ready, next) = log.page(page(&[2], 0, 3, false), true);
+    assert_eq!((seqs(&ready), next), (vec![2], Next::CaughtUp));
+    assert_eq!((log.cursor(), log.is_behind()), (3, false));
+    // It may go on all the same.
+    assert_eq!(push(&mut log, 4), [4]);
 }
 
 /// What happens to the device next.
@@ -115,10 +101,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// The server's side, as it reads ascending: `true` is a message, `false` a seal; `hole` (from 1) is not written yet. Up to
-/// `last` it is for this user.
-fn server_page(log: &[bool], hole: u64, begin: u64, limit: usize, last: u64) -> PullOutputMsg {
-    let max_seq = last;
+/// The server's side, as it reads ascending: `true` is a message, `false` a seal; `hole` (from 1) is not written yet.
+fn server_page(log: &[bool], hole: u64, begin: u64, limit: usize) -> PullOutputMsg {
+    let max_seq = log.len() as u64;
     let row = |seq: &u64| *seq != hole;
     let rows: Vec<u64> = (begin..=max_seq).filter(row).collect();
     let cut = rows.len() > limit;
@@ -144,20 +129,10 @@ proptest! {
         happenings in prop::collection::vec(happening(), 0..120),
         limit in 1..20_usize,
         start in any::<prop::sample::Index>(),
-        last in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let start = start.index(log.len()) as u64;
         let max_seq = log.len() as u64;
-        // Where the user's time in the group ends, at or after where it began.
-        let last = last.map_or(max_seq, |index| start.max(index.index(log.len()) as u64 + 1));
-        let ends = last < max_seq;
-        let begin = |cursor| {
-            let mut rule = GroupLog::new(cursor, limit);
-            if ends {
-                rule.end_at(last);
-            }
-            rule
-        };
+        let begin = |cursor| GroupLog::new(cursor, limit);
         let mut rule = begin(start);
         let mut out: Vec<u64> = Vec::new();
         let mut late = None;
@@ -165,7 +140,7 @@ proptest! {
             let arrived = late.take();
             let read = |rule: &GroupLog, limit, unwritten: prop::sample::Index| {
                 let hole = unwritten.index(log.len() + 1) as u64;
-                server_page(&log, hole, rule.cursor() + 1, limit, last)
+                server_page(&log, hole, rule.cursor() + 1, limit)
             };
             match happening {
                 Happening::Push(index) => {
@@ -176,7 +151,7 @@ proptest! {
                 }
                 Happening::Page { limit, unwritten } => {
                     let page = read(&rule, limit, unwritten);
-                    out.extend(seqs(&rule.page(page).0));
+                    out.extend(seqs(&rule.page(page, false).0));
                 }
                 Happening::LatePage { limit, unwritten } => late = Some(read(&rule, limit, unwritten)),
                 Happening::Restart { by_cursor } => {
@@ -187,20 +162,19 @@ proptest! {
                 }
             }
             if let Some(page) = arrived {
-                out.extend(seqs(&rule.page(page).0));
+                out.extend(seqs(&rule.page(page, false).0));
             }
         }
         rule.note(max_seq);
         let mut rounds = 0;
         while rule.is_behind() {
-            let page = server_page(&log, 0, rule.cursor() + 1, 7, last);
-            out.extend(seqs(&rule.page(page).0));
+            let page = server_page(&log, 0, rule.cursor() + 1, 7);
+            out.extend(seqs(&rule.page(page, false).0));
             rounds += 1;
             prop_assert!(rounds <= log.len(), "no progress");
         }
         let wanted: Vec<u64> =
-            (start + 1..=last).filter(|seq| log[usize::try_from(*seq).unwrap() - 1]).collect();
+            (start + 1..=max_seq).filter(|seq| log[usize::try_from(*seq).unwrap() - 1]).collect();
         prop_assert_eq!(out, wanted);
-        prop_assert_eq!(rule.is_over(), ends);
     }
 }

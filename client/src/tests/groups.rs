@@ -88,6 +88,7 @@ async fn what_was_missed_in_a_super_group_is_pulled_from_its_cursor() {
         has_more: true,
         next_seq: 6,
         max_seq: 7,
+        ..PullOutputMsg::default()
     };
     link.say(OutputFrame::new(CmdType::Pull, id, Payload::Pull(page))).await;
     let (id, group, begin) = link.pull().await;
@@ -132,6 +133,7 @@ async fn what_is_being_written_in_a_super_group_is_asked_for_again() {
         has_more: false,
         next_seq: 4,
         max_seq: 5,
+        ..PullOutputMsg::default()
     };
     link.say(OutputFrame::new(CmdType::Pull, id, Payload::Pull(page))).await;
     let ((id, _, begin), waited) = time(link.pull()).await;
@@ -183,12 +185,15 @@ async fn the_inbox_tells_where_a_super_group_begins_and_ends() {
     assert!(matches!(next_of_substance(&mut events).await, Event::Message(m) if m.seq == 2));
     let (id, _, begin) = link.pull().await;
     assert_eq!(begin, 12);
-    link.group_page(id, &[12], 13).await;
+    link.last_group_page(id, &[12], 13).await;
     assert_eq!(group_message(&mut events).await, 12);
     assert_eq!(cursor(&mut events).await, 13);
     assert!(matches!(
         next_of_substance(&mut events).await,
-        Event::GroupEnded { group_id: GROUP }
+        Event::GroupEnded {
+            group_id: GROUP,
+            cursor: 13
+        }
     ));
     link.heartbeat(2).await;
     link.heartbeat(2).await;
@@ -262,7 +267,7 @@ async fn a_group_that_the_server_does_not_show_is_given_up() {
     .await;
     assert!(matches!(
         next_of_substance(&mut events).await,
-        Event::GroupEnded { group_id: GROUP }
+        Event::GroupEnded { group_id: GROUP, .. }
     ));
     assert!(matches!(next(&mut events).await, Event::GroupsCaughtUp));
 }
@@ -294,6 +299,7 @@ fn listed(group_id: u64, max_seq: u64, super_group: bool) -> Group {
         created_at_ms: 0,
         max_seq,
         min_seq: 20,
+        log_after: 19,
         role: Some(Role::Member),
         muted_until_ms: 0,
     }
@@ -410,4 +416,89 @@ async fn a_message_in_doubt_is_looked_for_in_the_log_of_its_super_group() {
     assert_eq!(sending.await.unwrap().conversation_seq, 4);
     assert_eq!(group_message(&mut events).await, 4);
     link.heartbeat(0).await;
+}
+
+/// Whatever the process before was told, and however far refused sends have raised the counter.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_dissolved_is_pulled_no_more_after_a_while() {
+    let (mut peer, mut options) = peer();
+    options.super_groups = BTreeMap::from([(GROUP, 7)]);
+    let (_client, mut events) = Client::start(options);
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    let (id, ..) = link.pull().await;
+    link.last_group_page(id, &[], 9).await;
+    link.heartbeat(0).await;
+    link.heartbeat(0).await;
+    let (id, _, begin) = link.pull().await;
+    assert_eq!(begin, 10);
+    // Its sender had the number of this before the end.
+    link.last_group_page(id, &[10], 10).await;
+    for cursor in [9, 10] {
+        match next_of_substance(&mut events).await {
+            Event::GroupCursor { cursor: told, .. } => assert_eq!(told, cursor),
+            Event::GroupMessage(message) => assert_eq!(message.conversation_seq, cursor),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::GroupEnded {
+            group_id: GROUP,
+            cursor: 10
+        }
+    ));
+    for _ in 0..10 {
+        link.heartbeat(0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_ended_is_not_begun_anew_by_what_the_inbox_tells_late() {
+    let (mut peer, mut options) = peer();
+    options.ended_groups = BTreeMap::from([(GROUP, 13)]);
+    let (_client, mut events) = Client::start(options);
+    let mut link = peer.accept().await;
+    let (id, _) = link.sync().await;
+    inbox_page(&mut link, id, vec![change(1, 10, GroupChangeType::MembersAdded)]).await;
+    assert!(matches!(next_of_substance(&mut events).await, Event::Message(m) if m.seq == 1));
+    link.heartbeat(1).await;
+    let added = change(2, 20, GroupChangeType::MembersAdded);
+    link.say(OutputFrame::push(added)).await;
+    assert_eq!(cursor(&mut events).await, 20);
+    assert_eq!(link.pull().await.2, 21);
+}
+
+/// Copies are given up after fourteen days.
+#[tokio::test(start_paused = true)]
+async fn a_group_that_pushes_and_of_which_the_inbox_does_not_tell_is_looked_for_in_the_list_once() {
+    let (mut peer, mut options) = peer();
+    let asked = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    options.lister = Some(Arc::new(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async { Ok(vec![listed(GROUP, 40, true)]) })
+    }));
+    let (_client, mut events) = Client::start(options);
+    let mut link = peer.accept().await;
+    link.sync_is_empty(0).await;
+    link.push_of_group(40).await;
+    link.sync_is_empty(0).await;
+    link.say(OutputFrame::push(Message {
+        receiver_id: GROUP + 1,
+        ..of_group(3)
+    }))
+    .await;
+    link.heartbeat(0).await;
+    link.sync_is_empty(0).await;
+    assert_eq!(cursor(&mut events).await, 19, "from the first that is theirs to read");
+    let (id, group, begin) = link.pull().await;
+    assert_eq!((group, begin), (GROUP, 20));
+    link.group_page(id, &[39, 40], 40).await;
+    assert_eq!(group_message(&mut events).await, 39);
+    assert_eq!(group_message(&mut events).await, 40);
+    // The other one is not in the list.
+    link.heartbeat(0).await;
+    link.heartbeat(0).await;
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

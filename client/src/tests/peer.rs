@@ -229,11 +229,20 @@ impl Link {
 
     /// Answers PULL of a group, to the end of what there is.
     pub(super) async fn group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64) {
+        self.group_page_of(id, seqs, max_seq, false).await;
+    }
+
+    /// The same, and there will not be more.
+    pub(super) async fn last_group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64) {
+        self.group_page_of(id, seqs, max_seq, true).await;
+    }
+
+    async fn group_page_of(&mut self, id: u64, seqs: &[u64], max_seq: u64, ended: bool) {
         let page = PullOutputMsg {
             messages: seqs.iter().map(|seq| of_group(*seq)).collect(),
-            has_more: false,
-            next_seq: 0,
             max_seq,
+            ended,
+            ..PullOutputMsg::default()
         };
         self.say(OutputFrame::new(CmdType::Pull, id, Payload::Pull(page))).await;
     }

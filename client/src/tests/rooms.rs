@@ -2,11 +2,14 @@
 
 use super::peer::*;
 use crate::{Code, DisconnectReason, Event, RequestError, SignalTo};
+use std::time::Duration;
+use tokio::time::sleep;
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{CmdType, Message, RoomMsg, SessionType, SignalMsg, SignalType};
 use wigwag_protocol::{InputFrame, OutputFrame, Payload, Request};
 
 const ROOM: u64 = 50;
+const STRANGE: u64 = 51;
 
 /// Runs a question of the app beside the peer's answer to it.
 macro_rules! asking {
@@ -38,21 +41,23 @@ async fn a_room_is_entered_again_after_a_reconnect_until_it_is_left() {
         Event::RoomEntered { room_id: ROOM }
     ));
 
-    let leaving = asking!(client.leave_room(ROOM));
-    let InputFrame {
-        request_id,
-        request: Request::LeaveRoom(_),
-    } = link.request().await
-    else {
-        panic!("does not leave");
-    };
-    let payload = Payload::LeaveRoom(RoomMsg::default());
-    link.say(OutputFrame::new(CmdType::LeaveRoom, request_id, payload))
-        .await;
-    leaving.await.unwrap().unwrap();
-    drop(link);
-    let mut link = peer.accept().await;
-    link.sync_is_empty(0).await;
+    // Another one first: that changes nothing.
+    for left in [STRANGE, ROOM] {
+        let leaving = asking!(client.leave_room(left));
+        let (id, room) = leaves(&mut link).await;
+        assert_eq!(room, left);
+        let payload = Payload::LeaveRoom(RoomMsg::default());
+        link.say(OutputFrame::new(CmdType::LeaveRoom, id, payload)).await;
+        leaving.await.unwrap().unwrap();
+        drop(link);
+        link = peer.accept().await;
+        link.sync_is_empty(0).await;
+        if left == STRANGE {
+            let (id, room) = link.enter().await;
+            assert_eq!(room, ROOM);
+            link.let_in(id, ROOM, 0).await;
+        }
+    }
     link.heartbeat(0).await;
 }
 
@@ -132,15 +137,15 @@ async fn what_is_said_in_a_room_goes_out_once_and_leaves_the_numbering_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_from_a_room_and_signals_are_events() {
-    let (_peer, mut link, _client, mut events) = connected().await;
-    let message = Message {
-        session_type: SessionType::Room.into(),
-        receiver_id: ROOM,
-        sender_id: BOB,
-        content: b"hi".to_vec(),
-        ..Message::default()
-    };
-    link.say(OutputFrame::push(message)).await;
+    let (_peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, _) = link.enter().await;
+    // Others may be ahead of the answer.
+    link.say(OutputFrame::push(said_in(ROOM))).await;
+    assert!(matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM));
+    link.let_in(id, ROOM, 0).await;
+    entering.await.unwrap().unwrap();
+    link.say(OutputFrame::push(said_in(ROOM))).await;
     let signal = SignalMsg {
         session_type: SessionType::Single.into(),
         receiver_id: ME,
@@ -176,6 +181,67 @@ async fn signals_say_what_they_are_and_refusals_reach_the_caller() {
     link.refuse(id, Code::NOT_IN_ROOM).await;
     let refused = realtime.await.unwrap();
     assert!(matches!(refused, Err(RequestError::Refused { code, .. }) if code == Code::NOT_IN_ROOM.number()));
+}
+
+/// A function died after it had let the connection into the room, and before it had said so.
+#[tokio::test(start_paused = true)]
+async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
+    let (_peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, _) = link.enter().await;
+    link.let_in(id, ROOM, 0).await;
+    entering.await.unwrap().unwrap();
+    // What is on its way from a room that was just left.
+    link.say(OutputFrame::push(said_in(STRANGE))).await;
+    sleep(Duration::from_secs(11)).await;
+    let typing = SignalMsg {
+        session_type: SessionType::Room.into(),
+        receiver_id: STRANGE,
+        ..SignalMsg::default()
+    };
+    link.say(OutputFrame::new(CmdType::Signal, 0, Payload::Signal(typing)))
+        .await;
+    let (_, room) = leaves(&mut link).await;
+    assert_eq!(room, STRANGE);
+    link.say(OutputFrame::push(said_in(STRANGE))).await;
+    sleep(Duration::from_secs(11)).await;
+    link.say(OutputFrame::push(said_in(STRANGE))).await;
+    assert_eq!(leaves(&mut link).await.1, STRANGE, "that may have been lost");
+    link.say(OutputFrame::push(said_in(ROOM))).await;
+    assert!(
+        matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM),
+        "the other ones are not for the app"
+    );
+    // Entered after all: the two frames may have overtaken each other.
+    let entering = asking!(client.enter_room(STRANGE));
+    let (id, _) = link.enter().await;
+    link.let_in(id, STRANGE, ROOM).await;
+    entering.await.unwrap().unwrap();
+    let (id, room) = link.enter().await;
+    assert_eq!(room, STRANGE);
+    link.let_in(id, STRANGE, 0).await;
+    link.heartbeat(0).await;
+    link.heartbeat(0).await;
+}
+
+fn said_in(room: u64) -> Message {
+    Message {
+        session_type: SessionType::Room.into(),
+        receiver_id: room,
+        sender_id: BOB,
+        content: b"hi".to_vec(),
+        ..Message::default()
+    }
+}
+
+async fn leaves(link: &mut Link) -> (u64, u64) {
+    match link.request().await {
+        InputFrame {
+            request_id,
+            request: Request::LeaveRoom(room),
+        } => (request_id, room.room_id),
+        other => panic!("does not leave a room: {other:?}"),
+    }
 }
 
 async fn signal(link: &mut Link) -> (u64, SignalMsg) {

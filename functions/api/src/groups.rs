@@ -223,6 +223,7 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
         } else {
             first_seq
         },
+        log_after: settings.super_after.map_or(0, |after| after.max(first_seq - 1)),
         role: is_active.then_some(membership.role),
         muted_until_ms: until(membership.muted_until_ms, now_ms),
     }

@@ -56,5 +56,6 @@ fn body(page: messages::History) -> History {
         has_more: page.has_more,
         next_seq: page.next_seq,
         max_seq: page.max_seq,
+        ended: page.ended,
     }
 }

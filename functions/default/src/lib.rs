@@ -143,7 +143,7 @@ impl Call<'_> {
             (Request::Pull(pull), Some(caller)) => pull::pull(self, &caller, pull).await,
             (Request::Signal(signal), Some(caller)) => signal::signal(self, &caller, signal).await,
             (Request::EnterRoom(room), Some(caller)) => room::enter(self, &caller, &room).await,
-            (Request::LeaveRoom(_), Some(caller)) => room::leave(self, &caller).await,
+            (Request::LeaveRoom(room), Some(caller)) => room::leave(self, &caller, &room).await,
         }
     }
 

@@ -53,6 +53,8 @@ pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -
             has_more: page.has_more,
             next_seq: page.next_seq,
             max_seq: page.max_seq,
+            ended: page.ended,
+            members: page.members,
         }),
     ))
 }

@@ -40,13 +40,17 @@ pub(crate) async fn enter(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> R
     })
 }
 
-/// Leaves whichever room it is. Answered with that; 0 where there was none.
-pub(crate) async fn leave(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
+/// Leaves a room, or whichever it is where none is named. Answered with the one that the connection was in by it; 0 where there was none.
+pub(crate) async fn leave(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Error> {
+    if let Err(wrong) = fields::number("room_id", room.room_id) {
+        return Ok(Reply::refused(CmdType::LeaveRoom, wrong));
+    }
+    let named = (room.room_id > 0).then_some(room.room_id);
     let context = &call.event.request_context;
     let id = connection::id(context)?;
     let store = &call.state.store;
     let moved = store
-        .leave_room(caller.user, &caller.device, context.connected_at, id)
+        .leave_room(caller.user, &caller.device, context.connected_at, id, named)
         .await?;
     let left_id = match moved {
         Moved::From(left) => left.unwrap_or(0),

@@ -135,8 +135,11 @@ pub struct History {
     pub has_more: bool,
     /// Where to go on: the next `begin_seq`, or `end_seq` when descending; 0 at the end.
     pub next_seq: u64,
-    /// The conversation's highest reserved seq.
+    /// The conversation's highest reserved seq; of a group, the highest that the caller may read.
     pub max_seq: u64,
+    /// Of a group, oldest first: whether this page reaches the end, and nothing more is the caller's unless they come back.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// What a member may do.
@@ -278,6 +281,9 @@ pub struct Group {
     pub max_seq: u64,
     /// The lowest conversation seq that the caller may read.
     pub min_seq: u64,
+    /// In a super group: what the caller reads from its log lies beyond this conversation seq. 0 in any other.
+    #[serde(default)]
+    pub log_after: u64,
     /// The caller's role; absent for one who is not in it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,

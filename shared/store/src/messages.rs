@@ -66,10 +66,14 @@ pub struct History {
     pub messages: Vec<pb::Message>,
     /// Where to go on: the next `begin_seq`, or `end_seq` when descending; 0 at the end.
     pub next_seq: u64,
-    /// The conversation's highest reserved seq.
+    /// The conversation's highest reserved seq; of a group, the highest that the user may read.
     pub max_seq: u64,
     /// Whether reading on brings more right now.
     pub has_more: bool,
+    /// Of a group: whether this reaches the end, oldest first, and nothing more is the user's unless they come back.
+    pub ended: bool,
+    /// Of a group: how many members it has at most.
+    pub members: u64,
 }
 
 impl Store {
@@ -126,6 +130,7 @@ impl Store {
             messages: page.messages,
             max_seq: page.max_seq,
             has_more: page.has_more,
+            ..History::default()
         })
     }
 

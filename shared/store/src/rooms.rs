@@ -3,8 +3,10 @@
 //! A connection is in one room at most, and its place in the head says which: entering another leaves the first, and so does the
 //! connection's end. Each room has a row per connection, which expires where no `$disconnect` came.
 //!
-//! Rows are written before the head: whoever dies between the two repeats the frame, or leaves a row that lasts no longer than
-//! its connection could, and that a push to the connection that is gone removes.
+//! Rows are written before the head. Where the head then cannot be written, the rows are made what it says. Whoever dies between
+//! the two repeats the frame, or is in a room that the head does not name: what is pushed to it from there tells it to leave that
+//! ([`Store::leave_room`] takes the room for it). Otherwise the row lasts no longer than its connection could, and a push to the
+//! connection that is gone removes it.
 
 use crate::Store;
 use crate::directory::key as directory_key;
@@ -35,6 +37,33 @@ pub enum Moved {
     NoConnection,
 }
 
+/// What a connection is to do.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    /// Enter a room, out of the one that it is in.
+    Into(RoomId),
+    /// Leave a room, or whichever it is in.
+    OutOf(Option<RoomId>),
+}
+
+impl Goal {
+    /// The room to be in.
+    fn wanted(self) -> Option<RoomId> {
+        match self {
+            Self::Into(room) => Some(room),
+            Self::OutOf(_) => None,
+        }
+    }
+
+    /// The room that is named.
+    fn room(self) -> Option<RoomId> {
+        match self {
+            Self::Into(room) => Some(room),
+            Self::OutOf(room) => room,
+        }
+    }
+}
+
 /// How often a move is tried while other moves of the same connection come between.
 const ROUNDS: u32 = 5;
 
@@ -55,26 +84,50 @@ impl Store {
         if now_ms / 1000 > expiry_s(connected_at_ms) {
             return Ok(Moved::NoConnection);
         }
-        let moved = self
-            .move_to(user, device, (connected_at_ms, connection_id), Some(room))
-            .await?;
-        if moved == Moved::NoConnection {
-            self.forget_occupant(room, connection_id).await?;
+        let connection = (connected_at_ms, connection_id);
+        let moved = self.move_to(user, device, connection, Goal::Into(room)).await;
+        if moved.is_err()
+            && let Err(error) = self.as_the_head_says(user, device, connection, room).await
+        {
+            tracing::info!(%error, "a connection may be in two rooms, or in none");
         }
-        Ok(moved)
+        moved
     }
 
-    /// Takes a connection out of whichever room it is in. One read unit; where it is in a room two write units, and three round
-    /// trips. May be repeated.
-    #[tracing::instrument(name = "store.room.leave", skip_all, fields(connection.id = connection_id))]
+    /// Makes the rows of a connection that did not get into `room` what the head says of it.
+    async fn as_the_head_says(
+        &self,
+        user: UserId,
+        device: &DeviceKey,
+        (connected_at_ms, connection_id): (i64, &str),
+        room: RoomId,
+    ) -> Result<(), StoreError> {
+        let head = self.head(&TimelineId::inbox(user), true).await?;
+        let stands = standing(head, device, connected_at_ms, connection_id);
+        let named = stands.as_ref().and_then(|(_, named)| *named);
+        if named != Some(room) {
+            self.forget_occupant(room, connection_id).await?;
+        }
+        match stands {
+            Some((connection, Some(named))) => self.put_occupant(user, device, &connection, named).await,
+            Some((_, None)) | None => Ok(()),
+        }
+    }
+
+    /// Takes a connection out of a room, or of whichever it is in where none is named. One read unit; where it is in a room two write
+    /// units, and three round trips. Of a room that the head does not name, the row is removed: a write unit less, and two round trips.
+    /// May be repeated.
+    #[tracing::instrument(name = "store.room.leave", skip_all, fields(room.id = room, connection.id = connection_id))]
     pub async fn leave_room(
         &self,
         user: UserId,
         device: &DeviceKey,
         connected_at_ms: i64,
         connection_id: &str,
+        room: Option<RoomId>,
     ) -> Result<Moved, StoreError> {
-        self.move_to(user, device, (connected_at_ms, connection_id), None).await
+        self.move_to(user, device, (connected_at_ms, connection_id), Goal::OutOf(room))
+            .await
     }
 
     async fn move_to(
@@ -82,15 +135,25 @@ impl Store {
         user: UserId,
         device: &DeviceKey,
         (connected_at_ms, connection_id): (i64, &str),
-        to: Option<RoomId>,
+        goal: Goal,
     ) -> Result<Moved, StoreError> {
         let inbox = TimelineId::inbox(user);
+        let to = goal.wanted();
         let mut left = None;
         for _ in 0..ROUNDS {
             let head = self.head(&inbox, true).await?;
             let Some((connection, from)) = standing(head, device, connected_at_ms, connection_id) else {
+                if let Some(room) = goal.room() {
+                    self.forget_occupant(room, connection_id).await?;
+                }
                 return Ok(Moved::NoConnection);
             };
+            if let Goal::OutOf(Some(room)) = goal
+                && from != Some(room)
+            {
+                self.forget_occupant(room, connection_id).await?;
+                return Ok(Moved::From(left));
+            }
             if to.is_none() && from.is_none() {
                 return Ok(Moved::From(left));
             }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use wigwag_store::TimelineId;
 use wigwag_tests::World;
 
 /// Builds the command once, and finds it beside this test's own directory.
@@ -165,7 +166,15 @@ async fn two_terminals_talk_one_leaves_comes_back_and_has_missed_nothing() -> Re
     let mut bob = cli.chat("bob", "alice")?;
     bob.say("hello alice").await?;
     bob.next("sent").await?;
-    assert_eq!(alice.next("message").await?["content"], "hello alice");
+    let hello = alice.next("message").await?;
+    assert_eq!(hello["content"], "hello alice");
+    let inbox = TimelineId::inbox(hello["sender_id"].as_u64().context("no id")?);
+    let is_protobuf = async || -> Result<Vec<bool>> {
+        let head = world.store().head(&inbox, true).await?.context("no inbox")?;
+        let connections = head.devices.into_values().filter_map(|device| device.connection);
+        Ok(connections.map(|connection| connection.protobuf).collect())
+    };
+    assert_eq!(is_protobuf().await?, [true]);
     alice.say("hello bob").await?;
     assert_eq!(bob.next("message").await?["content"], "hello bob");
     assert_eq!(bob.interrupt().await?, 0);
@@ -173,10 +182,11 @@ async fn two_terminals_talk_one_leaves_comes_back_and_has_missed_nothing() -> Re
         alice.say(&n.to_string()).await?;
         alice.next("sent").await?;
     }
-    let mut bob = cli.chat("bob", "alice")?;
+    let mut bob = cli.chat_in("bob", &["--with", "alice", "--frames", "json"])?;
     for n in 1..=3 {
         assert_eq!(bob.next("message").await?["content"], n.to_string());
     }
+    assert_eq!(is_protobuf().await?, [false]);
     alice.say("4").await?;
     assert_eq!(bob.next("message").await?["content"], "4");
     assert_eq!((alice.interrupt().await?, bob.interrupt().await?), (0, 0));

@@ -2,10 +2,9 @@
 
 use crate::cli::{Cli, of_kind};
 use anyhow::{Context as _, Result};
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
 use serde_json::json;
 use tempfile::TempDir;
-use wigwag_edge::Queue;
+use wigwag_store::fanout::Task;
 use wigwag_store::send::Draft;
 use wigwag_store::{DeviceKey, MessageKey};
 use wigwag_tests::{Kept, World};
@@ -70,13 +69,7 @@ async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()>
     let kept = Kept::default();
     world.store().send_to_group(&kept, &draft, group, 1).await?;
     let task = kept.take().pop().context("no task")?;
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "stories"))
-        .http_client(wigwag_https::client())
-        .endpoint_url(&world.stack.aws_endpoint_url);
-    let dead_letters = Queue::new(config, dead);
+    let dead_letters = world.queue_at(dead);
     dead_letters
         .bury(&task.to_body(), &task.ordering(), "task", "the table was away")
         .await?;
@@ -157,6 +150,134 @@ async fn an_operator_sees_what_workers_gave_up_and_sends_it_back() -> Result<()>
         "https://sqs.eu-central-1.amazonaws.com/1/q.fifo",
     ];
     assert_eq!(cli.run(&without).await?.status.code(), Some(2));
+    world.stop().await;
+    Ok(())
+}
+
+/// Four letters: what nobody can read stands in front of a copy of the same group; one is of another group, and one is an announcement of
+/// long ago. The operator sends back one group's, then what can be read, and throws away the rest.
+#[expect(clippy::too_many_lines, reason = "one story")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sends_back_what_is_meant_and_discards_what_nobody_needs() -> Result<()> {
+    let (world, home) = (World::start().await?, TempDir::new()?);
+    let cli = Cli {
+        world: &world,
+        home: home.path(),
+    };
+    let outputs = &world.stack.stack.outputs;
+    let (live, dead) = (&outputs["FanoutQueueUrl"], &outputs["FanoutDeadLetterQueueUrl"]);
+    let with = |url: &str, more: &[&str]| -> Vec<String> {
+        let endpoint = &world.stack.aws_endpoint_url;
+        let words = ["redrive", "--queue-url", url, "--endpoint-url", endpoint];
+        words.iter().chain(more).map(|word| (*word).to_owned()).collect()
+    };
+    let redrive = async |url: &str, more: &[&str]| {
+        let words = with(url, more);
+        cli.json(&words.iter().map(String::as_str).collect::<Vec<&str>>()).await
+    };
+
+    let [ada, bob] = world.accounts(["ada", "bob"]).await?;
+    let draft = |text: &str, client_id| Draft {
+        key: MessageKey {
+            sender: ada.user_id,
+            device: DeviceKey::of(1, "by hand"),
+            session: 1,
+            client_id,
+        },
+        message_type: 1,
+        content: text.as_bytes().to_vec(),
+    };
+    let dead_letters = world.queue_at(dead);
+    let mut groups = Vec::new();
+    for (client_id, text) in (1..).zip(["one", "two"]) {
+        let group = world.group(&ada, &[&bob]).await?;
+        world.settled().await?;
+        let kept = Kept::default();
+        world
+            .store()
+            .send_to_group(&kept, &draft(text, client_id), group, 1)
+            .await?;
+        let task = kept.take().pop().context("no task")?;
+        let ordering = task.ordering();
+        if client_id == 1 {
+            dead_letters
+                .bury("not a task", &ordering, "junk", "it cannot be read")
+                .await?;
+            let Task::Deliver { logged, .. } = &task else {
+                anyhow::bail!("not copies: {task:?}");
+            };
+            let announce = Task::Announce {
+                group,
+                shards: 0..1,
+                logged: logged.clone(),
+            };
+            dead_letters
+                .bury(&announce.to_body(), &announce.ordering(), "old", "the table was away")
+                .await?;
+        }
+        dead_letters
+            .bury(&task.to_body(), &ordering, text, "the table was away")
+            .await?;
+        groups.push(group.to_string());
+    }
+    let lines = redrive(live, &[]).await?;
+    let fates = |lines: &[serde_json::Value]| {
+        let letters = of_kind(lines, "dead_letter");
+        let mut fates: Vec<String> = letters.iter().map(|line| line["sent_back"].to_string()).collect();
+        fates.sort_unstable();
+        fates
+    };
+    let wanted = [
+        r#""comes_back""#,
+        r#""dropped""#,
+        r#""stands_once""#,
+        r#""stands_once""#,
+    ];
+    assert_eq!(fates(&lines), wanted, "{lines:?}");
+    let junk = of_kind(&lines, "dead_letter")
+        .into_iter()
+        .find(|line| line["task"].is_null())
+        .context("no junk")?["message_id"]
+        .as_str()
+        .context("no id")?
+        .to_owned();
+
+    let texts = async || -> Result<Vec<String>> {
+        world.settled().await?;
+        let messages = world.device(&bob).await?.catch_up(0).await?;
+        let said = messages.into_iter().filter(|message| message.group_change.is_none());
+        Ok(said
+            .map(|message| String::from_utf8_lossy(&message.content).into_owned())
+            .collect())
+    };
+    let lines = redrive(live, &["--send-back", "--group", &groups[1]]).await?;
+    assert_eq!(of_kind(&lines, "dead_letter").len(), 1, "{lines:?}");
+    let last = lines.last().context("nothing")?;
+    assert_eq!((&last["moved"], &last["left"]), (&json!(1), &json!(3)));
+    assert_eq!(texts().await?, ["two"]);
+
+    let lines = redrive(dead, &["--send-back", "--only-readable"]).await?;
+    let last = lines.last().context("nothing")?;
+    assert_eq!((&last["moved"], &last["left"]), (&json!(2), &json!(1)));
+    assert_eq!(texts().await?, ["two", "one"]);
+
+    let into = home.path().display().to_string();
+    let unknown = with(dead, &["--discard", "no-such-letter", "--into", &into]);
+    let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    assert_eq!(cli.run(&unknown).await?.status.code(), Some(1));
+    let nowhere = with(dead, &["--discard", &junk, "--into", "/no/such/directory"]);
+    let nowhere: Vec<&str> = nowhere.iter().map(String::as_str).collect();
+    assert_eq!(cli.run(&nowhere).await?.status.code(), Some(1));
+    assert_eq!(redrive(live, &[]).await?[0]["count"], 1, "nothing was taken out");
+
+    let lines = redrive(dead, &["--discard", &junk, "--into", &into]).await?;
+    let file = lines[0]["file"].as_str().context("no file")?;
+    let whole: serde_json::Value = serde_json::from_slice(&std::fs::read(file)?)?;
+    assert_eq!(
+        (&whole["body"], &whole["message_id"]),
+        (&json!("not a task"), &json!(junk))
+    );
+    assert_eq!(redrive(live, &[]).await?[0]["count"], 0);
     world.stop().await;
     Ok(())
 }

@@ -1,10 +1,15 @@
 //! Rooms: whoever is in one hears what is said there, and nothing of it is kept.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use wigwag_local::gateway::Faults;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::RoomUsers;
+use wigwag_protocol::limits::DEVICES_PER_USER;
 use wigwag_protocol::pb::{AckType, Message, SessionType};
+use wigwag_store::DeviceKey;
+use wigwag_store::devices::{Connected, ConnectionPolicy};
+use wigwag_store::head::Connection;
+use wigwag_store::rooms::Moved;
 use wigwag_tests::{Account, Device, World};
 
 const ROOM: SessionType = SessionType::Room;
@@ -127,4 +132,60 @@ async fn a_lost_disconnect_costs_the_others_in_the_room_nothing() -> Result<()> 
     assert!(world.dead_letters().await?.is_empty());
     world.stop().await;
     Ok(())
+}
+
+/// More than one task pushes to, and all of them gone long ago but those that stand behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_pushed_to_page_by_page_and_forgets_who_is_gone() -> Result<()> {
+    const GONE: u64 = 210;
+    let world = World::start().await?;
+    let (ada, bob) = (world.account("ada").await?, world.account("bob").await?);
+    let (mut a, mut b) = (world.device(&ada).await?, world.device(&bob).await?);
+    a.enter(7).await?;
+    b.enter(7).await?;
+    let store = world.store();
+    let devices = DEVICES_PER_USER as u64;
+    let crowd = world.crowd(5000, GONE.div_ceil(devices)).await?;
+    // Long past the time in which a connection may still be opening.
+    let opened_ms = now_ms()? - 600_000;
+    for n in 0..GONE {
+        let user = crowd[usize::try_from(n / devices)?];
+        let device = DeviceKey::of(1, &format!("phone {n}"));
+        let connection = Connection {
+            // As API Gateway gives them, and before any that it would.
+            id: format!("----------{n:04}0="),
+            platform: 1,
+            protobuf: true,
+            connected_at_ms: opened_ms,
+        };
+        let connected = store.connect(user, &device, &connection, ConnectionPolicy::Device, now_ms()?);
+        anyhow::ensure!(matches!(connected.await?, Connected::Yes { .. }), "not connected");
+        let moved = store
+            .enter_room(user, &device, opened_ms, &connection.id, 7, now_ms()?)
+            .await?;
+        assert_eq!(moved, Moved::From(None));
+    }
+    let (first, next) = store.occupants(7, None, 200, now_ms()?).await?;
+    let real = |user: u64| user == ada.user_id || user == bob.user_id;
+    anyhow::ensure!(
+        first.len() == 200 && next.is_some() && !first.iter().any(|it| real(it.user)),
+        "one page"
+    );
+    a.tell_to(ROOM, 7, 0, "anybody?").await?;
+    hears(&mut b, "anybody?").await?;
+    world.settled().await?;
+    assert_eq!(users(&world, &ada, 7).await?, sorted(vec![ada.user_id, bob.user_id]));
+    for user in crowd {
+        let head = store.head(&wigwag_store::TimelineId::inbox(user), true).await?;
+        let mut devices = head.context("no inbox")?.devices.into_values();
+        assert!(devices.all(|device| device.connection.is_none()), "user {user}");
+    }
+    assert!(world.dead_letters().await?.is_empty());
+    world.stop().await;
+    Ok(())
+}
+
+fn now_ms() -> Result<i64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(i64::try_from(since.as_millis())?)
 }

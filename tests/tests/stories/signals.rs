@@ -46,6 +46,11 @@ async fn a_peer_who_is_online_sees_that_one_is_typing() -> Result<()> {
     Ok(())
 }
 
+/// Write units of all tables.
+async fn written(world: &World) -> Result<f64> {
+    Ok(world.meter().await?.aws_total(|_| true).write_units)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn those_in_a_room_see_that_one_is_typing() -> Result<()> {
     let world = World::start().await?;
@@ -57,6 +62,20 @@ async fn those_in_a_room_see_that_one_is_typing() -> Result<()> {
     assert_eq!(ack.r#type(), AckType::Relayed);
     let seen = signalled(&mut b).await?;
     assert_eq!((seen.sender_id, seen.receiver_id), (ada.user_id, 7));
+    let call = SignalMsg {
+        signal_type: SignalType::Realtime.into(),
+        content: b"a call".to_vec(),
+        ..typing(SessionType::Room, 7)
+    };
+    anyhow::ensure!(written(&world).await? >= 4.0, "nobody counts what is written");
+    world.reset_meter().await?;
+    b.signal(call).await?;
+    assert_eq!(signalled(&mut a).await?.content, b"a call");
+    world.settled().await?;
+    assert!(written(&world).await? < 0.1, "nothing is kept");
+    for device in [&mut a, &mut b] {
+        assert!(device.catch_up(0).await?.is_empty(), "nor in an inbox");
+    }
     world.stop().await;
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Super groups: announced to who is online, read from the log by everyone else, copied to nobody.
 
 use crate::groups::{changes, texts};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use wigwag_client::{Client, ConnectOptions, Event, Events, TokenSource};
 use wigwag_protocol::Code;
 use wigwag_protocol::pb::{GroupChangeType, SessionType};
-use wigwag_tests::World;
+use wigwag_tests::{Account, World};
 
 const GROUP: SessionType = SessionType::Group;
 
@@ -90,6 +93,59 @@ async fn a_group_that_becomes_a_super_group_is_copied_up_to_there() -> Result<()
     let page = world.device(&eve).await?.pull_group(group).await?;
     assert_eq!(texts(&page.messages), ["copied", "announced", "without bob"]);
     assert!(world.dead_letters().await?.is_empty());
+    world.stop().await;
+    Ok(())
+}
+
+/// An app that looks often, and follows a group from here.
+async fn following(world: &World, who: &Account, group: u64, cursor: u64) -> Result<(Client, Events)> {
+    let token = TokenSource::fixed(&who.token);
+    let mut options = ConnectOptions::new(world.stack.websocket_url.parse()?, who.user_id, token);
+    options.super_groups = BTreeMap::from([(group, cursor)]);
+    options.timing.heartbeat = Duration::from_millis(200);
+    options.timing.super_group_closing = Duration::from_millis(500);
+    Ok(Client::connect(options).await?)
+}
+
+/// The conversation seqs of a group's log, until the group has ended; and where it did.
+async fn until_the_end(events: &mut Events) -> Result<(Vec<u64>, u64)> {
+    let mut seqs = Vec::new();
+    loop {
+        let event = tokio::time::timeout(Duration::from_mins(1), events.next()).await;
+        match event.context("wait for the end")?.context("the events ended")? {
+            Event::GroupMessage(message) => seqs.push(message.conversation_seq),
+            Event::GroupEnded { cursor, .. } => return Ok((seqs, cursor)),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_was_dissolved_or_left_is_over_also_for_an_app_that_began_after_that() -> Result<()> {
+    let world = World::start().await?;
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
+    let mut a = world.device(&ada).await?;
+    let group = world.super_group(&ada, &[&bob, &eve]).await?;
+    a.tell_to(GROUP, group, 1, "hello").await?;
+    let (client, mut events) = following(&world, &bob, group, 1).await?;
+    let remove = json!({ "group_id": group, "user_ids": [eve.user_id] });
+    assert_eq!(world.outcome("/group/remove", &ada, &remove).await?, Code::OK);
+    let dissolve = json!({ "group_id": group });
+    assert_eq!(world.outcome("/group/dissolve", &ada, &dissolve).await?, Code::OK);
+    // A refused send takes a seq.
+    let refused = a.say_to(GROUP, group, 2, "anybody?").await?;
+    assert_eq!(refused.code, Code::GROUP_DISSOLVED.number());
+    world.settled().await?;
+    let page = a.pull_group(group).await?;
+    assert!(page.ended && page.max_seq >= 4, "{page:?}");
+    assert_eq!(until_the_end(&mut events).await?, (vec![2, 3, 4], page.max_seq));
+    client.close().await;
+    let (client, mut events) = following(&world, &bob, group, 4).await?;
+    assert_eq!(until_the_end(&mut events).await?, (vec![], page.max_seq));
+    client.close().await;
+    let (client, mut events) = following(&world, &eve, group, 3).await?;
+    assert_eq!(until_the_end(&mut events).await?, (vec![], 3));
+    client.close().await;
     world.stop().await;
     Ok(())
 }

@@ -140,6 +140,7 @@ fn blank(url: Url, ws_url: Url, nickname: &str) -> Profile {
         expires_at_ms: 0,
         cursor: 0,
         super_groups: BTreeMap::new(),
+        ended_groups: BTreeMap::new(),
         session: None,
     }
 }

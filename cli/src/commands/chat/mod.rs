@@ -61,7 +61,7 @@ async fn prepare(context: &mut Context, args: &Chat) -> Result<Talk, Failure> {
         names.call(partner.user_id, &partner.name);
     }
     let begun = held.get().session;
-    let (client, events) = link::connect(&held, &ws_url, Purpose::Both(me.cursor)).await?;
+    let (client, events) = link::connect(context, &held, &ws_url, Purpose::Both(me.cursor)).await?;
     if let Place::Room(room_id) = place {
         link::enter_room(&client, room_id).await?;
     }

@@ -234,7 +234,7 @@ impl Talk {
                 self.held.advance_group(message.receiver_id, message.conversation_seq)
             }
             Event::GroupCursor { group_id, cursor } => self.held.advance_group(group_id, cursor),
-            Event::GroupEnded { group_id } => self.held.forget_group(group_id),
+            Event::GroupEnded { group_id, cursor } => self.held.end_group(group_id, cursor),
             Event::GroupsCaughtUp => {
                 self.caught_up = true;
                 link::tell(context, Event::GroupsCaughtUp)

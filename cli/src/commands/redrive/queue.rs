@@ -24,7 +24,7 @@ const OUT_OF_SIGHT_S: i32 = 60;
 const WAIT_S: i32 = 1;
 
 /// A message of the dead-letter queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Letter {
     pub(super) id: String,
     pub(super) body: String,
@@ -35,6 +35,14 @@ pub(super) struct Letter {
     pub(super) received: u64,
     /// What the worker said that put it here; one that was merely received too often has none.
     pub(super) reason: Option<String>,
+}
+
+impl Letter {
+    /// The group that its message group names: `g<group>`, and what part of it.
+    pub(super) fn group(&self) -> Option<u64> {
+        let named = self.ordering.strip_prefix('g')?;
+        named.split('.').next()?.parse().ok()
+    }
 }
 
 /// How far a move is.
@@ -60,8 +68,26 @@ pub(super) struct Queues {
     /// URL of the dead-letter queue.
     pub(super) dead: String,
     dead_arn: String,
-    /// ARN of the queue that the workers read, where it is known.
-    live_arn: Option<String>,
+    /// The queue that the workers read, where it is known.
+    live: Option<Live>,
+}
+
+/// The queue that the workers read.
+#[derive(Debug)]
+struct Live {
+    url: String,
+    arn: String,
+}
+
+/// What is to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It stays.
+    Keep,
+    /// It goes to the workers.
+    SendBack,
+    /// It is no more.
+    Discard,
 }
 
 impl Queues {
@@ -72,12 +98,12 @@ impl Queues {
         let attributes = attributes(&client, &url).await?;
         let arn = of(&attributes, &Attribute::QueueArn)?;
         let Some(policy) = attributes.get(&Attribute::RedrivePolicy) else {
-            let live_arn = source(&client, &url).await?;
+            let live = source(&client, &url).await?;
             return Ok(Self {
                 client,
                 dead: url,
                 dead_arn: arn,
-                live_arn,
+                live,
             });
         };
         let policy: serde_json::Value =
@@ -93,7 +119,7 @@ impl Queues {
             client,
             dead,
             dead_arn,
-            live_arn: Some(arn),
+            live: Some(Live { url, arn }),
         })
     }
 
@@ -122,24 +148,107 @@ impl Queues {
     async fn receive_all(&self, limit: usize, seen: &mut Vec<Message>) -> Result<(), Failure> {
         while seen.len() < limit {
             let left = i32::try_from(limit - seen.len()).unwrap_or(BATCH);
-            let received = self
-                .client
-                .receive_message()
-                .queue_url(&self.dead)
-                .max_number_of_messages(left.min(BATCH))
-                .visibility_timeout(OUT_OF_SIGHT_S)
-                .wait_time_seconds(WAIT_S)
-                .message_system_attribute_names(System::All)
-                .message_attribute_names("All")
-                .send()
-                .await
-                .map_err(failed)?;
-            match received.messages.filter(|messages| !messages.is_empty()) {
-                Some(messages) => seen.extend(messages),
-                None => break,
+            let received = self.receive(left.min(BATCH)).await?;
+            if received.is_empty() {
+                break;
             }
+            seen.extend(received);
         }
         Ok(())
+    }
+
+    async fn receive(&self, most: i32) -> Result<Vec<Message>, Failure> {
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(&self.dead)
+            .max_number_of_messages(most)
+            .visibility_timeout(OUT_OF_SIGHT_S)
+            .wait_time_seconds(WAIT_S)
+            .message_system_attribute_names(System::All)
+            .message_attribute_names("All")
+            .send()
+            .await
+            .map_err(failed)?;
+        Ok(received.messages.unwrap_or_default())
+    }
+
+    /// Receives everything that can be seen, once, and does with each message what `judge` says; what stays is made visible again.
+    /// Answers with how many did not stay.
+    pub(super) async fn sort_out(
+        &self,
+        mut judge: impl FnMut(&Letter) -> Result<Verdict, Failure>,
+    ) -> Result<u64, Failure> {
+        let (mut kept, mut gone) = (Vec::new(), 0);
+        let sorted = async {
+            loop {
+                let received = self.receive(BATCH).await?;
+                let is_seen =
+                    |message: &Message| kept.iter().any(|seen: &Message| seen.message_id == message.message_id);
+                // What was out of sight for its time comes again.
+                if received.iter().all(is_seen) {
+                    kept.extend(received);
+                    return Ok(());
+                }
+                let mut received = received.into_iter();
+                while let Some(message) = received.next() {
+                    let settled = self.settle(&message, &mut judge).await;
+                    if matches!(settled, Ok(true)) {
+                        gone += 1;
+                    } else {
+                        kept.push(message);
+                    }
+                    if let Err(error) = settled {
+                        kept.extend(received);
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let sorted: Result<(), Failure> = sorted.await;
+        let shown_again = self.make_visible(&kept).await;
+        sorted?;
+        shown_again?;
+        Ok(gone)
+    }
+
+    /// Does with a message what is to become of it. Answers whether it is gone.
+    async fn settle(
+        &self,
+        message: &Message,
+        judge: &mut impl FnMut(&Letter) -> Result<Verdict, Failure>,
+    ) -> Result<bool, Failure> {
+        let letter = letter(message.clone());
+        match judge(&letter)? {
+            Verdict::Keep => return Ok(false),
+            Verdict::SendBack => self.send_back(&letter).await?,
+            Verdict::Discard => {}
+        }
+        let call = self.client.delete_message().queue_url(&self.dead);
+        let receipt = message.receipt_handle().unwrap_or_default();
+        call.receipt_handle(receipt).send().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Gives the workers a message again. Its id here is what the queue knows it by: a second attempt at the same is dropped there, and
+    /// what comes here again is another one.
+    async fn send_back(&self, letter: &Letter) -> Result<(), Failure> {
+        self.client
+            .send_message()
+            .queue_url(&self.live()?.url)
+            .message_body(&letter.body)
+            .message_group_id(&letter.ordering)
+            .message_deduplication_id(&letter.id)
+            .send()
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    fn live(&self) -> Result<&Live, Failure> {
+        self.live.as_ref().ok_or_else(|| {
+            Failure::usage("which queue is it the dead-letter queue of? give that queue's URL with --queue-url")
+        })
     }
 
     async fn make_visible(&self, seen: &[Message]) -> Result<(), Failure> {
@@ -169,13 +278,11 @@ impl Queues {
     /// Begins to move everything to where the workers read. The workers put what they cannot read here themselves, and SQS does
     /// not know where that came from: so the destination is named.
     pub(super) async fn begin_move(&self) -> Result<(), Failure> {
-        let live_arn = self.live_arn.as_ref().ok_or_else(|| {
-            Failure::usage("which queue is it the dead-letter queue of? give that queue's URL with --queue-url")
-        })?;
+        let live = self.live()?;
         self.client
             .start_message_move_task()
             .source_arn(&self.dead_arn)
-            .destination_arn(live_arn)
+            .destination_arn(&live.arn)
             .send()
             .await
             .map_err(failed)?;
@@ -230,12 +337,15 @@ fn of(attributes: &HashMap<Attribute, String>, name: &Attribute) -> Result<Strin
     Ok(value.with_context(|| format!("SQS does not tell the {} of the queue", name.as_str()))?)
 }
 
-/// ARN of the only queue that this is the dead-letter queue of.
-async fn source(client: &Client, url: &str) -> Result<Option<String>, Failure> {
+/// The only queue that this is the dead-letter queue of.
+async fn source(client: &Client, url: &str) -> Result<Option<Live>, Failure> {
     let call = client.list_dead_letter_source_queues().queue_url(url);
     let output = call.send().await.map_err(failed)?;
     match output.queue_urls() {
-        [live] => of(&attributes(client, live).await?, &Attribute::QueueArn).map(Some),
+        [live] => Ok(Some(Live {
+            url: live.clone(),
+            arn: of(&attributes(client, live).await?, &Attribute::QueueArn)?,
+        })),
         _ => Ok(None),
     }
 }

@@ -1,4 +1,5 @@
-//! A task as it travels through the queue, as far as an operator needs to know it. What its message says is not read out.
+//! A task as it travels through the queue, as far as an operator needs to know it: what it is for, and what comes of it if it is sent back.
+//! What its message says is not read out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,6 +45,48 @@ pub(super) struct Shards {
 pub(super) struct MessageInfo {
     seq: u64,
     sender: u64,
+    sent_at_ms: i64,
+}
+
+/// Workers push a message of a super group to who is online if it is no older than this, in ms.
+const ANNOUNCED_MS: i64 = 15 * 60_000;
+
+/// The same for what is said in a room.
+const SAID_MS: i64 = 60_000;
+
+/// What comes of a task that is sent back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Who has it already gets no second copy.
+    StandsOnce,
+    /// Whoever is online is pushed it.
+    Pushed,
+    /// Workers drop it: who is online has moved on, and reads it from the log.
+    Dropped,
+    /// It comes back, unless workers of another version can read it.
+    ComesBack,
+}
+
+impl Fate {
+    /// For programs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::StandsOnce => "stands_once",
+            Self::Pushed => "pushed",
+            Self::Dropped => "dropped",
+            Self::ComesBack => "comes_back",
+        }
+    }
+
+    /// For people: sent back, it …
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Self::StandsOnce => "stands once, also where it stands already",
+            Self::Pushed => "is pushed to who is online",
+            Self::Dropped => "is dropped, for it is too old to be pushed",
+            Self::ComesBack => "comes back here, unless workers of another version can read it",
+        }
+    }
 }
 
 /// Why a task cannot be read.
@@ -67,6 +110,7 @@ impl JsonLogged {
         Ok(MessageInfo {
             seq: message.conversation_seq,
             sender: message.sender_id,
+            sent_at_ms: message.send_time,
         })
     }
 }
@@ -117,6 +161,30 @@ impl TaskInfo {
             },
             JsonTask::Room { room } => Self::Room { room },
         })
+    }
+
+    /// The group that it is of.
+    pub(super) fn group(&self) -> Option<u64> {
+        match self {
+            Self::Deliver { group, .. } | Self::Announce { group, .. } | Self::Dispatch { group, .. } => Some(*group),
+            Self::Room { .. } => None,
+        }
+    }
+
+    /// What comes of it if it is sent back now. `queued_at_ms`: when it came into the queue.
+    pub(super) fn fate(&self, queued_at_ms: i64, now_ms: i64) -> Fate {
+        let by_age = |since_ms: i64, most_ms| {
+            if now_ms.saturating_sub(since_ms) > most_ms {
+                Fate::Dropped
+            } else {
+                Fate::Pushed
+            }
+        };
+        match self {
+            Self::Deliver { .. } | Self::Dispatch { .. } => Fate::StandsOnce,
+            Self::Announce { message, .. } => by_age(message.sent_at_ms, ANNOUNCED_MS),
+            Self::Room { .. } => by_age(queued_at_ms, SAID_MS),
+        }
     }
 
     /// For programs.
@@ -211,6 +279,33 @@ mod tests {
         assert_eq!(said(&room), "push to room 4");
         let data = TaskInfo::read(&deliver.to_string()).unwrap().to_json();
         assert_eq!((&data["shard"], &data["conversation_seq"]), (&json!(3), &json!(5)));
+    }
+
+    #[test]
+    fn what_comes_of_a_task_that_is_sent_back_depends_on_its_kind_and_age() {
+        let sent_ms = 1_800_000_000_000;
+        let message = MessageInfo {
+            seq: 5,
+            sender: 7,
+            sent_at_ms: sent_ms,
+        };
+        let copies = TaskInfo::Deliver {
+            group: 12,
+            to: To::Shard(3),
+            message,
+        };
+        let announced = TaskInfo::Announce {
+            group: 12,
+            shards: Shards { start: 0, end: 2 },
+            message,
+        };
+        let room = TaskInfo::Room { room: 4 };
+        let fates = |age_ms: i64| [&copies, &announced, &room].map(|task| task.fate(sent_ms, sent_ms + age_ms));
+        assert_eq!(fates(60_000), [Fate::StandsOnce, Fate::Pushed, Fate::Pushed]);
+        assert_eq!(fates(60_001), [Fate::StandsOnce, Fate::Pushed, Fate::Dropped]);
+        assert_eq!(fates(900_000), [Fate::StandsOnce, Fate::Pushed, Fate::Dropped]);
+        assert_eq!(fates(900_001), [Fate::StandsOnce, Fate::Dropped, Fate::Dropped]);
+        assert_eq!([copies.group(), room.group()], [Some(12), None]);
     }
 
     #[test]

@@ -126,6 +126,8 @@ fn outputs() -> Vec<OutputFrame> {
                 has_more: true,
                 next_seq: 3,
                 max_seq: 4,
+                ended: true,
+                members: 500,
             }),
         ),
         OutputFrame::new(

@@ -198,6 +198,8 @@ impl Change {
     fn group_change(&self, info: &Info, settings: &GroupSettings) -> pb::GroupChange {
         let mut said = pb::GroupChange {
             super_group: info.super_group,
+            // Messages may have come between that and the telling of it, and no inbox has them.
+            super_after: settings.super_after.filter(|_| info.super_group).unwrap_or_default(),
             ..pb::GroupChange::default()
         };
         let kind = match &self.effect {
@@ -241,11 +243,7 @@ impl Change {
             Effect::Muted { muted: false } => GroupChangeType::Unmuted,
             Effect::HistoryOpened { open: true } => GroupChangeType::HistoryOpened,
             Effect::HistoryOpened { open: false } => GroupChangeType::HistoryClosed,
-            Effect::BecameSuper => {
-                // Messages may have come between that and this one, and no inbox tells of them.
-                said.super_after = settings.super_after.unwrap_or_default();
-                GroupChangeType::BecameSuper
-            }
+            Effect::BecameSuper => GroupChangeType::BecameSuper,
             Effect::Dissolved => GroupChangeType::Dissolved,
         };
         said.r#type = kind.into();

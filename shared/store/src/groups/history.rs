@@ -4,8 +4,9 @@
 use super::membership::Membership;
 use super::{ChangeError, TimelineId};
 use crate::Store;
+use crate::fanout::SHARD_MEMBERS;
 use crate::ids::{GroupId, UserId};
-use crate::messages::{History, HistoryRange};
+use crate::messages::{History, HistoryRange, Messages};
 #[cfg(feature = "plant")]
 use crate::plant::{self, Bug};
 use crate::timeline::Range;
@@ -22,7 +23,9 @@ impl Store {
     /// Reads of a group's log what the user may. A range that they may not read reads as an empty one, and `max_seq` is the
     /// highest that they may read. `Err(Refused(NOT_A_MEMBER))`: was never in it.
     ///
-    /// A page holds messages of one range of membership; `next_seq` leads over what lies between two. Two requests at once,
+    /// A page holds messages of one range of membership; `next_seq` leads over what lies between two. Who has left, or reads a group
+    /// that was dissolved, is told with the last page that it was the last: by the counter alone they could not tell, for a send that is
+    /// refused raises it, too. Two requests at once,
     /// then two more; three read units, and one for each 4 KB of messages.
     #[tracing::instrument(name = "store.group.history", skip_all, fields(group.id = group, user.id = user))]
     pub async fn group_history(
@@ -39,7 +42,8 @@ impl Store {
         let Some(head) = head? else {
             return Ok(History::default());
         };
-        let is_open = head.group.is_some_and(|settings| settings.open_history);
+        let settings = head.group.unwrap_or_default();
+        let is_open = settings.open_history;
         #[cfg(feature = "plant")]
         let is_open = is_open || plant::has(Bug::HistoryBeforeJoin);
         let readable = readable(&membership, is_open, head.seq);
@@ -52,8 +56,12 @@ impl Store {
             let mut pieces = wanted_pieces.iter();
             (pieces.next(), pieces.next().map(|piece| piece.first))
         };
+        let is_over = !membership.is_active() || settings.dissolved_after.is_some();
+        let ends_here = is_over && !wanted.descending && (wanted.end_seq == 0 || wanted.end_seq >= max_seq);
         let nothing = History {
             max_seq,
+            ended: ends_here,
+            members: u64::from(settings.shards) * SHARD_MEMBERS,
             ..History::default()
         };
         let Some(piece) = piece else { return Ok(nothing) };
@@ -68,25 +76,28 @@ impl Store {
             self.read(&log, range, now_ms).await?
         };
         let Some(page) = page else { return Ok(nothing) };
-        let page = self
+        let Messages {
+            messages,
+            cursor,
+            has_more,
+            ..
+        } = self
             .messages(page, encoding, |seq, message| message.conversation_seq = seq)
             .await?;
         let within = match wanted.descending {
-            true if page.has_more => Some(page.cursor),
+            true if has_more => Some(cursor),
             // A page may also end before a seq that is still being written.
-            false if page.cursor < piece.last => Some(page.cursor + 1),
+            false if cursor < piece.last => Some(cursor + 1),
             _ => None,
         };
+        let next_seq = within.or(beyond).unwrap_or(0);
         Ok(History {
-            messages: page.messages,
-            next_seq: within.or(beyond).unwrap_or(0),
-            max_seq,
+            messages,
+            next_seq,
             // A page that ends with the piece may say that the log goes on.
-            has_more: if within.is_some() {
-                page.has_more
-            } else {
-                beyond.is_some()
-            },
+            has_more: if within.is_some() { has_more } else { beyond.is_some() },
+            ended: ends_here && next_seq == 0,
+            ..nothing
         })
     }
 }

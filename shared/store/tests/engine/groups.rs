@@ -316,6 +316,34 @@ async fn a_member_reads_their_ranges_and_nothing_between_them() {
     }
 }
 
+/// By the counter alone nobody could tell: a send that is refused raises it, too.
+#[tokio::test]
+async fn the_last_page_says_so_to_who_has_left_and_to_all_once_the_group_is_dissolved() {
+    let world = World::with(&[2, 3]).await;
+    let ended = async |user, wanted| world.history(user, wanted).await.unwrap().ended;
+    assert!(!ended(3, ALL).await, "they are in it");
+    world.change(OWNER, Wanted::Remove(vec![3])).await.unwrap();
+    assert!(ended(3, ALL).await && !ended(2, ALL).await);
+    let from = |begin_seq| HistoryRange { begin_seq, ..ALL };
+    assert!(ended(3, from(3)).await, "asked for what comes after the end");
+    let one = HistoryRange { limit: 1, ..ALL };
+    assert!(!ended(3, one).await, "there is another page");
+    let to_one = HistoryRange { end_seq: 1, ..ALL };
+    assert!(!ended(3, to_one).await, "no more was asked for");
+    world.change(OWNER, Wanted::Add(vec![3])).await.unwrap();
+    assert!(!ended(3, ALL).await, "they are back");
+
+    world.change(OWNER, Wanted::Dissolve).await.unwrap();
+    world.talk(3).await;
+    for user in [OWNER, 2, 3] {
+        let page = world.history(user, ALL).await.unwrap();
+        assert_eq!((page.ended, page.max_seq, page.members), (true, 7, 500));
+    }
+    let log = TimelineId::group(GROUP);
+    world.store.reserve(&log, 1, Missing::Refuse, NOW).await.unwrap();
+    assert!(!ended(2, ALL).await, "something is being written");
+}
+
 #[tokio::test]
 async fn an_open_history_is_read_from_the_start_by_members_alone() {
     let world = World::with(&[2]).await;

@@ -124,6 +124,24 @@ impl Engine {
         store_over(config(wire))
     }
 
+    /// A store whose nth call, from 1, fails, before or after it took effect.
+    pub(crate) fn store_that_fails_call(&self, nth: i64, takes_effect: bool) -> Store {
+        let (engine, left) = (self.clone(), Arc::new(AtomicI64::new(nth)));
+        let wire = Wire::new(move |call| {
+            let (engine, left) = (engine.clone(), left.clone());
+            Box::pin(async move {
+                if left.fetch_sub(1, Ordering::SeqCst) != 1 {
+                    return Ok(engine.run(&call));
+                }
+                if takes_effect {
+                    engine.run(&call);
+                }
+                Err(dead())
+            })
+        });
+        store_over(config(wire))
+    }
+
     /// A store of whose requests every other one fails its first statement with this code, before or after that took effect.
     pub(crate) fn store_that_fails_statements(&self, code: &'static str, takes_effect: bool) -> Store {
         let (engine, requests) = (self.clone(), Arc::new(AtomicI64::new(0)));

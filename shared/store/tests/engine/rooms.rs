@@ -3,7 +3,8 @@ use serde_json::json;
 use wigwag_store::devices::{Connected, ConnectionPolicy, Disconnected};
 use wigwag_store::head::{CONNECTION_MAX_AGE_S, Connection};
 use wigwag_store::rooms::Moved;
-use wigwag_store::{DeviceKey, RoomId, Store, UserId};
+use wigwag_store::schema::directory as attr;
+use wigwag_store::{DeviceKey, RoomId, Store, TimelineId, UserId};
 
 const ROOM: RoomId = 5;
 const OTHER: RoomId = (1 << 53) - 1;
@@ -38,7 +39,7 @@ async fn enter(store: &Store, id: &str, room: RoomId) -> Moved {
 }
 
 async fn leave(store: &Store, id: &str) -> Moved {
-    store.leave_room(1, &phone(), NOW, id).await.unwrap()
+    store.leave_room(1, &phone(), NOW, id, None).await.unwrap()
 }
 
 async fn disconnect(store: &Store, id: &str) -> Disconnected {
@@ -164,7 +165,7 @@ async fn a_move_that_died_half_way_is_finished_by_a_repeat() {
                 "after {calls} calls"
             );
             let dying = engine.store_that_dies_after(calls, answer_lost);
-            let _ = dying.leave_room(1, &phone(), NOW, "a=").await;
+            let _ = dying.leave_room(1, &phone(), NOW, "a=", None).await;
             leave(&store, "a=").await;
             assert_eq!(
                 in_rooms(&store).await,
@@ -199,4 +200,87 @@ async fn who_enters_a_room_again_while_leaving_it_is_in_it_or_is_not() {
         );
         assert!(occupants(&store, ROOM, NOW).await.is_empty(), "after {calls} calls");
     }
+}
+
+/// For every call of it that can fail, once: what is refused has changed nothing, as far as anybody can be heard.
+#[tokio::test]
+async fn a_move_that_failed_leaves_the_connection_in_the_room_that_the_head_says() {
+    for first in [None, Some(ROOM)] {
+        for takes_effect in [true, false] {
+            for nth in 1..6 {
+                let engine = Engine::start();
+                let store = connected(&engine, 1, "a=").await;
+                if let Some(room) = first {
+                    enter(&store, "a=", room).await;
+                }
+                let failing = engine.store_that_fails_call(nth, takes_effect);
+                let moved = failing.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await;
+                let head = store.head(&TimelineId::inbox(1), true).await.unwrap().unwrap();
+                let named = head.devices[&phone()].room;
+                let at = |room| {
+                    if named == Some(room) {
+                        vec!["a=".to_owned()]
+                    } else {
+                        vec![]
+                    }
+                };
+                let what = format!("from {first:?}, call {nth}, {takes_effect}: {moved:?}");
+                assert_eq!(in_rooms(&store).await, [at(ROOM), at(OTHER)], "{what}");
+                if moved.is_ok() {
+                    assert_eq!(named, Some(OTHER), "{what}");
+                } else if !takes_effect {
+                    assert_eq!(named, first, "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Whoever died between the row and the head is in two rooms, and hears of the second by what is pushed from there.
+#[tokio::test]
+async fn a_room_that_is_named_is_left_whatever_the_head_says() {
+    for first in [None, Some(ROOM)] {
+        let engine = Engine::start();
+        let store = connected(&engine, 1, "a=").await;
+        if let Some(room) = first {
+            enter(&store, "a=", room).await;
+        }
+        let mut calls = 0;
+        while !store.is_in_room(OTHER, "a=").await.unwrap() {
+            calls += 1;
+            let dying = engine.store_that_dies_after(calls, true);
+            dying.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await.unwrap_err();
+        }
+        let head = store.head(&TimelineId::inbox(1), true).await.unwrap().unwrap();
+        assert_eq!(
+            head.devices[&phone()].room,
+            first,
+            "it died before the head was written"
+        );
+        let leave = async |room| store.leave_room(1, &phone(), NOW, "a=", Some(room)).await.unwrap();
+        assert_eq!(leave(OTHER).await, Moved::From(None));
+        assert!(!store.is_in_room(OTHER, "a=").await.unwrap());
+        assert_eq!(leave(OTHER).await, Moved::From(None), "may be repeated");
+        enter(&store, "a=", ROOM).await;
+        assert_eq!(leave(OTHER).await, Moved::From(None), "not the one that it is in");
+        assert_eq!(in_rooms(&store).await, [vec!["a=".to_owned()], vec![]]);
+        assert_eq!(leave(ROOM).await, Moved::From(Some(ROOM)));
+        assert_eq!(in_rooms(&store).await, [vec![], Vec::<String>::new()]);
+        let gone = store.leave_room(1, &phone(), NOW, "b=", Some(ROOM)).await.unwrap();
+        assert_eq!(gone, Moved::NoConnection);
+    }
+}
+
+/// TTL is in seconds, and no connection lives longer.
+#[tokio::test]
+async fn a_row_whose_disconnect_never_came_expires_with_its_connection() {
+    let engine = Engine::start();
+    let store = connected(&engine, 1, "a=").await;
+    enter(&store, "a=", ROOM).await;
+    let items = engine.items("directory");
+    let row = items
+        .iter()
+        .find(|item| item[attr::PK]["S"] == format!("{}{ROOM}", attr::ROOM));
+    let expires = &row.expect("a row")[attr::TTL]["N"];
+    assert_eq!(*expires, (NOW / 1000 + CONNECTION_MAX_AGE_S).to_string());
 }
