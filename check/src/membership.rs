@@ -75,6 +75,7 @@ impl Memberships {
             user_ids: std::iter::once(admin).chain(others).collect(),
             super_group,
             open_history: false,
+            request_id: None,
         };
         let group = self.api(owner).create_group(&create).await?.group_id;
         // Nobody can have known of the group before, so that it is written down afterwards is soon enough.

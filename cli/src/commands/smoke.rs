@@ -67,6 +67,7 @@ pub(crate) async fn run(context: &mut Context, args: Smoke) -> Result<(), Failur
         user_ids: vec![ben.id],
         super_group: false,
         open_history: false,
+        request_id: None,
     };
     let group_id = ann.api.create_group(&group).await?.group_id;
     let said = anns.says(Conversation::Group(group_id), "hello all").await?;

@@ -294,7 +294,7 @@ fn listed(group_id: u64, max_seq: u64, super_group: bool) -> Group {
         created_at_ms: 0,
         max_seq,
         min_seq: 20,
-        role: Some(Role::Member),
+        role: Role::Member,
         muted_until_ms: 0,
     }
 }

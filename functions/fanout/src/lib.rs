@@ -134,6 +134,9 @@ async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> 
         if worked.done == stretch.len() {
             continue;
         }
+        if worked.is_later {
+            break;
+        }
         let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
         if let Some(error) = worked.error {
             tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
@@ -151,7 +154,7 @@ async fn hand_back(state: &State, receipts: &[&str]) {
     if receipts.is_empty() {
         return;
     }
-    if let Err(error) = state.queue.hand_back(receipts).await {
+    if let Err(error) = state.queue.hand_back(receipts, Duration::ZERO).await {
         tracing::warn!(%error, "could not hand back what there was no time for");
     }
 }
