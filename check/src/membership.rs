@@ -100,6 +100,7 @@ impl Memberships {
             user_ids: std::iter::once(second).chain(others).collect(),
             super_group,
             open_history: false,
+            request_id: None,
         };
         let api = self.owner();
         let group = loop {

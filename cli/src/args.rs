@@ -391,7 +391,7 @@ pub(crate) enum GroupCommand {
     Remove(GroupUsers),
     /// List the members, in the order in which they joined
     Members(InGroup),
-    /// Leave a group
+    /// Leave a group; one that was dissolved too, so that it is listed no more
     Leave(InGroup),
     /// Make a member the owner; the owner becomes an admin
     HandOver(GroupUser),

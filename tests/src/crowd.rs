@@ -14,6 +14,7 @@ use wigwag_protocol::limits::CHANGE_USERS;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{SHARD_MEMBERS, Task, TaskQueue};
 use wigwag_store::groups::{NewGroup, Wanted};
+use wigwag_store::send::MessagesFrom;
 use wigwag_store::{DeviceKey, GroupId, Store, StoreError, TimelineId, UserId, schema};
 
 /// How long a crowd's tokens are valid, in seconds.
@@ -101,7 +102,7 @@ impl World {
                 .await?;
             let add = Wanted::Add(vec![*user]);
             self.store()
-                .change_group(&Nowhere, group, *owner, &add, now_ms())
+                .change_group(&Nowhere, group, *owner, &add, MessagesFrom::Anyone, now_ms())
                 .await?;
         }
         Ok(())
@@ -174,11 +175,16 @@ impl World {
             users: chunks.next().unwrap_or_default().to_vec(),
             super_group,
             open_history: false,
+            request: None,
         };
-        store.create_group(&Nowhere, group, *owner, &new, now_ms).await?;
+        store
+            .create_group(&Nowhere, group, *owner, &new, MessagesFrom::Anyone, now_ms)
+            .await?;
         for chunk in chunks {
             let add = Wanted::Add(chunk.to_vec());
-            store.change_group(&Nowhere, group, *owner, &add, now_ms).await?;
+            store
+                .change_group(&Nowhere, group, *owner, &add, MessagesFrom::Anyone, now_ms)
+                .await?;
         }
         Ok(())
     }

@@ -225,6 +225,7 @@ impl World {
             user_ids: members.iter().map(|member| member.user_id).collect(),
             super_group,
             open_history: false,
+            request_id: None,
         };
         let created: GroupCreated = self.post("/group/create", Some(&owner.token), &create).await?;
         Ok(created.group_id)

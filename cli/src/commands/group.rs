@@ -23,6 +23,7 @@ pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<
                 user_ids: everyone(context, &who)?,
                 super_group,
                 open_history,
+                request_id: None,
             };
             create(context, group).await
         }
@@ -279,10 +280,9 @@ async fn list(context: &mut Context) -> Result<(), Failure> {
 fn show(context: &mut Context, group: &Group) -> Result<(), Failure> {
     let kind = if group.super_group { "super group" } else { "group" };
     let role = match group.role {
-        Some(Role::Member) => "you are a member",
-        Some(Role::Admin) => "you are an admin",
-        Some(Role::Owner) => "you are its owner",
-        None => "you are in it no more",
+        Role::Member => "you are a member",
+        Role::Admin => "you are an admin",
+        Role::Owner => "you are its owner",
     };
     let facts = [
         (group.muted, "only its owner and admins may send"),

@@ -63,6 +63,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
         user_ids: vec![ben.id],
         super_group: false,
         open_history: false,
+        request_id: None,
     };
     let group_id = ann.api.create_group(&group).await?.group_id;
     let said = anns.says(Conversation::Group(group_id), "hello all").await?;

@@ -300,7 +300,7 @@ fn listed(group_id: u64, max_seq: u64, super_group: bool) -> Group {
         max_seq,
         min_seq: 20,
         log_after: 19,
-        role: Some(Role::Member),
+        role: Role::Member,
         muted_until_ms: 0,
     }
 }

@@ -59,6 +59,11 @@ impl ApiError {
                 Ok(code) => code.into(),
                 Err(error) => error.into(),
             },
+            ChangeError::RefusedFor(code, users) => {
+                let ids: Vec<String> = users.iter().map(u64::to_string).collect();
+                let named = if ids.len() == 1 { "user" } else { "users" };
+                Self::detailed(code, format!("{}: {named} {}", code.text(), ids.join(", ")))
+            }
             ChangeError::Store(error) => error.into(),
             _ => Code::INTERNAL.into(),
         }

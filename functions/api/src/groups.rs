@@ -4,14 +4,14 @@ use crate::failure::ApiError;
 use crate::request::{self, Request, is_name};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{self, CreateGroup, Done, GroupCreated, GroupRef, Groups, UpdateGroup};
-use wigwag_protocol::limits::{CHANGE_USERS, GROUP_NAME_CHARS, MAX_INTEGER};
+use wigwag_protocol::limits::{CHANGE_USERS, GROUP_NAME_CHARS, MAX_INTEGER, REQUEST_ID_BYTES};
 use wigwag_store::groups::{ChangeError, Changed, Group, Membership, NewGroup, Wanted};
-use wigwag_store::{GroupId, UserId};
+use wigwag_store::{GroupId, UserId, group_of_request};
 
 /// Ids that are tried before giving up. Two in a row being taken is as good as impossible.
-const ID_TRIES: usize = 3;
+const ID_TRIES: u8 = 3;
 
-/// `POST /group/create`. Not to be repeated blindly: a second one makes a second group.
+/// `POST /group/create`. A repeat with the same `request_id` makes no second group.
 pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiError> {
     let owner = request.caller().await?.user;
     let CreateGroup {
@@ -19,6 +19,7 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
         user_ids,
         super_group,
         open_history,
+        request_id,
     } = request.body()?;
     check_name(&name)?;
     check_users(&user_ids)?;
@@ -28,19 +29,29 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
             "user_ids names the members beside you",
         ));
     }
-    check_welcome(request, owner, &user_ids).await?;
+    if request_id
+        .as_ref()
+        .is_some_and(|id| id.is_empty() || id.len() > REQUEST_ID_BYTES)
+    {
+        let detail = format!("request_id has 1 to {REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::detailed(Code::INVALID_FIELD, detail));
+    }
     let new = NewGroup {
         name,
         users: user_ids,
         super_group,
         open_history,
+        request: request_id,
     };
     let state = request.state;
-    for _ in 0..ID_TRIES {
-        let group_id = rand::random_range(1..=MAX_INTEGER);
+    for number in 0..ID_TRIES {
+        let group_id = match &new.request {
+            Some(request) => group_of_request(owner, request, number),
+            None => rand::random_range(1..=MAX_INTEGER),
+        };
         match state
             .store
-            .create_group(&state.queue, group_id, owner, &new, request.now_ms)
+            .create_group(&state.queue, group_id, owner, &new, state.messages_from, request.now_ms)
             .await
         {
             Ok(()) => return Ok(GroupCreated { group_id }),
@@ -131,8 +142,8 @@ pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError
     }
 }
 
-/// A function may have died within a change, and nobody may have made another since: whoever looks at the group finishes it.
-async fn finish_what_was_left(request: &Request<'_>, group: &Group) {
+/// A function may have died within a change: whoever looks at the group finishes it, and need not wait for the worker that does.
+pub(crate) async fn finish_what_was_left(request: &Request<'_>, group: &Group) {
     if !group.is_left_unfinished(request.now_ms) {
         return;
     }
@@ -142,21 +153,6 @@ async fn finish_what_was_left(request: &Request<'_>, group: &Group) {
         Ok(()) => tracing::info!(group.id = group.id, "finished a change that was left"),
         Err(error) => tracing::warn!(group.id = group.id, %error, "could not finish a change that was left"),
     }
-}
-
-/// Whether users take messages from somebody who is about to bring them into a group. (Where a block and this meet, either order is
-/// right.)
-pub(crate) async fn check_welcome(request: &Request<'_>, caller: UserId, users: &[UserId]) -> Result<(), ApiError> {
-    let state = request.state;
-    let relations = state.store.relations_to(users, caller).await?;
-    for user in users {
-        let relation = relations.get(user).copied().unwrap_or_default();
-        if let Some(code) = state.messages_from.refuses(relation) {
-            let detail = format!("{}: user {user}", code.text());
-            return Err(ApiError::detailed(code, detail));
-        }
-    }
-    Ok(())
 }
 
 /// Makes a change to a group.
@@ -170,7 +166,7 @@ pub(crate) async fn change(
     let state = request.state;
     let changed = state
         .store
-        .change_group(&state.queue, group, caller, wanted, request.now_ms);
+        .change_group(&state.queue, group, caller, wanted, state.messages_from, request.now_ms);
     match changed.await {
         Ok(changed) => Ok(changed),
         Err(error) => Err(ApiError::of_group(&state.store, group, caller, error).await),
@@ -202,11 +198,10 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     }
 }
 
+/// A group as a member sees it.
 fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
     let settings = group.settings;
-    let is_active = membership.is_active();
     let first_seq = membership.stints.first().map_or(0, |stint| stint.joined_after) + 1;
-    let last_seq = membership.stints.last().and_then(|stint| stint.left);
     http::Group {
         group_id: group.id,
         name: group.name,
@@ -217,14 +212,10 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
         open_history: settings.open_history,
         dissolved: settings.dissolved_after.is_some(),
         created_at_ms: group.created_at_ms,
-        max_seq: last_seq.unwrap_or(group.max_seq),
-        min_seq: if settings.open_history && is_active {
-            1
-        } else {
-            first_seq
-        },
+        max_seq: group.max_seq,
+        min_seq: if settings.open_history { 1 } else { first_seq },
         log_after: settings.super_after.map_or(0, |after| after.max(first_seq - 1)),
-        role: is_active.then_some(membership.role),
+        role: membership.role,
         muted_until_ms: until(membership.muted_until_ms, now_ms),
     }
 }
@@ -281,7 +272,7 @@ mod tests {
             (seen.min_seq, seen.max_seq, seen.role, seen.muted_until_ms)
         };
         let there = vec![stint(10, Some(20)), stint(30, None)];
-        assert_eq!(seen(there.clone(), false), (11, 90, Some(Role::Admin), 0));
-        assert_eq!(seen(there, true), (1, 90, Some(Role::Admin), 0));
+        assert_eq!(seen(there.clone(), false), (11, 90, Role::Admin, 0));
+        assert_eq!(seen(there, true), (1, 90, Role::Admin, 0));
     }
 }

@@ -1,14 +1,14 @@
 //! Members of groups: adding, removing, leaving, roles, muting.
 
 use crate::failure::ApiError;
-use crate::groups::{change, check_users, check_welcome, until};
+use crate::groups::{change, check_users, finish_what_was_left, until};
 use crate::request::{self, Request};
 use wigwag_edge::groups;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{
     Done, GroupMemberRef, GroupRef, GroupUsers, Member, Members, MembersChanged, MuteMember, Role, SetRole,
 };
-use wigwag_protocol::limits::MUTE_MAX_S;
+use wigwag_protocol::limits::{MAX_INTEGER, MUTE_MAX_S};
 use wigwag_store::groups::Wanted;
 use wigwag_store::{GroupId, UserId};
 
@@ -16,7 +16,6 @@ use wigwag_store::{GroupId, UserId};
 pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
     let caller = request.caller().await?.user;
     let GroupUsers { group_id, user_ids } = users(request)?;
-    check_welcome(request, caller, &user_ids).await?;
     changed(request, caller, group_id, &Wanted::Add(user_ids)).await
 }
 
@@ -97,11 +96,18 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
     let caller = request.caller().await?.user;
     let group = request.query_id("group_id")?;
     let after = request.query("after", 0)?;
+    if after > MAX_INTEGER {
+        return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not from a page"));
+    }
     let store = &request.state.store;
-    match store.membership(group, caller).await? {
+    let (membership, there) = tokio::join!(store.membership(group, caller), store.group(group));
+    match membership? {
         Some(membership) if membership.is_active() => {}
         Some(_) => return Err(Code::NOT_A_MEMBER.into()),
         None => return Err(Code::GROUP_NOT_FOUND.into()),
+    }
+    if let Some(there) = there? {
+        finish_what_was_left(request, &there).await;
     }
     let (members, next) = store.members_of(group, after).await?;
     let members = members

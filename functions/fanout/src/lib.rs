@@ -205,6 +205,9 @@ async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> 
         if worked.done == stretch.len() {
             continue;
         }
+        if worked.is_later {
+            break;
+        }
         let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
         let Some(error) = worked.error else {
             tracing::warn!(line = line_id, done, of, "time ran out");
@@ -246,7 +249,7 @@ async fn hand_back(state: &State, receipts: &[&str]) {
     if receipts.is_empty() {
         return;
     }
-    if let Err(error) = state.queue.hand_back(receipts).await {
+    if let Err(error) = state.queue.hand_back(receipts, Duration::ZERO).await {
         tracing::warn!(%error, "could not hand back what there was no time for");
     }
 }

@@ -6,12 +6,13 @@ use crate::pushes::Pushes;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wigwag_edge::push::{Content, Target};
 use wigwag_protocol::pb::Message;
 use wigwag_store::fanout::{
     Audience, Delivered, Delivery, Inbound, Logged, RoomContent, Span, Task, TaskQueue as _, per_shard,
 };
+use wigwag_store::groups::Finished;
 use wigwag_store::{GroupId, RoomId, StoreError};
 
 /// Connections that one task pushes to in a room; the next task has the next ones.
@@ -24,12 +25,17 @@ const ROOM_MAX_AGE_MS: i64 = 60_000;
 /// newer announcements have told the others.
 const ANNOUNCEMENT_MAX_AGE_MS: i64 = 15 * 60_000;
 
+/// When a change that has just begun is looked at again.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// How it ended.
 pub(crate) struct Worked {
     /// How many records are done, from the first on.
     pub(crate) done: usize,
     /// Why not all; `None` where time ran out.
     pub(crate) error: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// Whether what is left was to come again later, and has been handed back.
+    pub(crate) is_later: bool,
 }
 
 impl Worked {
@@ -39,11 +45,30 @@ impl Worked {
             Ok(()) => Self {
                 done: count,
                 error: None,
+                is_later: false,
             },
             Err(error) => Self {
                 done: 0,
                 error: Some(error.into()),
+                is_later: false,
             },
+        }
+    }
+
+    /// Nothing done, because time ran out.
+    fn late() -> Self {
+        Self {
+            done: 0,
+            error: None,
+            is_later: false,
+        }
+    }
+
+    /// Nothing done, because it is too early.
+    fn later() -> Self {
+        Self {
+            is_later: true,
+            ..Self::late()
         }
     }
 }
@@ -80,11 +105,12 @@ pub(crate) async fn work_on(
             }
             Ok(Task::Announce { group, shards, .. }) => worker.announce(*group, shards.clone()).await,
             Ok(Task::Room { room, after, .. }) => worker.room(*room, after.as_deref()).await,
+            Ok(Task::Finish { group, version, at_ms }) => worker.finish(first, *group, *version, *at_ms).await,
             Ok(task) => worker.dispatch(task).await,
         }
     };
     let in_time = tokio::time::timeout_at(deadline.into(), work).await;
-    in_time.unwrap_or(Worked { done: 0, error: None })
+    in_time.unwrap_or_else(|_| Worked::late())
 }
 
 /// Puts a record to the dead letters. What cannot be read today, say, cannot be read when it comes again either, and would hold up
@@ -115,7 +141,11 @@ impl Worker<'_> {
             .await;
         self.add(pushes, batch.iter().map(|delivery| &delivery.logged));
         let error = error.map(Into::into);
-        Worked { done, error }
+        Worked {
+            done,
+            error,
+            is_later: false,
+        }
     }
 
     async fn announce(self, group: GroupId, shards: Range<u32>) -> Worked {
@@ -148,6 +178,27 @@ impl Worker<'_> {
         };
         let tasks = per_shard(*group, *shards, *super_group, logged, *skip);
         Worked::of(1, self.state.queue.enqueue(&tasks).await)
+    }
+
+    /// The task comes when the change begins, and most changes are finished a moment later: so it looks again after a second, and where
+    /// the change is not finished by then, when it counts as left.
+    async fn finish(self, record: &Record, group: GroupId, version: u64, at_ms: i64) -> Worked {
+        let State { store, queue, .. } = self.state;
+        let finished = store.finish_left_change(queue, group, version, at_ms, self.now_ms);
+        let until_ms = match finished.await {
+            Ok(Finished::Yes) => return Worked::of(1, Ok(())),
+            Ok(Finished::NotBefore(until_ms)) => until_ms,
+            Err(error) => return Worked::of(1, Err(error)),
+        };
+        let wait = if record.is_redelivered() {
+            Duration::from_millis(u64::try_from(until_ms - self.now_ms).unwrap_or(0))
+        } else {
+            FIRST_LOOK
+        };
+        if let Err(error) = queue.hand_back(&[record.receipt.as_str()], wait).await {
+            tracing::warn!(%error, group.id = group, version, "could not hand back a change that is not finished; it comes again");
+        }
+        Worked::later()
     }
 
     async fn room(self, room: RoomId, after: Option<&str>) -> Worked {

@@ -89,14 +89,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets messages that were received, at most ten, be received again at once: they were not begun with, and need not wait until
-    /// they count as lost.
-    pub async fn hand_back(&self, receipts: &[&str]) -> Result<(), StoreError> {
+    /// Lets messages that were received, at most ten, be received again after a while, in whole seconds: they were not begun with, and
+    /// need not wait until they count as lost.
+    pub async fn hand_back(&self, receipts: &[&str], wait: Duration) -> Result<(), StoreError> {
+        let wait_s = i32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         let entries = receipts.iter().enumerate().map(|(index, receipt)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
                 .receipt_handle(*receipt)
-                .visibility_timeout(0)
+                .visibility_timeout(wait_s)
                 .build()
                 .map_err(failed("ChangeMessageVisibilityBatch"))
         });

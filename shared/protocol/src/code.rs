@@ -153,8 +153,8 @@ mod definition {
         /// Befriending or blocking oneself.
         RELATION_TO_SELF = 1405, final, 400, "this takes another user, not yourself";
 
-        /// The group would have more members than it may.
-        GROUP_FULL = 1500, final, 409, "the group is full; a super group takes more";
+        /// The group would have more members than it may, or has had ten times as many.
+        GROUP_FULL = 1500, final, 409, "the group takes nobody new: it is full (a super group takes more), or ten times as many have been in it; those who have been may come back, for others make another group";
         /// Empty, too long, or with control characters.
         GROUP_NAME_INVALID = 1501, final, 400, "a group's name has 1 to 64 characters and no control characters";
         /// What is asked for takes a higher role.

@@ -168,6 +168,10 @@ pub struct CreateGroup {
     /// Whether members may read what was sent before they joined.
     #[serde(default)]
     pub open_history: bool,
+    /// What the caller calls this request, 1 to 64 bytes that no other request of theirs to make a group has: repeated with it, it makes
+    /// no second group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// A new group.
@@ -284,9 +288,8 @@ pub struct Group {
     /// In a super group: what the caller reads from its log lies beyond this conversation seq. 0 in any other.
     #[serde(default)]
     pub log_after: u64,
-    /// The caller's role; absent for one who is not in it any more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<Role>,
+    /// The caller's role.
+    pub role: Role,
     /// Until when the caller is muted, in ms; 0 where they are not.
     #[serde(default)]
     pub muted_until_ms: i64,

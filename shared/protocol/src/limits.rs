@@ -31,8 +31,15 @@ pub const GROUP_MEMBERS: u32 = 10_000;
 /// Most members of a super group: each message is pushed to everyone online, and copied nowhere.
 pub const SUPER_GROUP_MEMBERS: u32 = 100_000;
 
+/// How many users may have been in a group, those who left too, for each who may be in it at once. Each five hundred of them are a
+/// task for each message, also when they are gone.
+pub const USERS_PER_MEMBER: u64 = 10;
+
 /// Most users that one change of a group names: their rows are written within one request.
 pub const CHANGE_USERS: usize = 100;
+
+/// Longest name of a request to make a group, in bytes.
+pub const REQUEST_ID_BYTES: usize = 64;
 
 /// Length of a group's name in characters.
 pub const GROUP_NAME_CHARS: usize = 64;

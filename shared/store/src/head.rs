@@ -49,11 +49,6 @@ impl GroupSettings {
         self.super_after.is_some_and(|after| conversation_seq > after)
     }
 
-    /// Whether the message with this conversation seq came after the end of the group.
-    pub fn is_dissolved(&self, conversation_seq: u64) -> bool {
-        self.dissolved_after.is_some_and(|after| conversation_seq > after)
-    }
-
     fn from_item(item: &Item) -> Option<Self> {
         Some(Self {
             version: get_number(item, attr::SETTINGS)?,

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use std::fmt;
+use wigwag_protocol::limits::MAX_INTEGER;
 
 /// A user. 1 to 2^53 - 1.
 pub type UserId = u64;
@@ -63,6 +64,18 @@ impl fmt::Display for TimelineId {
 /// that somebody makes on purpose harms that user alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeviceKey(String);
+
+/// The id of the group that an owner's request of this name makes; of those that it may get, the one with this number.
+pub fn group_of_request(owner: UserId, request: &str, number: u8) -> GroupId {
+    let hash = Sha256::new()
+        .chain_update(owner.to_be_bytes())
+        .chain_update([number])
+        .chain_update(request.as_bytes())
+        .finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    u64::from_be_bytes(first) % MAX_INTEGER + 1
+}
 
 impl DeviceKey {
     /// Characters of a key.

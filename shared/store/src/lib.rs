@@ -37,7 +37,7 @@ pub mod send;
 pub mod timeline;
 
 pub use error::StoreError;
-pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, UserId};
+pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, UserId, group_of_request};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;

@@ -8,11 +8,12 @@ compile_error!("bugs on purpose are not for release builds");
 
 use crate::Store;
 use crate::groups::Membership;
-use crate::head::GroupSettings;
+
 use crate::schema::timelines as attr;
 use crate::timeline::{Entry, Put};
 use crate::{StoreError, TimelineId};
 use std::sync::OnceLock;
+use wigwag_protocol::http::Role;
 
 /// The variable that names the bug of a process.
 pub const VARIABLE: &str = "WIGWAG_PLANT";
@@ -134,15 +135,19 @@ pub(crate) fn unmuted(mut membership: Membership) -> Membership {
     membership
 }
 
-/// What a group is, as one sees it who does not look whether it has ended or is muted.
-pub(crate) fn unheeded(mut settings: GroupSettings) -> GroupSettings {
+/// The role that a sender is taken for by one who does not look whether the group is muted.
+pub(crate) fn heard(role: Role) -> Role {
+    if has(Bug::MuteUnchecked) { Role::Owner } else { role }
+}
+
+/// What lets somebody send, as one has it who does not look whether the group has ended.
+pub(crate) fn unended(open: &str) -> String {
+    let ended = "attribute_not_exists(#dissolved)";
     if has(Bug::DissolveUnchecked) {
-        settings.dissolved_after = None;
+        open.replace(ended, &format!("({ended} OR attribute_exists(#dissolved))"))
+    } else {
+        open.to_owned()
     }
-    if has(Bug::MuteUnchecked) {
-        settings.muted = false;
-    }
-    settings
 }
 
 /// What lets a put write over a seal.

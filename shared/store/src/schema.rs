@@ -115,6 +115,8 @@ pub mod directory {
     pub const ROW_JOINED_AFTER: &str = "j";
     /// Member of a shard, N: the last message for them, once there is one.
     pub const ROW_LEFT: &str = "l";
+    /// Member of a shard, B: the ranges before that one, where there are any (pairs of varints, each the distance to the seq before).
+    pub const ROW_EARLIER: &str = "e";
     /// Member of a shard, N: 1 admin, 2 owner; absent in plain members.
     pub const ROW_ROLE: &str = "r";
     /// Member of a shard, N: until when they are muted, in ms, where they are.

@@ -9,11 +9,13 @@ use wigwag_local::template::{self, Secrets};
 use wigwag_protocol::Request;
 use wigwag_protocol::pb::{LoginMsg, Message, SessionType};
 use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::fanout::{Logged, Task, TaskQueue as _};
+use wigwag_store::fanout::{Logged, Task, TaskQueue};
+use wigwag_store::groups::Wanted;
 use wigwag_store::head::Connection;
+use wigwag_store::send::MessagesFrom;
 use wigwag_store::timeline::LEASE;
-use wigwag_store::{DeviceKey, GroupId, schema};
-use wigwag_tests::{Account, Device, Dial, World};
+use wigwag_store::{DeviceKey, GroupId, StoreError, schema};
+use wigwag_tests::{Account, Device, Dial, Kept, World};
 
 /// The parameter that lets connections sign in by frame.
 const SIGN_IN_BY_FRAME: &str = "AllowLoginFrame";
@@ -267,9 +269,39 @@ async fn use_groups(world: &World, (a, ada): (&mut Device, &Account), (b, bob): 
         .bury("no task", "nobody", "unreadable", "put here by hand")
         .await?;
     queue.enqueue(&[dispatched(group)]).await?;
+    queue.enqueue(&left_change(world, group, ada, bob).await?).await?;
     let group = world.super_group(ada, &[bob]).await?;
     a.tell_to(SessionType::Group, group, 3, "announced").await?;
     world.settled().await
+}
+
+/// Takes what finishes a change, and nothing else.
+struct FinishAlone(Kept);
+
+impl TaskQueue for FinishAlone {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        if let [Task::Finish { .. }] = tasks {
+            return self.0.enqueue(tasks).await;
+        }
+        Err(StoreError::Throttled {
+            operation: "SendMessageBatch",
+        })
+    }
+}
+
+/// Leaves changes of a group without their end, and answers with the tasks that finish the last.
+async fn left_change(world: &World, group: GroupId, ada: &Account, bob: &Account) -> Result<Vec<Task>> {
+    let (store, queue, at_ms) = (world.store(), FinishAlone(Kept::default()), a_while_ago_ms());
+    for wanted in [Wanted::Remove(vec![bob.user_id]), Wanted::Add(vec![bob.user_id])] {
+        let left = store
+            .change_group(&queue, group, ada.user_id, &wanted, MessagesFrom::Anyone, at_ms)
+            .await;
+        anyhow::ensure!(left.is_err(), "it was to be left");
+        if matches!(wanted, Wanted::Remove(_)) {
+            store.finish_change(&Kept::default(), group, at_ms).await?;
+        }
+    }
+    Ok(queue.0.take())
 }
 
 /// What a message to a group of more than ten shards becomes: thousands of members, whom nobody wants to make for this.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use wigwag_local::faults::Plan;
 use wigwag_protocol::http::{Group, Groups, Members, MembersChanged, Role};
 use wigwag_protocol::pb::{GroupChange, GroupChangeType, Message, MessageType, PullInputMsg, SessionType, UpMsg};
 use wigwag_protocol::{Code, Payload, Request};
@@ -129,7 +130,7 @@ async fn a_group_from_its_making_to_its_end() -> Result<()> {
     }
     let seen: Group = world.get(&format!("/group/{group}"), Some(&eve.token)).await?;
     assert!(
-        seen.dissolved && seen.role == Some(Role::Owner) && seen.owner_id == eve.user_id,
+        seen.dissolved && seen.role == Role::Owner && seen.owner_id == eve.user_id,
         "{seen:?}"
     );
     let gone: Result<Group> = world.get(&format!("/group/{group}"), Some(&ada.token)).await;
@@ -448,7 +449,7 @@ async fn a_group_and_its_members_are_seen_by_its_members() -> Result<()> {
     let seen = &groups.groups[0];
     assert_eq!(
         (seen.group_id, seen.name.as_str(), seen.members, seen.role),
-        (group, "ours", 3, Some(Role::Member))
+        (group, "ours", 3, Role::Member)
     );
     assert!(seen.min_seq > 1, "eve sees nothing from before she came: {seen:?}");
     // Adding eve a second time was told to nobody.
@@ -530,6 +531,134 @@ async fn a_group_is_read_in_ranges_by_socket_and_by_http() -> Result<()> {
     let history: wigwag_protocol::http::History = world.get(&path, Some(&bob.token)).await?;
     assert_eq!(texts(&history.messages), ["4", "5"]);
     let _: Value = world.get("/group/list?after=0", Some(&bob.token)).await?;
+    world.stop().await;
+    Ok(())
+}
+
+/// Every invocation that makes so many calls is killed at one of them: most of those that change a group, hardly any other.
+const EVERY_PROCESS_DIES: &str = "[processes]\nkill_after_calls = { rate = 1.0, calls = 12 }";
+
+/// The function that removes a member dies half-way, and nobody asks again or looks at the group: the removal holds all the same, a
+/// while later, for the member and for everybody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_whose_function_died_is_finished_though_nobody_asks() -> Result<()> {
+    const TRIES: u64 = 12;
+    let world = World::with(|options| options.fault_plan = Plan::parse(EVERY_PROCESS_DIES).expect("a plan")).await?;
+    world.stack.faults().pause();
+    let users = world.crowd(1, TRIES + 1).await?;
+    let members = users
+        .iter()
+        .map(|&user| world.member(user))
+        .collect::<Result<Vec<_>>>()?;
+    let others: Vec<&Account> = members[1..].iter().collect();
+    let group = world.group(&members[0], &others).await?;
+    world.settled().await?;
+    let store = world.store();
+    let mut left = None;
+    for member in &members[1..] {
+        let body = json!({ "group_id": group, "user_ids": [member.user_id] });
+        world.stack.faults().resume();
+        let answer = world.send("POST", "/group/remove", Some(&members[0].token), Some(body.to_string()));
+        let status = answer.await?.status();
+        world.stack.faults().pause();
+        let found = store.group(group).await?.expect("a group");
+        if found.unfinished_since_ms.is_some() {
+            assert_eq!(status, 500);
+            left = Some(member);
+            break;
+        }
+    }
+    let removed = left.expect("a function that died half-way");
+    world.settled().await?;
+    let found = store.group(group).await?.expect("a group");
+    assert_eq!(found.unfinished_since_ms, None);
+    let membership = store.membership(group, removed.user_id).await?.expect("a membership");
+    assert!(!membership.is_active());
+    let mut device = world.device(removed).await?;
+    let refused = device.say_to(GROUP, group, 1, "from outside").await?;
+    assert_eq!(refused.code, Code::NOT_A_MEMBER.number());
+    let inbox = inbox(&world, &members[0]).await?;
+    let told = inbox.iter().filter_map(|message| message.group_change.as_ref());
+    let told = told.filter(|change| change.user_ids == [removed.user_id]);
+    assert_eq!(told.count(), 1);
+    assert!(world.dead_letters().await?.is_empty());
+    world.stop().await;
+    Ok(())
+}
+
+/// A request to make a group whose answer was lost is sent again; and what is said of users names them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_repeated_and_refusals_name_whom_they_are_about() -> Result<()> {
+    let world = World::start().await?;
+    let [ada, bob, eve] = world.accounts(["ada", "bob", "eve"]).await?;
+    let request = |id: &str| json!({ "name": "ours", "user_ids": [bob.user_id], "request_id": id });
+    let create =
+        async |id: &str| -> Result<Value> { world.post("/group/create", Some(&ada.token), &request(id)).await };
+    let first = create("one").await?;
+    // Who has thought better of it is in the group.
+    let _: Value = world
+        .post("/block/add", Some(&bob.token), &json!({ "user_id": ada.user_id }))
+        .await?;
+    assert_eq!(create("one").await?, first);
+    let groups: Groups = world.get("/group/list", Some(&ada.token)).await?;
+    assert_eq!(groups.groups.len(), 1);
+    let group = first["group_id"].clone();
+    for (id, of) in [
+        ("", "request_id has 1 to 64 bytes"),
+        (&"x".repeat(65), "request_id has 1 to 64 bytes"),
+    ] {
+        let (status, failure) = world
+            .refused("/group/create", Some(&ada.token), &request(id).to_string())
+            .await?;
+        assert!(status == 400 && failure.message.ends_with(of), "{failure:?}");
+    }
+    let detail = async |path: &str, users: Value| -> Result<String> {
+        let body = json!({ "name": "ours", "group_id": group, "user_ids": users }).to_string();
+        Ok(world.refused(path, Some(&ada.token), &body).await?.1.message)
+    };
+    for path in ["/group/add", "/group/create"] {
+        let message = detail(path, json!([5, eve.user_id, 7])).await?;
+        assert_eq!(message, "USER_NOT_FOUND: there is no such user: users 5, 7");
+    }
+    let _: Value = world
+        .post("/block/add", Some(&eve.token), &json!({ "user_id": ada.user_id }))
+        .await?;
+    let message = detail("/group/add", json!([eve.user_id, bob.user_id])).await?;
+    assert!(
+        message.ends_with(&format!(": user {}", eve.user_id)),
+        "bob is in the group: {message}"
+    );
+    let message = detail("/group/create", json!([eve.user_id, bob.user_id])).await?;
+    assert!(
+        message.ends_with(&format!(": users {}, {}", eve.user_id, bob.user_id)),
+        "{message}"
+    );
+    for after in ["9007199254740992", "18446744073709551615"] {
+        let path = format!("/group_user/list?group_id={group}&after={after}");
+        let answer = world.send("GET", &path, Some(&ada.token), None).await?;
+        assert_eq!(answer.status(), 400);
+    }
+    world.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dissolved_group_goes_from_the_list_of_who_leaves_it() -> Result<()> {
+    let world = World::start().await?;
+    let [ada, bob] = world.accounts(["ada", "bob"]).await?;
+    let group = world.group(&ada, &[&bob]).await?;
+    let this = json!({ "group_id": group });
+    assert_eq!(world.outcome("/group/dissolve", &ada, &this).await?, Code::OK);
+    for who in [&bob, &ada] {
+        let listed: Groups = world.get("/group/list", Some(&who.token)).await?;
+        assert!(listed.groups[0].dissolved);
+        for _ in 0..2 {
+            assert_eq!(world.outcome("/group/leave", who, &this).await?, Code::OK);
+        }
+        let listed: Groups = world.get("/group/list", Some(&who.token)).await?;
+        assert_eq!(listed, Groups::default());
+    }
+    world.settled().await?;
     world.stop().await;
     Ok(())
 }

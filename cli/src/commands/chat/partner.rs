@@ -43,10 +43,6 @@ impl Place {
         }
         if let Some(group_id) = args.group {
             let group = api.group(group_id).await?;
-            if group.role.is_none() {
-                let message = format!("you are not in group {group_id} any more");
-                return Err(Failure::refused(Some(Code::NOT_A_MEMBER), message));
-            }
             let (name, dissolved) = (group.name, group.dissolved);
             return Ok(Self::Group {
                 group_id,

@@ -7,6 +7,7 @@
 //! - [`Task::Announce`]: in a super group, a push alone
 //! - [`Task::Dispatch`]: the tasks of all shards of a large group
 //! - [`Task::Room`]: a push to who is in a room
+//! - [`Task::Finish`]: what is left of a change of a group whose function died
 //!
 //! A task may be carried out any number of times, by several workers at once, in any order: what it leaves behind is
 //! the same.

@@ -99,6 +99,15 @@ pub enum Task {
         /// The sender, who has a copy already.
         skip: Option<UserId>,
     },
+    /// Finishes a change of a group, where whoever began it has died. Enqueued before the change begins.
+    Finish {
+        /// The group.
+        group: GroupId,
+        /// The change's version.
+        version: u64,
+        /// When it was about to begin, in ms.
+        at_ms: i64,
+    },
     /// Pushes a frame to who is in a room, a page of them at a time.
     Room {
         /// The room.
@@ -184,6 +193,8 @@ impl Task {
             }
             Self::Announce { group, shards, .. } => format!("g{group}.a{}", shards.start),
             Self::Dispatch { group, .. } => format!("g{group}"),
+            // It waits for a lease, and nothing else is to wait with it.
+            Self::Finish { group, version, .. } => format!("g{group}.f{version}"),
             Self::Room { room, after: None, .. } => format!("r{room}"),
             Self::Room {
                 room,
@@ -199,6 +210,8 @@ impl Task {
             Self::Deliver { logged, .. } | Self::Announce { logged, .. } | Self::Dispatch { logged, .. } => {
                 format!("{}.{}", self.recipients(), logged.conversation_seq())
             }
+            // Whoever did not come to begin a change may be followed by another who makes one of the same version.
+            Self::Finish { at_ms, .. } => format!("{}.{at_ms}", self.recipients()),
             Self::Room { id, .. } => format!("{}.{id}", self.recipients()),
         }
     }
@@ -384,6 +397,16 @@ mod tests {
                 super_group: true,
                 logged: logged(MAX),
                 skip: None,
+            },
+            Task::Finish {
+                group: MAX,
+                version: MAX,
+                at_ms: 1_800_000_000_000,
+            },
+            Task::Finish {
+                group: MAX,
+                version: MAX,
+                at_ms: 1_800_000_000_001,
             },
             room(None),
             room(Some("JC1dgf9yoAMCK-g=")),

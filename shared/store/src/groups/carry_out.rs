@@ -6,7 +6,9 @@
 //! 4. enqueue the announcement's tasks
 //! 5. note that it is finished
 //!
-//! Who joins has a row before the seq is reserved, so that no worker misses them from then on. Where the announcement's seq was
+//! Who joins has a row before the seq is reserved, so that no worker misses them from then on. It begins after what the log had
+//! when whoever puts it looked: of several who carry the change out the first one's stands, and all others go by it. So what was said
+//! while the change lay unfinished is not for who had no row meanwhile. Where the announcement's seq was
 //! sealed it takes another, which all agree on; `left` is written after it stands, so it never names a seal.
 
 use super::change::{Change, Setting};
@@ -24,42 +26,72 @@ use crate::schema::timelines as attr;
 use crate::timeline::{Content, Entry, Missing, Put, key};
 use aws_sdk_dynamodb::types::AttributeValue;
 
+/// What there was before a change.
+#[derive(Debug)]
+pub(super) struct Before {
+    /// The rows of its users.
+    pub(super) rows: Rows,
+    /// The log's highest reserved seq, where the change goes by it.
+    pub(super) log_seq: u64,
+}
+
 impl Store {
-    /// Carries out the change that `info` names. `known`: the rows of its users as they were before it, where they were just
-    /// read. May be repeated, by several at once.
+    /// Carries out the change that `info` names. `known`: what there was before it, where that was just read. May be repeated, by
+    /// several at once.
     pub(super) async fn carry_out(
         &self,
         queue: &impl TaskQueue,
         group: GroupId,
         info: &Info,
-        known: Option<&Rows>,
+        known: Option<&Before>,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let Some(change) = &info.change else { return Ok(()) };
         let read;
-        let rows = if let Some(known) = known {
+        let before = if let Some(known) = known {
             known
         } else {
-            read = self.membership_rows(group, &change.users()).await?;
+            read = self.before(group, change).await?;
             &read
         };
         let (set, written) = tokio::join!(self.set_settings(group, info, change, now_ms), async {
             if change.ends_stints() {
                 return Ok(());
             }
-            self.write_rows(group, change, info.version, rows, 0, now_ms).await
+            self.write_rows(group, change, info.version, &before.rows, before.log_seq, now_ms)
+                .await
         });
         set?;
         written?;
+        if !change.is_announced() {
+            return self.end_change(group, info.version).await;
+        }
         let Some((logged, settings)) = self.announce_change(group, info, change, now_ms).await? else {
             return Ok(());
         };
         if change.ends_stints() {
-            self.write_rows(group, change, info.version, rows, logged.conversation_seq(), now_ms)
+            let left = logged.conversation_seq();
+            self.write_rows(group, change, info.version, &before.rows, left, now_ms)
                 .await?;
         }
         queue.enqueue(&change.tasks(group, settings, logged)).await?;
         self.end_change(group, info.version).await
+    }
+
+    /// What there is before a change that somebody else has begun.
+    async fn before(&self, group: GroupId, change: &Change) -> Result<Before, StoreError> {
+        let (log, users) = (TimelineId::group(group), change.users());
+        let (rows, head) = tokio::join!(self.membership_rows(group, &users), async {
+            if change.goes_by_the_log() {
+                self.head(&log, true).await
+            } else {
+                Ok(None)
+            }
+        });
+        Ok(Before {
+            rows: rows?,
+            log_seq: head?.map_or(0, |head| head.seq),
+        })
     }
 
     /// Does what a change does to the head of the log, once: a later change, or the same one, is not done over.

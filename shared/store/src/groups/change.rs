@@ -3,7 +3,7 @@
 use super::info::{Info, shards};
 use super::membership::{Membership, Stint};
 use super::rows::Row;
-use crate::fanout::{Audience, Logged, Task, per_shard, tasks_for};
+use crate::fanout::{Audience, Logged, SHARD_MEMBERS, Task, per_shard, tasks_for};
 use crate::head::GroupSettings;
 use crate::ids::{GroupId, UserId};
 #[cfg(feature = "plant")]
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{self, GroupChangeType};
 
-/// Ranges of membership that a user's row keeps: the latest. What was said in earlier ones is then not to be read any more.
-const STINTS: usize = 16;
+/// Ranges of membership that a user's row keeps: the latest, as many as are read for one unit. What was said in earlier ones is
+/// then not to be read any more.
+pub(super) const STINTS: usize = 100;
 
 /// A change of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,16 +35,17 @@ pub(super) enum Effect {
     Created {
         users: Vec<UserId>,
     },
-    /// They get the places from the first one on.
+    /// Each with the place that they get, or had before.
     Added {
         users: Vec<UserId>,
-        first_place: u64,
-        joined_after: u64,
+        places: Vec<u64>,
     },
     Removed {
         users: Vec<UserId>,
     },
     Left,
+    /// The group was dissolved before, and nobody is told.
+    LeftDissolved,
     Renamed {
         name: String,
     },
@@ -88,7 +90,7 @@ impl Change {
     pub(super) fn users(&self) -> Vec<UserId> {
         match &self.effect {
             Effect::Created { users } | Effect::Added { users, .. } | Effect::Removed { users } => users.clone(),
-            Effect::Left => vec![self.actor],
+            Effect::Left | Effect::LeftDissolved => vec![self.actor],
             Effect::Role { user, .. } | Effect::MemberMuted { user, .. } => vec![*user],
             Effect::HandedOver { user } => vec![*user, self.actor],
             Effect::Renamed { .. }
@@ -97,6 +99,16 @@ impl Change {
             | Effect::BecameSuper
             | Effect::Dissolved => Vec::new(),
         }
+    }
+
+    /// Whether it begins or ends ranges of membership with what the log has by then.
+    pub(super) fn goes_by_the_log(&self) -> bool {
+        matches!(self.effect, Effect::Added { .. } | Effect::LeftDissolved)
+    }
+
+    /// Whether it is told in the log.
+    pub(super) fn is_announced(&self) -> bool {
+        self.effect != Effect::LeftDissolved
     }
 
     /// Whether it ends ranges of membership: with its announcement, whose seq must be known before.
@@ -112,9 +124,10 @@ impl Change {
                 super_group: info.super_group,
                 open_history: info.open_history,
             }),
-            Effect::Added { first_place, .. } => {
-                let after = shards(info.places);
-                (after > shards(*first_place)).then_some(Setting::Shards(after))
+            Effect::Added { places, .. } => {
+                // The first place of a shard, which may be new.
+                let begins_a_shard = places.iter().any(|place| place.is_multiple_of(SHARD_MEMBERS));
+                begins_a_shard.then(|| Setting::Shards(shards(info.places)))
             }
             Effect::Muted { muted } => Some(Setting::Muted(*muted)),
             Effect::HistoryOpened { open } => Some(Setting::OpenHistory(*open)),
@@ -122,6 +135,7 @@ impl Change {
             Effect::Dissolved => Some(Setting::Dissolved),
             Effect::Removed { .. }
             | Effect::Left
+            | Effect::LeftDissolved
             | Effect::Renamed { .. }
             | Effect::Role { .. }
             | Effect::HandedOver { .. }
@@ -129,7 +143,8 @@ impl Change {
         }
     }
 
-    /// The row of the `index`th of its users after it, from the row before it. `seq` is that of the announcement.
+    /// The row of the `index`th of its users after it, from the row before it. `seq` is that of the announcement for those whose ranges end
+    /// with it, and else the log's highest before.
     pub(super) fn row(
         &self,
         group: GroupId,
@@ -140,10 +155,8 @@ impl Change {
     ) -> Option<Membership> {
         let begun = |place: u64, joined_after: u64, role: Role| {
             let mut stints = before.map_or_else(Vec::new, |row| row.membership.stints.clone());
-            stints.push(Stint {
-                joined_after,
-                left: None,
-            });
+            let left = None;
+            stints.push(Stint { joined_after, left });
             stints.drain(..stints.len().saturating_sub(STINTS));
             Membership {
                 group,
@@ -151,23 +164,22 @@ impl Change {
                 // Who was muted does not speak again by leaving and being added.
                 muted_until_ms: before.map_or(0, |row| row.membership.muted_until_ms),
                 stints,
-                place: place + index as u64,
+                place,
             }
         };
         let mut after = match &self.effect {
             Effect::Created { .. } if index == 0 => return Some(begun(0, 0, Role::Owner)),
-            Effect::Created { .. } => return Some(begun(0, 0, Role::Member)),
-            Effect::Added {
-                first_place,
-                joined_after,
-                ..
-            } => return Some(begun(*first_place, *joined_after, Role::Member)),
+            Effect::Created { .. } => return Some(begun(index as u64, 0, Role::Member)),
+            Effect::Added { places, .. } => return Some(begun(*places.get(index)?, seq, Role::Member)),
             _ => before?.membership.clone(),
         };
         match &self.effect {
-            Effect::Removed { .. } | Effect::Left => after.stints.last_mut()?.left = Some(seq),
+            Effect::Removed { .. } | Effect::Left | Effect::LeftDissolved => after.stints.last_mut()?.left = Some(seq),
             Effect::Role { role, .. } => after.role = *role,
-            Effect::HandedOver { user: owner } if *owner == user => after.role = Role::Owner,
+            // Nobody could let them speak again.
+            Effect::HandedOver { user: owner } if *owner == user => {
+                (after.role, after.muted_until_ms) = (Role::Owner, 0);
+            }
             Effect::HandedOver { .. } => after.role = Role::Admin,
             Effect::MemberMuted { until_ms, .. } => after.muted_until_ms = *until_ms,
             _ => {}
@@ -216,7 +228,7 @@ impl Change {
                 said.user_ids.clone_from(users);
                 GroupChangeType::MembersRemoved
             }
-            Effect::Left => GroupChangeType::MemberLeft,
+            Effect::Left | Effect::LeftDissolved => GroupChangeType::MemberLeft,
             Effect::Renamed { name } => {
                 said.name.clone_from(name);
                 GroupChangeType::Renamed

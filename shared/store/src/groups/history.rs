@@ -24,9 +24,9 @@ impl Store {
     /// highest that they may read. `Err(Refused(NOT_A_MEMBER))`: was never in it.
     ///
     /// A page holds messages of one range of membership; `next_seq` leads over what lies between two. Who has left, or reads a group
-    /// that was dissolved, is told with the last page that it was the last: by the counter alone they could not tell, for a send that is
-    /// refused raises it, too. Two requests at once,
-    /// then two more; three read units, and one for each 4 KB of messages.
+    /// that was dissolved, is told with the last page that it was the last: by the counter alone they could not tell, for a seq that was
+    /// taken and given up raises it, too. One request after the other for the head and the membership, then two at once; three read units,
+    /// and one for each 4 KB of messages.
     #[tracing::instrument(name = "store.group.history", skip_all, fields(group.id = group, user.id = user))]
     pub async fn group_history(
         &self,
@@ -37,9 +37,12 @@ impl Store {
         now_ms: i64,
     ) -> Result<History, ChangeError> {
         let log = TimelineId::group(group);
-        let (membership, head) = tokio::join!(self.membership(group, user), self.head(&log, true));
-        let membership = membership?.ok_or(ChangeError::Refused(Code::NOT_A_MEMBER))?;
-        let Some(head) = head? else {
+        // First how far the log goes, then what the user is: whoever is a member then may read up to there. The other way round, one
+        // who is removed in between would read what was said after.
+        let head = self.head(&log, true).await?;
+        let membership = self.membership(group, user).await?;
+        let membership = membership.ok_or(ChangeError::Refused(Code::NOT_A_MEMBER))?;
+        let Some(head) = head else {
             return Ok(History::default());
         };
         let settings = head.group.unwrap_or_default();

@@ -20,9 +20,12 @@ pub(super) struct Info {
     pub(super) owner: UserId,
     /// How many are in it.
     pub(super) members: u32,
-    /// How many places were given, to those who left too: the next one.
+    /// How many places were given, to those who left too: the next one. Who comes back has the one they had.
     pub(super) places: u64,
     pub(super) created_at_ms: i64,
+    /// What its maker called the request that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<String>,
     pub(super) super_group: bool,
     pub(super) muted: bool,
     pub(super) open_history: bool,
@@ -46,14 +49,15 @@ impl Info {
             ..self.clone()
         };
         match &change.effect {
-            Effect::Added { users, .. } => {
-                next.places += u64::from(count(users));
+            Effect::Added { users, places } => {
+                next.places = places.iter().map(|place| place + 1).fold(next.places, u64::max);
                 next.members = next.members.saturating_add(count(users));
             }
             Effect::Removed { users } => next.members = next.members.saturating_sub(count(users)),
             Effect::Left => next.members = next.members.saturating_sub(1),
             Effect::Renamed { name } => next.name.clone_from(name),
-            Effect::Created { .. } | Effect::Role { .. } | Effect::MemberMuted { .. } => {}
+            // How many are in a group that was dissolved is how many were in it then.
+            Effect::Created { .. } | Effect::LeftDissolved | Effect::Role { .. } | Effect::MemberMuted { .. } => {}
             Effect::HandedOver { user } => next.owner = *user,
             Effect::Muted { muted } => next.muted = *muted,
             Effect::HistoryOpened { open } => next.open_history = *open,

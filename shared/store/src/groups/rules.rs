@@ -6,10 +6,14 @@ use super::membership::Membership;
 use super::rows::Rows;
 use super::{Changed, Wanted, distinct};
 use crate::ids::UserId;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use wigwag_protocol::Code;
 use wigwag_protocol::http::Role;
-use wigwag_protocol::limits::{CHANGE_USERS, GROUP_MEMBERS, SUPER_GROUP_MEMBERS};
+use wigwag_protocol::limits::{CHANGE_USERS, GROUP_MEMBERS, SUPER_GROUP_MEMBERS, USERS_PER_MEMBER};
+
+/// A mute that ends so much sooner or later than the one that stands is that one, in ms: it was asked for again, because the answer was
+/// lost. But half of what is asked for is another one.
+const SAME_MUTE_MS: i64 = 60_000;
 
 /// What is to be known before a wish can be judged.
 #[derive(Debug)]
@@ -20,9 +24,24 @@ pub(super) struct Facts<'a> {
     pub(super) rows: &'a Rows,
     /// Those among the users to be added who exist.
     pub(super) existing: &'a HashSet<UserId>,
-    /// The highest reserved seq of the group's log, where users are to be added.
-    pub(super) log_seq: u64,
+    /// Those among them who do not take messages from the actor, and why.
+    pub(super) unwelcome: &'a HashMap<UserId, Code>,
     pub(super) now_ms: i64,
+}
+
+/// Why a wish is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    /// Because of whom, where there are such users.
+    pub(super) users: Vec<UserId>,
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        let users = Vec::new();
+        Self { code, users }
+    }
 }
 
 /// What a wish comes to.
@@ -36,39 +55,44 @@ pub(super) enum Judged {
 
 impl Facts<'_> {
     /// What a wish comes to, or why it is refused.
-    pub(super) fn judge(&self, wanted: &Wanted) -> Result<Judged, Code> {
+    pub(super) fn judge(&self, wanted: &Wanted) -> Result<Judged, Refusal> {
         let Some(actor) = self.active(self.actor) else {
             return match wanted {
                 Wanted::Leave => Ok(unchanged(self.actor)),
-                _ => Err(Code::NOT_A_MEMBER),
+                _ => Err(Code::NOT_A_MEMBER.into()),
             };
         };
         if self.info.dissolved {
             return match wanted {
                 Wanted::Dissolve if actor.role == Role::Owner => Ok(nothing()),
-                _ => Err(Code::GROUP_DISSOLVED),
+                Wanted::Leave => Ok(of_one(self.actor, Effect::LeftDissolved)),
+                _ => Err(Code::GROUP_DISSOLVED.into()),
             };
         }
         if actor.role < least_role(wanted) {
-            return Err(Code::ROLE_TOO_LOW);
+            return match wanted {
+                // Whoever handed the group over is an admin by then, and may ask again.
+                Wanted::HandOver(user) if actor.role == Role::Admin && *user == self.info.owner => Ok(unchanged(*user)),
+                _ => Err(Code::ROLE_TOO_LOW.into()),
+            };
         }
-        match wanted {
-            Wanted::Add(users) => self.add(users),
-            Wanted::Remove(users) => self.remove(actor, users),
-            Wanted::Leave if actor.role == Role::Owner => Err(Code::OWNER_STAYS),
-            Wanted::Leave => Ok(of_one(self.actor, Effect::Left)),
-            Wanted::Rename(name) => Ok(unless(self.info.name == *name, Effect::Renamed { name: name.clone() })),
-            Wanted::Role(user, role) => self.set_role(*user, *role),
-            Wanted::HandOver(user) => self.hand_over(*user),
-            Wanted::MuteMember(user, until_ms) => self.mute_member(actor, *user, *until_ms),
-            Wanted::Mute(muted) => Ok(unless(self.info.muted == *muted, Effect::Muted { muted: *muted })),
+        Ok(match wanted {
+            Wanted::Add(users) => return self.add(users),
+            Wanted::Remove(users) => self.remove(actor, users)?,
+            Wanted::Leave if actor.role == Role::Owner => return Err(Code::OWNER_STAYS.into()),
+            Wanted::Leave => of_one(self.actor, Effect::Left),
+            Wanted::Rename(name) => unless(self.info.name == *name, Effect::Renamed { name: name.clone() }),
+            Wanted::Role(user, role) => self.set_role(*user, *role)?,
+            Wanted::HandOver(user) => self.hand_over(*user)?,
+            Wanted::MuteMember(user, until_ms) => self.mute_member(actor, *user, *until_ms)?,
+            Wanted::Mute(muted) => unless(self.info.muted == *muted, Effect::Muted { muted: *muted }),
             Wanted::OpenHistory(open) => {
                 let effect = Effect::HistoryOpened { open: *open };
-                Ok(unless(self.info.open_history == *open, effect))
+                unless(self.info.open_history == *open, effect)
             }
-            Wanted::BecomeSuper => Ok(unless(self.info.super_group, Effect::BecameSuper)),
-            Wanted::Dissolve => Ok(unless(false, Effect::Dissolved)),
-        }
+            Wanted::BecomeSuper => unless(self.info.super_group, Effect::BecameSuper),
+            Wanted::Dissolve => unless(false, Effect::Dissolved),
+        })
     }
 
     fn active(&self, user: UserId) -> Option<&Membership> {
@@ -76,20 +100,31 @@ impl Facts<'_> {
         membership.is_active().then_some(membership)
     }
 
-    fn add(&self, users: &[UserId]) -> Result<Judged, Code> {
+    fn add(&self, users: &[UserId]) -> Result<Judged, Refusal> {
         let changed = Self::split(users, |user| self.active(user).is_none());
-        if changed.changed.iter().any(|user| !self.existing.contains(user)) {
-            return Err(Code::USER_NOT_FOUND);
+        check_existing(&changed.changed, self.existing)?;
+        check_welcome(&changed.changed, self.unwelcome)?;
+        let most = most_members(self.info.super_group);
+        if !changed.changed.is_empty() && self.info.members.saturating_add(count(&changed.changed)) > most {
+            return Err(Code::GROUP_FULL.into());
         }
-        if !fits(self.info.members, count(&changed.changed), self.info.super_group) {
-            return Err(Code::GROUP_FULL);
-        }
-        let effect = Effect::Added {
-            users: changed.changed.clone(),
-            first_place: self.info.places,
-            joined_after: self.log_seq,
+        let mut next = self.info.places;
+        let place = |user: &UserId| {
+            // Who has been in it has a place already.
+            self.rows.get(user).map_or_else(
+                || {
+                    next += 1;
+                    next - 1
+                },
+                |row| row.membership.place,
+            )
         };
-        Ok(of_many(changed, effect))
+        let places = changed.changed.iter().map(place).collect();
+        if next > self.info.places && next > u64::from(most) * USERS_PER_MEMBER {
+            return Err(Code::GROUP_FULL.into());
+        }
+        let users = changed.changed.clone();
+        Ok(of_many(changed, Effect::Added { users, places }))
     }
 
     fn remove(&self, actor: &Membership, users: &[UserId]) -> Result<Judged, Code> {
@@ -126,7 +161,13 @@ impl Facts<'_> {
         // A time that has passed mutes nobody.
         let until_ms = if until_ms > self.now_ms { until_ms } else { 0 };
         let is_muted = member.muted_until_ms > self.now_ms;
-        if member.muted_until_ms == until_ms || (until_ms == 0 && !is_muted) {
+        let is_so = if until_ms == 0 {
+            !is_muted
+        } else {
+            let same_ms = SAME_MUTE_MS.min((until_ms - self.now_ms) / 2);
+            is_muted && (until_ms - member.muted_until_ms).abs() <= same_ms
+        };
+        if is_so {
             return Ok(unchanged(user));
         }
         Ok(of_one(user, Effect::MemberMuted { user, until_ms }))
@@ -176,14 +217,38 @@ fn least_role(wanted: &Wanted) -> Role {
     }
 }
 
-/// Whether a group of so many members takes so many more.
-fn fits(members: u32, more: u32, super_group: bool) -> bool {
-    let most = if super_group {
+/// Whether all of these users are among those who exist.
+pub(super) fn check_existing(users: &[UserId], existing: &HashSet<UserId>) -> Result<(), Refusal> {
+    let unknown: Vec<UserId> = users.iter().copied().filter(|user| !existing.contains(user)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal {
+        code: Code::USER_NOT_FOUND,
+        users: unknown,
+    })
+}
+
+/// Whether none of these users is among those who do not take messages from whoever brings them in. (Where a block and this meet,
+/// either order is right.)
+pub(super) fn check_welcome(users: &[UserId], unwelcome: &HashMap<UserId, Code>) -> Result<(), Refusal> {
+    let code_of = |user: &UserId| unwelcome.get(user).copied();
+    let Some(code) = users.iter().find_map(code_of) else {
+        return Ok(());
+    };
+    let users = users.iter().copied().filter(|user| code_of(user) == Some(code));
+    Err(Refusal {
+        code,
+        users: users.collect(),
+    })
+}
+
+fn most_members(super_group: bool) -> u32 {
+    if super_group {
         SUPER_GROUP_MEMBERS
     } else {
         GROUP_MEMBERS
-    };
-    more == 0 || members.saturating_add(more) <= most
+    }
 }
 
 fn nothing() -> Judged {
@@ -235,6 +300,9 @@ mod tests {
     const LEFT: UserId = 6;
     const NOBODY: UserId = 7;
     const UNKNOWN: UserId = 8;
+    const UNKNOWN_TOO: UserId = 9;
+    const UNWELCOME: UserId = 10;
+    const UNWELCOME_TOO: UserId = 11;
     const NOW: i64 = 1000;
 
     fn info() -> Info {
@@ -244,6 +312,7 @@ mod tests {
             members: 5,
             places: 9,
             created_at_ms: 0,
+            request: None,
             super_group: false,
             muted: false,
             open_history: false,
@@ -276,19 +345,26 @@ mod tests {
         ])
     }
 
-    fn judge_in(info: &Info, actor: UserId, wanted: &Wanted) -> Result<Judged, Code> {
+    fn judge_in(info: &Info, actor: UserId, wanted: &Wanted) -> Result<Judged, Refusal> {
+        let existing = &(OWNER..=NOBODY)
+            .chain([UNWELCOME, UNWELCOME_TOO])
+            .chain(100..=10_100)
+            .collect();
+        let unwelcome = &[MEMBER, UNWELCOME, UNWELCOME_TOO]
+            .map(|user| (user, Code::BLOCKED))
+            .into();
         let facts = Facts {
             info,
             actor,
             rows: &rows(),
-            existing: &(OWNER..=NOBODY).chain(100..=10_100).collect(),
-            log_seq: 20,
+            existing,
+            unwelcome,
             now_ms: NOW,
         };
         facts.judge(wanted)
     }
 
-    fn judge(actor: UserId, wanted: &Wanted) -> Result<Judged, Code> {
+    fn judge(actor: UserId, wanted: &Wanted) -> Result<Judged, Refusal> {
         judge_in(&info(), actor, wanted)
     }
 
@@ -297,7 +373,7 @@ mod tests {
         match judge(actor, wanted) {
             Ok(Judged::Do(..)) => "done",
             Ok(Judged::Nothing(_)) => "nothing",
-            Err(code) => code.name(),
+            Err(refusal) => refusal.code.name(),
         }
     }
 
@@ -311,6 +387,7 @@ mod tests {
             (Wanted::Add(vec![LEFT]), "done", "done", LOW),
             (Wanted::Add(vec![MEMBER]), "nothing", "nothing", LOW),
             (Wanted::Add(vec![UNKNOWN]), "USER_NOT_FOUND", "USER_NOT_FOUND", LOW),
+            (Wanted::Add(vec![UNWELCOME]), "BLOCKED", "BLOCKED", LOW),
             (Wanted::Remove(vec![MEMBER_TOO]), "done", "done", LOW),
             (Wanted::Remove(vec![ADMIN_TOO]), "done", LOW, LOW),
             (Wanted::Remove(vec![MEMBER, OWNER]), STAYS, STAYS, LOW),
@@ -325,7 +402,8 @@ mod tests {
             (Wanted::Role(OWNER, Role::Member), STAYS, LOW, LOW),
             (Wanted::Role(LEFT, Role::Member), "MEMBER_NOT_FOUND", LOW, LOW),
             (Wanted::HandOver(MEMBER), "done", LOW, LOW),
-            (Wanted::HandOver(OWNER), "nothing", LOW, LOW),
+            // Whoever was the owner is an admin then.
+            (Wanted::HandOver(OWNER), "nothing", "nothing", LOW),
             (Wanted::HandOver(NOBODY), "MEMBER_NOT_FOUND", LOW, LOW),
             (Wanted::MuteMember(MEMBER, NOW + 9), "done", "done", LOW),
             (Wanted::MuteMember(ADMIN_TOO, NOW + 9), "done", LOW, LOW),
@@ -365,17 +443,21 @@ mod tests {
     fn a_group_that_was_dissolved_changes_no_more() {
         let mut info = info();
         info.dissolved = true;
-        for wanted in [
-            Wanted::Leave,
-            Wanted::Dissolve,
-            Wanted::Mute(false),
-            Wanted::Add(vec![MEMBER]),
-        ] {
-            assert_eq!(judge_in(&info, ADMIN, &wanted), Err(Code::GROUP_DISSOLVED));
+        for wanted in [Wanted::Dissolve, Wanted::Mute(false), Wanted::Add(vec![MEMBER])] {
+            assert_eq!(judge_in(&info, ADMIN, &wanted), Err(Code::GROUP_DISSOLVED.into()));
         }
         assert_eq!(judge_in(&info, OWNER, &Wanted::Dissolve), Ok(nothing()));
-        assert_eq!(judge_in(&info, OWNER, &Wanted::Leave), Err(Code::GROUP_DISSOLVED));
-        assert_eq!(judge_in(&info, NOBODY, &Wanted::Dissolve), Err(Code::NOT_A_MEMBER));
+        assert_eq!(
+            judge_in(&info, NOBODY, &Wanted::Dissolve),
+            Err(Code::NOT_A_MEMBER.into())
+        );
+        for who in [OWNER, ADMIN, MEMBER] {
+            assert_eq!(
+                judge_in(&info, who, &Wanted::Leave),
+                Ok(of_one(who, Effect::LeftDissolved))
+            );
+        }
+        assert_eq!(judge_in(&info, LEFT, &Wanted::Leave), Ok(unchanged(LEFT)));
     }
 
     #[test]
@@ -384,11 +466,11 @@ mod tests {
         info.members = GROUP_MEMBERS - 2;
         let add = |users: std::ops::Range<UserId>| Wanted::Add(users.collect());
         assert!(matches!(judge_in(&info, ADMIN, &add(100..102)), Ok(Judged::Do(..))));
-        assert_eq!(judge_in(&info, ADMIN, &add(100..103)), Err(Code::GROUP_FULL));
+        assert_eq!(judge_in(&info, ADMIN, &add(100..103)), Err(Code::GROUP_FULL.into()));
         info.super_group = true;
         assert!(matches!(judge_in(&info, ADMIN, &add(100..103)), Ok(Judged::Do(..))));
         info.members = SUPER_GROUP_MEMBERS;
-        assert_eq!(judge_in(&info, ADMIN, &add(100..101)), Err(Code::GROUP_FULL));
+        assert_eq!(judge_in(&info, ADMIN, &add(100..101)), Err(Code::GROUP_FULL.into()));
         let already = judge_in(&info, ADMIN, &Wanted::Add(vec![MEMBER]));
         assert!(
             matches!(already, Ok(Judged::Nothing(_))),
@@ -397,18 +479,96 @@ mod tests {
     }
 
     #[test]
-    fn users_are_counted_once_and_only_those_whom_it_changes_something_for() {
-        let judged = judge(ADMIN, &Wanted::Add(vec![NOBODY, MEMBER, LEFT, NOBODY, MEMBER]));
+    fn who_has_been_in_a_group_may_come_back_when_it_takes_nobody_new() {
+        let mut info = info();
+        let most = u64::from(GROUP_MEMBERS) * USERS_PER_MEMBER;
+        info.places = most - 1;
+        let add = |users: &[UserId]| Wanted::Add(users.to_vec());
+        assert!(matches!(judge_in(&info, ADMIN, &add(&[NOBODY])), Ok(Judged::Do(..))));
+        assert_eq!(
+            judge_in(&info, ADMIN, &add(&[NOBODY, 100])),
+            Err(Code::GROUP_FULL.into())
+        );
+        info.places = most;
+        assert_eq!(judge_in(&info, ADMIN, &add(&[NOBODY])), Err(Code::GROUP_FULL.into()));
+        assert!(matches!(judge_in(&info, ADMIN, &add(&[LEFT])), Ok(Judged::Do(..))));
+        info.super_group = true;
+        assert!(matches!(judge_in(&info, ADMIN, &add(&[NOBODY])), Ok(Judged::Do(..))));
+    }
+
+    #[test]
+    fn a_refusal_names_all_users_whom_it_is_about_and_no_member() {
+        let add = |users: &[UserId]| judge(ADMIN, &Wanted::Add(users.to_vec()));
+        let refused = |code, users: &[UserId]| {
+            let users = users.to_vec();
+            Err(Refusal { code, users })
+        };
+        assert_eq!(
+            add(&[UNKNOWN, NOBODY, UNKNOWN_TOO]),
+            refused(Code::USER_NOT_FOUND, &[UNKNOWN, UNKNOWN_TOO])
+        );
+        assert_eq!(
+            add(&[UNWELCOME_TOO, MEMBER, NOBODY, UNWELCOME]),
+            refused(Code::BLOCKED, &[UNWELCOME_TOO, UNWELCOME])
+        );
+        // Somebody who is in the group already is not asked.
+        assert!(matches!(add(&[MEMBER, NOBODY]), Ok(Judged::Do(..))));
+    }
+
+    #[test]
+    fn a_mute_that_is_asked_for_again_is_the_one_that_stands() {
+        let minute = 60_000;
+        let judged = |stands: i64, asked: i64| {
+            let mut rows = rows();
+            rows.get_mut(&MEMBER).unwrap().membership.muted_until_ms = NOW + stands;
+            let (existing, unwelcome) = (&HashSet::new(), &HashMap::new());
+            let facts = Facts {
+                info: &info(),
+                actor: ADMIN,
+                rows: &rows,
+                existing,
+                unwelcome,
+                now_ms: NOW,
+            };
+            matches!(
+                facts.judge(&Wanted::MuteMember(MEMBER, NOW + asked)),
+                Ok(Judged::Nothing(_))
+            )
+        };
+        // (left of the mute that stands, asked for, the same)
+        for (stands, asked, same) in [
+            (10 * minute - 20_000, 10 * minute, true),
+            (10 * minute - minute, 10 * minute, true),
+            (10 * minute - minute - 1, 10 * minute, false),
+            (10 * minute, 5 * minute, false),
+            (10_000, minute, false),
+            (minute, 10_000, false),
+            (7_000, 10_000, true),
+            (-1, 10_000, false),
+        ] {
+            assert_eq!(judged(stands, asked), same, "{stands} {asked}");
+        }
+    }
+
+    #[test]
+    fn users_are_counted_once_and_who_comes_back_has_their_place() {
+        let judged = judge(ADMIN, &Wanted::Add(vec![LEFT, NOBODY, MEMBER, 100, NOBODY, MEMBER]));
         let changed = Changed {
-            changed: vec![NOBODY, LEFT],
+            changed: vec![LEFT, NOBODY, 100],
             unchanged: vec![MEMBER],
         };
         let effect = Effect::Added {
-            users: vec![NOBODY, LEFT],
-            first_place: 9,
-            joined_after: 20,
+            users: vec![LEFT, NOBODY, 100],
+            places: vec![LEFT, 9, 10],
         };
-        assert_eq!(judged, Ok(Judged::Do(effect, changed)));
+        assert_eq!(judged, Ok(Judged::Do(effect.clone(), changed)));
+        let at_ms = NOW;
+        let after = info().after(super::super::Change {
+            actor: ADMIN,
+            at_ms,
+            effect,
+        });
+        assert_eq!((after.places, after.members), (11, 8));
         assert_eq!(check_new(OWNER, &[MEMBER, OWNER, MEMBER]), Ok(vec![OWNER, MEMBER]));
         assert_eq!(
             check_new(OWNER, &(2..=101).collect::<Vec<_>>()).map(|users| users.len()),

@@ -1,11 +1,13 @@
 //! A message to a group: into the log, into the queue, into the sender's own inbox.
 //!
-//! 1. reserve in the log, whose head says what the group is ‖ read what the sender is in it
-//! 2. claim, as for a one-to-one message
-//! 3. put the log entry
-//! 4. enqueue the tasks that bring it to the members ‖ put the sender's own inbox entry, but in a super group
+//! 1. read what the sender is in the group
+//! 2. reserve in the log, whose head says what the group is, unless it says that this sender may not send
+//! 3. claim, as for a one-to-one message
+//! 4. put the log entry
+//! 5. enqueue the tasks that bring it to the members ‖ put the sender's own inbox entry, but in a super group
 //!
-//! A repeat enqueues again: the tasks may be carried out any number of times.
+//! A repeat enqueues again: the tasks may be carried out any number of times. Who may not send takes no seq: each one that nobody uses is
+//! a hole until it is sealed, and in a super group it sends everyone who is online to the log for nothing.
 //!
 //! What the group is at the moment of a message is judged by the message's seq in the log, and by a head that was read
 //! no earlier than that seq was reserved: so all attempts judge alike, and no shard is missed that had a member by
@@ -21,11 +23,13 @@ use crate::error::StoreError;
 use crate::fanout::{Logged, TaskQueue, tasks_for};
 use crate::groups::Membership;
 use crate::head::{GroupSettings, Head};
-use crate::ids::{GroupId, Recipient};
+use crate::ids::{GroupId, Recipient, TimelineId};
+use crate::item::condition_item;
 use crate::numbering::{Numbering, Verdict};
 #[cfg(feature = "plant")]
 use crate::plant::{self, Bug};
-use crate::timeline::Missing;
+use crate::schema::timelines as attr;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::{Code, pb};
 
@@ -38,6 +42,20 @@ pub struct SentToGroup {
     pub own_seq: u64,
     /// The sender's head, with the devices to push to.
     pub sender: Head,
+}
+
+/// The head of a log of a group that goes on.
+const OPEN: &str = "attribute_exists(#t) AND attribute_not_exists(#dissolved)";
+/// And in which plain members may send.
+const OPEN_TO_MEMBERS: &str =
+    "attribute_exists(#t) AND attribute_not_exists(#dissolved) AND (attribute_not_exists(#muted) OR #muted <> :yes)";
+
+/// How reserving in a group's log ended.
+enum GroupReserved {
+    /// With the head as it stands then.
+    Taken(Head),
+    /// No seq was taken.
+    Refused(Code),
 }
 
 /// What an attempt knows of the group.
@@ -65,10 +83,10 @@ impl Store {
     ) -> Result<SentToGroup, SendError> {
         let to = Recipient::Group(group);
         let out = &Outgoing { draft, to };
-        let (reserved, membership) = self.prepare_for_group(out, group, now_ms).await?;
-        if let Some(code) = refused_in_group(&reserved, membership.as_ref(), now_ms) {
-            return self.refuse_in_group(queue, out, group, &reserved, code, now_ms).await;
-        }
+        let reserved = match self.prepare_for_group(out, group, now_ms).await? {
+            Ok(reserved) => reserved,
+            Err(code) => return self.refuse_in_group(queue, out, group, code, now_ms).await,
+        };
         let own_copy = if reserved.settings.is_super(reserved.log_seq) {
             OwnCopy::None
         } else {
@@ -78,7 +96,7 @@ impl Store {
         match self.claim(out, plan, own_copy, now_ms).await {
             Ok(Claim::Won(sender)) => {
                 let numbering = numbering_of(out, &sender)?;
-                self.finish_in_group(queue, out, group, &reserved, numbering, sender, now_ms)
+                self.finish_in_group(queue, out, group, Some(&reserved), numbering, sender, now_ms)
                     .await
             }
             Ok(Claim::Lost(sender)) => {
@@ -93,7 +111,7 @@ impl Store {
                         sender,
                     });
                 }
-                self.finish_in_group(queue, out, group, &reserved, numbering, sender, now_ms)
+                self.finish_in_group(queue, out, group, Some(&reserved), numbering, sender, now_ms)
                     .await
             }
             Err(error @ StoreError::Throttled { .. }) => {
@@ -106,30 +124,69 @@ impl Store {
         }
     }
 
-    /// Step 1.
+    /// Steps 1 and 2. Or why the sender may not send.
     async fn prepare_for_group(
         &self,
         out: &Outgoing<'_>,
         group: GroupId,
         now_ms: i64,
-    ) -> Result<(Reserved, Option<Membership>), SendError> {
+    ) -> Result<Result<Reserved, Code>, SendError> {
+        let membership = self.membership(group, out.draft.key.sender).await?;
+        let role = match may_send(membership.as_ref(), now_ms) {
+            Ok(role) => role,
+            Err(code) => return Ok(Err(code)),
+        };
         let log = out.timeline(Place::Log);
-        let (logged, membership) = tokio::join!(
-            self.reserve(&log, 1, Missing::Refuse, now_ms),
-            self.membership(group, out.draft.key.sender),
-        );
-        let head = logged?.ok_or(Refusal::from(Code::GROUP_NOT_FOUND))?;
-        match (head.group, membership) {
-            (Some(settings), Ok(membership)) => {
-                let log_seq = head.seq;
-                Ok((Reserved { log_seq, settings }, membership))
-            }
-            (_, membership) => {
+        match self.reserve_in_group(&log, role, now_ms).await? {
+            GroupReserved::Taken(Head {
+                seq,
+                group: Some(settings),
+                ..
+            }) => Ok(Ok(Reserved { log_seq: seq, settings })),
+            // The group is being made.
+            GroupReserved::Taken(head) => {
                 self.give_up_one(&log, head.seq, now_ms).await;
-                membership?;
-                // The group is being made.
                 Err(Refusal::from(Code::GROUP_NOT_FOUND).into())
             }
+            GroupReserved::Refused(code) => Ok(Err(code)),
+        }
+    }
+
+    /// Takes the next seq of a group's log, unless its head says that nobody of this role may send. One write unit, one attempt.
+    async fn reserve_in_group(&self, log: &TimelineId, role: Role, now_ms: i64) -> Result<GroupReserved, StoreError> {
+        let mut call = self
+            .reservation(log, 1, now_ms)
+            .expression_attribute_names("#t", attr::TIMELINE)
+            .expression_attribute_names("#dissolved", attr::DISSOLVED_AFTER)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        #[cfg(feature = "plant")]
+        let role = plant::heard(role);
+        let open = if role == Role::Member { OPEN_TO_MEMBERS } else { OPEN };
+        #[cfg(feature = "plant")]
+        let open = plant::unended(open);
+        call = call.condition_expression(open);
+        if role == Role::Member {
+            call = call
+                .expression_attribute_names("#muted", attr::MUTED)
+                .expression_attribute_values(":yes", AttributeValue::Bool(true));
+        }
+        match call.send().await {
+            Ok(output) => Ok(GroupReserved::Taken(Head::from_item(
+                &output.attributes.unwrap_or_default(),
+            )?)),
+            Err(error) => match condition_item(error.as_service_error()) {
+                Some(None) => Ok(GroupReserved::Refused(Code::GROUP_NOT_FOUND)),
+                Some(Some(head)) => {
+                    let settings = Head::from_item(&head)?.group;
+                    let is_dissolved = settings.is_some_and(|settings| settings.dissolved_after.is_some());
+                    Ok(GroupReserved::Refused(if is_dissolved {
+                        Code::GROUP_DISSOLVED
+                    } else {
+                        Code::GROUP_MUTED
+                    }))
+                }
+                None => Err(StoreError::call("UpdateItem (reserve in a group)")(error)),
+            },
         }
     }
 
@@ -139,30 +196,27 @@ impl Store {
         queue: &impl TaskQueue,
         out: &Outgoing<'_>,
         group: GroupId,
-        reserved: &Reserved,
         code: Code,
         now_ms: i64,
     ) -> Result<SentToGroup, SendError> {
-        self.give_up_one(&out.timeline(Place::Log), reserved.log_seq, now_ms)
-            .await;
         let sender = self.head(&out.timeline(Place::Own), true).await?.ok_or_else(no_inbox)?;
         match out.judge(&sender) {
             Verdict::Repeat(numbering) => {
-                self.finish_in_group(queue, out, group, reserved, numbering, sender, now_ms)
+                self.finish_in_group(queue, out, group, None, numbering, sender, now_ms)
                     .await
             }
             _ => Err(Refusal::from(code).into()),
         }
     }
 
-    /// Steps 3 and 4.
+    /// Steps 4 and 5.
     #[expect(clippy::too_many_arguments, reason = "all that an attempt knows by then")]
     async fn finish_in_group(
         &self,
         queue: &impl TaskQueue,
         out: &Outgoing<'_>,
         group: GroupId,
-        reserved: &Reserved,
+        reserved: Option<&Reserved>,
         numbering: Numbering,
         sender: Head,
         now_ms: i64,
@@ -171,9 +225,11 @@ impl Store {
         let log_seq = numbering.plan.log_seq;
         let settings = match head.and_then(|head| Some((head.seq, head.group?))) {
             Some((seq, settings)) if seq >= log_seq => settings,
-            None if reserved.log_seq >= log_seq => reserved.settings,
-            // Another attempt took the seq after this one looked at the group.
-            _ => self.settings_now(out).await?,
+            _ => match reserved {
+                Some(reserved) if reserved.log_seq >= log_seq => reserved.settings,
+                // Another attempt took the seq after this one looked at the group, or this one did not look.
+                _ => self.settings_now(out).await?,
+            },
         };
         #[cfg(feature = "plant")]
         let settings = if plant::has(Bug::SuperJudgedNow) {
@@ -236,18 +292,19 @@ impl Store {
     }
 }
 
-fn refused_in_group(reserved: &Reserved, membership: Option<&Membership>, now_ms: i64) -> Option<Code> {
-    let settings = &reserved.settings;
+/// The role of a sender who may send, as far as that is up to what they are; or why not.
+fn may_send(membership: Option<&Membership>, now_ms: i64) -> Result<Role, Code> {
     #[cfg(feature = "plant")]
     let membership = membership.map(|membership| plant::unmuted(membership.clone()));
     #[cfg(feature = "plant")]
-    let (membership, settings) = (membership.as_ref(), &plant::unheeded(*settings));
+    let membership = membership.as_ref();
     match membership.filter(|membership| membership.is_active()) {
-        None => Some(Code::NOT_A_MEMBER),
-        Some(_) if settings.is_dissolved(reserved.log_seq) => Some(Code::GROUP_DISSOLVED),
-        Some(membership) if membership.muted_until_ms > now_ms => Some(Code::MEMBER_MUTED),
-        Some(membership) if settings.muted && membership.role == Role::Member => Some(Code::GROUP_MUTED),
-        Some(_) => None,
+        None => Err(Code::NOT_A_MEMBER),
+        // Nobody mutes the owner.
+        Some(membership) if membership.muted_until_ms > now_ms && membership.role != Role::Owner => {
+            Err(Code::MEMBER_MUTED)
+        }
+        Some(membership) => Ok(membership.role),
     }
 }
 
@@ -256,44 +313,24 @@ mod tests {
     use super::*;
     use crate::groups::Stint;
 
-    fn member(role: Role, muted_until_ms: i64, left: Option<u64>) -> Membership {
-        let stint = Stint { joined_after: 0, left };
-        Membership {
-            group: 1,
-            role,
-            muted_until_ms,
-            stints: vec![stint],
-            place: 0,
-        }
-    }
-
     #[test]
-    fn who_may_send_follows_from_the_group_and_the_member() {
-        let of = |settings: GroupSettings, membership: Option<Membership>| {
-            let log_seq = 5;
-            refused_in_group(&Reserved { log_seq, settings }, membership.as_ref(), 1_000)
+    fn who_may_send_follows_from_what_they_are() {
+        let of = |role, muted_until_ms, left| {
+            let stint = Stint { joined_after: 0, left };
+            let membership = Membership {
+                group: 1,
+                role,
+                muted_until_ms,
+                stints: vec![stint],
+                place: 0,
+            };
+            may_send(Some(&membership), 1_000)
         };
-        let open = GroupSettings::default();
-        let muted = GroupSettings { muted: true, ..open };
-        let dissolved_after = |seq| GroupSettings {
-            dissolved_after: Some(seq),
-            ..open
-        };
-        let plain = || Some(member(Role::Member, 0, None));
-        assert_eq!(of(open, plain()), None);
-        assert_eq!(of(open, None), Some(Code::NOT_A_MEMBER));
-        assert_eq!(
-            of(open, Some(member(Role::Admin, 0, Some(3)))),
-            Some(Code::NOT_A_MEMBER)
-        );
-        assert_eq!(
-            of(open, Some(member(Role::Member, 1_001, None))),
-            Some(Code::MEMBER_MUTED)
-        );
-        assert_eq!(of(open, Some(member(Role::Member, 1_000, None))), None);
-        assert_eq!(of(muted, plain()), Some(Code::GROUP_MUTED));
-        assert_eq!(of(muted, Some(member(Role::Admin, 0, None))), None);
-        assert_eq!(of(dissolved_after(4), plain()), Some(Code::GROUP_DISSOLVED));
-        assert_eq!(of(dissolved_after(5), plain()), None);
+        assert_eq!(may_send(None, 1_000), Err(Code::NOT_A_MEMBER));
+        assert_eq!(of(Role::Admin, 0, Some(3)), Err(Code::NOT_A_MEMBER));
+        assert_eq!(of(Role::Member, 1_001, None), Err(Code::MEMBER_MUTED));
+        assert_eq!(of(Role::Admin, 1_001, None), Err(Code::MEMBER_MUTED));
+        assert_eq!(of(Role::Owner, 1_001, None), Ok(Role::Owner));
+        assert_eq!(of(Role::Member, 1_000, None), Ok(Role::Member));
     }
 }

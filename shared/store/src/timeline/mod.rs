@@ -21,6 +21,7 @@ use crate::item::{self, Item, bytes, corrupt, get_bytes, get_number, get_string,
 use crate::plant::{self, Bug};
 use crate::schema::timelines as attr;
 use crate::{Store, head::Head};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use std::time::Duration;
 
@@ -138,17 +139,7 @@ impl Store {
         missing: Missing,
         now_ms: i64,
     ) -> Result<Option<Head>, StoreError> {
-        let mut call = self
-            .once
-            .update_item()
-            .table_name(&self.timelines)
-            .set_key(Some(key(timeline, attr::HEAD)))
-            .update_expression(RESERVE)
-            .expression_attribute_names("#at", attr::RESERVED_AT)
-            .expression_attribute_names("#counter", attr::COUNTER)
-            .expression_attribute_values(":now", number(now_ms))
-            .expression_attribute_values(":n", number(n))
-            .return_values(ReturnValue::AllNew);
+        let mut call = self.reservation(timeline, n, now_ms);
         if missing == Missing::Refuse {
             call = call
                 .condition_expression(EXISTS)
@@ -159,6 +150,20 @@ impl Store {
             Err(error) if is_condition_failure(&error) => Ok(None),
             Err(error) => Err(StoreError::call("UpdateItem (reserve)")(error)),
         }
+    }
+
+    /// The call that takes the next `n` seqs, whatever there is. It is not to be repeated: it would take others.
+    pub(crate) fn reservation(&self, timeline: &TimelineId, n: u64, now_ms: i64) -> UpdateItemFluentBuilder {
+        self.once
+            .update_item()
+            .table_name(&self.timelines)
+            .set_key(Some(key(timeline, attr::HEAD)))
+            .update_expression(RESERVE)
+            .expression_attribute_names("#at", attr::RESERVED_AT)
+            .expression_attribute_names("#counter", attr::COUNTER)
+            .expression_attribute_values(":now", number(now_ms))
+            .expression_attribute_values(":n", number(n))
+            .return_values(ReturnValue::AllNew)
     }
 
     /// Writes an entry at a reserved seq, unless something stands there. One write unit per KB; may be repeated.

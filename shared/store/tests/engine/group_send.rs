@@ -1,9 +1,10 @@
 use crate::harness::{Collected, Engine, LATER, NOW, draft};
+use wigwag_protocol::http::Role;
 use wigwag_protocol::{Code, Encoding};
 use wigwag_store::fanout::{Audience, Task, TaskQueue};
 use wigwag_store::groups::{NewGroup, Wanted};
 use wigwag_store::messages::HistoryRange;
-use wigwag_store::send::{Refusal, SendError, SentToGroup};
+use wigwag_store::send::{MessagesFrom, Refusal, SendError, SentToGroup};
 use wigwag_store::{Store, StoreError, TimelineId, UserId};
 
 const GROUP: u64 = 7;
@@ -34,14 +35,21 @@ impl World {
             users: vec![1, 3],
             super_group: false,
             open_history: false,
+            request: None,
         };
-        store.create_group(&queue, GROUP, 2, &new, NOW).await.unwrap();
+        store
+            .create_group(&queue, GROUP, 2, &new, MessagesFrom::Anyone, NOW)
+            .await
+            .unwrap();
         queue.take();
         Self { engine, store, queue }
     }
 
     async fn change(&self, actor: UserId, wanted: Wanted) {
-        let changed = self.store.change_group(&self.queue, GROUP, actor, &wanted, NOW).await;
+        let changed = self
+            .store
+            .change_group(&self.queue, GROUP, actor, &wanted, MessagesFrom::Anyone, NOW)
+            .await;
         changed.unwrap();
         self.queue.take();
     }
@@ -191,8 +199,43 @@ async fn who_may_not_send_is_refused_and_the_number_is_still_to_be_used() {
     assert_eq!(world.refused(2, "two").await, Code::GROUP_DISSOLVED);
     assert_eq!(world.log().await.0, ["one"]);
     let unknown = world.store.send_to_group(&world.queue, &draft(2, "two"), 99, NOW).await;
-    assert_eq!(refused(unknown).code, Code::GROUP_NOT_FOUND);
+    assert_eq!(refused(unknown).code, Code::NOT_A_MEMBER);
     assert_eq!(world.store.head(&TimelineId::group(99), true).await.unwrap(), None);
+}
+
+/// A hole that nobody fills sends everyone who is online to the log.
+#[tokio::test]
+async fn who_may_not_send_takes_no_seq_of_the_log() {
+    let world = World::new().await;
+    let seq = async || {
+        let head = world.store.head(&TimelineId::group(GROUP), true).await.unwrap();
+        head.unwrap().seq
+    };
+    let refused_without_a_seq = async |code: Code| {
+        let before = seq().await;
+        assert_eq!(world.refused(1, "one").await, code);
+        assert_eq!(seq().await, before, "{code}");
+    };
+    world.change(2, Wanted::Mute(true)).await;
+    refused_without_a_seq(Code::GROUP_MUTED).await;
+    world.change(2, Wanted::Role(1, Role::Admin)).await;
+    world.sent(1, "an admin may").await;
+    world.change(2, Wanted::Mute(false)).await;
+    world.change(2, Wanted::MuteMember(1, LATER)).await;
+    let before = seq().await;
+    assert_eq!(world.refused(2, "two").await, Code::MEMBER_MUTED);
+    assert_eq!(seq().await, before);
+    world.change(2, Wanted::MuteMember(1, 0)).await;
+    world.sent(2, "two").await;
+    world.change(2, Wanted::Remove(vec![1])).await;
+    let before = seq().await;
+    assert_eq!(world.refused(3, "three").await, Code::NOT_A_MEMBER);
+    world.change(2, Wanted::Dissolve).await;
+    let mut owners = draft(1, "too late");
+    owners.key.sender = 2;
+    let late = world.store.send_to_group(&world.queue, &owners, GROUP, NOW).await;
+    assert_eq!(refused(late).code, Code::GROUP_DISSOLVED);
+    assert_eq!(seq().await, before + 1, "the announcement's alone");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wigwag_store::directory::Profile;
 use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::groups::Finished;
 use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
 use wigwag_store::{DeviceKey, MessageKey, Store, StoreError, UserId};
 
@@ -247,18 +248,42 @@ pub(crate) fn deadline() -> Instant {
 
 /// A queue that keeps what it is given, in order, repeats and all.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Collected(Arc<Mutex<Vec<Task>>>);
+pub(crate) struct Collected {
+    deliveries: Arc<Mutex<Vec<Task>>>,
+    finishes: Arc<Mutex<Vec<Task>>>,
+}
 
 impl Collected {
-    /// What it was given since the last time.
+    /// What it was given since the last time, but for what finishes changes.
     pub(crate) fn take(&self) -> Vec<Task> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.deliveries.lock().unwrap())
+    }
+
+    /// What finishes changes, since the last time.
+    pub(crate) fn take_finishes(&self) -> Vec<Task> {
+        std::mem::take(&mut self.finishes.lock().unwrap())
+    }
+
+    /// Carries out what finishes changes; keeps what is to come again.
+    pub(crate) async fn finish(&self, store: &Store, now_ms: i64) {
+        for task in self.take_finishes() {
+            let Task::Finish { group, version, at_ms } = task else {
+                panic!("{task:?}")
+            };
+            let finished = store.finish_left_change(self, group, version, at_ms, now_ms).await;
+            if finished.unwrap() != Finished::Yes {
+                self.finishes.lock().unwrap().push(task);
+            }
+        }
     }
 }
 
 impl TaskQueue for Collected {
     async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        self.0.lock().unwrap().extend_from_slice(tasks);
+        let is_finish = |task: &&Task| matches!(task, Task::Finish { .. });
+        let (finishes, deliveries): (Vec<&Task>, Vec<&Task>) = tasks.iter().partition(is_finish);
+        self.finishes.lock().unwrap().extend(finishes.into_iter().cloned());
+        self.deliveries.lock().unwrap().extend(deliveries.into_iter().cloned());
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! Groups under random schedules: devices that send and repeat, members who join, leave and come back, helpers that
-//! finish the changes of others, workers, readers. Any call of them, to tables and queue alike, may be lost or late,
+//! finish the changes of others, workers that deliver and that finish changes, readers. Any call of them, to tables and queue alike, may be lost or late,
 //! and any of them may be killed or held up. The queue hands tasks out in any order, twice, to workers side by side,
 //! and its count of deliveries is not to be relied on. With every other seed readers give up any hole at any moment.
 //! Six users are in two shards at most. With every third seed the inbox of one of them refuses every statement, until
@@ -9,7 +9,8 @@
 //! says.
 //!
 //! A check that cannot fail is worthless. These bugs were planted, one at a time, and taken out again, with the fixed
-//! seeds; all but `no_swap` and the last three before inboxes refused anything, so that of them more seeds may find one:
+//! seeds, which drew other schedules then: no worker finished changes in them, and before all but `no_swap` and the last three no inbox
+//! refused anything:
 //!
 //! | Bug | Of 20 seeds, find it |
 //! |---|---|

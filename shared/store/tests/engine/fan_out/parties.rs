@@ -3,7 +3,7 @@
 use crate::processes::Read;
 use std::fmt;
 use wigwag_store::fanout::{Delivered, Task};
-use wigwag_store::groups::{ChangeError, Changed, Wanted};
+use wigwag_store::groups::{ChangeError, Changed, Finished, Wanted};
 use wigwag_store::send::{SendError, SentToGroup};
 use wigwag_store::{StoreError, UserId};
 
@@ -13,6 +13,7 @@ pub(crate) enum Name {
     Send { device: usize, client_id: u64, number: u32 },
     Change { member: usize, change: usize, number: u32 },
     Work { number: u32 },
+    Finish { number: u32 },
     Read { reader: usize, number: u32 },
 }
 
@@ -26,6 +27,7 @@ impl fmt::Display for Name {
             } => write!(f, "device {device} message {client_id} attempt {number}"),
             Self::Change { member, change, number } => write!(f, "member {member} change {change} attempt {number}"),
             Self::Work { number } => write!(f, "worker {number}"),
+            Self::Finish { number } => write!(f, "worker {number}, finishing"),
             Self::Read { reader, number } => write!(f, "reader {reader} read {number}"),
         }
     }
@@ -37,6 +39,7 @@ pub(crate) enum End {
     Send(Box<Result<SentToGroup, SendError>>),
     Change(Result<Changed, ChangeError>),
     Work(Delivered),
+    Finish(Result<Finished, StoreError>),
     Read(Result<Read, StoreError>),
 }
 

@@ -14,12 +14,15 @@ use wigwag_protocol::Code;
 use wigwag_protocol::pb::Message;
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::fanout::{Audience, Delivered, Delivery, SHARD_MEMBERS, Task};
-use wigwag_store::groups::{ChangeError, NewGroup, Wanted};
+use wigwag_store::groups::{ChangeError, Finished, NewGroup, Wanted};
 use wigwag_store::head::Connection;
-use wigwag_store::send::{SendError, SentToGroup};
+use wigwag_store::send::{MessagesFrom, SendError, SentToGroup};
 use wigwag_store::{DeviceKey, GroupId, Store, UserId};
 
 pub(crate) const GROUP: GroupId = 7;
+
+/// When whoever has begun a change counts as dead; before `LATER`, when whoever did so counts as dead who has finished it.
+const LEFT: i64 = NOW + 30_000;
 
 /// The owner, who makes most changes.
 const OWNER: UserId = 1;
@@ -85,9 +88,13 @@ pub(crate) async fn found(engine: &Engine) -> Vec<Task> {
         users: vec![2, 3, 4],
         super_group: false,
         open_history: false,
+        request: None,
     };
     let queue = crate::harness::Collected::default();
-    store.create_group(&queue, GROUP, OWNER, &new, NOW).await.unwrap();
+    store
+        .create_group(&queue, GROUP, OWNER, &new, MessagesFrom::Anyone, NOW)
+        .await
+        .unwrap();
     let group = format!("group#{GROUP}");
     let items = engine.items("directory");
     let mut info = items
@@ -276,7 +283,11 @@ impl World {
         let (store, queue, (actor, wanted)) = (self.store.clone(), self.queue.clone(), it.changes[change].clone());
         let now_ms = NOW + i64::from(it.tries);
         self.scheduler.start(name, async move {
-            End::Change(store.change_group(&queue, GROUP, actor, &wanted, now_ms).await)
+            End::Change(
+                store
+                    .change_group(&queue, GROUP, actor, &wanted, MessagesFrom::Anyone, now_ms)
+                    .await,
+            )
         });
         self.judge();
         name
@@ -285,7 +296,8 @@ impl World {
     /// Hands some of the tasks of a shard to a worker: mostly the first ones, in their order, but not always. They stay
     /// in the queue until it says that they are done, and may be handed to another meanwhile.
     fn work(&mut self) {
-        let working = self.processes(|name| matches!(name, Name::Work { .. })).len();
+        let working = self.processes(|name| matches!(name, Name::Work { .. } | Name::Finish { .. }));
+        let working = working.len();
         if working >= WORKERS {
             return;
         }
@@ -299,11 +311,16 @@ impl World {
             places.shuffle(&mut self.dice);
         }
         places.truncate(self.dice.random_range(1..=BATCH));
-        self.hand_out(&places);
+        // Whoever makes a change may still be at it, and counts as dead all the same.
+        let now_ms = [NOW, NOW, LEFT][self.dice.random_range(0..3)];
+        self.hand_out(&places, now_ms);
     }
 
-    fn hand_out(&mut self, places: &[usize]) -> Name {
+    fn hand_out(&mut self, places: &[usize], finish_ms: i64) -> Name {
         self.workers += 1;
+        if let Task::Finish { version, at_ms, .. } = self.queued[places[0]].task {
+            return self.finish_change(self.queued[places[0]].id, version, at_ms, finish_ms);
+        }
         let (mut batch, mut handed_out, mut to) = (Vec::new(), Vec::new(), None);
         for &place in places {
             let queued = &mut self.queued[place];
@@ -337,6 +354,19 @@ impl World {
                     .deliver(&queue, GROUP, &audience, &batch, deadline(), now_ms)
                     .await,
             )
+        });
+        self.judge();
+        name
+    }
+
+    /// Hands one task to a worker that finishes a change.
+    fn finish_change(&mut self, id: u32, version: u64, at_ms: i64, now_ms: i64) -> Name {
+        let number = self.workers;
+        let name = Name::Finish { number };
+        self.handed_out.insert(number, vec![(id, version)]);
+        let (store, queue) = (self.store.clone(), self.queue.clone());
+        self.scheduler.start(name, async move {
+            End::Finish(store.finish_left_change(&queue, GROUP, version, at_ms, now_ms).await)
         });
         self.judge();
         name
@@ -468,7 +498,7 @@ impl World {
             let ordering = self.queued[first].task.ordering();
             let same = |&place: &usize| self.queued[place].task.ordering() == ordering;
             let places: Vec<usize> = (0..self.queued.len()).filter(same).take(BATCH).collect();
-            let name = self.hand_out(&places);
+            let name = self.hand_out(&places, LEFT);
             self.last_try(name, rounds / 40);
         }
         self.run_out(|_| true);
@@ -544,6 +574,15 @@ impl World {
                     }
                 }
                 (Name::Work { number }, End::Work(delivered)) => self.judge_work(number, delivered),
+                (Name::Finish { number }, End::Finish(result)) => {
+                    self.scheduler.note(&format_args!("{name}: {result:?}"));
+                    let handed_out = self.handed_out.remove(&number).unwrap();
+                    match result {
+                        Ok(Finished::Yes) => self.queued.retain(|queued| queued.id != handed_out[0].0),
+                        Err(error) if !error.is_retryable() => self.errors.push(format!("{name}: {error}")),
+                        Ok(Finished::NotBefore(_)) | Err(_) => {}
+                    }
+                }
                 (Name::Read { reader, .. }, End::Read(Ok(read))) => {
                     self.scheduler
                         .note(&format_args!("{name}: cursor {} of {}", read.cursor, read.max_seq));
