@@ -1,6 +1,6 @@
 //! Commands that a user is told to run: as this one was called, against the same server and profiles.
 
-use crate::args::Global;
+use crate::args::{Frames, Global};
 use std::env;
 
 /// A command line to paste. `rest` begins with the command.
@@ -14,7 +14,9 @@ fn program() -> String {
     if env::var_os("CARGO_PKG_NAME").is_some_and(|package| package == env!("CARGO_PKG_NAME")) {
         return "cargo run -p wigwag --".to_owned();
     }
-    env::args().next().unwrap_or_else(|| "wigwag".to_owned())
+    env::args()
+        .next()
+        .map_or_else(|| "wigwag".to_owned(), |program| quoted(&program))
 }
 
 fn written(program: &str, global: &Global, rest: &str) -> String {
@@ -28,7 +30,8 @@ fn written(program: &str, global: &Global, rest: &str) -> String {
         .map(|url| format!(" --ws-url {}", quoted(url.as_str())));
     let profiles = global.profile_dir.as_ref();
     let profiles = profiles.map(|path| format!(" --profile-dir {}", quoted(&path.to_string_lossy())));
-    let flags: String = [url, ws_url, profiles].into_iter().flatten().collect();
+    let frames = (global.frames == Frames::Json).then(|| " --frames json".to_owned());
+    let flags: String = [url, ws_url, profiles, frames].into_iter().flatten().collect();
     format!("{program}{flags} {rest}")
 }
 
@@ -44,7 +47,6 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Frames;
 
     #[test]
     fn what_was_given_is_repeated() {
@@ -60,9 +62,10 @@ mod tests {
         global.url = Some("http://127.0.0.1:4810/".parse().unwrap());
         global.ws_url = Some("ws://127.0.0.1:4811/prod".parse().unwrap());
         global.profile_dir = Some("/home/al ice's".into());
+        global.frames = Frames::Json;
         assert_eq!(
             written("wigwag", &global, "chat --as bob --with alice"),
-            r"wigwag --url http://127.0.0.1:4810/ --ws-url ws://127.0.0.1:4811/prod --profile-dir '/home/al ice'\''s' chat --as bob --with alice"
+            r"wigwag --url http://127.0.0.1:4810/ --ws-url ws://127.0.0.1:4811/prod --profile-dir '/home/al ice'\''s' --frames json chat --as bob --with alice"
         );
     }
 }

@@ -279,7 +279,9 @@ pub fn workers(data: &[u8]) {
     let record = |(index, body): (usize, &&str)| {
         json!({
             "messageId": format!("m{index}"), "receiptHandle": format!("r{index}"), "body": body, "eventSource": "aws:sqs",
-            "attributes": { "MessageGroupId": format!("g{}", index / 3), "ApproximateReceiveCount": "1" },
+            "attributes": {
+                "MessageGroupId": format!("g{}", index / 3), "ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1",
+            },
         })
     };
     let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();

@@ -63,20 +63,22 @@ impl Driver {
         let now = Instant::now();
         match listed {
             Ok(groups) => {
+                // All of them, or, later, those whose coming was not told of: from that on.
                 let newest = match self.options.start {
-                    Start::Newest(count) if self.listing.is_awaited() => count,
-                    // A group whose coming was not told of: from that on.
-                    Start::Newest(_) | Start::After(_) => u64::MAX,
+                    Start::Newest(count) if self.listing.is_awaited() => Some(count),
+                    Start::Newest(_) | Start::After(_) => None,
                 };
                 self.listing.is_done();
                 let unknown = |group: &Group| {
                     let is_open = group.super_group && !group.dissolved;
-                    is_open && !self.super_groups.contains(group.group_id)
+                    let is_meant = newest.is_some() || link.strangers.contains_key(&group.group_id);
+                    is_open && is_meant && !self.super_groups.contains(group.group_id)
                 };
                 self.candidates = groups
                     .into_iter()
                     .filter(unknown)
                     .map(|group| {
+                        let newest = newest.unwrap_or(u64::MAX);
                         let after = group.max_seq.saturating_sub(newest).max(group.log_after);
                         (group.group_id, after)
                     })

@@ -190,7 +190,8 @@ impl Link {
             .map(|(id, _)| *id)
             .collect();
         for id in late {
-            if let Some(Asked::App(answer, _)) = self.take(id) {
+            if let Some(Asked::App(answer, entering)) = self.take(id) {
+                self.enter_again_after(entering);
                 // The app may have stopped waiting.
                 let _ = answer.send(Err(RequestError::TimedOut));
             }
@@ -199,10 +200,23 @@ impl Link {
 
     /// Fails every question of the app: the connection or the server failed, and nobody knows for which.
     pub(super) fn interrupt_app(&mut self, why: &str) {
-        for (_, open) in self.open.extract_if(|_, open| matches!(open.asked, Asked::App(..))) {
-            if let Asked::App(answer, _) = open.asked {
+        let asked: Vec<Open> = self
+            .open
+            .extract_if(|_, open| matches!(open.asked, Asked::App(..)))
+            .map(|(_, open)| open)
+            .collect();
+        for open in asked {
+            if let Asked::App(answer, entering) = open.asked {
+                self.enter_again_after(entering);
                 let _ = answer.send(Err(RequestError::Interrupted(why.to_owned())));
             }
+        }
+    }
+
+    /// The app did not come to enter a room. The server may have let it out of the one that it is in all the same: that is entered again.
+    pub(super) fn enter_again_after(&mut self, entering: Option<u64>) {
+        if entering.is_some() {
+            self.room_at = Some(Instant::now());
         }
     }
 

@@ -82,8 +82,9 @@ impl Driver {
             Some(Asked::Room { room_id }) => self.entered_again(link, room_id, output),
             Some(Asked::Heartbeat) => self.pulse(link, &output),
             Some(Asked::App(answer, entering)) => {
-                if let Some(room_id) = entering.filter(|_| output.is_ok()) {
-                    self.entered(link, room_id);
+                match entering {
+                    Some(room_id) if output.is_ok() => self.entered(link, room_id),
+                    _ => link.enter_again_after(entering),
                 }
                 Self::answer_app(answer, output);
                 Ok(())

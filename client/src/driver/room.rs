@@ -1,7 +1,7 @@
 //! The room that the device is in, over connections; and what is said there.
 //!
 //! A function that dies while it lets the connection into a room may leave it there although it is said to be in another, or in none. What is
-//! pushed from such a room tells: the client leaves it. Not while it may be about to be in it, nor right after it was, when what is
+//! pushed from such a room tells: the client leaves it, and enters its own once more, as it does where entering another failed. Not while it may be about to be in it, nor right after it was, when what is
 //! pushed may have been on its way.
 
 use super::link::{Answer, Asked, Link};
@@ -66,6 +66,8 @@ impl Driver {
         }
         tracing::info!(room_id, "leaving a room that the device is not meant to be in");
         link.strange_rooms.insert(room_id, now);
+        // It may have been let out of its own for that one.
+        link.room_at = self.room.map(|_| now);
         let request = Request::LeaveRoom(RoomMsg { room_id, left_id: 0 });
         let sent = link.request(request, Asked::LeaveStrange, timing).await;
         sent.map(drop).map_err(Exit::Reconnect)

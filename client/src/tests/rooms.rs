@@ -203,10 +203,24 @@ async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
         .await;
     let (_, room) = leaves(&mut link).await;
     assert_eq!(room, STRANGE);
+    // It may have been let out of its own room for that one.
+    let (id, room) = link.enter().await;
+    assert_eq!(room, ROOM);
+    link.let_in(id, ROOM, 0).await;
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::RoomEntered { room_id: ROOM }
+    ));
     link.say(OutputFrame::push(said_in(STRANGE))).await;
     sleep(Duration::from_secs(11)).await;
     link.say(OutputFrame::push(said_in(STRANGE))).await;
     assert_eq!(leaves(&mut link).await.1, STRANGE, "that may have been lost");
+    let (id, _) = link.enter().await;
+    link.let_in(id, ROOM, 0).await;
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::RoomEntered { room_id: ROOM }
+    ));
     link.say(OutputFrame::push(said_in(ROOM))).await;
     assert!(
         matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM),
@@ -222,6 +236,33 @@ async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
     link.let_in(id, STRANGE, 0).await;
     link.heartbeat(0).await;
     link.heartbeat(0).await;
+}
+
+/// It may have been let out of the room that it is in, and not into the other one.
+#[tokio::test(start_paused = true)]
+async fn a_device_that_could_not_enter_another_room_enters_its_own_again() {
+    let (_peer, mut link, client, mut events) = connected().await;
+    let entering = asking!(client.enter_room(ROOM));
+    let (id, _) = link.enter().await;
+    link.let_in(id, ROOM, 0).await;
+    entering.await.unwrap().unwrap();
+    // Refused, and without an answer.
+    let entering = asking!(client.enter_room(STRANGE));
+    let (id, _) = link.enter().await;
+    link.refuse(id, Code::BUSY).await;
+    assert!(entering.await.unwrap().is_err());
+    let (id, room) = link.enter().await;
+    assert_eq!(room, ROOM);
+    link.let_in(id, ROOM, 0).await;
+    assert!(matches!(
+        next_of_substance(&mut events).await,
+        Event::RoomEntered { room_id: ROOM }
+    ));
+    let entering = asking!(client.enter_room(STRANGE));
+    link.enter().await;
+    assert!(entering.await.unwrap().is_err());
+    let (_, room) = link.enter().await;
+    assert_eq!(room, ROOM);
 }
 
 fn said_in(room: u64) -> Message {

@@ -14,8 +14,9 @@
 //!
 //! - A task that failed, and all behind it: when the queue counts them as lost, after thirty seconds.
 //! - What there was no time for: at once, if something of its line was done, or if it has not been tried often.
-//! - A task at the head of its line that has failed [twelve times](GIVE_UP): not at all. It goes to the dead-letter queue, or those
-//!   behind it, which have been handed out as often, would go there with it when the queue loses patience.
+//! - A task at the head of its line that was handed out [twelve times](GIVE_UP), over [five minutes](GIVE_UP_AFTER), and fails once more: not at
+//!   all. It goes to the dead-letter queue, or those behind it, which have been handed out as often, would go there with it when the queue
+//!   loses patience.
 
 mod line;
 mod pushes;
@@ -31,7 +32,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use wigwag_edge::{ConfigError, Error, Pusher, Queue, clients, clock};
 use wigwag_store::Store;
 
@@ -48,8 +49,11 @@ const GATHERING: Duration = Duration::from_millis(200);
 /// try at once would only use up the times that the queue hands it out (`maxReceiveCount` in `template.yaml`).
 const QUICK_TRIES: u32 = 4;
 
-/// How often a task fails before the worker gives it up.
+/// How often a task is handed out before the worker gives it up.
 pub const GIVE_UP: u32 = 12;
+
+/// For how long it is: what is handed back at once is soon handed out twelve times.
+pub const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
 /// What is kept of the time for the answer.
 const ANSWERING: Duration = Duration::from_millis(300);
@@ -121,7 +125,8 @@ pub async fn handle(
         .await;
         drop(ended);
         let (response, late) = answer(&lines, &outcomes);
-        hand_back(state, &late).await;
+        // Where there is no time for that, they come when the queue counts them as lost.
+        let _ = timeout_at(deadlines.pushes.into(), hand_back(state, &late)).await;
         response
     };
     let (response, ()) = tokio::join!(work, push(state, pushes, deadlines.pushes, now_ms));
@@ -183,6 +188,8 @@ fn answer<'a>(lines: &'a [Line], outcomes: &[Outcome]) -> (SqsBatchResponse, Vec
 struct Outcome {
     /// How many of its records are done, from the first on.
     done: usize,
+    /// How many of those were given up.
+    given_up: usize,
     /// Whether it was the time that did not suffice.
     is_late: bool,
     pushes: Pushes,
@@ -192,7 +199,7 @@ impl Outcome {
     /// Whether what is left of the line comes again at once.
     fn hands_back(&self, line: &Line) -> bool {
         let is_new = || line.records.iter().all(|record| record.receives <= QUICK_TRIES);
-        self.is_late && (self.done > 0 || is_new())
+        self.is_late && (self.done > self.given_up || is_new())
     }
 }
 
@@ -209,29 +216,34 @@ async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> 
             break;
         }
         let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
-        let Some(error) = worked.error else {
+        let why = if let Some(error) = worked.error {
+            tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
+            error.to_string()
+        } else {
             tracing::warn!(line = line_id, done, of, "time ran out");
             outcome.is_late = true;
-            break;
+            "time ran out".to_owned()
         };
-        tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
-        if !gives_up(state, line, done, &*error).await {
+        if done > 0 || !gives_up(state, line, &why, now_ms).await {
             break;
         }
-        outcome.done += 1;
+        (outcome.done, outcome.given_up) = (1, 1);
     }
     outcome
 }
 
-/// Puts a task that failed to the dead letters, if it leads its line and has failed often enough; answers whether it did. One behind
-/// it has not failed as often as it was handed out.
-async fn gives_up(state: &State, line: &Line, failed: usize, error: &(dyn std::error::Error + Send + Sync)) -> bool {
-    let record = &line.records[failed];
-    if failed > 0 || record.receives < GIVE_UP {
+/// Puts the task that leads its line and failed to the dead letters, if it was handed out often enough; answers whether it did. One behind
+/// it has not been tried as often as it was handed out.
+async fn gives_up(state: &State, line: &Line, why: &str, now_ms: i64) -> bool {
+    let Some(record) = line.records.first() else {
+        return false;
+    };
+    let for_ms = u128::try_from(now_ms.saturating_sub(record.first_received_ms)).unwrap_or(0);
+    if record.receives < GIVE_UP || for_ms < GIVE_UP_AFTER.as_millis() {
         return false;
     }
     let receives = record.receives;
-    let reason = format!("failed {receives} times, at last with: {error}");
+    let reason = format!("handed out {receives} times, and then: {why}");
     match work::bury(state, line, record, &reason).await {
         Ok(()) => {
             tracing::error!(message.id = record.id, receives, "a task goes to the dead-letter queue");
@@ -267,6 +279,7 @@ mod tests {
             body: String::new(),
             task: Task::from_body("no task"),
             receives,
+            first_received_ms: 0,
         };
         Line {
             ordering: "a".to_owned(),
@@ -276,10 +289,13 @@ mod tests {
 
     #[test]
     fn a_line_is_handed_back_where_time_ran_out_and_it_came_on_or_has_not_been_tried_often() {
-        let hands_back = |done, is_late, receives: &[u32]| {
-            let pushes = Pushes::default();
-            Outcome { done, is_late, pushes }.hands_back(&line(receives))
+        let outcome = |done, given_up, is_late| Outcome {
+            done,
+            given_up,
+            is_late,
+            pushes: Pushes::default(),
         };
+        let hands_back = |done, is_late, receives: &[u32]| outcome(done, 0, is_late).hands_back(&line(receives));
         assert!(hands_back(3, true, &[9, 9, 9, 9]));
         assert!(hands_back(0, true, &[4, 1]));
         assert!(!hands_back(0, true, &[5, 1]), "nothing is ever done");
@@ -288,6 +304,10 @@ mod tests {
             "nor of what was handed out with others before"
         );
         assert!(!hands_back(3, false, &[1, 1, 1, 1]), "a task failed");
+        assert!(
+            !outcome(1, 1, true).hands_back(&line(&[12, 9])),
+            "what was given up is not what was done"
+        );
     }
 
     /// Lines that wait for others would wait for ever: each of these ends when the last has begun.

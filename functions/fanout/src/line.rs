@@ -17,6 +17,8 @@ pub(crate) struct Record {
     pub(crate) task: Result<Task, TaskError>,
     /// How often the queue has handed it out, this time included; approximately.
     pub(crate) receives: u32,
+    /// When it did so first, in ms since 1970; approximately.
+    pub(crate) first_received_ms: i64,
 }
 
 impl Record {
@@ -84,6 +86,9 @@ pub(crate) fn of(messages: Vec<SqsMessage>) -> Result<Vec<Line>, Error> {
         let attribute = |name: &str| message.attributes.get(name);
         let ordering = attribute("MessageGroupId").ok_or("a record has no MessageGroupId")?;
         let receives = attribute("ApproximateReceiveCount").ok_or("a record has no ApproximateReceiveCount")?;
+        let first_received_ms = attribute("ApproximateFirstReceiveTimestamp")
+            .ok_or("a record has no ApproximateFirstReceiveTimestamp")?
+            .parse()?;
         let body = message.body.unwrap_or_default();
         let record = Record {
             id: message.message_id.ok_or("a record has no messageId")?,
@@ -91,6 +96,7 @@ pub(crate) fn of(messages: Vec<SqsMessage>) -> Result<Vec<Line>, Error> {
             task: Task::from_body(&body),
             body,
             receives: receives.parse()?,
+            first_received_ms,
         };
         match lines.iter_mut().find(|line| line.ordering == *ordering) {
             Some(line) => line.records.push(record),
@@ -135,7 +141,11 @@ mod tests {
             "messageId": id,
             "receiptHandle": format!("receipt of {id}"),
             "body": body,
-            "attributes": { "MessageGroupId": ordering, "ApproximateReceiveCount": receives },
+            "attributes": {
+                "MessageGroupId": ordering,
+                "ApproximateReceiveCount": receives,
+                "ApproximateFirstReceiveTimestamp": "1800000000000",
+            },
         });
         serde_json::from_value(record).unwrap()
     }

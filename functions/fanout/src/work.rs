@@ -353,6 +353,7 @@ mod tests {
             body: String::new(),
             task,
             receives: 1,
+            first_received_ms: NOW,
         }
     }
 

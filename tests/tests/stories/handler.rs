@@ -43,7 +43,11 @@ fn record(id: &str, ordering: &str, receives: u32, body: &str) -> Value {
         "messageId": id,
         "receiptHandle": format!("receipt of {id}"),
         "body": body,
-        "attributes": { "MessageGroupId": ordering, "ApproximateReceiveCount": receives.to_string() },
+        "attributes": {
+            "MessageGroupId": ordering,
+            "ApproximateReceiveCount": receives.to_string(),
+            "ApproximateFirstReceiveTimestamp": "1",
+        },
     })
 }
 
@@ -144,7 +148,7 @@ async fn a_line_that_fails_keeps_no_other_from_being_done_and_its_first_task_is_
     let reason = dead[0].attributes.get("reason").context("no reason")?;
     assert_eq!(
         reason.string_value.as_deref(),
-        Some("failed 12 times, at last with: an item of timelines cannot be read: a plan cannot be read")
+        Some("handed out 12 times, and then: an item of timelines cannot be read: a plan cannot be read")
     );
     world.stop().await;
     Ok(())

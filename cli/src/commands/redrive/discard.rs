@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub(super) async fn run(context: &mut Context, queues: &Queues, args: &Redrive) -> Result<(), Failure> {
     let mut wanted: BTreeSet<&str> = args.discard.iter().map(String::as_str).collect();
     let mut written = Vec::new();
-    let sorted = queues
+    let (gone, sorted) = queues
         .sort_out(|letter| {
             if !wanted.remove(letter.id.as_str()) {
                 return Ok(Verdict::Keep);
@@ -24,7 +24,6 @@ pub(super) async fn run(context: &mut Context, queues: &Queues, args: &Redrive) 
             Ok(Verdict::Discard)
         })
         .await;
-    let gone = usize::try_from(*sorted.as_ref().unwrap_or(&0)).unwrap_or(usize::MAX);
     for (id, path) in written.iter().take(gone) {
         let data = json!({ "message_id": id, "file": path.display().to_string() });
         let line = format!("discarded {id}, which is in {} now", path.display());
@@ -61,6 +60,6 @@ fn write_down(letter: &Letter, into: &Path) -> Result<PathBuf, Failure> {
         writeln!(file, "{whole:#}")?;
         file.sync_all()
     };
-    write().with_context(|| format!("cannot write {}; nothing was taken out", path.display()))?;
+    write().with_context(|| format!("cannot write {}; what it is for was not taken out", path.display()))?;
     Ok(path)
 }

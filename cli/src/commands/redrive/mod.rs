@@ -22,9 +22,6 @@ use tokio::time::sleep;
 /// Between looks at the move task.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Most characters shown of what cannot be read.
-const EXCERPT_CHARS: usize = 120;
-
 pub(crate) async fn run(context: &mut Context, args: Redrive) -> Result<(), Failure> {
     let queues = Queues::find(&args).await?;
     if !args.discard.is_empty() {
@@ -83,15 +80,14 @@ fn show(context: &mut Context, letter: &Letter) -> Result<bool, Failure> {
         (None, Err(error)) => error.to_string(),
         (None, Ok(_)) => "it failed each time it was tried".to_owned(),
     };
-    let fate = task
-        .as_ref()
-        .map_or(Fate::ComesBack, |task| task.fate(letter.sent_at_ms, now_ms()));
+    let fate = task.as_ref().map_or(Fate::ComesBack, |task| task.fate(now_ms()));
     let (what, mut data) = if let Ok(task) = &task {
         (task.to_string(), task.to_json())
     } else {
-        let excerpt: String = letter.body.chars().take(EXCERPT_CHARS).collect();
-        let data = json!({ "task": Value::Null, "body": excerpt });
-        (format!("cannot be read: {excerpt}"), data)
+        // Not what it says: it may hold a message.
+        let bytes = letter.body.len();
+        let data = json!({ "task": Value::Null, "bytes": bytes });
+        (format!("{bytes} bytes that cannot be read"), data)
     };
     let facts = json!({
         "message_id": letter.id,
@@ -155,21 +151,23 @@ async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> R
 async fn send_back_some(context: &mut Context, queues: &Queues, args: &Redrive) -> Result<(), Failure> {
     let mut moved = 0;
     loop {
-        let round = queues
+        let (round, sorted) = queues
             .sort_out(|letter| {
                 let is_readable = TaskInfo::read(&letter.body).is_ok();
                 let goes = is_meant(letter, args.group) && (is_readable || !args.only_readable);
                 Ok(if goes { Verdict::SendBack } else { Verdict::Keep })
             })
-            .await?;
+            .await;
         moved += round;
         if round == 0 {
+            sorted?;
             break;
         }
         let line = format!("(sent back {moved})");
         context
             .printer
             .note("sending_back", &json!({ "moved": moved }), &line)?;
+        sorted?;
     }
     let left = queues.count().await?;
     let line = format!("sent back {moved} tasks; {left} are left");

@@ -174,11 +174,11 @@ impl Queues {
     }
 
     /// Receives everything that can be seen, once, and does with each message what `judge` says; what stays is made visible again.
-    /// Answers with how many did not stay.
+    /// Answers with how many did not stay, also where something failed.
     pub(super) async fn sort_out(
         &self,
         mut judge: impl FnMut(&Letter) -> Result<Verdict, Failure>,
-    ) -> Result<u64, Failure> {
+    ) -> (usize, Result<(), Failure>) {
         let (mut kept, mut gone) = (Vec::new(), 0);
         let sorted = async {
             loop {
@@ -207,9 +207,7 @@ impl Queues {
         };
         let sorted: Result<(), Failure> = sorted.await;
         let shown_again = self.make_visible(&kept).await;
-        sorted?;
-        shown_again?;
-        Ok(gone)
+        (gone, sorted.and(shown_again))
     }
 
     /// Does with a message what is to become of it. Answers whether it is gone.

@@ -22,6 +22,8 @@ pub(super) enum TaskInfo {
     },
     /// The tasks of all shards of a large group.
     Dispatch { group: u64, message: MessageInfo },
+    /// The end of a change of a group whose function may have died.
+    Finish { group: u64 },
     /// Pushes to who is in a room.
     Room { room: u64 },
 }
@@ -32,6 +34,10 @@ pub(super) enum TaskInfo {
 pub(super) enum To {
     Shard(u32),
     Users(Vec<u64>),
+    /// Those who could not be given their copies with the others.
+    Owed {
+        users: Vec<u64>,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -51,13 +57,10 @@ pub(super) struct MessageInfo {
 /// Workers push a message of a super group to who is online if it is no older than this, in ms.
 const ANNOUNCED_MS: i64 = 15 * 60_000;
 
-/// The same for what is said in a room.
-const SAID_MS: i64 = 60_000;
-
 /// What comes of a task that is sent back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// Who has it already gets no second copy.
+    /// What is done already is not done again.
     StandsOnce,
     /// Whoever is online is pushed it.
     Pushed,
@@ -132,6 +135,9 @@ enum JsonTask {
         group: u64,
         logged: JsonLogged,
     },
+    Finish {
+        group: u64,
+    },
     Room {
         room: u64,
     },
@@ -159,6 +165,7 @@ impl TaskInfo {
                 group,
                 message: logged.info()?,
             },
+            JsonTask::Finish { group } => Self::Finish { group },
             JsonTask::Room { room } => Self::Room { room },
         })
     }
@@ -166,24 +173,21 @@ impl TaskInfo {
     /// The group that it is of.
     pub(super) fn group(&self) -> Option<u64> {
         match self {
-            Self::Deliver { group, .. } | Self::Announce { group, .. } | Self::Dispatch { group, .. } => Some(*group),
+            Self::Deliver { group, .. }
+            | Self::Announce { group, .. }
+            | Self::Dispatch { group, .. }
+            | Self::Finish { group } => Some(*group),
             Self::Room { .. } => None,
         }
     }
 
-    /// What comes of it if it is sent back now. `queued_at_ms`: when it came into the queue.
-    pub(super) fn fate(&self, queued_at_ms: i64, now_ms: i64) -> Fate {
-        let by_age = |since_ms: i64, most_ms| {
-            if now_ms.saturating_sub(since_ms) > most_ms {
-                Fate::Dropped
-            } else {
-                Fate::Pushed
-            }
-        };
+    /// What comes of it if it is sent back now.
+    pub(super) fn fate(&self, now_ms: i64) -> Fate {
         match self {
-            Self::Deliver { .. } | Self::Dispatch { .. } => Fate::StandsOnce,
-            Self::Announce { message, .. } => by_age(message.sent_at_ms, ANNOUNCED_MS),
-            Self::Room { .. } => by_age(queued_at_ms, SAID_MS),
+            Self::Deliver { .. } | Self::Dispatch { .. } | Self::Finish { .. } => Fate::StandsOnce,
+            Self::Announce { message, .. } if now_ms.saturating_sub(message.sent_at_ms) <= ANNOUNCED_MS => Fate::Pushed,
+            // What is said in a room is pushed for a minute, and a task is given up after six.
+            Self::Announce { .. } | Self::Room { .. } => Fate::Dropped,
         }
     }
 
@@ -199,7 +203,7 @@ impl TaskInfo {
             }
             Self::Deliver {
                 group,
-                to: To::Users(users),
+                to: To::Users(users) | To::Owed { users },
                 message,
             } => {
                 json!({ "task": "deliver", "group_id": group, "user_ids": users, "conversation_seq": message.seq, "sender_id": message.sender })
@@ -211,6 +215,7 @@ impl TaskInfo {
             Self::Dispatch { group, message } => {
                 json!({ "task": "dispatch", "group_id": group, "conversation_seq": message.seq, "sender_id": message.sender })
             }
+            Self::Finish { group } => json!({ "task": "finish", "group_id": group }),
             Self::Room { room } => json!({ "task": "room", "room_id": room }),
         }
     }
@@ -225,6 +230,13 @@ impl fmt::Display for TaskInfo {
                 match to {
                     To::Shard(shard) => write!(f, "deliver message {seq} of group {group} to its shard {shard}"),
                     To::Users(users) => write!(f, "deliver message {seq} of group {group} to {} users", users.len()),
+                    To::Owed { users } => {
+                        let users = users.len();
+                        write!(
+                            f,
+                            "deliver message {seq} of group {group} to {users} users, who are owed it"
+                        )
+                    }
                 }
             }
             Self::Announce { group, shards, message } => write!(
@@ -237,6 +249,7 @@ impl fmt::Display for TaskInfo {
             Self::Dispatch { group, message } => {
                 write!(f, "dispatch message {} of group {group} to all its shards", message.seq)
             }
+            Self::Finish { group } => write!(f, "finish a change of group {group}"),
             Self::Room { room } => write!(f, "push to room {room}"),
         }
     }
@@ -300,9 +313,7 @@ mod tests {
             message,
         };
         let room = TaskInfo::Room { room: 4 };
-        let fates = |age_ms: i64| [&copies, &announced, &room].map(|task| task.fate(sent_ms, sent_ms + age_ms));
-        assert_eq!(fates(60_000), [Fate::StandsOnce, Fate::Pushed, Fate::Pushed]);
-        assert_eq!(fates(60_001), [Fate::StandsOnce, Fate::Pushed, Fate::Dropped]);
+        let fates = |age_ms: i64| [&copies, &announced, &room].map(|task| task.fate(sent_ms + age_ms));
         assert_eq!(fates(900_000), [Fate::StandsOnce, Fate::Pushed, Fate::Dropped]);
         assert_eq!(fates(900_001), [Fate::StandsOnce, Fate::Dropped, Fate::Dropped]);
         assert_eq!([copies.group(), room.group()], [Some(12), None]);

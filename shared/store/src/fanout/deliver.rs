@@ -76,6 +76,9 @@ const REPLACEMENTS: u32 = 10;
 /// What is kept of the time to put what was reserved: until that is done, members wait for it.
 const PUTTING: Duration = Duration::from_secs(1);
 
+/// What is kept of the time to hand over what could not be put: without that nothing is done.
+const HANDING_OVER: Duration = Duration::from_millis(500);
+
 /// A batch on its way.
 struct Batch<'a> {
     group: GroupId,
@@ -83,7 +86,10 @@ struct Batch<'a> {
     deliveries: &'a [Delivery],
     /// Where its plans stand.
     place: TimelineId,
+    /// When nothing is put any more.
     deadline: Instant,
+    /// When all has ended.
+    end: Instant,
     now_ms: i64,
     /// By conversation seq.
     plans: BTreeMap<u64, Plan>,
@@ -124,7 +130,8 @@ impl Store {
             audience,
             deliveries,
             place: plan::place(group, audience.shard()),
-            deadline,
+            deadline: deadline.checked_sub(HANDING_OVER).unwrap_or(deadline),
+            end: deadline,
             now_ms,
             plans: BTreeMap::new(),
             heads: BTreeMap::new(),
@@ -238,7 +245,8 @@ impl Store {
         Ok(())
     }
 
-    /// Step 4. Answers of how many messages all copies were tried.
+    /// Step 4. Answers of how many messages all copies were tried. What was cut off where time ended counts for not tried: it refuses
+    /// nothing, and its members are as many as before.
     async fn copy_batch(&self, batch: &mut Batch<'_>) -> usize {
         let (copies, planned) = batch.copies();
         for (slice, some) in copies.chunks(COPIES_AT_ONCE).enumerate() {
@@ -247,16 +255,34 @@ impl Store {
                 return batch.place_of(next.message);
             }
             self.put_copies(batch, some.to_vec()).await;
+            let is_owed = |copy: &&Copy| {
+                batch
+                    .owed
+                    .get(&copy.message)
+                    .is_some_and(|owed| owed.contains(&copy.user))
+            };
+            if batch.is_late()
+                && let Some(cut) = some.iter().find(is_owed)
+            {
+                return batch.place_of(cut.message);
+            }
         }
         planned
     }
 
-    /// Puts copies until each stands or is owed.
-    async fn put_copies(&self, batch: &mut Batch<'_>, mut copies: Vec<Copy>) {
+    /// Puts copies until each stands or is owed. Who was owed one by an earlier worker is left to a task of their own once more: it may not
+    /// have come to be, and their refusing once more is not to take the time of the others.
+    async fn put_copies(&self, batch: &mut Batch<'_>, copies: Vec<Copy>) {
+        let (without, mut copies): (Vec<Copy>, Vec<Copy>) = copies.into_iter().partition(|copy| copy.seq == OWED);
+        let mut meant = Vec::new();
+        if matches!(batch.audience, Audience::Owed { .. }) {
+            meant = without;
+        } else {
+            batch.owe(&without);
+        }
         for _ in 0..REPLACEMENTS {
-            let (without, with): (Vec<Copy>, Vec<Copy>) = copies.into_iter().partition(|copy| copy.seq == OWED);
-            let mut sealed = self.put_where_planned(batch, with).await;
-            sealed.extend(without);
+            let mut sealed = self.put_where_planned(batch, copies).await;
+            sealed.append(&mut meant);
             copies = self.replace_copies(batch, sealed).await;
             if copies.is_empty() {
                 return;
@@ -423,7 +449,7 @@ impl Store {
         }
         let Some(first) = first else { return done };
         let enqueued = queue.enqueue(&tasks);
-        if let Err(error) = self.by(batch.deadline, "SendMessageBatch", enqueued).await {
+        if let Err(error) = self.by(batch.end, "SendMessageBatch", enqueued).await {
             batch.error = Some(error);
             return first;
         }
@@ -466,7 +492,7 @@ impl Store {
         }
         let without = messages.keys().filter(|user| !batch.heads.contains_key(user)).copied();
         let without = without.collect();
-        let fetched = self.by(batch.deadline, "BatchGetItem (heads)", self.heads(&without));
+        let fetched = self.by(batch.end, "BatchGetItem (heads)", self.heads(&without));
         let mut fetched = fetched.await.unwrap_or_else(|error| {
             tracing::warn!(%error, "could not look up who is online");
             HashMap::new()

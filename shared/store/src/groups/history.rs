@@ -10,6 +10,7 @@ use crate::messages::{History, HistoryRange, Messages};
 #[cfg(feature = "plant")]
 use crate::plant::{self, Bug};
 use crate::timeline::Range;
+use wigwag_protocol::limits::SUPER_GROUP_MEMBERS;
 use wigwag_protocol::{Code, Encoding};
 
 /// Seqs from the first to the last, both included.
@@ -59,12 +60,21 @@ impl Store {
             let mut pieces = wanted_pieces.iter();
             (pieces.next(), pieces.next().map(|piece| piece.first))
         };
-        let is_over = !membership.is_active() || settings.dissolved_after.is_some();
+        // Who goes beyond what was read of the head has more to read than this page.
+        let has_gone = || {
+            membership
+                .stints
+                .last()
+                .and_then(|stint| stint.left)
+                .is_some_and(|left| left <= head.seq)
+        };
+        let is_over = settings.dissolved_after.is_some() || has_gone();
         let ends_here = is_over && !wanted.descending && (wanted.end_seq == 0 || wanted.end_seq >= max_seq);
         let nothing = History {
             max_seq,
             ended: ends_here,
-            members: u64::from(settings.shards) * SHARD_MEMBERS,
+            // Shards of those who have left are there, too.
+            members: (u64::from(settings.shards) * SHARD_MEMBERS).min(SUPER_GROUP_MEMBERS.into()),
             ..History::default()
         };
         let Some(piece) = piece else { return Ok(nothing) };

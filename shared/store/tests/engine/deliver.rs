@@ -381,6 +381,15 @@ async fn a_statement_that_is_refused_costs_nobody_but_its_member() {
 }
 
 /// Carries out a task of one message, as a worker would.
+async fn all_done_with_the_owed(store: &Store, batch: &[Delivery]) {
+    let (delivered, tasks) = deliver_to(store, &Audience::Shard(0), batch).await;
+    assert_eq!(delivered.done, batch.len(), "{:?}", delivered.error);
+    for task in tasks {
+        let (delivered, none) = carry_out(store, &task).await;
+        assert_eq!((delivered.done, none.len()), (1, 0), "{:?}", delivered.error);
+    }
+}
+
 async fn carry_out(store: &Store, task: &Task) -> (Delivered, Vec<Task>) {
     let Task::Deliver {
         audience, logged, skip, ..
@@ -424,7 +433,7 @@ async fn a_member_whose_inbox_refuses_what_is_written_keeps_nobody_waiting() {
         assert_eq!(failed.done, 0);
         assert!(failed.error.is_some_and(|error| error.is_retryable()));
         for _ in 0..2 {
-            all_done(&store, &[again(message(1))]).await;
+            all_done_with_the_owed(&store, &[again(message(1))]).await;
             let (delivered, none) = carry_out(&store, &tasks[0]).await;
             assert_eq!((delivered.done, none.len()), (1, 0), "{:?}", delivered.error);
             let mut seqs = inbox(&store, 3).await.0;
@@ -469,9 +478,30 @@ async fn a_worker_that_dies_owing_a_copy_is_followed_by_one_that_knows() {
     assert_eq!(failed.pushes.len(), 1, "what stands is pushed though the task failed");
     let store = engine.store();
     assert_eq!(inbox(&store, 2).await, (vec![1], 1));
-    all_done(&store, &[again(message(1))]).await;
+    all_done_with_the_owed(&store, &[again(message(1))]).await;
     assert_eq!(inbox(&store, 2).await, (vec![1], 1));
     assert_eq!(inbox(&store, 3).await, (vec![1], 1));
+}
+
+/// The worker of a shard does not try again for who was owed a copy: were they to refuse once more, it would be time of the others.
+#[tokio::test]
+async fn who_was_owed_a_copy_is_left_to_a_task_of_their_own_again() {
+    let engine = group_of(&[1, 2, 3]).await;
+    let hot = engine.store_that_refuses(|statement| is_of_inbox(statement, 3));
+    deliver_to(&hot, &Audience::Shard(0), &[message(1)]).await;
+    let (store, calls) = engine.counting_store();
+    let (delivered, tasks) = deliver_to(&store, &Audience::Shard(0), &[again(message(1))]).await;
+    assert_eq!((delivered.done, owed(&tasks)), (1, vec![(Some(0), vec![3], 1)]));
+    let puts = calls
+        .take()
+        .into_iter()
+        .find(|(operation, _)| operation == "BatchExecuteStatement");
+    assert_eq!(
+        puts,
+        Some(("BatchExecuteStatement".to_owned(), 1)),
+        "the copy of the other"
+    );
+    assert_eq!(inbox(&store, 3).await, (vec![], 0));
 }
 
 /// Every reader of a shard gave its seq up, and the plan is an item of one partition.
@@ -680,7 +710,7 @@ fn store_that_hangs_after(engine: &Engine, answered: usize) -> (Store, Arc<Atomi
 async fn a_call_that_is_not_answered_is_cut_off_where_time_ends_and_not_tried_again() {
     let engine = group_of(&[1, 2, 3]).await;
     let (store, sent) = store_that_hangs_after(&engine, 0);
-    let deadline = moment() + Duration::from_millis(1_200);
+    let deadline = moment() + Duration::from_millis(1_700);
     let audience = Audience::Shard(0);
     let late = store
         .deliver(&Collected::default(), GROUP, &audience, &[message(1)], deadline, NOW)

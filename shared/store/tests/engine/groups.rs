@@ -330,7 +330,7 @@ async fn a_member_reads_their_ranges_and_nothing_between_them() {
     }
 }
 
-/// By the counter alone nobody could tell: a send that is refused raises it, too.
+/// By the counter alone nobody could tell: a seq that is taken and given up raises it, too.
 #[tokio::test]
 async fn the_last_page_says_so_to_who_has_left_and_to_all_once_the_group_is_dissolved() {
     let world = World::with(&[2, 3]).await;
@@ -728,6 +728,8 @@ async fn who_is_removed_while_they_read_reads_nothing_of_after() {
                 (0, true),
                 "held up after {calls} calls"
             );
+            // The message of the removal is at 2, and theirs.
+            assert_eq!(page.ended, page.max_seq == 2, "held up after {calls} calls");
         }
     }
 }
