@@ -27,7 +27,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
     let connected_at_ms = call.event.request_context.connected_at.unsigned_abs();
     let (draft, to, receiver) = match draft(caller, up, connected_at_ms) {
         Ok(checked) => checked,
-        Err(wrong) => return Ok(refused(client_id, wrong, &wrong.code.into())),
+        Err(wrong) => return Ok(refused(client_id, &wrong.code.into()).about(wrong.field)),
     };
     let result = match to {
         To::Peer => to_peer(call, caller, &draft, receiver).await,
@@ -36,7 +36,7 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
     };
     match result {
         Ok(accepted) => Ok(acknowledged(&draft, &accepted)),
-        Err(SendError::Refused(refusal)) => Ok(refused(client_id, refusal.code, &refusal)),
+        Err(SendError::Refused(refusal)) => Ok(refused(client_id, &refusal)),
         Err(SendError::Store(error)) => Err(error.into()),
         Err(error) => Err(error.into()),
     }
@@ -159,8 +159,7 @@ fn acknowledged(draft: &Draft, accepted: &Accepted) -> Reply {
     Reply::ok(CmdType::Ack, Payload::Ack(ack))
 }
 
-/// `wrong` says why in more words where there are more.
-pub(crate) fn refused(client_id: u64, wrong: impl Into<Wrong>, refusal: &Refusal) -> Reply {
+pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
     let ack = AckMsg {
         r#type: AckType::Up.into(),
         client_id,
@@ -168,7 +167,7 @@ pub(crate) fn refused(client_id: u64, wrong: impl Into<Wrong>, refusal: &Refusal
         expected_client_id: refusal.expected.unwrap_or(0),
         ..AckMsg::default()
     };
-    Reply::refused_with(CmdType::Ack, wrong, Payload::Ack(ack))
+    Reply::refused_with(CmdType::Ack, refusal.code, Payload::Ack(ack))
 }
 
 #[cfg(test)]

@@ -27,17 +27,22 @@ impl Reply {
     }
 
     pub(crate) fn refused(cmd: CmdType, wrong: impl Into<Wrong>) -> Self {
-        Self::refused_with(cmd, wrong, Payload::None)
+        let Wrong { code, field } = wrong.into();
+        Self::refused_with(cmd, code, Payload::None).about(field)
     }
 
-    pub(crate) fn refused_with(cmd: CmdType, wrong: impl Into<Wrong>, payload: Payload) -> Self {
-        let Wrong { code, field } = wrong.into();
+    pub(crate) fn refused_with(cmd: CmdType, code: Code, payload: Payload) -> Self {
         Self {
             cmd,
             code,
-            field,
+            field: None,
             payload,
         }
+    }
+
+    /// A refusal that is about this field.
+    pub(crate) fn about(self, field: Option<&'static str>) -> Self {
+        Self { field, ..self }
     }
 
     pub(crate) fn into_output(self, request_id: u64) -> OutputFrame {

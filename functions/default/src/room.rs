@@ -75,7 +75,7 @@ pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: R
         ..Message::default()
     };
     if !relay(call, caller, room, RoomContent::Message(message)).await? {
-        return Ok(refused(client_id, Code::NOT_IN_ROOM, &Code::NOT_IN_ROOM.into()));
+        return Ok(refused(client_id, &Code::NOT_IN_ROOM.into()));
     }
     let ack = AckMsg {
         r#type: AckType::Relayed.into(),

@@ -11,7 +11,7 @@
 //!
 //! Invariants:
 //! - a message is deleted only after the function succeeded with it
-//! - a message that is received reaches a function at once: none is hidden in vain, and none is received without having been tried
+//! - a message that is received reaches a function at once: none is hidden in vain, and none is received without having been tried (but of a function with reserved concurrency that has none left)
 //! - FIFO: a message whose predecessor in its group failed is not deleted, and no two batches hold messages of one group at once
 //! - every poll and every delete is metered as a call of [`CALLER`]
 //!

@@ -107,8 +107,12 @@ impl Store {
             let (Some(info), Some(head)) = (info, heads.get(TimelineId::group(id).as_str())) else {
                 continue;
             };
-            if let Some(group) = Group::new(id, info_from_item(info)?, &Head::from_item(head)?) {
-                groups.insert(id, group);
+            // One that cannot be read hides no other.
+            let group = info_from_item(info).and_then(|info| Ok(Group::new(id, info, &Head::from_item(head)?)));
+            match group {
+                Ok(Some(group)) => drop(groups.insert(id, group)),
+                Ok(None) => {}
+                Err(error) => tracing::error!(group.id = id, %error, "a group is left out of a list"),
             }
         }
         Ok(groups)
