@@ -55,6 +55,9 @@ pub const GIVE_UP: u32 = 12;
 /// For how long it is: what is handed back at once is soon handed out twelve times.
 pub const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
+/// What putting a task into the dead-letter queue may take.
+const GIVING_UP: Duration = Duration::from_millis(500);
+
 /// What is kept of the time for the answer.
 const ANSWERING: Duration = Duration::from_millis(300);
 
@@ -244,13 +247,21 @@ async fn gives_up(state: &State, line: &Line, why: &str, now_ms: i64) -> bool {
     }
     let receives = record.receives;
     let reason = format!("handed out {receives} times, and then: {why}");
-    match work::bury(state, line, record, &reason).await {
-        Ok(()) => {
+    // Where time ran out there is little left. A second attempt at it is dropped by the queue.
+    match timeout(GIVING_UP, work::bury(state, line, record, &reason)).await {
+        Ok(Ok(())) => {
             tracing::error!(message.id = record.id, receives, "a task goes to the dead-letter queue");
             true
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(message.id = record.id, %error, "a task could not be put into the dead-letter queue");
+            false
+        }
+        Err(_) => {
+            tracing::error!(
+                message.id = record.id,
+                "there was no time to put a task into the dead-letter queue"
+            );
             false
         }
     }
