@@ -1,7 +1,7 @@
 //! What each fuzzing target holds: a function that takes any bytes, and panics where they break a promise.
 //!
 //! The same functions run under libFuzzer (`fuzz_targets/`), and in the stories over the committed corpus and what is made of
-//! it by small changes (`tests/tests/stories/decoders.rs`). README.md says what each one is about.
+//! it by small changes (`tests/stories/decoders.rs`). README.md says what each one is about.
 //!
 //! Inputs are text that can be read and written by hand: what AWS builds around what a client sent is built here too, so that
 //! a change of one byte changes what a client may change.

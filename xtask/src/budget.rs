@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use wigwag_tests::budget::{Cost, Row, measure, world};
+use wigwag_cluster::budget::{Cost, Row, measure, world};
 
 /// Flags of `cargo xtask budget`.
 #[derive(Debug, clap::Args)]

@@ -4,9 +4,9 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wigwag_check::hunt::Hunt;
-use wigwag_check::plants::{PLANTS, Plant};
-use wigwag_check::run::{Options, Outcome, run_until};
+use wigwag_checker::hunt::Hunt;
+use wigwag_checker::plants::{PLANTS, Plant};
+use wigwag_checker::run::{Options, Outcome, run_until};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 
 /// No faults at all.

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use wigwag_cluster::budget::disconnected;
+use wigwag_cluster::{Device, World};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::prices::{CONNECTION_MINUTES, FIFO_QUEUE_REQUESTS};
 use wigwag_protocol::pb::SessionType;
 use wigwag_store::GroupId;
-use wigwag_tests::budget::disconnected;
-use wigwag_tests::{Device, World};
 
 /// Flags of `cargo xtask cost`: what a user does in a day.
 #[derive(Debug, clap::Args)]

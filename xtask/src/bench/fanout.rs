@@ -4,12 +4,12 @@ use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 use serde_json::json;
 use std::time::Instant;
+use wigwag_cluster::{Device, World};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::{AwsRow, Reading};
 use wigwag_protocol::pb::{Message, SessionType, UpMsg};
 use wigwag_protocol::{Payload, Request};
 use wigwag_store::GroupId;
-use wigwag_tests::{Device, World};
 
 /// Flags of `cargo xtask bench fanout`.
 #[derive(Debug, clap::Args)]

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
+use wigwag_cluster::{Device, Kept, World, altered_template};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::FunctionRow;
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
 use wigwag_store::send::Draft;
 use wigwag_store::{DeviceKey, GroupId, MessageKey, UserId};
-use wigwag_tests::{Device, Kept, World, altered_template};
 
 /// Flags of `cargo xtask bench memory`.
 #[derive(Debug, clap::Args)]

@@ -5,9 +5,9 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+use wigwag_cluster::{Account, Device, World};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::Reading;
-use wigwag_tests::{Account, Device, World};
 
 /// Flags of `cargo xtask bench one-to-one`.
 #[derive(Debug, clap::Args)]

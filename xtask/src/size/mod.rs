@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use wigwag_cluster::World;
 use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Config, Lambda, Usage};
 use wigwag_local::meter::Meter;
 use wigwag_local::stack::Running;
 use wigwag_local::template::{self, Stack};
-use wigwag_tests::World;
 
 /// Most that a bootstrap may take, in bytes.
 const LIMIT_BYTES: u64 = 6 * 1024 * 1024;
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         None => Bootstraps::Build { release: true },
     };
     if arguments.starts == 0 {
-        let stack = template::load(&wigwag_tests::template(), &template::Options::default())?;
+        let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
         return measure(&stack, None, &source, arguments).await;
     }
     // Running, because functions read the key of the tokens when they start.

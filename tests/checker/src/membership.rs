@@ -1,0 +1,292 @@
+//! Who is in which group, and how that changes: over the HTTP API, by admins, the owner, and by leaving.
+//!
+//! A change is repeated until it is certain whether it was made, for a failed call may have taken effect. One actor at a time changes
+//! a user's membership of a group, by itself or together with those of others; those of different users change at the same time.
+
+use crate::device::Place;
+use crate::history::{Recorder, Setting, Turn, What};
+use anyhow::Result;
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::time::sleep;
+use wigwag_client::http::CreateGroup;
+use wigwag_client::{Api, ApiError};
+use wigwag_cluster::World;
+use wigwag_store::{GroupId, UserId};
+
+/// Before a call is repeated.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How likely a user is in a group from its beginning.
+const FOUNDER: f64 = 0.7;
+
+/// How likely a member goes by themselves, rather than being removed.
+const LEAVES: f64 = 0.5;
+
+/// How likely it is the admin who changes something, rather than the owner.
+const ADMIN: f64 = 0.5;
+
+/// How likely memberships of several users are changed at once.
+const SEVERAL: f64 = 0.2;
+
+/// A user's place in a group.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    is_member: bool,
+    is_admin: bool,
+    /// Whether somebody is changing it.
+    is_changing: bool,
+}
+
+/// A user's place in a group that nobody else changes meanwhile, nor ends the group.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The group.
+    pub(crate) group: GroupId,
+    /// The user.
+    pub(crate) user: UserId,
+    was: Standing,
+    _open: OwnedRwLockReadGuard<()>,
+}
+
+/// Who is in which group.
+#[derive(Debug)]
+pub(crate) struct Memberships {
+    /// Where changes are written down.
+    pub(crate) recorder: Recorder,
+    /// The HTTP API, signed in as each of the users. The first one owns the groups.
+    apis: Vec<(UserId, Api)>,
+    standings: Mutex<BTreeMap<(GroupId, UserId), Standing>>,
+    /// Of each group: who changes something in it holds it with others, who ends it alone, and for ever.
+    gates: Mutex<BTreeMap<GroupId, Arc<RwLock<()>>>>,
+    ended: Mutex<Vec<OwnedRwLockWriteGuard<()>>>,
+}
+
+impl Memberships {
+    /// No groups yet.
+    pub(crate) fn new(world: &World, place: &Place, users: &[UserId]) -> Result<Self> {
+        let api = |user: &UserId| {
+            let token = world.member(*user)?.token;
+            Ok((*user, Api::new(place.http_url.clone()).with_token(token)))
+        };
+        Ok(Self {
+            recorder: place.recorder.clone(),
+            apis: users.iter().map(api).collect::<Result<_>>()?,
+            standings: Mutex::default(),
+            gates: Mutex::default(),
+            ended: Mutex::default(),
+        })
+    }
+
+    /// Makes a group, with the first user as its owner, the second and some of the others in it; answers with who is. Nobody changes
+    /// anything in it before it is [opened](Self::open).
+    ///
+    /// One whose making was not answered is another group, of which nobody knows.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub(crate) async fn found(&self, super_group: bool, rng: &mut StdRng) -> Result<(GroupId, Vec<UserId>)> {
+        let (owner, second, others) = (self.apis[0].0, self.apis[1].0, &self.apis[2..]);
+        let others = others
+            .iter()
+            .map(|(user, _)| *user)
+            .filter(|_| rng.random_bool(FOUNDER));
+        let create = CreateGroup {
+            name: "the group".to_owned(),
+            user_ids: std::iter::once(second).chain(others).collect(),
+            super_group,
+            open_history: false,
+            request_id: None,
+        };
+        let api = self.owner();
+        let group = loop {
+            match api.create_group(&create).await {
+                Ok(created) => break created.group_id,
+                Err(error) => again(error).await?,
+            }
+        };
+        // Nobody can have known of the group before, so that it is written down afterwards is soon enough.
+        let is_super = super_group;
+        self.recorder.note(What::Founded { group, is_super });
+        let members: Vec<UserId> = std::iter::once(owner).chain(create.user_ids).collect();
+        for &user in &members {
+            self.note(group, user, Turn::Joins);
+        }
+        let (setting, is_on) = (Setting::Ranks(owner), true);
+        self.recorder.note(What::Set { group, setting, is_on });
+        self.recorder.note(What::SetDone { group, setting, is_on });
+        Ok((group, members))
+    }
+
+    /// From here on memberships of a group are changed, and it is talked in.
+    pub(crate) fn open(&self, group: GroupId, members: &[UserId], admin: Option<UserId>) {
+        lock(&self.gates).insert(group, Arc::default());
+        for (user, _) in &self.apis {
+            let standing = Standing {
+                is_member: members.contains(user),
+                is_admin: admin == Some(*user),
+                is_changing: false,
+            };
+            self.standings().insert((group, *user), standing);
+        }
+    }
+
+    /// Waits until nobody changes anything in a group. From then on nobody does.
+    pub(crate) async fn close(&self, group: GroupId) {
+        let gate = lock(&self.gates).get(&group).cloned();
+        if let Some(gate) = gate {
+            let closed = gate.write_owned().await;
+            lock(&self.ended).push(closed);
+        }
+    }
+
+    /// The HTTP API, signed in as the owner.
+    pub(crate) fn owner(&self) -> &Api {
+        &self.apis[0].1
+    }
+
+    /// The groups that a user is in, or those that they are not in, but for changes that are being made.
+    pub(crate) fn groups(&self, of: UserId, is_member: bool) -> Vec<GroupId> {
+        let standings = self.standings();
+        let mine = standings.iter().filter(|((_, user), _)| *user == of);
+        let wanted = mine.filter(|(_, standing)| standing.is_member == is_member);
+        wanted.map(|((group, _), _)| *group).collect()
+    }
+
+    /// Whether a user is in a group.
+    pub(crate) fn is_member(&self, group: GroupId, user: UserId) -> bool {
+        let standing = self.standings().get(&(group, user)).copied();
+        standing.is_some_and(|standing| standing.is_member)
+    }
+
+    /// Changes a membership that is drawn, one way or the other, or several of a group at once. Returns when that is done.
+    pub(crate) async fn change_any(&self, rng: &mut StdRng) {
+        let Some(first) = self.hold(rng, |_, _| true) else {
+            return;
+        };
+        let (group, is_member) = (first.group, first.was.is_member);
+        let mut held = vec![first];
+        if rng.random_bool(SEVERAL) {
+            let is_alike = |of: GroupId, standing: &Standing| of == group && standing.is_member == is_member;
+            held.extend((0..2).filter_map(|_| self.hold(rng, is_alike)));
+        }
+        let turn = if is_member { Turn::Leaves } else { Turn::Joins };
+        for held in &held {
+            let user = held.user;
+            if held.was.is_admin {
+                let (setting, is_on) = (Setting::Ranks(user), false);
+                self.recorder.note(What::Set { group, setting, is_on });
+            }
+            self.recorder.note(What::Change { group, user, turn });
+        }
+        let owner = self.apis[0].0;
+        let mut caller = match (turn, held.as_slice()) {
+            (Turn::Leaves, [one]) if rng.random_bool(LEAVES) => one.user,
+            _ => self.apis[usize::from(rng.random_bool(ADMIN))].0,
+        };
+        let users: Vec<UserId> = held.iter().map(|held| held.user).collect();
+        while let Err(error) = self.call(caller, group, &users, turn).await {
+            if !error.is_retryable() {
+                // The admin may have been removed themselves meanwhile, or there may be none.
+                caller = owner;
+            }
+            sleep(PAUSE).await;
+        }
+        for held in held {
+            let user = held.user;
+            self.recorder.note(What::Changed { group, user, turn });
+            if held.was.is_admin {
+                // Who goes is no admin any more.
+                let (setting, is_on) = (Setting::Ranks(user), false);
+                self.recorder.note(What::SetDone { group, setting, is_on });
+            }
+            let standing = Standing {
+                is_member: turn == Turn::Joins,
+                is_admin: false,
+                is_changing: false,
+            };
+            self.standings().insert((group, user), standing);
+        }
+    }
+
+    /// Holds a member who is drawn: not the owner.
+    pub(crate) fn hold_member(&self, rng: &mut StdRng) -> Option<Held> {
+        self.hold(rng, |_, standing| standing.is_member)
+    }
+
+    /// Takes a place that nobody else is changing, in a group that has not ended.
+    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(GroupId, &Standing) -> bool) -> Option<Held> {
+        let owner = self.apis[0].0;
+        let gates = lock(&self.gates).clone();
+        let mut standings = self.standings();
+        let free = standings.iter_mut().filter_map(|((group, user), standing)| {
+            let is_free = *user != owner && !standing.is_changing && is_wanted(*group, standing);
+            let gate = gates.get(group).filter(|_| is_free)?;
+            Some((*group, *user, standing, Arc::clone(gate).try_read_owned().ok()?))
+        });
+        let mut free: Vec<_> = free.collect();
+        if free.is_empty() {
+            return None;
+        }
+        let (group, user, standing, open) = free.swap_remove(rng.random_range(0..free.len()));
+        standing.is_changing = true;
+        Some(Held {
+            group,
+            user,
+            was: *standing,
+            _open: open,
+        })
+    }
+
+    /// Lets others change what was held.
+    pub(crate) fn release(&self, held: &Held) {
+        if let Some(standing) = self.standings().get_mut(&(held.group, held.user)) {
+            standing.is_changing = false;
+        }
+    }
+
+    /// One call. That a user is already what they are to be is a success too: an earlier call has made it so.
+    async fn call(&self, caller: UserId, group: GroupId, users: &[UserId], turn: Turn) -> Result<(), ApiError> {
+        let api = self.api(caller);
+        match turn {
+            Turn::Joins => api.add_members(group, users.to_vec()).await.map(drop),
+            Turn::Leaves if users == [caller] => api.leave_group(group).await,
+            Turn::Leaves => api.remove_members(group, users.to_vec()).await.map(drop),
+        }
+    }
+
+    fn note(&self, group: GroupId, user: UserId, turn: Turn) {
+        self.recorder.note(What::Change { group, user, turn });
+        self.recorder.note(What::Changed { group, user, turn });
+    }
+
+    /// The HTTP API, signed in as this user.
+    pub(crate) fn api(&self, user: UserId) -> &Api {
+        let of = self.apis.iter().find(|(of, _)| *of == user);
+        &of.unwrap_or(&self.apis[0]).1
+    }
+
+    fn standings(&self) -> MutexGuard<'_, BTreeMap<(GroupId, UserId), Standing>> {
+        lock(&self.standings)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call failed: waits until it may be repeated.
+///
+/// # Errors
+/// It was refused.
+pub(crate) async fn again(error: ApiError) -> Result<(), ApiError> {
+    if !error.is_retryable() {
+        return Err(error);
+    }
+    sleep(PAUSE).await;
+    Ok(())
+}

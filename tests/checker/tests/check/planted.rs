@@ -1,0 +1,93 @@
+//! Bugs on purpose: the checker sees each of them, and no ordinary build has one.
+
+use crate::ONE_AT_A_TIME;
+use anyhow::{Context as _, Result};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use wigwag_checker::hunt::Hunt;
+use wigwag_checker::plants::{PLANTS, Plant, Planted, VARIABLE};
+use wigwag_local::build::{Bootstraps, bootstraps};
+use wigwag_local::faults::{HARSH_NAME, Plan};
+use wigwag_local::template;
+
+/// Those that are seen while everybody is still at it, most within seconds. The others take a world that comes to rest, a lease or a visibility
+/// timeout; `cargo xtask check --planted` looks for all.
+const QUICK: [&str; 11] = [
+    "history-before-join",
+    "repeat-unfinished",
+    "read-past-hole",
+    "cursor-to-counter",
+    "ack-before-log",
+    "repeat-gets-new-seq",
+    "redelivery-copies-again",
+    "push-to-removed",
+    "copy-to-removed",
+    "dissolve-unchecked",
+    "mute-unchecked",
+];
+
+/// Of the first world.
+const SEED: u64 = 1;
+
+/// How long a world lasts, in seconds.
+const SECONDS: u64 = 15;
+
+/// Most worlds for a bug: more than any has ever taken.
+const WORLDS: u64 = 10;
+
+/// Devices of each world.
+const CLIENTS: usize = 9;
+
+/// Worlds that are played at once.
+const AT_ONCE: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
+    let hunt = Hunt {
+        seed: SEED,
+        seconds: SECONDS,
+        worlds: WORLDS,
+        clients: CLIENTS,
+        faults: Plan::load(Path::new(HARSH_NAME))?,
+        progress: false,
+    };
+    let _alone = ONE_AT_A_TIME.lock().await;
+    Planted::build().await?;
+    let hunt = &hunt;
+    let hunts = QUICK.map(|name| async move {
+        let plant = Plant::named(name).with_context(|| format!("there is no bug {name}"))?;
+        let catch = hunt.look_for(plant).await?;
+        let catch = catch.with_context(|| format!("{name} is not seen: {}", plant.what))?;
+        println!("{name}: after {} s, {}", catch.after.as_secs(), catch.violation);
+        anyhow::Ok(())
+    });
+    stream::iter(hunts).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+#[tokio::test]
+async fn the_planted_build_has_exactly_the_bugs_of_the_list() -> Result<()> {
+    let planted = Planted::build().await?;
+    let names = String::from_utf8(Command::new(&planted.binary).output()?.stdout)?;
+    let listed: Vec<&str> = PLANTS.iter().map(|plant| plant.name).collect();
+    assert_eq!(names.lines().collect::<Vec<_>>(), listed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_ordinary_build_has_anything_of_the_bugs() -> Result<()> {
+    let planted = Planted::build().await?;
+    assert!(names_the_variable(&planted.binary)?, "this looks for the wrong thing");
+    let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
+    for (function, bootstrap) in bootstraps(&stack.functions, &Bootstraps::default()).await? {
+        assert!(!names_the_variable(&bootstrap)?, "{function} can have bugs");
+    }
+    Ok(())
+}
+
+fn names_the_variable(binary: &Path) -> Result<bool> {
+    let (bytes, name) = (fs::read(binary)?, VARIABLE.as_bytes());
+    let mut begins = bytes.iter().enumerate().filter(|(_, byte)| **byte == name[0]);
+    Ok(begins.any(|(at, _)| bytes[at..].starts_with(name)))
+}

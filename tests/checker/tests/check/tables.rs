@@ -1,0 +1,143 @@
+//! Items of the timelines table, as they are read.
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use prost::Message as _;
+use wigwag_checker::history::{Conversation, Said, Token};
+use wigwag_checker::tables::{Item, Place, Slot, Tables};
+use wigwag_protocol::pb;
+use wigwag_store::TimelineId;
+use wigwag_store::schema::timelines as attr;
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn item(timeline: &TimelineId, seq: u64, attributes: &[(&str, AttributeValue)]) -> Item {
+    let key = [
+        (attr::TIMELINE, text(timeline.as_str())),
+        (attr::SEQ, number(seq)),
+        (attr::RESERVED_AT, number(1_000)),
+    ];
+    let attributes = key.into_iter().chain(attributes.iter().cloned());
+    attributes.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn head(timeline: &TimelineId, counter: u64) -> Item {
+    item(timeline, attr::HEAD, &[(attr::COUNTER, number(counter))])
+}
+
+fn entry(timeline: &TimelineId, seq: u64, message: &pb::Message) -> Item {
+    let message = AttributeValue::B(Blob::new(message.encode_to_vec()));
+    item(timeline, seq, &[(attr::MESSAGE, message)])
+}
+
+fn reference(timeline: &TimelineId, seq: u64, log: &TimelineId, log_seq: u64) -> Item {
+    let there = [
+        (attr::LOG, text(log.as_str())),
+        (attr::LOG_SEQ, number(log_seq)),
+        (attr::BYTES, number(1_000)),
+    ];
+    item(timeline, seq, &there)
+}
+
+const TOKEN: Token = Token { number: 5, bytes: 50 };
+
+fn message() -> pb::Message {
+    pb::Message {
+        session_type: pb::SessionType::Single.into(),
+        receiver_id: 1,
+        sender_id: 2,
+        content: TOKEN.content().into_bytes(),
+        conversation_seq: 3,
+        client_id: 4,
+        session: 6,
+        ..pb::Message::default()
+    }
+}
+
+fn said(seq: u64) -> Said {
+    Said {
+        token: Some(TOKEN),
+        intact: true,
+        conversation: Conversation::Pair(1, 2),
+        conversation_seq: 3,
+        seq,
+        sender: 2,
+        session: 6,
+        client_id: 4,
+        change: None,
+    }
+}
+
+#[test]
+fn items_are_read_in_any_order() {
+    let (inbox, log) = (TimelineId::inbox(1), TimelineId::peer(1, 2));
+    let mut items = vec![
+        head(&inbox, 5),
+        entry(&inbox, 1, &message()),
+        item(&inbox, 2, &[(attr::SEAL, AttributeValue::Bool(true))]),
+        reference(&inbox, 3, &log, 3),
+        reference(&inbox, 4, &log, 9),
+        head(&log, 3),
+        entry(&log, 3, &message()),
+    ];
+    for _ in 0..2 {
+        items.reverse();
+        let tables = Tables::of(&items).unwrap();
+        let inbox = tables.inbox(1).unwrap();
+        let dangling = Slot::Dangling {
+            log: "p1-2".to_owned(),
+            seq: 9,
+        };
+        let slots = [Slot::Entry(said(1)), Slot::Seal, Slot::Entry(said(3)), dangling];
+        assert_eq!(inbox.counter, 5);
+        assert_eq!(inbox.slots.values().cloned().collect::<Vec<_>>(), slots);
+        let log = tables.log(Conversation::Pair(1, 2)).unwrap();
+        assert_eq!((log.counter, &log.slots[&3]), (3, &Slot::Entry(said(0))));
+        assert_eq!((tables.seals(), tables.entries()), (1, 4));
+    }
+}
+
+#[test]
+fn the_plans_of_the_fan_out_are_no_timelines() {
+    let plan = |key: &str| {
+        let shares = AttributeValue::B(Blob::new([1, 2]));
+        let key = [
+            (attr::TIMELINE, text(key)),
+            (attr::SEQ, number(1)),
+            (attr::SHARES, shares),
+        ];
+        key.map(|(name, value)| (name.to_owned(), value)).into()
+    };
+    let tables = Tables::of(&[plan("g7.0"), plan("g7.users")]).unwrap();
+    assert!(tables.timelines.is_empty());
+}
+
+#[test]
+fn an_item_that_is_neither_is_an_error() {
+    let error = Tables::of(&[item(&TimelineId::inbox(1), 1, &[])]).unwrap_err();
+    assert!(format!("{error:#}").contains("find the text l"), "{error:#}");
+    let not_a_message = [(attr::MESSAGE, AttributeValue::B(Blob::new([0xff])))];
+    assert!(Tables::of(&[item(&TimelineId::inbox(1), 1, &not_a_message)]).is_err());
+}
+
+#[test]
+fn a_key_names_a_place_as_the_store_names_it() {
+    let cases = [
+        (TimelineId::inbox(12), Place::Inbox(12)),
+        (TimelineId::peer(3, 2), Place::Log(Conversation::Pair(2, 3))),
+        (TimelineId::group(7), Place::Log(Conversation::Group(7))),
+    ];
+    for (id, place) in cases {
+        assert_eq!(Place::of(id.as_str()), Some(place));
+        assert_eq!(place.key(), id.as_str());
+    }
+    for key in ["", "u", "ux", "p1", "g7.0", "x1", "ä1"] {
+        assert_eq!(Place::of(key), None, "{key}");
+    }
+}
