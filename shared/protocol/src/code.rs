@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn every_code_is_in_the_documentation() {
-        let page = include_str!("../../../docs/protocol.md");
+        let page = include_str!("../../../docs/user/errors.md");
         for code in Code::ALL {
             let retry = if code.is_retryable() { "yes" } else { "no" };
             let row = format!("| {} | `{}` | {} |", code.number(), code.name(), retry);
-            assert!(page.contains(&row), "docs/protocol.md lacks the row {row}");
+            assert!(page.contains(&row), "docs/user/errors.md lacks the row {row}");
         }
     }
 }
