@@ -1,4 +1,4 @@
-//! The table of facts and tests in `docs/local-stack.md`.
+//! The table of facts and tests in `local/docs/fidelity.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,8 +27,8 @@ fn every_fact_about_queues_has_tests_that_are_there() {
     for directory in ["src", "tests"] {
         tests_in(&local.join(directory), &mut tests);
     }
-    let page = fs::read_to_string(local.join("../docs/local-stack.md")).unwrap();
-    let table = page.split("| fact | held by |").nth(1).unwrap();
+    let page = fs::read_to_string(local.join("docs/fidelity.md")).unwrap();
+    let table = page.split("| fact | tests |").nth(1).unwrap();
     let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 10, "{rows:?}");
     for row in rows {
