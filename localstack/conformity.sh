@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds an emulator of AWS against what is known of AWS (docs/conformity.md): deploys local/fixtures/conformity.yaml there with deploy.sh,
+# Holds an emulator of AWS against what is known of AWS (local/docs/conformity.md): deploys local/fixtures/conformity.yaml there with deploy.sh,
 # and runs the conformity suite. Takes what deploy.sh takes, such as `--emulator ministack` and `--skip-build`; what stands behind `--` goes
 # to the suite.
 set -euo pipefail
