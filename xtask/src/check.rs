@@ -1,4 +1,4 @@
-//! `cargo xtask check`: whether the guarantee of `docs/user/guarantee.md` holds, with real clients while things go wrong.
+//! `cargo xtask check`: whether the guarantee of `docs/guarantee.md` holds, with real clients while things go wrong.
 
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};

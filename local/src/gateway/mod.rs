@@ -1,6 +1,6 @@
 //! API Gateway: WebSocket APIs, their management API (`@connections`) and HTTP APIs.
 //!
-//! What a client can see is as AWS does it, or, where AWS says nothing, as `local/docs/fidelity.md` says. A connection's life:
+//! What a client can see is as AWS does it, or, where AWS says nothing, as `docs/local-stack.md` says. A connection's life:
 //!
 //! 1. `handshake`: authorizer, `$connect`, then 101 or the status that the function chose
 //! 2. `connections`: known from the moment `$connect` returned until the first side closes; only then can it be posted to

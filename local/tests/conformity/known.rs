@@ -161,7 +161,7 @@ pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Difference> {
 
 /// Each mark names a case, once, and the documentation has all of them.
 pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
-    let text = page("local/docs/conformity.md")?;
+    let text = page("docs/conformity.md")?;
     for kind in [Kind::Local, Kind::Ministack] {
         let marks = differences(kind);
         for mark in marks {
@@ -177,7 +177,7 @@ pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
         let table = table(marks);
         ensure!(
             text.contains(&table),
-            "local/docs/conformity.md is to have this, and has not:\n\n{table}"
+            "docs/conformity.md is to have this, and has not:\n\n{table}"
         );
     }
     Ok(())
@@ -185,19 +185,19 @@ pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
 
 /// The documentation says of each unknown thing what is assumed of it.
 pub(crate) fn check_the_unknown(cases: &[&str]) -> Result<()> {
-    let text = page("local/docs/aws-unknowns.md")?;
+    let text = page("docs/aws-unknowns.md")?;
     for case in cases {
         let name = case.rsplit("::").next().unwrap_or_default();
         ensure!(
             text.contains(&format!("`{name}`")),
-            "local/docs/aws-unknowns.md does not have `{name}`"
+            "docs/aws-unknowns.md does not have `{name}`"
         );
     }
     Ok(())
 }
 
 fn page(path: &str) -> Result<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 

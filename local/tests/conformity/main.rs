@@ -3,7 +3,7 @@
 //! `local/fixtures/conformity.yaml` is deployed there, with the probe (`local/fixtures/probe`) behind everything: it does what its
 //! events say, and records each in a queue. A case says what AWS does, and fails where the target does otherwise. What is known of
 //! a stand-in is marked in `known.rs`; a mark whose case conforms fails the run, so that none outlives its difference. On
-//! `cargo test` the target is the local stack, in this process; `local/docs/conformity.md` says how to choose another. What nobody knows
+//! `cargo test` the target is the local stack, in this process; `docs/conformity.md` says how to choose another. What nobody knows
 //! of AWS is in `unknown.rs`: cases that tell what they see, and hold nothing against it.
 
 mod case;

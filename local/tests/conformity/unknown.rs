@@ -1,4 +1,4 @@
-//! What nobody knows of AWS: each case tells what it sees, and holds nothing against it. `local/docs/aws-unknowns.md` has what is assumed
+//! What nobody knows of AWS: each case tells what it sees, and holds nothing against it. `docs/aws-unknowns.md` has what is assumed
 //! meanwhile, and what would break.
 //!
 //! `CONFORMITY_TARGET=aws … cargo test --test conformity -- --ignored unknown`

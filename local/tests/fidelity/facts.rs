@@ -1,4 +1,4 @@
-//! The table of facts and tests in `local/docs/fidelity.md`.
+//! The table of facts and tests in `docs/local-stack.md`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Holds the local stack against what is known of AWS (`local/docs/fidelity.md`), with real processes and raw sockets.
+//! Holds the local stack against what is known of AWS (`docs/local-stack.md`), with real processes and raw sockets.
 //!
 //! One binary, one module per part. The function behind everything is `local/fixtures/probe`, which does what its events say.
 

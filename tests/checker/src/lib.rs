@@ -1,4 +1,4 @@
-//! Whether the guarantee holds (`docs/user/guarantee.md`): real clients talk through a real stack while things go wrong by a plan, all that they
+//! Whether the guarantee holds (`docs/guarantee.md`): real clients talk through a real stack while things go wrong by a plan, all that they
 //! do, are told and see is written down, and in the end the promises G1 to G7 are held against it.
 //!
 //! ```text

@@ -2,7 +2,7 @@
 //!
 //! A row is an attack, what must come of it, and how it is tried. What must come of it is written as it comes: a status, the name
 //! of a code, or what there was to read. Rows that another story tells in full name it. What is defended, and what is not, stands in
-//! `docs/operator/security.md`.
+//! `docs/security.md`.
 
 mod edges;
 mod logins;

@@ -1,6 +1,6 @@
 //! A device that speaks the protocol by hand: it shows what is really pushed, and what a repeat is really answered.
 //!
-//! It keeps the rules of `docs/user/protocol.md`: one message in flight, the same number and content until it is answered. Beyond them it does
+//! It keeps the rules of `docs/protocol.md`: one message in flight, the same number and content until it is answered. Beyond them it does
 //! what clients seldom do: it sends the same message twice at once, and repeats one that was answered.
 
 use super::line::Line;

@@ -1,4 +1,4 @@
-//! A device whose app is built on the client SDK, and does with its cursors and its numbering what `docs/user/sdk.md` asks of it.
+//! A device whose app is built on the client SDK, and does with its cursors and its numbering what `docs/client.md` asks of it.
 //!
 //! Each start has a runtime of its own. A crash takes the runtime away: no task of the client comes to an end, no close frame is sent. The
 //! disk is changed under one lock, and each start has its number there: what a crashed one still does is not on the disk, and not in the

@@ -30,7 +30,7 @@ use serde::Serialize;
 use std::fmt;
 use wigwag_store::UserId;
 
-/// A promise of `docs/user/guarantee.md`.
+/// A promise of `docs/guarantee.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Promise {
     /// An acknowledged message is in its log and reaches everyone's inbox.
