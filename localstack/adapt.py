@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Rewrites a built SAM template for an AWS emulator, only where the emulator differs from AWS.
+"""Rewrites a built SAM template for an AWS emulator: only what the emulator does otherwise than AWS.
 
     adapt.py KIND ENDPOINT <TEMPLATE >ADAPTED
 
-KIND is the emulator's name as probe.py prints it: ministack or localstack. Any other name counts as AWS,
-and the template is not changed. ENDPOINT is its address. Nothing here knows the template's names. Each
-function handles one difference from AWS; README.md in this folder gives the reasons.
+KIND is what probe.py calls it: ministack or localstack (anything else is taken for AWS, and the template stays as it is); ENDPOINT is
+where it listens. Nothing here knows the template's names. Everything here is a difference of theirs; README.md beside this file gives
+the reasons.
 """
 
 import re
@@ -13,7 +13,7 @@ import sys
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-# https://API.execute-api.REGION.SUFFIX[/STAGE] as a template writes it. The API is the first variable.
+# https://API.execute-api.REGION.SUFFIX[/STAGE], as a template writes it: the API is the first variable of the text.
 URL = re.compile(r"^(wss|https)://(\$\{\w+\})\.execute-api\.[^/]+(/.*)?$")
 
 
@@ -22,19 +22,19 @@ def of_type(resources, kind):
 
 
 def send_return_values(resources):
-    """Ministack's CloudFormation has no RouteResponse; it sends a function's return value without one."""
+    """Their CloudFormation has no RouteResponse; they send a function's return value without one."""
     for name in of_type(resources, "AWS::ApiGatewayV2::RouteResponse"):
         del resources[name]
 
 
 def identify_by_nothing(resources):
-    """Without IdentitySource ministack demands an Authorization header, like HTTP APIs; on WebSocket APIs it is optional."""
+    """Where IdentitySource is absent they demand an Authorization header, as HTTP APIs do; on WebSocket APIs it is optional."""
     for authorizer in of_type(resources, "AWS::ApiGatewayV2::Authorizer").values():
         authorizer["Properties"].setdefault("IdentitySource", [])
 
 
 def spell_out_http_routes(resources):
-    """SAM makes an OpenAPI body of an HttpApi and its events. Ministack imports none, but takes single routes."""
+    """They import no OpenAPI body, which SAM makes of an HttpApi and its events; they do take routes one by one."""
     for name, api in of_type(resources, "AWS::Serverless::HttpApi").items():
         stage = api.get("Properties", {}).get("StageName", "$default")
         resources[name] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}}
@@ -69,14 +69,14 @@ def spell_out_http_routes(resources):
 
 
 def watch_one_figure_at_a_time(resources):
-    """Ministack's alarms do not support metric math."""
+    """Their alarms know no metric math."""
     for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
         if "Metrics" in alarm["Properties"]:
             del resources[name]
 
 
 def move_urls(template, url_of):
-    """Replaces URLs of APIs. `url_of` gives the new URL for a scheme, a variable and a path."""
+    """`url_of` gives the URL of an API by its scheme, its variable and its path. What is no URL of an API stays as it is."""
 
     def moved(value):
         text = value.get("Fn::Sub") if isinstance(value, dict) else None
@@ -106,15 +106,14 @@ def for_ministack(template, endpoint):
     move_urls(template, at_a_path)
 
 
-# The name that LocalStack has for itself, for functions in its containers, and for callers from outside.
+# LocalStack under the name that it has for itself, for functions in containers beside it, and for who calls it from outside.
 LOCALSTACK = "localhost.localstack.cloud:4566"
 
 
 def for_localstack(template, endpoint):
     def under_one_name(scheme, api, path):
-        """HTTP APIs are hosts under LocalStack's own name. @connections is at the root, for all APIs; LocalStack
-        takes a stage in its path for part of an id. The port of a WebSocket API is known only after the API was
-        made: probe.py replaces the id with it."""
+        """HTTP APIs are hosts under its own name. @connections is at the root, for all APIs; a stage in its path is taken for
+        part of an id. A WebSocket API has a port that is known only when the API is made: probe.py puts it where its id stands."""
         if scheme == "wss":
             return api
         return f"http://{LOCALSTACK}" if path else f"http://{api}.execute-api.{LOCALSTACK}"

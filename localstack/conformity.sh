@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Deploys local/fixtures/conformity.yaml to an AWS emulator with deploy.sh, and runs the conformity
-# suite there (local/docs/conformity.md). Takes the flags of deploy.sh, such as `--emulator ministack`
-# and `--skip-build`. Arguments after `--` go to the suite.
+# Holds an emulator of AWS against what is known of AWS (docs/conformity.md): deploys local/fixtures/conformity.yaml there with deploy.sh,
+# and runs the conformity suite. Takes what deploy.sh takes, such as `--emulator ministack` and `--skip-build`; what stands behind `--` goes
+# to the suite.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# The address of the emulator, as deploy.sh starts it.
+# Where deploy.sh has the emulator listen.
 case $emulator in
     ministack) export AWS_ENDPOINT_URL=http://127.0.0.1:${MINISTACK_PORT:-4701} ;;
     localstack) export AWS_ENDPOINT_URL=http://127.0.0.1:4566 ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds Wigwag with the SAM CLI and deploys it to an AWS emulator. See `deploy.sh --help`.
+# Builds Wigwag with the SAM CLI, deploys it to an emulator of AWS, and prints the URLs. `deploy.sh --help` has the rest.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -11,30 +11,30 @@ usage: localstack/deploy.sh [--emulator NAME] [--smoke] [--skip-build]
                             [--template FILE] [--stack NAME] [--outputs FILE]
        localstack/deploy.sh [--emulator NAME] --down
 
-Builds the functions with the SAM CLI, deploys them to the AWS emulator at AWS_ENDPOINT_URL
+Builds the functions with the SAM CLI, deploys them to the emulator of AWS that listens at AWS_ENDPOINT_URL
 [default: http://127.0.0.1:4566], and prints the URLs.
 
   --emulator ministack   start ministack first, from a virtual environment of its own: no Docker, no token.
-                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701] and runs until --down
+                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701]. It goes on until --down
   --emulator localstack  start LocalStack first, with docker compose. It needs a token in
-                         LOCALSTACK_AUTH_TOKEN of a plan with WebSocket APIs (see localstack/README.md)
+                         LOCALSTACK_AUTH_TOKEN, of a plan with WebSocket APIs (see localstack/README.md)
   --smoke                then let two users talk through it (`wigwag smoke`)
-  --skip-build           deploy the functions of the last build
+  --skip-build           deploy what was built the last time
   --template FILE        deploy this template [default: template.yaml]
   --stack NAME           as a stack of this name [default: wigwag]
   --outputs FILE         write the stack's outputs there, as one JSON object
-  --down                 stop the emulators that this script started (or only the named one)
+  --down                 stop the emulators that were started here (or that one), and nothing else
 
-Exits with 1 if something failed, and with 3 if a requirement could not be installed. Requirements go to
-target/emulator: the Python packages of requirements.txt and ministack.txt. You need Python 3.10 or later,
-a Rust toolchain and a C compiler.
+Exits with 1 where something failed, and with 3 where what is needed could not be installed. That goes to
+target/emulator: Python packages as pinned in requirements.txt and ministack.txt. Python 3.10 or later, a
+Rust toolchain and a C compiler must be there.
 TEXT
 }
 
 say() { printf '%s\n' "deploy: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 cannot() { say "cannot go on: $*"; exit 3; }
-wrong() { say "error: $*; see --help"; exit 2; }
+wrong() { say "error: $*; --help tells more"; exit 2; }
 
 emulator='' smoke='' build=yes template=$root/template.yaml stack=wigwag outputs='' down=''
 while [ $# -gt 0 ]; do
@@ -48,19 +48,19 @@ while [ $# -gt 0 ]; do
         --skip-build) build='' ;;
         --down) down=yes ;;
         -h | --help) usage; exit 0 ;;
-        *) wrong "unknown flag $1" ;;
+        *) wrong "there is no $1" ;;
     esac
     shift
 done
 case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator takes ministack or localstack, not $emulator" ;; esac
 [ -f "$template" ] || die "there is no template at $template"
 
-# --- Emulators ---
+# ---- Emulators ---------------------------------------------------------------------------------------------------------
 
 ministack_port=${MINISTACK_PORT:-4701}
 pid_file=$work/ministack-$ministack_port.pid
 
-# Whether the process that this script started still runs, and still is ministack.
+# Whether the process that was started here is still there, and still is what it was.
 ministack_runs() { [ -f "$pid_file" ] && ps -o args= -p "$(cat "$pid_file")" 2>/dev/null | grep -q ministack; }
 
 stop_ministack() {
@@ -109,23 +109,23 @@ start_ministack() {
         sleep 0.5
     done
     tail -5 "$work/ministack.log" >&2
-    die "ministack does not start"
+    die "ministack does not come up"
 }
 
 start_localstack() {
     [ -n "${LOCALSTACK_AUTH_TOKEN:-}" ] \
-        || cannot "LOCALSTACK_AUTH_TOKEN is not set; LocalStack needs a token (see localstack/README.md), --emulator ministack needs none"
+        || cannot "LOCALSTACK_AUTH_TOKEN is not set; LocalStack starts with a token alone (see localstack/README.md), --emulator ministack with none"
     docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 \
-        || cannot "LocalStack needs Docker with its compose plugin, and no Docker engine answers; --emulator ministack needs none"
+        || cannot "LocalStack runs in Docker with its compose plugin, and no engine answers here; --emulator ministack needs none"
     export AWS_ENDPOINT_URL=http://127.0.0.1:4566
     say "starting LocalStack at $AWS_ENDPOINT_URL"
     docker compose -f "$here/compose.yaml" up --detach --wait >&2 || {
         docker compose -f "$here/compose.yaml" logs --tail 20 >&2
-        die "LocalStack does not start; if it says that the license was not activated, the token is not valid"
+        die "LocalStack does not come up; where it says that the license was not activated, the token is not valid"
     }
 }
 
-# --- Build, deploy, use ---
+# ---- Build, deploy, use ------------------------------------------------------------------------------------------------
 
 for tool in python3 cargo cc; do
     command -v "$tool" >/dev/null || cannot "$tool is missing"
@@ -134,13 +134,13 @@ mkdir -p "$work"
 environment sam "$here/requirements.txt"
 [ -z "$emulator" ] || "start_$emulator"
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
-# An emulator takes any credentials; real ones are never sent to it.
+# Any credentials will do for an emulator; real ones are never sent to it.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 unset AWS_PROFILE AWS_SESSION_TOKEN
 export PATH=$work/sam/bin:$PATH
 kind=$(python "$here/probe.py" kind)
 
-# Built for this machine's processor, because the emulator runs the functions here.
+# For this machine's processor: the emulator runs the functions here.
 case $(uname -m) in
     x86_64) architecture=x86_64 ;;
     aarch64 | arm64) architecture=arm64 ;;
@@ -148,12 +148,12 @@ case $(uname -m) in
 esac
 built=$work/build/$stack
 if [ -n "$build" ]; then
-    sam validate --lint --template "$template" >"$work/$stack.log" 2>&1 </dev/null || { cat "$work/$stack.log" >&2; die "the template is not valid"; }
+    sam validate --lint --template "$template" >"$work/$stack.log" 2>&1 </dev/null || { cat "$work/$stack.log" >&2; die "the template has faults"; }
     say "building the functions (sam build; some minutes the first time)"
     sam build --template "$template" --build-dir "$built" --parameter-overrides "Architecture=$architecture" >&2 \
         || die "sam build failed"
 fi
-[ -f "$built/template.yaml" ] || die "nothing is built yet; run without --skip-build"
+[ -f "$built/template.yaml" ] || die "nothing is built yet; leave --skip-build out"
 python "$here/adapt.py" "$kind" "$AWS_ENDPOINT_URL" <"$built/template.yaml" >"$built/adapted.yaml"
 
 say "deploying to $kind at $AWS_ENDPOINT_URL (log: $work/$stack.log)"
@@ -168,7 +168,7 @@ output() { python -c 'import json, sys; print(json.load(open(sys.argv[1])).get(s
 http=$(output HttpUrl)
 websocket=$(output WebSocketUrl)
 printf '%s\n' "HTTP       $http" "WebSocket  $websocket"
-[ -z "$emulator" ] || say "$emulator keeps running; stop it with: localstack/deploy.sh --down"
+[ -z "$emulator" ] || say "$emulator goes on; stop it with: localstack/deploy.sh --down"
 
 if [ -n "$smoke" ]; then
     (cd "$root" && cargo run --quiet --locked --bin wigwag -- smoke --frames json --url "$http" --ws-url "$websocket")

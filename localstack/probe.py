@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Identifies the service at AWS_ENDPOINT_URL.
+"""Asks what listens at AWS_ENDPOINT_URL.
 
-    probe.py kind                   prints ministack, localstack or aws, after checking that it has everything that Wigwag needs
-    probe.py outputs KIND STACK     prints the outputs of a deployed stack, as one JSON object
+    probe.py kind                   ministack, localstack or aws: what it is, once it is sure to have what Wigwag needs
+    probe.py outputs KIND STACK     the outputs of a deployed stack, as one JSON object
 
-If something is missing, it says what to do and exits with 1.
+Exits with 1, and says what to do, where something is missing.
 """
 
 import json
@@ -38,7 +38,7 @@ def client(service):
 
 
 def answer(path):
-    """The answer at this path, as JSON; None if the path is unknown."""
+    """What is answered there, as JSON; nothing where the path is unknown."""
     try:
         with urllib.request.urlopen(ENDPOINT + path, timeout=10) as response:
             return json.load(response)
@@ -59,7 +59,7 @@ def kind():
     elif info := answer("/_localstack/info"):
         found = "localstack"
         if not info.get("is_license_activated", False):
-            fail("error: this LocalStack has no active license, and only paid plans have WebSocket APIs: see localstack/README.md")
+            fail("error: this LocalStack has no active license; it has WebSocket APIs in a paid plan only: see localstack/README.md")
     else:
         found = "aws"
     for service, ask in NEEDED.items():
@@ -79,7 +79,7 @@ def outputs(found, stack):
     description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     if found == "localstack":
-        # A WebSocket API has a port of its own there, known only after it was made. adapt.py left its id. Its URL has no stage.
+        # A WebSocket API has a port of its own there, which is known only when it is made: adapt.py left its id. No stage is in its URL.
         pages = client("apigatewayv2").get_paginator("get_apis").paginate()
         endpoints = {api["ApiId"]: api["ApiEndpoint"] for page in pages for api in page["Items"]}
         values = {name: endpoints.get(value, value) for name, value in values.items()}

@@ -3,7 +3,7 @@
 //! - [`Api`] calls the HTTP API: accounts, friends, history
 //! - [`Client`] sends over a WebSocket that it keeps open; [`Events`] is what comes back. One task owns the connection
 //!
-//! What holds, whatever the network and the server do in between (see `docs/user/sdk.md`):
+//! What holds, whatever the network and the server do in between (see `docs/client.md`):
 //!
 //! - messages of one client reach a conversation in the order of [`Client::send`], each once; a receipt means durable
 //! - every entry of the inbox comes out of [`Events`] once and in ascending seq, from the cursor that the app kept; and so does

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Chores of this project: what they print is what `docs/contributor/performance.md` states.
+/// Chores of this project: what they print is what `docs/performance.md` states.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
 struct Arguments {

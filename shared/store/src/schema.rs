@@ -1,4 +1,4 @@
-//! Names of keys and attributes: the only place that spells them. `docs/contributor/data-model.md` describes the items.
+//! Names of keys and attributes: the only place that spells them. `docs/data-model.md` describes the items.
 //!
 //! Attributes of the timelines table have one letter, because heads must stay under one write unit (1 KB) and every
 //! byte of a name counts with its item.
