@@ -4,6 +4,7 @@ mod bench;
 mod budget;
 mod check;
 mod cost;
+mod house;
 mod size;
 
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Chore {
     Check(check::Arguments),
     /// Reckon what a month of users costs on AWS, from what the meter counts for each thing that they do.
     Cost(cost::Arguments),
+    /// Measure the source: its size, its shape and its language.
+    House(house::HouseArgs),
     /// Build the bootstraps for release; print their size and how long they take to their first `/next`.
     Size(size::Arguments),
 }
@@ -40,6 +43,7 @@ async fn main() -> Result<ExitCode> {
         Chore::Bench(bench) => bench::run(bench).await?,
         Chore::Check(arguments) => return check::run(arguments).await,
         Chore::Cost(arguments) => cost::run(&arguments).await?,
+        Chore::House(arguments) => house::run(&arguments)?,
         Chore::Size(arguments) => size::run(&arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
