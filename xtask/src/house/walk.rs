@@ -1,7 +1,7 @@
 //! The files that a 1:1 message goes through, as a document lists them.
 //!
-//! The document puts the list between two markers, and names each file in backquotes. A file that does not exist is
-//! an error, so that the list cannot go out of date unseen.
+//! The document puts the list between two markers, each on a line of its own, and names each file in
+//! backquotes. A file that does not exist is an error, so that the list cannot go out of date unseen.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
@@ -25,10 +25,13 @@ pub(super) fn files(document: &Path, root: &Path) -> Result<Option<Vec<String>>>
 
 /// Paths of Rust files in backquotes between the markers, each once.
 fn listed(text: &str) -> Option<Vec<String>> {
-    let (_, rest) = text.split_once(BEGIN)?;
-    let (list, _) = rest.split_once(END)?;
+    let after = text.lines().skip_while(|line| line.trim() != BEGIN).skip(1);
+    let list: Vec<&str> = after.take_while(|line| line.trim() != END).collect();
+    if list.is_empty() {
+        return None;
+    }
     let mut files: Vec<String> = Vec::new();
-    for quoted in list.split('`').skip(1).step_by(2) {
+    for quoted in list.join("\n").split('`').skip(1).step_by(2) {
         if super::source::has_extension(quoted, "rs") && !files.iter().any(|file| file == quoted) {
             files.push(quoted.to_owned());
         }
@@ -43,7 +46,7 @@ mod tests {
     #[test]
     fn each_file_between_the_markers_is_listed_once() {
         let list = "1. `a/b.rs` reads with `decode`, and\n2. [`c.rs`](c.rs) writes; then `a/b.rs`.\n";
-        let text = format!("`x.rs`\n{BEGIN}\n{list}{END}\n`y.rs`");
+        let text = format!("`x.rs` comes before `{BEGIN}`\n{BEGIN}\n{list}{END}\n`y.rs`");
         assert_eq!(listed(&text).unwrap(), ["a/b.rs", "c.rs"]);
         assert_eq!(listed("`x.rs`"), None);
     }
@@ -52,7 +55,7 @@ mod tests {
     fn a_listed_file_that_does_not_exist_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let document = folder.path().join("walk.md");
-        std::fs::write(&document, format!("{BEGIN} `gone.rs` {END}")).unwrap();
+        std::fs::write(&document, format!("{BEGIN}\n`gone.rs`\n{END}\n")).unwrap();
         let error = files(&document, folder.path()).unwrap_err().to_string();
         assert!(error.contains("lists gone.rs, which does not exist"), "{error}");
     }
