@@ -1,0 +1,11 @@
+//! Tests of the source itself. They read files and build nothing of the project.
+
+mod layers;
+mod local_stack;
+
+use std::path::Path;
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
