@@ -1,4 +1,4 @@
-//! `cargo xtask budget`.
+//! `cargo xtask budget`: what each operation costs, next to its budget.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -6,13 +6,13 @@ use wigwag_cluster::budget::{Cost, Row, measure, world};
 
 /// Flags of `cargo xtask budget`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// One JSON object per line instead of a table.
+pub(crate) struct BudgetArgs {
+    /// Print one JSON object per line instead of a table.
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &BudgetArgs) -> Result<()> {
     let world = world().await?;
     let rows = measure(&world).await;
     world.stop().await;
@@ -34,14 +34,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn as_line(row: &Row) -> String {
-    let of = |field: fn(&Cost) -> f64| format!("{:.3} of {}", field(&row.measured), field(&row.limit));
+    let figure = |field: fn(&Cost) -> f64| format!("{:.3} of {}", field(&row.measured), field(&row.limit));
     format!(
         "| {} | {} | {} | {} | {} |",
         row.operation,
-        of(|cost| cost.write_units),
-        of(|cost| cost.read_units),
-        of(|cost| cost.requests),
-        of(|cost| cost.pushes)
+        figure(|cost| cost.write_units),
+        figure(|cost| cost.read_units),
+        figure(|cost| cost.requests),
+        figure(|cost| cost.pushes)
     )
 }
 

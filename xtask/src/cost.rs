@@ -1,4 +1,5 @@
-//! `cargo xtask cost`: what a month of users costs on AWS, reckoned from what the stack's meter counts for each thing that they do.
+//! `cargo xtask cost`: what a month of users costs on AWS. The local stack's meter counts each
+//! activity, and this multiplies it by how often users do it.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -8,18 +9,18 @@ use wigwag_cluster::{Device, World};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::prices::{CONNECTION_MINUTES, FIFO_QUEUE_REQUESTS};
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::GroupId;
+use wigwag_store::{GroupId, UserId};
 
 /// Flags of `cargo xtask cost`: what a user does in a day.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Users that the bill is for.
+pub(crate) struct CostArgs {
+    /// Number of users.
     #[arg(long, default_value_t = 1000)]
     users: u32,
     /// Hours a day that a user is connected, on one device.
     #[arg(long, default_value_t = 4.0, value_parser = hours)]
     hours: f64,
-    /// Times a day that a user connects, and asks for what came meanwhile.
+    /// Times a day that a user connects and reads new messages.
     #[arg(long, default_value_t = 6)]
     connects: u32,
     /// One-to-one messages that a user sends a day.
@@ -34,10 +35,10 @@ pub(crate) struct Arguments {
     /// Bytes of content of a message.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=16_000))]
     bytes: u32,
-    /// Repetitions of everything that is counted.
+    /// Repetitions of each activity that is counted.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
-    /// One JSON object instead of tables.
+    /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
 }
@@ -46,37 +47,38 @@ fn hours(text: &str) -> Result<f64, String> {
     let number = text.parse().ok();
     number
         .filter(|hours| (0.0..=24.0).contains(hours))
-        .ok_or_else(|| format!("{text} is no number of hours of a day; try 4"))
+        .ok_or_else(|| format!("{text} is not a number of hours between 0 and 24; try 4"))
 }
 
 /// Days of a month.
 const DAYS: f64 = 30.0;
 
-/// Heartbeats of the client in an hour: one every four minutes.
+/// Heartbeats of a client in an hour: one every four minutes.
 const HEARTBEATS_PER_HOUR: f64 = 15.0;
 
-/// Requests a minute of an event source mapping whose queue is empty: five pollers, each waiting twenty seconds.
+/// Requests a minute of an event source mapping whose queue is empty: five pollers, each of which
+/// waits twenty seconds.
 const IDLE_POLLS_PER_MINUTE: f64 = 15.0;
 
 const GROUP: GroupId = 1;
 
-/// One thing that users do, and what it uses: quantities by item of the bill.
-struct Deed {
+/// One thing that users do, and its cost by item of the bill.
+struct Activity {
     name: &'static str,
-    /// How often a user does it.
+    /// How often a user does it in a day.
     per_day: f64,
-    /// For one time: quantity, and US dollars for a million.
+    /// For one time: the quantity, and the price in US dollars for a million.
     uses: BTreeMap<String, (f64, f64)>,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &CostArgs) -> Result<()> {
     let world = World::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
     })
     .await?;
-    let deeds = count(&world, arguments).await;
+    let activities = count(&world, arguments).await;
     world.stop().await;
-    let bill = bill(arguments, &deeds?);
+    let bill = bill(arguments, &activities?);
     if arguments.json {
         println!("{bill}");
         return Ok(());
@@ -91,98 +93,118 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Does everything several times, each time counted for itself.
-async fn count(world: &World, arguments: &Arguments) -> Result<Vec<Deed>> {
-    let online = arguments.hours / 24.0;
+/// Does everything several times. Each activity is counted by itself.
+async fn count(world: &World, arguments: &CostArgs) -> Result<Vec<Activity>> {
     let users = world.crowd(1, arguments.group_size.into()).await?;
     world.group_of(GROUP, &users, false).await?;
-    // As many members are online as at any time; the first two, who talk to each other, always.
+    let devices = connect_share(world, &users, arguments.hours / 24.0).await?;
+    let mut counting = Counting {
+        world,
+        repeat: arguments.repeat,
+        activities: Vec::new(),
+    };
+    count_logins(&mut counting).await?;
+    let away = *users.last().context("nobody is away")?;
+    count_sending(&mut counting, arguments, devices, users[1], away).await?;
+    count_visits(&mut counting, arguments, away).await?;
+    Ok(counting.activities)
+}
+
+/// Connects as many members as are online at any time, and at least the first two, who talk to each other.
+async fn connect_share(world: &World, users: &[UserId], online: f64) -> Result<Vec<Device>> {
+    let members = u32::try_from(users.len())?;
+    let share = (f64::from(members) * online).round().max(2.0);
     let mut devices = Vec::new();
-    let here = (f64::from(arguments.group_size) * online).round().max(2.0);
-    for (nth, &user) in (0_u32..).zip(&users) {
-        if f64::from(nth) >= here {
+    for (nth, &user) in (0_u32..).zip(users) {
+        if f64::from(nth) >= share {
             break;
         }
         devices.push(world.device(&world.member(user)?).await?);
     }
+    Ok(devices)
+}
+
+async fn count_logins(counting: &mut Counting<'_>) -> Result<()> {
+    let account = counting.world.account("who logs in").await?;
+    counting.begin().await?;
+    for _ in 0..counting.repeat {
+        counting.world.another_device(&account, "device").await?;
+    }
+    counting.end("logs in", 1.0).await
+}
+
+/// The first device sends to a connected user, to a user who is away, and to the group; then it sends heartbeats.
+async fn count_sending(
+    counting: &mut Counting<'_>,
+    arguments: &CostArgs,
+    mut devices: Vec<Device>,
+    connected: UserId,
+    away: UserId,
+) -> Result<()> {
     let (sender, others) = devices.split_first_mut().context("nobody is online")?;
-    let receiver = users[1];
-    let away = *users.last().context("nobody is away")?;
     let mut talk = Talk {
         content: "x".repeat(arguments.bytes as usize),
         sender,
         sent: 0,
     };
-    let mut counting = Counting {
-        world,
-        repeat: arguments.repeat,
-        deeds: Vec::new(),
-    };
-
-    let logs_in = world.account("who logs in").await?;
-    counting.begin().await?;
-    for _ in 0..arguments.repeat {
-        world.another_device(&logs_in, "device").await?;
-    }
-    counting.end("logs in", 1.0).await?;
-
-    // Once before it counts: the log of the conversation is made, and processes have started.
-    for user in [receiver, away] {
+    // One message each before the count begins: it creates the log of the conversation and starts processes.
+    for user in [connected, away] {
         talk.tell(SessionType::Single, user).await?;
     }
     others[0].pushed().await?;
     counting.begin().await?;
-    for _ in 0..arguments.repeat {
-        talk.tell(SessionType::Single, receiver).await?;
+    for _ in 0..counting.repeat {
+        talk.tell(SessionType::Single, connected).await?;
         others[0].pushed().await?;
     }
-    let messages = f64::from(arguments.messages);
+    let (messages, online) = (f64::from(arguments.messages), arguments.hours / 24.0);
     counting
         .end("sends a message to one who is connected", messages * online)
         .await?;
     counting.begin().await?;
-    for _ in 0..arguments.repeat {
+    for _ in 0..counting.repeat {
         talk.tell(SessionType::Single, away).await?;
     }
     counting
         .end("sends a message to one who is not", messages * (1.0 - online))
         .await?;
-
     counting.begin().await?;
-    for _ in 0..arguments.repeat {
+    for _ in 0..counting.repeat {
         talk.tell(SessionType::Group, GROUP).await?;
         for device in &mut *others {
             device.pushed().await?;
         }
-        world.settled().await?;
+        counting.world.settled().await?;
     }
     counting
         .end("sends a message to a group", arguments.group_messages.into())
         .await?;
-
     counting.begin().await?;
-    for _ in 0..arguments.repeat {
+    for _ in 0..counting.repeat {
         talk.sender.heartbeat().await?;
     }
-    counting.end("heartbeat", arguments.hours * HEARTBEATS_PER_HOUR).await?;
+    counting.end("heartbeat", arguments.hours * HEARTBEATS_PER_HOUR).await
+}
 
-    let comes_back = world.member(away)?;
-    world.device(&comes_back).await?.leave().await?;
+/// A user who is away comes back, reads a page and leaves.
+async fn count_visits(counting: &mut Counting<'_>, arguments: &CostArgs, user: UserId) -> Result<()> {
+    let world = counting.world;
+    let visitor = world.member(user)?;
+    world.device(&visitor).await?.leave().await?;
     disconnected(world).await?;
     counting.begin().await?;
-    for _ in 0..arguments.repeat {
-        let mut device = world.device(&comes_back).await?;
+    for _ in 0..counting.repeat {
+        let mut device = world.device(&visitor).await?;
         device.sync(0, 50).await?;
         device.leave().await?;
         disconnected(world).await?;
     }
     counting
         .end("connects, reads a page, leaves", arguments.connects.into())
-        .await?;
-    Ok(counting.deeds)
+        .await
 }
 
-/// The one who sends.
+/// The device that sends.
 struct Talk<'a> {
     sender: &'a mut Device,
     content: String,
@@ -200,7 +222,7 @@ impl Talk<'_> {
 struct Counting<'a> {
     world: &'a World,
     repeat: u32,
-    deeds: Vec<Deed>,
+    activities: Vec<Activity>,
 }
 
 impl Counting<'_> {
@@ -209,7 +231,8 @@ impl Counting<'_> {
         self.world.reset_meter().await
     }
 
-    /// Reads what was used since the beginning. Connection minutes are left out: here a connection lasts a moment.
+    /// Reads the usage since [`Self::begin`]. Connection minutes are left out, because a connection
+    /// lasts only a moment here.
     async fn end(&mut self, name: &'static str, per_day: f64) -> Result<()> {
         self.world.settled().await?;
         let reading = self.world.meter().await?;
@@ -218,7 +241,7 @@ impl Counting<'_> {
             .into_iter()
             .filter(|row| row.item != CONNECTION_MINUTES.item);
         let uses = uses.map(|row| (row.item, (row.quantity / f64::from(self.repeat), row.usd_per_million)));
-        self.deeds.push(Deed {
+        self.activities.push(Activity {
             name,
             per_day,
             uses: uses.collect(),
@@ -227,8 +250,8 @@ impl Counting<'_> {
     }
 }
 
-/// The bill, for all users and a month.
-fn bill(arguments: &Arguments, deeds: &[Deed]) -> Value {
+/// The bill for all users and a month.
+fn bill(arguments: &CostArgs, activities: &[Activity]) -> Value {
     let users_days = f64::from(arguments.users) * DAYS;
     let minutes = arguments.hours * 60.0 * users_days;
     let polls = IDLE_POLLS_PER_MINUTE * 60.0 * 24.0 * DAYS;
@@ -243,14 +266,14 @@ fn bill(arguments: &Arguments, deeds: &[Deed]) -> Value {
         ),
     ]);
     let mut rows = Vec::new();
-    for deed in deeds {
-        let times = deed.per_day * users_days;
-        for (item, (quantity, price)) in &deed.uses {
+    for activity in activities {
+        let times = activity.per_day * users_days;
+        for (item, (quantity, price)) in &activity.uses {
             items.entry(item.clone()).or_insert((0.0, *price)).0 += quantity * times;
         }
-        let usd_per_million: f64 = deed.uses.values().map(|(quantity, price)| quantity * price).sum();
+        let usd_per_million: f64 = activity.uses.values().map(|(quantity, price)| quantity * price).sum();
         rows.push(json!({
-            "what": deed.name, "per_day": deed.per_day,
+            "what": activity.name, "per_day": activity.per_day,
             "usd_per_million": usd_per_million, "usd": usd_per_million * times / 1e6,
         }));
     }
@@ -271,7 +294,7 @@ fn print_rows(rows: &Value, columns: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Text as it is, large numbers without decimals.
+/// Text as it is; large numbers without decimals.
 fn figure(value: &Value) -> String {
     match (value.as_str(), value.as_f64()) {
         (Some(text), _) => text.to_owned(),

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Chores of this project: what they print is what `docs/performance.md` states.
+/// Chores of this project. Most figures in the documents come from them.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask")]
 struct Arguments {
@@ -21,19 +21,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// Count what operations cost, beside what they may cost; fails where one costs more.
-    Budget(budget::Arguments),
+    /// Count what each operation costs, and fail if one costs more than its budget.
+    Budget(budget::BudgetArgs),
     /// Measure throughput and latency through the whole local stack.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Play real clients under faults, and hold the guarantee against what came of it.
+    /// Run real clients under faults, and check the guarantee against what they saw.
     Check(check::Arguments),
-    /// Reckon what a month of users costs on AWS, from what the meter counts for each thing that they do.
-    Cost(cost::Arguments),
+    /// Calculate what a month of users costs on AWS, from the metered cost of each thing they do.
+    Cost(cost::CostArgs),
     /// Measure the source: its size, its shape and its language.
     House(house::HouseArgs),
-    /// Build the bootstraps for release; print their size and how long they take to their first `/next`.
-    Size(size::Arguments),
+    /// Build the functions for release, and print their size and how long each takes to start.
+    Size(size::SizeArgs),
 }
 
 #[tokio::main]

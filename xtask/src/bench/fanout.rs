@@ -1,4 +1,5 @@
-//! `cargo xtask bench fanout`: what a message to a group costs, and how long it takes to reach the last member, by size of group.
+//! `cargo xtask bench fanout`: the cost of a group message, and the time until the last member has
+//! it, by size of the group.
 
 use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
@@ -13,15 +14,15 @@ use wigwag_store::GroupId;
 
 /// Flags of `cargo xtask bench fanout`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Sizes of groups, one run for each.
+pub(crate) struct FanoutArgs {
+    /// Members of the group. Several numbers make one run each.
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000, 10_000])]
     members: Vec<u64>,
-    /// How many of the members are online, as a percentage; the sender always is, and one other.
+    /// Percentage of the members who are online. The sender and one other always are.
     #[arg(long, default_value = "10%", value_parser = percentage)]
     online: f64,
-    /// Messages that are sent one at a time, each when the one before has reached everyone; and as many again in a row, each as
-    /// soon as the one before is acknowledged.
+    /// Messages to send one at a time, each after the one before has reached everyone. As many
+    /// again are sent in a row, each as soon as the one before is acknowledged.
     #[arg(long, default_value_t = 10)]
     messages: u64,
     /// Bytes of content.
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     /// Super groups instead of groups.
     #[arg(long = "super")]
     super_group: bool,
-    /// One JSON object per line instead of a table.
+    /// Print one JSON object per line instead of a table.
     #[arg(long)]
     json: bool,
 }
@@ -41,10 +42,10 @@ fn percentage(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|percent| (0.0..=100.0).contains(percent))
         .map(|percent| percent / 100.0)
-        .ok_or_else(|| format!("{text} is no percentage; try 10%"))
+        .ok_or_else(|| format!("{text} is not a percentage; try 10%"))
 }
 
-/// How messages followed each other.
+/// When the next message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
     OneAtATime,
@@ -60,8 +61,8 @@ impl Pace {
     }
 }
 
-/// What one run gave.
-struct Outcome {
+/// The result of one run.
+struct FanoutRun {
     members: u64,
     online: usize,
     messages: u64,
@@ -73,12 +74,15 @@ struct Outcome {
     reading: Reading,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &FanoutArgs) -> Result<()> {
     if !arguments.json {
         print_header();
     }
     for &members in &arguments.members {
-        ensure!(members >= 2, "a group of fewer than two members has nobody to send to");
+        ensure!(
+            members >= 2,
+            "a group needs at least two members; --members {members} has nobody to send to"
+        );
         for outcome in one_size(arguments, members).await? {
             if arguments.json {
                 println!("{}", as_json(&outcome));
@@ -92,11 +96,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
 const GROUP: GroupId = 7;
 
-/// Members that are made between two lines of progress.
+/// Members that are created between two lines of progress.
 const AT_A_TIME: u64 = 5000;
 
-async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
-    eprintln!("{members} members: making them");
+async fn one_size(arguments: &FanoutArgs, members: u64) -> Result<Vec<FanoutRun>> {
+    eprintln!("{members} members: creating them");
     let world = World::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
     })
@@ -106,7 +110,7 @@ async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
         let made = users.len() as u64;
         users.extend(world.crowd(1 + made, AT_A_TIME.min(members - made)).await?);
         if members > AT_A_TIME {
-            eprintln!("{members} members: {} of them there", users.len());
+            eprintln!("{members} members: {} of them created", users.len());
         }
     }
     world.group_of(GROUP, &users, arguments.super_group).await?;
@@ -121,7 +125,7 @@ async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
     for index in online {
         devices.push(world.device(&world.member(users[index])?).await?);
     }
-    // The pools grow, and every member has had a message, before the count begins.
+    // Before the count begins, the pools of processes grow, and every member gets a message.
     sender.tell().await?;
     drain(&mut devices, 1).await?;
     let mut outcomes = Vec::new();
@@ -131,7 +135,7 @@ async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
         let (acknowledged, reached) = send(&mut sender, &mut devices, arguments.messages, pace).await?;
         let reading = settled(&world).await?;
         let (online, messages) = (devices.len(), arguments.messages);
-        outcomes.push(Outcome {
+        outcomes.push(FanoutRun {
             members,
             online,
             messages,
@@ -145,8 +149,8 @@ async fn one_size(arguments: &Arguments, members: u64) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// Which of the members are online beside the first, who sends: as many as asked for, at equal distances, so that every shard has
-/// its part.
+/// The members who are online, besides the sender, who is the first. They are at equal distances, so
+/// that every shard has its share.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -225,7 +229,7 @@ async fn send(
     Ok((acknowledged, reached))
 }
 
-/// The meter's reading once nothing moves any more: the last tasks are deleted after the last push.
+/// The meter's reading when it no longer changes. The last tasks are deleted after the last push.
 async fn settled(world: &World) -> Result<Reading> {
     let mut last = 0;
     loop {
@@ -243,12 +247,12 @@ fn histogram() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
 }
 
-/// Everything that the functions and the event source mapping asked AWS for.
+/// All requests to AWS by the functions and the event source mapping.
 fn counted(reading: &Reading) -> AwsRow {
     reading.aws_total(|row| row.caller != "external")
 }
 
-/// What one message cost for one member.
+/// The cost of one message for one member.
 struct PerMember {
     requests: f64,
     write_units: f64,
@@ -257,7 +261,7 @@ struct PerMember {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn per_member(outcome: &Outcome) -> PerMember {
+fn per_member(outcome: &FanoutRun) -> PerMember {
     let total = counted(&outcome.reading);
     let pushes = pushes(outcome);
     let times = (outcome.members * outcome.messages) as f64;
@@ -270,7 +274,7 @@ fn per_member(outcome: &Outcome) -> PerMember {
     }
 }
 
-fn pushes(outcome: &Outcome) -> u64 {
+fn pushes(outcome: &FanoutRun) -> u64 {
     outcome
         .reading
         .aws_total(|row| row.operation == "PostToConnection")
@@ -290,7 +294,7 @@ fn print_header() {
     println!("|---|---|---|---|---|---|---|---|---|---|");
 }
 
-fn print(outcome: &Outcome) {
+fn print(outcome: &FanoutRun) {
     let per = per_member(outcome);
     println!(
         "| {} | {} | {} | {:.3} | {:.3} | {:.3} | {} | {:.3} | {:.1} | {:.0} / {:.0} |",
@@ -308,7 +312,7 @@ fn print(outcome: &Outcome) {
     );
 }
 
-fn as_json(outcome: &Outcome) -> String {
+fn as_json(outcome: &FanoutRun) -> String {
     let per = per_member(outcome);
     json!({
         "members": outcome.members,

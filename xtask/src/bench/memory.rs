@@ -1,5 +1,5 @@
-//! `cargo xtask bench memory`: what each function has resident at most, and what processor time it takes, under the largest work that it
-//! gets. The figures that the template's `MemorySize` and `Timeout` rest on.
+//! `cargo xtask bench memory`: the peak memory and the processor time of each function under the
+//! largest work that it gets. `MemorySize` and `Timeout` in the template rest on these figures.
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
@@ -17,36 +17,36 @@ use wigwag_store::{DeviceKey, GroupId, MessageKey, UserId};
 
 /// Flags of `cargo xtask bench memory`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Members of the group, all online; a full shard if nothing is said.
+pub(crate) struct MemoryArgs {
+    /// Members of the group, all of them online.
     #[arg(long, default_value_t = SHARD_MEMBERS, value_parser = clap::value_parser!(u64).range(2..=SHARD_MEMBERS))]
     members: u64,
-    /// Logins at once, each in a process of its own.
+    /// Number of logins at the same time, each in its own process.
     #[arg(long, default_value_t = 8)]
     logins: u32,
-    /// Run what stands in DIR/<logical id>/bootstrap, as `sam build` leaves it, instead of building for this machine.
+    /// Run the bootstraps in DIR, as `sam build` leaves them, instead of building for this machine.
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
-    /// One JSON object per line instead of a table.
+    /// Print one JSON object per line instead of a table.
     #[arg(long)]
     json: bool,
 }
 
 const GROUP: GroupId = 7;
 
-/// Messages of a batch: as many as the queue hands over at once.
+/// Messages of a batch: as many as the queue delivers at once.
 const BATCH: u64 = 10;
 
-/// Messages between two users, enough for several pages.
+/// Messages between two users: enough for several pages.
 const PAGES_OF: u64 = 20;
 
-/// Times that one thing is repeated, so that what a process keeps from one event to the next is there.
+/// Repetitions, so that the measurement has everything that a process keeps between events.
 const TIMES: u32 = 3;
 
-/// So that a worker is not cut off where clients, gateway and engine have the same processors.
+/// Longer than in the template, because clients, gateway and engine share the worker's processors.
 const TIMEOUT: (&str, &str) = ("    Timeout: 5 #", "    Timeout: 30 #");
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &MemoryArgs) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let template = altered_template(directory.path(), &[TIMEOUT])?;
     let world = World::with(|options| {
@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Passwords are hashed: once for each registration, once for each login.
+/// Logs in many times. Each registration and each login hashes a password.
 async fn log_in(world: &World, logins: u32) -> Result<()> {
     let account = world.account("logs in").await?;
     for _ in 0..TIMES {
@@ -93,7 +93,7 @@ async fn log_in(world: &World, logins: u32) -> Result<()> {
     Ok(())
 }
 
-/// The largest messages between two users, then all pages of them, over the socket and over HTTP.
+/// Sends the largest messages between two users, then reads all pages, over the socket and over HTTP.
 async fn talk(world: &World) -> Result<()> {
     let [from, to] = world.accounts(["from", "to"]).await?;
     let (mut sender, mut receiver) = (world.device(&from).await?, world.device(&to).await?);
@@ -104,7 +104,7 @@ async fn talk(world: &World) -> Result<()> {
     }
     for _ in 0..TIMES {
         let read = receiver.catch_up(0).await?.len() as u64;
-        ensure!(read == PAGES_OF, "{read} messages were read of {PAGES_OF}");
+        ensure!(read == PAGES_OF, "{read} of {PAGES_OF} messages were read");
         let history: Value = world
             .get(&format!("/history/{}", from.user_id), Some(&to.token))
             .await?;
@@ -117,7 +117,7 @@ async fn talk(world: &World) -> Result<()> {
     receiver.leave().await
 }
 
-/// A full batch for a full shard, everyone online.
+/// Sends a full batch to a full shard whose members are all online.
 async fn tell_everyone(world: &World, members: u64) -> Result<()> {
     let users = world.crowd(1, members).await?;
     world.group_of(GROUP, &users, false).await?;
@@ -140,7 +140,7 @@ async fn tell_everyone(world: &World, members: u64) -> Result<()> {
     world.settled().await
 }
 
-/// A message of the largest size, from a device of the sender's that is not there.
+/// A message of the largest size, from a device of the sender that is not connected.
 fn draft(sender: UserId, client_id: u64) -> Draft {
     Draft {
         key: MessageKey {
@@ -154,7 +154,7 @@ fn draft(sender: UserId, client_id: u64) -> Draft {
     }
 }
 
-/// Has every device but the sender's take a batch; all at once, as they would.
+/// Makes every device except the sender's receive a batch, all at the same time.
 async fn all_pushed(devices: Vec<Device>) -> Result<Vec<Device>> {
     let mut taking = JoinSet::new();
     let mut devices = devices.into_iter();

@@ -1,6 +1,7 @@
-//! `cargo xtask bench`: what the whole local stack carries on this machine.
+//! `cargo xtask bench`: how much load the whole local stack carries on this machine.
 //!
-//! A bench of an unoptimised build says nothing, so the chore runs itself again in the `tools` profile.
+//! A benchmark of an unoptimised build says nothing, so an unoptimised build runs itself again in the
+//! `tools` profile.
 
 mod fanout;
 mod memory;
@@ -9,19 +10,19 @@ mod one_to_one;
 use anyhow::{Context as _, Result, ensure};
 use clap::Subcommand;
 
-/// The benches.
+/// The benchmarks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Pairs of users: each sender waits for its acknowledgement before the next message.
-    OneToOne(one_to_one::Arguments),
-    /// Groups of several sizes: what a message costs per member, and when the last one has it.
-    Fanout(fanout::Arguments),
-    /// The largest work that each function gets: what it has resident at most, and what processor time it takes.
-    Memory(memory::Arguments),
+    /// Pairs of users. Each sender waits for an acknowledgement before it sends the next message.
+    OneToOne(one_to_one::OneToOneArgs),
+    /// Groups of several sizes: the cost of a message per member, and when the last member has it.
+    Fanout(fanout::FanoutArgs),
+    /// The largest work that each function gets: its peak memory and its processor time.
+    Memory(memory::MemoryArgs),
 }
 
 pub(crate) async fn run(bench: Bench) -> Result<()> {
-    // Where only the functions are measured, it does not matter how the rest was built.
+    // `memory` measures only the functions, so it does not matter how the rest was built.
     if cfg!(debug_assertions) && !matches!(bench, Bench::Memory(_)) {
         return again_optimised();
     }

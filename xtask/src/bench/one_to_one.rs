@@ -1,4 +1,4 @@
-//! `cargo xtask bench one-to-one`.
+//! `cargo xtask bench one-to-one`: throughput and latency of 1:1 messages.
 
 use anyhow::{Context as _, Result, bail};
 use hdrhistogram::Histogram;
@@ -11,8 +11,8 @@ use wigwag_local::meter::Reading;
 
 /// Flags of `cargo xtask bench one-to-one`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Numbers of senders, one run for each.
+pub(crate) struct OneToOneArgs {
+    /// Number of senders. Several numbers make one run each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64])]
     senders: Vec<usize>,
     /// Length of each run, in seconds.
@@ -21,13 +21,13 @@ pub(crate) struct Arguments {
     /// Bytes of content.
     #[arg(long, default_value_t = 100)]
     bytes: usize,
-    /// One JSON object per run instead of tables.
+    /// Print one JSON object per run instead of tables.
     #[arg(long)]
     json: bool,
 }
 
-/// What one run gave.
-struct Outcome {
+/// The result of one run.
+struct OneToOneRun {
     senders: usize,
     seconds: f64,
     /// From the send to its acknowledgement, in microseconds.
@@ -35,7 +35,7 @@ struct Outcome {
     reading: Reading,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &OneToOneArgs) -> Result<()> {
     let mut outcomes = Vec::new();
     for &senders in &arguments.senders {
         eprintln!("{senders} senders, {} s", arguments.seconds);
@@ -52,13 +52,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-async fn one_run(arguments: &Arguments, senders: usize) -> Result<Outcome> {
+async fn one_run(arguments: &OneToOneArgs, senders: usize) -> Result<OneToOneRun> {
     let world = World::with(|options| options.bootstraps = Bootstraps::Build { release: true }).await?;
     let mut pairs = Vec::new();
     for _ in 0..senders {
         pairs.push(pair(&world).await?);
     }
-    // The pools grow before the count begins.
+    // The pools of processes grow before the count begins.
     let pairs = drive(pairs, Duration::from_secs(2), arguments.bytes).await?.0;
     world.reset_meter().await?;
     let begun = Instant::now();
@@ -69,7 +69,7 @@ async fn one_run(arguments: &Arguments, senders: usize) -> Result<Outcome> {
         pair.check().await?;
     }
     world.stop().await;
-    Ok(Outcome {
+    Ok(OneToOneRun {
         senders,
         seconds,
         latency,
@@ -109,12 +109,12 @@ impl Pair {
         Ok((self, latency))
     }
 
-    /// Every message that was acknowledged stands in the receiver's inbox.
+    /// Checks that every acknowledged message is in the receiver's inbox.
     async fn check(mut self) -> Result<()> {
         let max_seq = self.receiver.heartbeat().await?;
         if max_seq + 1 != self.next {
             bail!(
-                "{} messages were acknowledged, the inbox ends at {max_seq}",
+                "{} messages were acknowledged, but the inbox ends at {max_seq}",
                 self.next - 1
             );
         }
@@ -141,17 +141,17 @@ fn histogram() -> Result<Histogram<u64>> {
 const PERCENTILES: [f64; 3] = [50.0, 95.0, 99.0];
 
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^52")]
-fn per_second(outcome: &Outcome) -> f64 {
+fn per_second(outcome: &OneToOneRun) -> f64 {
     outcome.latency.len() as f64 / outcome.seconds
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^52")]
-fn milliseconds(outcome: &Outcome, percentile: f64) -> f64 {
+fn milliseconds(outcome: &OneToOneRun, percentile: f64) -> f64 {
     outcome.latency.value_at_percentile(percentile) as f64 / 1000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds are far below 2^52")]
-fn cpu_per_message(outcome: &Outcome) -> Vec<(&str, f64)> {
+fn cpu_per_message(outcome: &OneToOneRun) -> Vec<(&str, f64)> {
     let messages = outcome.latency.len() as f64;
     outcome
         .reading
@@ -161,7 +161,7 @@ fn cpu_per_message(outcome: &Outcome) -> Vec<(&str, f64)> {
         .collect()
 }
 
-fn print_throughput(outcomes: &[Outcome]) {
+fn print_throughput(outcomes: &[OneToOneRun]) {
     println!("| senders | acknowledged messages | per second | p50 ms | p95 ms | p99 ms |");
     println!("|---|---|---|---|---|---|");
     for outcome in outcomes {
@@ -175,7 +175,7 @@ fn print_throughput(outcomes: &[Outcome]) {
     }
 }
 
-fn print_functions(outcomes: &[Outcome]) {
+fn print_functions(outcomes: &[OneToOneRun]) {
     println!("\n| senders | function | CPU ms per message | peak memory, MB |\n|---|---|---|---|");
     for outcome in outcomes {
         for (function, cpu_ms) in cpu_per_message(outcome) {
@@ -185,7 +185,7 @@ fn print_functions(outcomes: &[Outcome]) {
     }
 }
 
-fn as_json(outcome: &Outcome) -> String {
+fn as_json(outcome: &OneToOneRun) -> String {
     let cpu: serde_json::Map<_, _> = cpu_per_message(outcome)
         .into_iter()
         .map(|(function, cpu_ms)| (function.to_owned(), json!(cpu_ms)))

@@ -1,7 +1,7 @@
-//! Which glibc a bootstrap needs: the versions of symbols that its ELF file asks the system for.
+//! Which glibc a bootstrap needs: the versions of the symbols that its ELF file imports.
 //!
-//! The loader refuses a program that asks for a version its glibc does not have, before any of the program runs. On Lambda that is a
-//! function that never starts; so it is looked up here.
+//! The loader refuses a program that needs a newer glibc than the system has. On Lambda such a
+//! function never starts, so this finds it before it is deployed.
 
 use anyhow::{Context as _, Result};
 use object::elf::{FileHeader64, SHT_DYNSYM, VER_FLG_WEAK};
@@ -13,17 +13,17 @@ use std::fmt;
 /// The glibc of `provided.al2023`.
 pub(super) const RUNTIME: Version = Version::Number(2, 34, 0);
 
-/// A version of glibc that a program asks for.
+/// A version of glibc that a program needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Version {
     /// `GLIBC_2.34`, `GLIBC_2.2.5`.
     Number(u32, u32, u32),
-    /// `GLIBC_ABI_DT_RELR`, `GLIBC_PRIVATE`: nothing that an older one is sure to have, so later than any number.
+    /// `GLIBC_ABI_DT_RELR`, `GLIBC_PRIVATE`. An older glibc may lack them, so they sort after all numbers.
     Name(String),
 }
 
 impl Version {
-    /// What follows `GLIBC_`.
+    /// Parses the part after `GLIBC_`.
     fn parse(text: &str) -> Self {
         let mut numbers = text.split('.').map(str::parse);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
@@ -44,14 +44,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// The versions that a program asks for, each with the symbols it asks for.
+/// The versions that a program needs, each with the symbols that need it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs(BTreeMap<Version, Vec<String>>);
 
 impl Needs {
-    /// Of the ELF file with these bytes: 64 bits, as every architecture of Lambda has. What is linked weakly is not counted, as the
-    /// loader goes on without it.
-    pub(super) fn of(elf: &[u8]) -> Result<Self> {
+    /// Reads a 64-bit ELF file, as every architecture of Lambda has. Weak symbols are not counted,
+    /// because the loader goes on without them.
+    pub(super) fn from_elf(elf: &[u8]) -> Result<Self> {
         Self::read(elf).context("read it as an ELF file of 64 bits")
     }
 
@@ -87,12 +87,12 @@ impl Needs {
         Ok(needs)
     }
 
-    /// The latest of them; nothing for a program that is linked statically.
+    /// The latest version; `None` if the program is linked statically.
     pub(super) fn latest(&self) -> Option<&Version> {
         self.0.keys().next_back()
     }
 
-    /// Those that the runtime does not have, as one line.
+    /// The versions that the runtime does not have, as one line.
     pub(super) fn missing(&self) -> Option<String> {
         let missing = self.0.iter().filter(|(version, _)| **version > RUNTIME);
         let lines: Vec<String> = missing
@@ -102,7 +102,7 @@ impl Needs {
     }
 }
 
-/// The version in a name such as `GLIBC_2.34`; other libraries have other names.
+/// The version in a name such as `GLIBC_2.34`. Other libraries use other names.
 fn glibc(name: &[u8]) -> Option<Version> {
     let version = std::str::from_utf8(name).ok()?.strip_prefix("GLIBC_")?;
     Some(Version::parse(version))
@@ -115,7 +115,7 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    /// A library that asks for `one@GLIBC_2.34` and for `two` at another version.
+    /// A library that needs `one@GLIBC_2.34`, and `two` at another version.
     fn library(two: &str) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -146,37 +146,37 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_the_runtime_has_not_is_named_with_its_symbols() {
-        let needs = Needs::of(&library("GLIBC_2.35")).unwrap();
+    fn a_version_that_the_runtime_lacks_is_named_with_its_symbols() {
+        let needs = Needs::from_elf(&library("GLIBC_2.35")).unwrap();
         assert_eq!(needs.latest(), Some(&Version::Number(2, 35, 0)));
         assert_eq!(needs.missing().as_deref(), Some("2.35 (two)"));
     }
 
     #[test]
-    fn versions_up_to_the_runtimes_own_are_fine() {
+    fn versions_up_to_that_of_the_runtime_are_fine() {
         for version in ["GLIBC_2.2.5", "GLIBC_2.9", "GLIBC_2.33"] {
-            let needs = Needs::of(&library(version)).unwrap();
+            let needs = Needs::from_elf(&library(version)).unwrap();
             assert_eq!(needs.latest(), Some(&RUNTIME), "{version}");
             assert_eq!(needs.missing(), None, "{version}");
         }
     }
 
     #[test]
-    fn a_version_without_a_number_is_one_that_the_runtime_may_not_have() {
-        let needs = Needs::of(&library("GLIBC_ABI_DT_RELR")).unwrap();
+    fn a_version_without_a_number_counts_as_missing() {
+        let needs = Needs::from_elf(&library("GLIBC_ABI_DT_RELR")).unwrap();
         assert_eq!(needs.missing().as_deref(), Some("ABI_DT_RELR (two)"));
     }
 
     #[test]
-    fn other_libraries_are_not_glibc() {
-        let needs = Needs::of(&library("GCC_14.0.0")).unwrap();
+    fn versions_of_other_libraries_are_ignored() {
+        let needs = Needs::from_elf(&library("GCC_14.0.0")).unwrap();
         assert_eq!(needs.latest(), Some(&RUNTIME));
     }
 
     #[test]
-    fn what_is_no_program_is_an_error() {
-        assert!(Needs::of(b"#!/bin/sh\n").is_err());
+    fn a_file_that_is_no_program_is_an_error() {
+        assert!(Needs::from_elf(b"#!/bin/sh\n").is_err());
         let whole = library("GLIBC_2.35");
-        assert!(Needs::of(&whole[..whole.len() / 2]).is_err());
+        assert!(Needs::from_elf(&whole[..whole.len() / 2]).is_err());
     }
 }

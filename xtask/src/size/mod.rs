@@ -1,4 +1,4 @@
-//! `cargo xtask size`.
+//! `cargo xtask size`: how large each function is, and how long it takes to start.
 
 mod glibc;
 
@@ -19,40 +19,40 @@ use wigwag_local::meter::Meter;
 use wigwag_local::stack::Running;
 use wigwag_local::template::{self, Stack};
 
-/// Most that a bootstrap may take, in bytes.
+/// Most bytes of a bootstrap.
 const LIMIT_BYTES: u64 = 6 * 1024 * 1024;
 
 /// Flags of `cargo xtask size`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
-    /// Starts of each function. With 0 only the files are looked at, which may then be for another processor.
+pub(crate) struct SizeArgs {
+    /// Starts of each function. With 0 only the files are read, which may be for another processor.
     #[arg(long, default_value_t = 10)]
     starts: u32,
-    /// Measure what stands in DIR/<logical id>/bootstrap, as `sam build` leaves it, instead of building for this machine.
+    /// Measure the bootstraps in DIR, as `sam build` leaves them, instead of building for this machine.
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
-    /// Only these functions, by logical id.
+    /// Measure only these functions, by logical id.
     #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
     only: Vec<String>,
-    /// One JSON object per line instead of a table.
+    /// Print one JSON object per line instead of a table.
     #[arg(long)]
     json: bool,
 }
 
-/// What is known of a bootstrap from its file.
+/// The facts in a bootstrap's file.
 struct File {
     bytes: u64,
     gzip_bytes: u64,
     needs: Needs,
 }
 
-/// What a start took.
+/// The cost of one start.
 struct Start {
     ms: f64,
     usage: Usage,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+pub(crate) async fn run(arguments: &SizeArgs) -> Result<()> {
     let source = match &arguments.bootstraps {
         Some(directory) => Bootstraps::Given(directory.clone()),
         None => Bootstraps::Build { release: true },
@@ -61,15 +61,15 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
         let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
         return measure(&stack, None, &source, arguments).await;
     }
-    // Running, because functions read the key of the tokens when they start.
+    // A whole stack runs, because functions read the key of the tokens when they start.
     let world = World::with(|options| options.bootstraps = source.clone()).await?;
     let result = measure(&world.stack.stack, Some(&world.stack), &source, arguments).await;
     world.stop().await;
     result
 }
 
-/// Looks at each bootstrap, and starts it where there is something running that it can read its key from.
-async fn measure(stack: &Stack, running: Option<&Running>, source: &Bootstraps, arguments: &Arguments) -> Result<()> {
+/// Reads each bootstrap, and starts it if a stack is running from which it can read its key.
+async fn measure(stack: &Stack, running: Option<&Running>, source: &Bootstraps, arguments: &SizeArgs) -> Result<()> {
     let mut functions = stack.functions.clone();
     for function in &arguments.only {
         ensure!(
@@ -121,18 +121,18 @@ impl File {
         Ok(Self {
             bytes: all.len() as u64,
             gzip_bytes: packed.finish()?.len() as u64,
-            needs: Needs::of(&all).with_context(|| format!("look into {}", path.display()))?,
+            needs: Needs::from_elf(&all).with_context(|| format!("examine {}", path.display()))?,
         })
     }
 
-    /// The glibc that it needs.
+    /// The version of glibc that it needs.
     fn glibc(&self) -> String {
         let latest = self.needs.latest();
         latest.map_or_else(|| "none".to_owned(), ToString::to_string)
     }
 }
 
-/// Starts a function's process so many times, each time until it asks for its first event.
+/// Starts a function's process several times, each time until it asks for its first event.
 async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<Start>> {
     let (mut all, stack) = (Vec::new(), &running.stack);
     for _ in 0..times {
@@ -157,7 +157,8 @@ async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32)
     Ok(all)
 }
 
-/// What an SDK wants to find before it is built, and where it finds the key of the tokens: nothing else is called at a start.
+/// The variables that an SDK needs before it is built, and the endpoint for the key of the tokens. A
+/// start calls nothing else.
 fn environment(running: &Running) -> BTreeMap<String, String> {
     let endpoint = ("AWS_ENDPOINT_URL".to_owned(), running.aws_endpoint_url.clone());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
@@ -192,20 +193,20 @@ fn as_json(function: &str, file: &File, starts: &[Start]) -> String {
     .to_string()
 }
 
-/// Processor time of the start in the middle; 0 where the system cannot tell.
+/// Processor time of the median start; 0 if the system does not tell.
 fn cpu_ms(starts: &[Start]) -> f64 {
     let times = starts.iter().filter_map(|start| start.usage.cpu);
     spread(times.map(|cpu| cpu.as_secs_f64() * 1000.0))[1]
 }
 
-/// Most that any start had resident; 0 where the system cannot tell.
+/// Peak memory of all starts; 0 if the system does not tell.
 #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 bytes")]
 fn peak_memory_mb(starts: &[Start]) -> f64 {
     let peaks = starts.iter().filter_map(|start| start.usage.peak_memory_bytes);
     peaks.max().unwrap_or_default() as f64 / f64::from(1 << 20)
 }
 
-/// Least, middle and most.
+/// Minimum, median and maximum.
 fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
