@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Rewrites a built SAM template for an AWS emulator: only what the emulator does otherwise than AWS.
+"""Rewrites a built SAM template for an AWS emulator. Changes only what the emulator does differently from AWS.
 
     adapt.py KIND ENDPOINT <TEMPLATE >ADAPTED
 
-KIND is what probe.py calls it: ministack or localstack (anything else is taken for AWS, and the template stays as it is); ENDPOINT is
-where it listens. Nothing here knows the template's names. Everything here is a difference of theirs; README.md beside this file gives
-the reasons.
+KIND is the answer of probe.py: ministack or localstack. Any other kind counts as AWS, and the template stays as it is.
+ENDPOINT is the emulator's address. Nothing here depends on names in the template. README.md gives the reason for each
+change.
 """
 
 import re
@@ -22,19 +22,19 @@ def of_type(resources, kind):
 
 
 def send_return_values(resources):
-    """Their CloudFormation has no RouteResponse; they send a function's return value without one."""
+    """Their CloudFormation has no RouteResponse. They send a function's return value without one."""
     for name in of_type(resources, "AWS::ApiGatewayV2::RouteResponse"):
         del resources[name]
 
 
 def identify_by_nothing(resources):
-    """Where IdentitySource is absent they demand an Authorization header, as HTTP APIs do; on WebSocket APIs it is optional."""
+    """Without IdentitySource they demand an Authorization header, as HTTP APIs do. On WebSocket APIs it is optional."""
     for authorizer in of_type(resources, "AWS::ApiGatewayV2::Authorizer").values():
         authorizer["Properties"].setdefault("IdentitySource", [])
 
 
 def spell_out_http_routes(resources):
-    """They import no OpenAPI body, which SAM makes of an HttpApi and its events; they do take routes one by one."""
+    """They do not import the OpenAPI body that SAM builds for an HttpApi and its events. They do accept single routes."""
     for name, api in of_type(resources, "AWS::Serverless::HttpApi").items():
         stage = api.get("Properties", {}).get("StageName", "$default")
         resources[name] = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": name, "ProtocolType": "HTTP"}}
@@ -69,14 +69,14 @@ def spell_out_http_routes(resources):
 
 
 def watch_one_figure_at_a_time(resources):
-    """Their alarms know no metric math."""
+    """Their alarms have no metric math."""
     for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
         if "Metrics" in alarm["Properties"]:
             del resources[name]
 
 
 def move_urls(template, url_of):
-    """`url_of` gives the URL of an API by its scheme, its variable and its path. What is no URL of an API stays as it is."""
+    """Replaces the URLs of APIs. `url_of` builds a URL from the scheme, the variable and the path."""
 
     def moved(value):
         text = value.get("Fn::Sub") if isinstance(value, dict) else None
@@ -99,21 +99,22 @@ def for_ministack(template, endpoint):
     watch_one_figure_at_a_time(resources)
 
     def at_a_path(scheme, api, path):
-        """An API is at a path of the emulator instead of a host of its own."""
+        """An API is a path of the emulator, not a host of its own."""
         base = endpoint.replace("http", "ws", 1) if scheme == "wss" else endpoint
         return f"{base}/_aws/execute-api/{api}{path or '/$default'}"
 
     move_urls(template, at_a_path)
 
 
-# LocalStack under the name that it has for itself, for functions in containers beside it, and for who calls it from outside.
+# The name of LocalStack for itself, for functions in other containers, and for callers outside.
 LOCALSTACK = "localhost.localstack.cloud:4566"
 
 
 def for_localstack(template, endpoint):
     def under_one_name(scheme, api, path):
-        """HTTP APIs are hosts under its own name. @connections is at the root, for all APIs; a stage in its path is taken for
-        part of an id. A WebSocket API has a port that is known only when the API is made: probe.py puts it where its id stands."""
+        """HTTP APIs are hosts under its own name. @connections is at the root for all APIs, and a stage in its path would
+        count as part of an id. The port of a WebSocket API is known only after the API is created: this leaves the id, and
+        probe.py replaces it by the URL."""
         if scheme == "wss":
             return api
         return f"http://{LOCALSTACK}" if path else f"http://{api}.execute-api.{LOCALSTACK}"

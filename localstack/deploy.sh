@@ -3,7 +3,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
-work=$root/target/emulator # ignored by git; tools, built functions, logs
+work=$root/target/emulator # ignored by git: tools, built functions, logs
 
 usage() {
     cat <<'TEXT'
@@ -11,36 +11,36 @@ usage: localstack/deploy.sh [--emulator NAME] [--smoke] [--skip-build]
                             [--template FILE] [--stack NAME] [--outputs FILE]
        localstack/deploy.sh [--emulator NAME] --down
 
-Builds the functions with the SAM CLI, deploys them to the emulator of AWS that listens at AWS_ENDPOINT_URL
+Builds the functions with the SAM CLI, deploys them to the AWS emulator at AWS_ENDPOINT_URL
 [default: http://127.0.0.1:4566], and prints the URLs.
 
   --emulator ministack   start ministack first, from a virtual environment of its own: no Docker, no token.
-                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701]. It goes on until --down
-  --emulator localstack  start LocalStack first, with docker compose. It needs a token in
-                         LOCALSTACK_AUTH_TOKEN, of a plan with WebSocket APIs (see localstack/README.md)
-  --smoke                then let two users talk through it (`wigwag smoke`)
-  --skip-build           deploy what was built the last time
+                         It listens on 127.0.0.1:$MINISTACK_PORT [default: 4701] and runs until --down
+  --emulator localstack  start LocalStack first, with docker compose. Needs LOCALSTACK_AUTH_TOKEN, a token of
+                         a plan with WebSocket APIs (see localstack/README.md)
+  --smoke                afterwards let two users talk through it (`wigwag smoke`)
+  --skip-build           deploy the last build again
   --template FILE        deploy this template [default: template.yaml]
-  --stack NAME           as a stack of this name [default: wigwag]
-  --outputs FILE         write the stack's outputs there, as one JSON object
-  --down                 stop the emulators that were started here (or that one), and nothing else
+  --stack NAME           name the stack NAME [default: wigwag]
+  --outputs FILE         write the stack's outputs to FILE as one JSON object
+  --down                 only stop the emulators that this script started, or the one that --emulator names
 
-Exits with 1 where something failed, and with 3 where what is needed could not be installed. That goes to
-target/emulator: Python packages as pinned in requirements.txt and ministack.txt. Python 3.10 or later, a
-Rust toolchain and a C compiler must be there.
+Exits with 1 if something failed, and with 3 if a tool could not be installed. It installs the Python
+packages of requirements.txt and ministack.txt into target/emulator. You need Python 3.10 or later, a Rust
+toolchain and a C compiler.
 TEXT
 }
 
 say() { printf '%s\n' "deploy: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 cannot() { say "cannot go on: $*"; exit 3; }
-wrong() { say "error: $*; --help tells more"; exit 2; }
+wrong() { say "error: $*; see --help"; exit 2; }
 
 emulator='' smoke='' build=yes template=$root/template.yaml stack=wigwag outputs='' down=''
 while [ $# -gt 0 ]; do
     case $1 in
         --emulator | --template | --stack | --outputs)
-            [ $# -gt 1 ] || wrong "$1 takes a value"
+            [ $# -gt 1 ] || wrong "$1 needs a value"
             declare "${1#--}=$2"
             shift
             ;;
@@ -48,11 +48,11 @@ while [ $# -gt 0 ]; do
         --skip-build) build='' ;;
         --down) down=yes ;;
         -h | --help) usage; exit 0 ;;
-        *) wrong "there is no $1" ;;
+        *) wrong "unknown option $1" ;;
     esac
     shift
 done
-case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator takes ministack or localstack, not $emulator" ;; esac
+case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator must be ministack or localstack, not $emulator" ;; esac
 [ -f "$template" ] || die "there is no template at $template"
 
 # ---- Emulators ---------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ case $emulator in '' | ministack | localstack) ;; *) wrong "--emulator takes min
 ministack_port=${MINISTACK_PORT:-4701}
 pid_file=$work/ministack-$ministack_port.pid
 
-# Whether the process that was started here is still there, and still is what it was.
+# Whether the process that this script started still runs. Another may have its id by now.
 ministack_runs() { [ -f "$pid_file" ] && ps -o args= -p "$(cat "$pid_file")" 2>/dev/null | grep -q ministack; }
 
 stop_ministack() {
@@ -95,7 +95,7 @@ start_ministack() {
     environment ministack "$here/ministack.txt"
     export AWS_ENDPOINT_URL=http://127.0.0.1:$ministack_port
     if answers "$AWS_ENDPOINT_URL/_ministack/health"; then
-        ministack_runs || die "something listens on port $ministack_port already; stop it, or choose another port with MINISTACK_PORT"
+        ministack_runs || die "port $ministack_port is in use; stop the program that uses it, or choose another port with MINISTACK_PORT"
         say "ministack runs at $AWS_ENDPOINT_URL"
         return
     fi
@@ -109,19 +109,19 @@ start_ministack() {
         sleep 0.5
     done
     tail -5 "$work/ministack.log" >&2
-    die "ministack does not come up"
+    die "ministack does not start; its last log lines are above"
 }
 
 start_localstack() {
     [ -n "${LOCALSTACK_AUTH_TOKEN:-}" ] \
-        || cannot "LOCALSTACK_AUTH_TOKEN is not set; LocalStack starts with a token alone (see localstack/README.md), --emulator ministack with none"
+        || cannot "LOCALSTACK_AUTH_TOKEN is not set, and LocalStack needs it (see localstack/README.md); --emulator ministack needs no token"
     docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 \
-        || cannot "LocalStack runs in Docker with its compose plugin, and no engine answers here; --emulator ministack needs none"
+        || cannot "LocalStack needs Docker with the compose plugin, and no Docker engine answers; --emulator ministack needs no Docker"
     export AWS_ENDPOINT_URL=http://127.0.0.1:4566
     say "starting LocalStack at $AWS_ENDPOINT_URL"
     docker compose -f "$here/compose.yaml" up --detach --wait >&2 || {
         docker compose -f "$here/compose.yaml" logs --tail 20 >&2
-        die "LocalStack does not come up; where it says that the license was not activated, the token is not valid"
+        die "LocalStack does not start; if its log says that the license was not activated, the token is not valid"
     }
 }
 
@@ -134,26 +134,26 @@ mkdir -p "$work"
 environment sam "$here/requirements.txt"
 [ -z "$emulator" ] || "start_$emulator"
 export AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-http://127.0.0.1:4566}
-# Any credentials will do for an emulator; real ones are never sent to it.
+# An emulator accepts any credentials. Real ones must never be sent to it.
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0
 unset AWS_PROFILE AWS_SESSION_TOKEN
 export PATH=$work/sam/bin:$PATH
 kind=$(python "$here/probe.py" kind)
 
-# For this machine's processor: the emulator runs the functions here.
+# The emulator runs the functions on this machine, so they are built for its processor.
 case $(uname -m) in
     x86_64) architecture=x86_64 ;;
     aarch64 | arm64) architecture=arm64 ;;
-    *) die "no Lambda runs on $(uname -m)" ;;
+    *) die "Lambda does not support the processor $(uname -m)" ;;
 esac
 built=$work/build/$stack
 if [ -n "$build" ]; then
-    sam validate --lint --template "$template" >"$work/$stack.log" 2>&1 </dev/null || { cat "$work/$stack.log" >&2; die "the template has faults"; }
+    sam validate --lint --template "$template" >"$work/$stack.log" 2>&1 </dev/null || { cat "$work/$stack.log" >&2; die "the template is not valid; see the errors above"; }
     say "building the functions (sam build; some minutes the first time)"
     sam build --template "$template" --build-dir "$built" --parameter-overrides "Architecture=$architecture" >&2 \
         || die "sam build failed"
 fi
-[ -f "$built/template.yaml" ] || die "nothing is built yet; leave --skip-build out"
+[ -f "$built/template.yaml" ] || die "there is no build yet; run without --skip-build"
 python "$here/adapt.py" "$kind" "$AWS_ENDPOINT_URL" <"$built/template.yaml" >"$built/adapted.yaml"
 
 say "deploying to $kind at $AWS_ENDPOINT_URL (log: $work/$stack.log)"
@@ -168,7 +168,7 @@ output() { python -c 'import json, sys; print(json.load(open(sys.argv[1])).get(s
 http=$(output HttpUrl)
 websocket=$(output WebSocketUrl)
 printf '%s\n' "HTTP       $http" "WebSocket  $websocket"
-[ -z "$emulator" ] || say "$emulator goes on; stop it with: localstack/deploy.sh --down"
+[ -z "$emulator" ] || say "$emulator keeps running; stop it with: localstack/deploy.sh --down"
 
 if [ -n "$smoke" ]; then
     (cd "$root" && cargo run --quiet --locked --bin wigwag -- smoke --frames json --url "$http" --ws-url "$websocket")

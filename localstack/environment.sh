@@ -1,13 +1,15 @@
-# Sourced by what runs Python here. Wants `work`, a directory, and the functions `say` and `cannot`.
+# For scripts that install Python packages. Before sourcing it, define `work` (a directory), `say` and
+# `cannot`.
 
-# A virtual environment NAME with what FILE pins, made anew when FILE changes.
+# environment NAME FILE: a virtual environment with the packages that FILE pins. It is rebuilt when
+# FILE changes.
 environment() {
     local directory=$work/$1 pins=$2
     cmp -s "$pins" "$directory/pins" && return
-    say "installing what $(basename "$pins") pins into $directory"
+    say "installing the packages of $(basename "$pins") into $directory"
     rm -rf "$directory"
     python3 -m venv "$directory" >&2 || cannot "python3 -m venv failed; on Debian: apt install python3-venv"
     "$directory/bin/pip" install --quiet --disable-pip-version-check -r "$pins" >&2 \
-        || cannot "pip could not install what $pins pins; is there a network, or a mirror in PIP_INDEX_URL?"
+        || cannot "pip could not install the packages of $pins; check the network, or set PIP_INDEX_URL to a mirror"
     cp "$pins" "$directory/pins"
 }

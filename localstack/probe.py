@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Asks what listens at AWS_ENDPOINT_URL.
+"""Finds out what listens at AWS_ENDPOINT_URL.
 
-    probe.py kind                   ministack, localstack or aws: what it is, once it is sure to have what Wigwag needs
-    probe.py outputs KIND STACK     the outputs of a deployed stack, as one JSON object
+    probe.py kind                   prints ministack, localstack or aws, after checking for every service that Wigwag needs
+    probe.py outputs KIND STACK     prints the outputs of a deployed stack as one JSON object
 
-Exits with 1, and says what to do, where something is missing.
+If something is missing, it exits with 1 and says what to do.
 """
 
 import json
@@ -38,7 +38,7 @@ def client(service):
 
 
 def answer(path):
-    """What is answered there, as JSON; nothing where the path is unknown."""
+    """The answer at this path as JSON; None if the path is unknown."""
     try:
         with urllib.request.urlopen(ENDPOINT + path, timeout=10) as response:
             return json.load(response)
@@ -49,7 +49,7 @@ def answer(path):
     except OSError as error:
         fail(
             f"error: nothing answers at {ENDPOINT}: {error}",
-            "start an emulator with --emulator, or name the one that runs in AWS_ENDPOINT_URL",
+            "start an emulator with --emulator, or set AWS_ENDPOINT_URL to the address of a running one",
         )
 
 
@@ -59,7 +59,7 @@ def kind():
     elif info := answer("/_localstack/info"):
         found = "localstack"
         if not info.get("is_license_activated", False):
-            fail("error: this LocalStack has no active license; it has WebSocket APIs in a paid plan only: see localstack/README.md")
+            fail("error: this LocalStack has no active license, and only paid plans have WebSocket APIs: see localstack/README.md")
     else:
         found = "aws"
     for service, ask in NEEDED.items():
@@ -68,9 +68,9 @@ def kind():
         except (ClientError, BotoCoreError) as error:
             hint = "--emulator ministack starts an emulator that has it"
             if found == "localstack":
-                hint = "WebSocket APIs are part of LocalStack's Base plan and up: see localstack/README.md; " + hint
+                hint = "LocalStack has WebSocket APIs from its Base plan up: see localstack/README.md; " + hint
             elif answer("/_local/meter"):
-                hint = "this is `cargo local`, which has run template.yaml already: there is nothing to deploy"
+                hint = "this is `cargo local`, which runs template.yaml already, so there is nothing to deploy"
             fail(f"error: {ENDPOINT} has no {service}: {error}", hint)
     print(found)
 
@@ -79,7 +79,7 @@ def outputs(found, stack):
     description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     values = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
     if found == "localstack":
-        # A WebSocket API has a port of its own there, which is known only when it is made: adapt.py left its id. No stage is in its URL.
+        # A WebSocket API gets a port when it is created. adapt.py left its id here. Its URL has no stage.
         pages = client("apigatewayv2").get_paginator("get_apis").paginate()
         endpoints = {api["ApiId"]: api["ApiEndpoint"] for page in pages for api in page["Items"]}
         values = {name: endpoints.get(value, value) for name, value in values.items()}

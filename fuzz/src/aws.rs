@@ -1,4 +1,4 @@
-//! An AWS without a socket, that answers every call alike.
+//! An AWS without a network: it gives every call the same answer.
 
 use aws_sdk_dynamodb::config::{
     AsyncSleep, BehaviorVersion, Credentials, HttpClient, Region, RuntimeComponents, Sleep,
@@ -15,22 +15,22 @@ use tokio::runtime::{Builder, Runtime};
 use wigwag_edge::{Pusher, Queue};
 use wigwag_store::Store;
 
-/// Calls that are answered; what makes more of them is refused, so that everything comes to an end.
+/// Calls that are answered. All later ones are refused, so that every input ends.
 const CALLS: u32 = 64;
 
-/// What AWS answers.
+/// The answer of AWS.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Answer {
-    /// That nothing stands there, and that everything worked.
+    /// Nothing is stored, and every write succeeds.
     #[default]
     Empty,
-    /// That it does not do that.
+    /// Every call is refused.
     Refusal,
-    /// With this item, wherever an item is asked for.
+    /// Every read finds this item.
     Item(Value),
 }
 
-/// The clients of a function, and a runtime to run it on. Each thread has its own.
+/// The clients of a function, and a runtime for it. Each thread has its own.
 pub(super) struct Aws {
     pub(super) store: Store,
     pub(super) queue: Queue,
@@ -44,7 +44,7 @@ thread_local! {
 }
 
 impl Aws {
-    /// Runs something on an AWS that answers so.
+    /// Runs a function on an AWS with this answer.
     pub(super) fn run<T>(answer: Answer, run: impl AsyncFnOnce(&Self) -> T) -> T {
         AWS.with(|aws| {
             *aws.wire.0.lock().unwrap_or_else(PoisonError::into_inner) = (answer, CALLS);
@@ -52,7 +52,7 @@ impl Aws {
         })
     }
 
-    /// When everything must have ended: never.
+    /// A deadline that never comes.
     pub(super) fn deadline() -> Instant {
         Instant::now() + Duration::from_hours(1)
     }
@@ -89,7 +89,7 @@ impl Aws {
     }
 }
 
-/// An HTTP client that answers itself.
+/// An HTTP client that gives the answer itself.
 #[derive(Debug, Clone)]
 struct Wire(Arc<Mutex<(Answer, u32)>>);
 
@@ -100,7 +100,7 @@ impl Wire {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let (status, body) = match answer {
             Answer::Empty if *left > 0 => (200, json!({})),
-            Answer::Item(item) if *left > 0 => (200, of_item(target, item)),
+            Answer::Item(item) if *left > 0 => (200, item_response(target, item)),
             _ => (400, json!({ "__type": "ResourceNotFoundException", "message": "no" })),
         };
         *left = left.saturating_sub(1);
@@ -108,8 +108,8 @@ impl Wire {
     }
 }
 
-/// What an operation answers that finds an item.
-fn of_item(target: &str, item: &Value) -> Value {
+/// The response of an operation that finds an item.
+fn item_response(target: &str, item: &Value) -> Value {
     match target.rsplit('.').next().unwrap_or_default() {
         "BatchGetItem" => json!({ "Responses": { "timelines": [item], "directory": [item] } }),
         "BatchExecuteStatement" => json!({ "Responses": [{ "Item": item }] }),
@@ -129,7 +129,7 @@ impl HttpClient for Wire {
     }
 }
 
-/// The SDK's waits between two attempts are over at once, its timeouts never come.
+/// The SDK's pauses between attempts end at once. Its timeouts never come.
 #[derive(Debug)]
 struct NoTime;
 

@@ -1,19 +1,20 @@
-//! Frames, both ways and in both encodings.
+//! Frames in both directions and both encodings.
 
 use super::text;
 use wigwag_protocol::{Code, DecodeError, Encoding, InputFrame, OutputFrame, Request};
 
-/// Most bytes of an error's detail: it is logged, and a frame must not choose how much.
+/// Most bytes of an error's detail. It is logged, and a frame must not decide how much is logged.
 const DETAIL_BYTES: usize = 120;
 
-/// A frame from a device: what is read is written and read again as the same, in either encoding, and does not grow beyond a
-/// small multiple of what came; a refusal has a code that clients know.
+/// A frame from a device. If it can be decoded, encoding and decoding it again in either encoding
+/// gives the same frame, and the size grows only by a small factor. A refusal has a code that
+/// clients know.
 pub fn input_frame(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match InputFrame::decode(text) {
         Ok(frame) => {
             for encoding in [Encoding::of_frame(text), Encoding::Json, Encoding::Protobuf] {
-                // JSON has no way to write a token that is not text, and no such token can be one.
+                // JSON cannot write a token that is not text. No valid token is like that.
                 let is_written = |token: &[u8]| encoding == Encoding::Protobuf || str::from_utf8(token).is_ok();
                 if !matches!(&frame.request, Request::Login(login) if !is_written(&login.token)) {
                     let written = frame.encode(encoding);
@@ -32,12 +33,12 @@ pub fn input_frame(data: &[u8]) {
     }
 }
 
-/// A frame from the server, as the client reads it: the same.
+/// A frame from the server, as the client reads it. The same holds.
 pub fn output_batch(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match OutputFrame::decode_batch(text) {
         Ok(batch) => {
-            // An output of nothing takes two bytes and a bit.
+            // Even an empty output takes more than two bytes.
             assert!(batch.len() <= text.len(), "{} of {}", batch.len(), text.len());
             for encoding in [Encoding::Json, Encoding::Protobuf] {
                 let written = OutputFrame::encode_batch(&batch, encoding);

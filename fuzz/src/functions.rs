@@ -1,8 +1,8 @@
-//! The functions, whole: an event as AWS builds it of what a client sent, on an AWS in which nothing stands, or that refuses
-//! every call (inputs that begin with `!`).
+//! Whole functions. The target builds the event that AWS would build around the client's data. AWS
+//! stores nothing, or refuses every call if the input begins with `!`.
 //!
-//! An input has lines: what is called, then what comes with it as `name=value` pairs, then the body. In it `~` stands for a
-//! good token.
+//! The first line of an input says what is called. The second has `name=value` pairs, and the rest
+//! is the body. A `~` is replaced by a valid token.
 
 use super::aws::{Answer, Aws};
 use super::token::{GOOD, keys};
@@ -18,14 +18,14 @@ use wigwag_protocol::{Code, InputFrame, OutputFrame};
 use wigwag_store::devices::ConnectionPolicy;
 use wigwag_store::send::MessagesFrom;
 
-/// Most shards of a task that is carried out: a hundred times those of the largest group. Tasks are written by functions
-/// alone.
+/// Most shards of a task that is run: a hundred times as many as the largest group has. Only our
+/// functions write tasks.
 const SHARDS: u64 = 20_000;
 
-/// Most bytes of an answer that says that something went wrong.
+/// Most bytes of an answer that reports a failure.
 const FAILURE_BYTES: usize = 512;
 
-/// Parts of an input.
+/// The parts of an input.
 struct Parts<'a> {
     answer: Answer,
     what: &'a str,
@@ -34,7 +34,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(data: &'a [u8]) -> Option<Self> {
+    fn parse(data: &'a [u8]) -> Option<Self> {
         let text = text(data)?;
         let (answer, text) = match text.strip_prefix('!') {
             Some(rest) => (Answer::Refusal, rest),
@@ -50,26 +50,26 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The pairs, as a map of the event.
+    /// The pairs as a JSON object.
     fn map(&self) -> Value {
         let pairs = self.pairs.split('&').filter_map(|pair| pair.split_once('='));
         let map: Map<String, Value> = pairs
-            .map(|(name, value)| (name.to_owned(), json!(good(value))))
+            .map(|(name, value)| (name.to_owned(), json!(with_token(value))))
             .collect();
         Value::Object(map)
     }
 }
 
-/// With the good token where it is meant.
-fn good(text: &str) -> String {
+/// Replaces `~` by the valid token.
+fn with_token(text: &str) -> String {
     text.replace('~', &GOOD.0)
 }
 
-/// A request to the HTTP API: `POST /login`, then query, path and headers in one, then the body. Without the good token
-/// nothing is answered but registering and logging in; what is refused has a code, and the HTTP status that goes with it;
-/// no answer repeats the token.
+/// A request to the HTTP API: a route such as `POST /login`; query, path and headers together; the
+/// body. Without the valid token only registering and logging in succeed. A refusal has a code, and
+/// the HTTP status of that code. No answer repeats the token.
 pub fn api(data: &[u8]) {
-    let Some(parts) = Parts::of(data) else { return };
+    let Some(parts) = Parts::parse(data) else { return };
     let pairs = parts.map();
     let event = json!({
         "version": "2.0", "routeKey": parts.what, "rawPath": "/", "rawQueryString": "", "headers": pairs.clone(),
@@ -77,7 +77,7 @@ pub fn api(data: &[u8]) {
         "body": parts.body, "isBase64Encoded": false,
     });
     let Ok(event) = serde_json::from_value(event) else {
-        // Such a header does not come through HTTP.
+        // HTTP cannot carry such a header.
         return;
     };
     let response = Aws::run(parts.answer, async |aws| {
@@ -109,7 +109,7 @@ pub fn api(data: &[u8]) {
     );
 }
 
-/// Whether the good token stands in the header that it belongs in.
+/// Whether the valid token is in the `Authorization` header.
 fn is_signed_in(headers: &Value) -> bool {
     let mut headers = headers.as_object().into_iter().flatten();
     headers.any(|(name, value)| {
@@ -118,7 +118,7 @@ fn is_signed_in(headers: &Value) -> bool {
     })
 }
 
-/// The code of an answer of the HTTP API.
+/// The code of an answer from the HTTP API.
 fn code_of(response: &Response) -> Code {
     let body = response.body.as_deref().expect("every answer has a body");
     if response.status_code < 300 {
@@ -135,13 +135,13 @@ fn code_of(response: &Response) -> Code {
     code
 }
 
-/// What happens on a WebSocket: `AUTHORIZE`, `CONNECT`, `DISCONNECT` or `MESSAGE`; query, headers or the authorizer's context;
-/// the frame. `EVENT` takes the whole event instead.
+/// An event of a WebSocket: `AUTHORIZE`, `CONNECT`, `DISCONNECT` or `MESSAGE`; query, headers or
+/// the authorizer's context; the frame. `EVENT` takes the whole event instead.
 ///
-/// The good token alone is let in, and as whose it is. Every frame is answered with one output that fits a frame, has a
-/// documented code and names the request; without a caller, with a refusal.
+/// Only the valid token is accepted, for the user it names. Every frame gets one output that fits a
+/// frame, has a documented code and names the request. Without a caller the output is a refusal.
 pub fn sockets(data: &[u8]) {
-    let Some(parts) = Parts::of(data) else { return };
+    let Some(parts) = Parts::parse(data) else { return };
     let pairs = parts.map();
     let context = json!({
         "connectionId": "TXzPWdnOjoECGjA=", "connectedAt": NOW_MS, "requestTimeEpoch": NOW_MS, "requestId": "request", "stage": "prod", "apiId": "api",
@@ -156,7 +156,7 @@ pub fn sockets(data: &[u8]) {
         "DISCONNECT" => disconnect(parts.answer, &json!({ "requestContext": context })),
         "MESSAGE" => message(
             parts.answer,
-            &json!({ "requestContext": context, "body": good(parts.body) }),
+            &json!({ "requestContext": context, "body": with_token(parts.body) }),
         ),
         "EVENT" => {
             let Ok(event) = serde_json::from_str(parts.body) else {
@@ -186,7 +186,7 @@ fn authorize(event: &Value) {
     let Ok(policy) = policy else {
         return;
     };
-    assert!(says_token, "let in without the good token");
+    assert!(says_token, "accepted without the valid token");
     if policy["policyDocument"]["Statement"][0]["Effect"] == "Allow" {
         assert_eq!(policy["context"], Caller::from(&GOOD.1).to_context());
     }
@@ -231,7 +231,7 @@ fn message(answer: Answer, event: &Value) {
         serde_json::from_value(event["requestContext"]["authorizer"].clone()).unwrap_or_default();
     let is_signed_in = Caller::from_context(&context).is_some();
     let read = serde_json::from_value(event.clone());
-    // Else the rest would hold because it is never reached.
+    // Otherwise the checks below might pass only because they are never reached.
     let is_usual = context.len() == 3 && is_signed_in && event["requestContext"]["requestTimeEpoch"] == NOW_MS;
     let Ok(event) = read else {
         assert!(!is_usual, "an event as AWS writes it cannot be read");
@@ -265,9 +265,10 @@ fn message(answer: Answer, event: &Value) {
     assert!(is_signed_in || code != Code::OK, "answered without a caller: {body}");
 }
 
-/// A batch of the queue, a task on each line: what comes again is named once, as the queue knows it.
+/// A batch of the queue, one task per line. Each task that is to be delivered again is named once,
+/// by its id in the queue.
 pub fn workers(data: &[u8]) {
-    let Some(parts) = Parts::of(data) else { return };
+    let Some(parts) = Parts::parse(data) else { return };
     let bodies: Vec<&str> = [parts.what, parts.pairs]
         .into_iter()
         .chain(parts.body.lines())
@@ -314,7 +315,7 @@ pub fn workers(data: &[u8]) {
     assert_eq!(ids.len(), failures.len());
 }
 
-/// Whether a task names more shards than any group has.
+/// Whether a task has more shards than any group.
 fn is_huge(body: &str) -> bool {
     let task: Value = serde_json::from_str(body).unwrap_or_default();
     let numbers = [&task["shards"], &task["shards"]["end"]];

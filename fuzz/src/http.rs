@@ -1,4 +1,4 @@
-//! Bodies of the HTTP API, as the function reads them and as the client does.
+//! Bodies of the HTTP API, as the function and the client read them.
 
 use super::text;
 use serde::Serialize;
@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wigwag_protocol::http;
 
-/// A body, read as each kind there is: what is read is written and read again as the same.
+/// A body, read as every kind of body. If it can be read, writing and reading it again gives the
+/// same.
 pub fn http_bodies(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let reads: &[fn(&str)] = &[
@@ -42,7 +43,7 @@ pub fn http_bodies(data: &[u8]) {
     }
 }
 
-/// Compared as JSON values: not every body can be compared itself.
+/// Compares JSON values, because not every type of body can be compared.
 fn read<T: Serialize + DeserializeOwned>(text: &str) {
     let Ok(body) = serde_json::from_str::<T>(text) else {
         return;

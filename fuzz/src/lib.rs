@@ -1,10 +1,10 @@
-//! What each fuzzing target holds: a function that takes any bytes, and panics where they break a promise.
+//! The fuzzing targets: functions that take any bytes, and panic if a promise is broken.
 //!
-//! The same functions run under libFuzzer (`fuzz_targets/`), and in the stories over the committed corpus and what is made of
-//! it by small changes (`tests/stories/decoders.rs`). README.md says what each one is about.
+//! They run under libFuzzer (`fuzz_targets/`), and in `cargo test` over the committed corpus and
+//! small changes of it (`tests/stories/decoders.rs`). README.md has a row for each.
 //!
-//! Inputs are text that can be read and written by hand: what AWS builds around what a client sent is built here too, so that
-//! a change of one byte changes what a client may change.
+//! Inputs are text that people can read and write. The targets build the events that AWS builds
+//! around the data of a client, so that changing a byte changes only data that a client controls.
 
 mod aws;
 mod frames;
@@ -21,10 +21,10 @@ pub use local::{fault_plan, template};
 pub use stored::{stored, task};
 pub use token::token;
 
-/// A target.
+/// A function that is fuzzed.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is also that of its binary and of its directory in the corpus.
+/// Every target by its name. Its binary and its directory in the corpus have the same name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("api", api),
     ("fault_plan", fault_plan),
@@ -39,10 +39,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("workers", workers),
 ];
 
-/// Now, for every target: what is decoded must not depend on the day.
+/// The current time for every target, so that no result depends on the day.
 const NOW_MS: i64 = 1_800_000_000_000;
 
-/// Bytes as the text that everything here is; API Gateway passes nothing else on.
+/// The input as text. API Gateway forwards nothing else.
 fn text(data: &[u8]) -> Option<&str> {
     std::str::from_utf8(data).ok()
 }

@@ -1,11 +1,12 @@
-//! What the local stack is given: fault plans and templates.
+//! Input files of the local stack: fault plans and templates.
 
 use super::text;
 use std::path::Path;
 use wigwag_local::faults::Plan;
 use wigwag_local::template::{self, Options, TemplateError};
 
-/// A fault plan: what is read is written and read again as the same; a refusal says why.
+/// A fault plan. If it can be read, writing and reading it again gives the same. A refusal says
+/// why.
 pub fn fault_plan(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match Plan::parse(text) {
@@ -18,12 +19,12 @@ pub fn fault_plan(data: &[u8]) {
     }
 }
 
-/// A template: the same text gives the same stack, or the same problems, of which there is at least one.
+/// A template. The same text gives the same stack, or the same problems, at least one.
 pub fn template(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let read = || template::parse(text, Path::new("template.yaml"), &Options::default());
     match (read(), read()) {
-        // Secrets that are made up differ.
+        // Generated secrets differ.
         (Ok(_), Ok(_)) if text.contains("NoEcho") => {}
         (Ok(one), Ok(other)) => assert_eq!(format!("{one:?}"), format!("{other:?}")),
         (Err(one), Err(other)) => {

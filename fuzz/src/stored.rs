@@ -1,4 +1,4 @@
-//! What is read back: items of the tables, and tasks of the queue.
+//! Data that the server reads back: items of the tables, and tasks of the queue.
 
 use super::aws::{Answer, Aws};
 use super::{NOW_MS, text};
@@ -8,7 +8,7 @@ use wigwag_store::fanout::Task;
 use wigwag_store::messages::HistoryRange;
 use wigwag_store::{StoreError, TimelineId};
 
-/// A task: what is read is written and read again as the same.
+/// A task. If it can be read, writing and reading it again gives the same.
 pub fn task(data: &[u8]) {
     let Some(text) = text(data) else { return };
     if let Ok(task) = Task::from_body(text) {
@@ -21,10 +21,10 @@ pub fn task(data: &[u8]) {
     }
 }
 
-/// The types that an attribute can have. What reads items panics at any other (`serde_dynamo`), and DynamoDB has none.
+/// The types of attributes in DynamoDB. `serde_dynamo` panics at any other.
 const TYPES: [&str; 10] = ["S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"];
 
-/// An item, as it comes from either table: every reader reads it, or says that it is corrupt.
+/// An item of either table. Every reader reads it, or says that it is corrupt.
 pub fn stored(data: &[u8]) {
     let Some(item) = text(data).and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
         return;
@@ -75,7 +75,7 @@ fn is_attribute(value: &Value) -> bool {
 
 fn check(read: Result<(), StoreError>) {
     match read {
-        // The SDK reads no item that is not one of DynamoDB.
+        // The SDK refuses items that DynamoDB could not have stored.
         Ok(()) | Err(StoreError::Corrupt { .. } | StoreError::Failed { .. }) => {}
         Err(error) => panic!("{error}"),
     }

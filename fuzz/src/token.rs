@@ -1,4 +1,4 @@
-//! Tokens.
+//! Access tokens.
 
 use super::{NOW_MS, text};
 use base64::Engine as _;
@@ -14,14 +14,14 @@ const CURRENT: &str = "the key that tokens are signed with";
 
 const PREVIOUS: &str = "the key that they were signed with before";
 
-/// What a forger may know or guess.
+/// Keys that a forger may know or guess.
 const GUESSES: [&str; 3] = ["", "wigwag", "12345678"];
 
 pub(super) fn keys() -> TokenKeys {
     TokenKeys::new(CURRENT, PREVIOUS).expect("the keys are long enough")
 }
 
-/// A good token, and whose it is.
+/// A valid token, and its claims.
 pub(super) static GOOD: LazyLock<(String, Claims)> = LazyLock::new(|| {
     let claims = Claims {
         user: 7,
@@ -32,8 +32,9 @@ pub(super) static GOOD: LazyLock<(String, Claims)> = LazyLock::new(|| {
     (keys().issue(&claims, NOW_MS / 1000).expect("a token"), claims)
 });
 
-/// A token as it stands, or (from a line break on) made of a header and claims: signed by nobody, by a guess, or with the
-/// key itself. What is accepted is signed with the key, was given to a user on a platform, and is not over.
+/// A token, or two lines with a header and claims, which this signs with nothing, with guessed keys
+/// and with the right key. An accepted token is signed with the right key, names a user and a
+/// platform, and has not expired.
 pub fn token(data: &[u8]) {
     let Some(text) = text(data) else { return };
     judge(&text.replace('~', &GOOD.0));
@@ -57,7 +58,7 @@ fn judge(token: &str) {
     let Ok(claims) = verify(token) else { return };
     let (signed, _) = token.rsplit_once('.').expect("a token has three parts");
     let is_ours = [CURRENT, PREVIOUS].iter().any(|key| sign(signed, key) == token);
-    assert!(is_ours, "accepted, but signed by nobody: {token}");
+    assert!(is_ours, "accepted, but not signed with our key: {token}");
     assert!(token.len() <= TOKEN_BYTES);
     assert!(
         (1..=MAX_INTEGER).contains(&claims.user) && PLATFORMS.contains(&claims.platform),
@@ -69,12 +70,13 @@ fn judge(token: &str) {
     assert_eq!(header["alg"], "HS256", "accepted under another algorithm: {token}");
 }
 
-/// HMAC-SHA-256, by the book (RFC 2104), so that what checks the signature is not what made it. Our keys are under a block long.
+/// HMAC-SHA-256 as in RFC 2104, so that signatures are not checked by the code that made them. Our
+/// keys are shorter than a block.
 fn sign(signed: &str, key: &str) -> String {
     let padded = |pad: u8| {
         let mut block = [pad; 64];
-        for (at, byte) in key.bytes().enumerate() {
-            block[at] ^= byte;
+        for (index, byte) in key.bytes().enumerate() {
+            block[index] ^= byte;
         }
         block
     };

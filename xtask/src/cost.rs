@@ -110,7 +110,8 @@ async fn count(world: &World, arguments: &CostArgs) -> Result<Vec<Activity>> {
     Ok(counting.activities)
 }
 
-/// Connects as many members as are online at any time, and at least the first two, who talk to each other.
+/// Connects as many members as are online at any time, and at least the first two, who talk to each
+/// other.
 async fn connect_share(world: &World, users: &[UserId], online: f64) -> Result<Vec<Device>> {
     let members = u32::try_from(users.len())?;
     let share = (f64::from(members) * online).round().max(2.0);
@@ -133,7 +134,8 @@ async fn count_logins(counting: &mut Counting<'_>) -> Result<()> {
     counting.end("logs in", 1.0).await
 }
 
-/// The first device sends to a connected user, to a user who is away, and to the group; then it sends heartbeats.
+/// The first device sends to a connected user, to a user who is away, and to the group; then it
+/// sends heartbeats.
 async fn count_sending(
     counting: &mut Counting<'_>,
     arguments: &CostArgs,
@@ -147,7 +149,8 @@ async fn count_sending(
         sender,
         sent: 0,
     };
-    // One message each before the count begins: it creates the log of the conversation and starts processes.
+    // One message each before the count begins: it creates the log of the conversation and starts
+    // processes.
     for user in [connected, away] {
         talk.tell(SessionType::Single, user).await?;
     }

@@ -69,7 +69,8 @@ struct FanoutRun {
     pace: Pace,
     /// From the send to its acknowledgement, in microseconds.
     acknowledged: Histogram<u64>,
-    /// From the (last) acknowledgement until the last member online has everything, in microseconds.
+    /// From the (last) acknowledgement until the last member online has everything, in
+    /// microseconds.
     reached: Histogram<u64>,
     reading: Reading,
 }
@@ -149,8 +150,8 @@ async fn one_size(arguments: &FanoutArgs, members: u64) -> Result<Vec<FanoutRun>
     Ok(outcomes)
 }
 
-/// The members who are online, besides the sender, who is the first. They are at equal distances, so
-/// that every shard has its share.
+/// The members who are online, besides the sender, who is the first. They are at equal distances,
+/// so that every shard has its share.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

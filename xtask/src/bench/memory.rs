@@ -93,7 +93,8 @@ async fn log_in(world: &World, logins: u32) -> Result<()> {
     Ok(())
 }
 
-/// Sends the largest messages between two users, then reads all pages, over the socket and over HTTP.
+/// Sends the largest messages between two users, then reads all pages, over the socket and over
+/// HTTP.
 async fn talk(world: &World) -> Result<()> {
     let [from, to] = world.accounts(["from", "to"]).await?;
     let (mut sender, mut receiver) = (world.device(&from).await?, world.device(&to).await?);

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: how much load the whole local stack carries on this machine.
 //!
-//! A benchmark of an unoptimised build says nothing, so an unoptimised build runs itself again in the
-//! `tools` profile.
+//! A benchmark of an unoptimised build says nothing, so an unoptimised build runs itself again in
+//! the `tools` profile.
 
 mod fanout;
 mod memory;

@@ -84,7 +84,8 @@ fn read_code<'a>(rest: &'a str, line: &mut Line, inside: &mut Inside) -> &'a str
     if rest.starts_with(|first: char| first.is_alphanumeric() || first == '_') {
         let is_word = |next: char| next.is_alphanumeric() || next == '_';
         let word = rest.trim_start_matches(is_word);
-        // The prefix of a string, such as b"..." or c"...", is a word too, and its quote comes next.
+        // The prefix of a string, such as b"..." or c"...", is a word too, and its quote comes
+        // next.
         return word;
     }
     match char_literal(rest) {

@@ -17,7 +17,8 @@ const MARKERS: [(&str, &str); 6] = [
     ),
 ];
 
-/// A sentence that begins with "What" or "Who" and is no question, or a clause that begins so after a conjunction.
+/// A sentence that begins with "What" or "Who" and is no question, or such a clause after a
+/// conjunction.
 const HEADLESS: &str = r"(^|[.:;!?] )(What|Who) [^.?!]*([.!:;]|$)|\b(and|but|that|if|when|so|because|than) (what|who) ";
 
 /// Most lines of a comment's paragraph.
@@ -92,7 +93,8 @@ impl Tally {
     }
 }
 
-/// The comments of a file, as paragraphs of lines. A line of code or an empty comment line ends one.
+/// The comments of a file, as paragraphs of lines. A line of code or an empty comment line ends
+/// one.
 fn paragraphs(file: &RustFile) -> Vec<Vec<&str>> {
     let (mut all, mut current) = (Vec::new(), Vec::new());
     for line in &file.lines {

@@ -83,7 +83,8 @@ impl<'ast> Visit<'ast> for Functions<'_> {
     }
 }
 
-/// All lines of a file, of its tests or of the rest. A file with both counts as production, without its tests.
+/// All lines of a file, of its tests or of the rest. A file with both counts as production, without
+/// its tests.
 fn file_lines(file: &RustFile, test: bool) -> usize {
     if file.is_test() != test {
         return 0;

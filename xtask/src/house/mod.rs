@@ -24,7 +24,8 @@ pub(crate) struct HouseArgs {
     /// Measure this checkout.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
     root: PathBuf,
-    /// Markdown file that lists the files of a 1:1 message [default: docs/architecture.md of the checkout].
+    /// Markdown file that lists the files of a 1:1 message [default: docs/architecture.md of the
+    /// checkout].
     #[arg(long, value_name = "FILE")]
     walk: Option<PathBuf>,
     /// Print one JSON object instead of a table.

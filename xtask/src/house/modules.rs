@@ -45,7 +45,7 @@ enum Named {
 pub(super) struct Modules(BTreeMap<ModulePath, Module>);
 
 impl Modules {
-    /// From the files of a crate, with paths below its `src/`. Binaries beside a library are left out.
+    /// From the files of a crate, with paths below its `src/`. A library's binaries are left out.
     pub(super) fn read(files: &[(&str, &RustFile)]) -> Self {
         let has_library = files.iter().any(|(path, _)| *path == "lib.rs");
         let mut modules = Self::default();

@@ -1,7 +1,8 @@
 //! The files that a 1:1 message goes through, as a document lists them.
 //!
-//! The document puts the list between two markers, each on a line of its own, and names each file in
-//! backquotes. A file that does not exist is an error, so that the list cannot go out of date unseen.
+//! The document puts the list between two markers, each on a line of its own, and names each file
+//! in backquotes. A file that does not exist is an error, so that the list cannot go out of date
+//! unseen.
 
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;

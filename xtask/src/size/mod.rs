@@ -28,7 +28,8 @@ pub(crate) struct SizeArgs {
     /// Starts of each function. With 0 only the files are read, which may be for another processor.
     #[arg(long, default_value_t = 10)]
     starts: u32,
-    /// Measure the bootstraps in DIR, as `sam build` leaves them, instead of building for this machine.
+    /// Measure the bootstraps in DIR, as `sam build` leaves them, instead of building for this
+    /// machine.
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
     /// Measure only these functions, by logical id.
@@ -157,8 +158,8 @@ async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32)
     Ok(all)
 }
 
-/// The variables that an SDK needs before it is built, and the endpoint for the key of the tokens. A
-/// start calls nothing else.
+/// The variables that an SDK needs before it is built, and the endpoint for the key of the tokens.
+/// A start calls nothing else.
 fn environment(running: &Running) -> BTreeMap<String, String> {
     let endpoint = ("AWS_ENDPOINT_URL".to_owned(), running.aws_endpoint_url.clone());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
