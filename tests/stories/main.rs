@@ -1,4 +1,4 @@
-//! Whole stories, told to a stack that runs `template.yaml` with the real functions.
+//! End-to-end stories, on a stack that runs `template.yaml` with the real functions.
 
 mod accounts;
 mod bad_input;
@@ -7,12 +7,7 @@ mod cli;
 mod client;
 mod connecting;
 mod decoders;
-mod deployment;
 mod groups;
-mod handler;
-#[cfg(target_os = "linux")]
-mod killing;
-mod login_frame;
 mod messages;
 mod operator;
 mod rooms;

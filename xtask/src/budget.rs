@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use wigwag_cluster::budget::{Cost, Row, measure, world};
+use wigwag_cluster::budget::{BudgetRow, Cost, cluster, measure};
 
 /// Flags of `cargo xtask budget`.
 #[derive(Debug, clap::Args)]
@@ -13,9 +13,9 @@ pub(crate) struct BudgetArgs {
 }
 
 pub(crate) async fn run(arguments: &BudgetArgs) -> Result<()> {
-    let world = world().await?;
-    let rows = measure(&world).await;
-    world.stop().await;
+    let cluster = cluster().await?;
+    let rows = measure(&cluster).await;
+    cluster.stop().await;
     let rows = rows?;
     if !arguments.json {
         println!("| operation | write units | read units | AWS requests | of which pushes |");
@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: &BudgetArgs) -> Result<()> {
     Ok(())
 }
 
-fn as_line(row: &Row) -> String {
+fn as_line(row: &BudgetRow) -> String {
     let figure = |field: fn(&Cost) -> f64| format!("{:.3} of {}", field(&row.measured), field(&row.limit));
     format!(
         "| {} | {} | {} | {} | {} |",
@@ -45,7 +45,7 @@ fn as_line(row: &Row) -> String {
     )
 }
 
-fn as_json(row: &Row) -> String {
+fn as_json(row: &BudgetRow) -> String {
     let cost = |cost: &Cost| {
         json!({
             "write_units": cost.write_units, "read_units": cost.read_units,

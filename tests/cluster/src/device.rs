@@ -1,124 +1,50 @@
-//! A device on a raw socket: it sends what it is told, and shows every frame it gets.
+//! A device on a raw socket. It sends what a test tells it to, and shows every frame it gets.
 
+use crate::dial::Socket;
+use crate::messages::texts;
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error, Message as Frame, protocol::CloseFrame};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::{Message as Frame, protocol::CloseFrame};
 use wigwag_protocol::pb::{
     AckMsg, HeartbeatMsg, Message, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg, SyncInputMsg,
     SyncOutputMsg, UpMsg,
 };
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 
-/// How long a story waits for what must come. It never waits so long unless it fails.
+/// How long a device waits for a frame before the story fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A connection about to be opened.
-#[derive(Debug, Clone)]
-pub struct Dial {
-    url: String,
-    query: Vec<(String, String)>,
-    subprotocols: Option<String>,
-}
-
-impl Dial {
-    /// To this URL.
-    pub fn new(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            query: Vec::new(),
-            subprotocols: None,
-        }
-    }
-
-    /// With the token in the query.
-    #[must_use]
-    pub fn token(self, token: &str) -> Self {
-        self.query("token", token)
-    }
-
-    /// With something in the query.
-    #[must_use]
-    pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With this value of `Sec-WebSocket-Protocol`.
-    #[must_use]
-    pub fn subprotocols(mut self, names: &str) -> Self {
-        self.subprotocols = Some(names.to_owned());
-        self
-    }
-
-    /// Opens the socket.
-    pub async fn connect(self) -> Result<Device> {
-        let encoding = match self.subprotocols.as_deref() {
-            Some(names) if names.contains("wigwag.pb.v1") => Encoding::Protobuf,
-            _ => Encoding::Json,
-        };
-        let (socket, subprotocol) = self.open().await?;
-        Ok(Device {
-            socket,
-            encoding,
-            subprotocol,
-            next_request_id: 1,
-            pushed: VecDeque::new(),
-        })
-    }
-
-    /// Tries to open the socket, and answers with the status of the refusal.
-    pub async fn refused(self) -> Result<u16> {
-        match self.open().await {
-            Ok(_) => bail!("the connection was accepted"),
-            Err(error) => match error.downcast_ref::<Error>() {
-                Some(Error::Http(response)) => Ok(response.status().as_u16()),
-                _ => Err(error),
-            },
-        }
-    }
-
-    async fn open(self) -> Result<(WebSocketStream<MaybeTlsStream<TcpStream>>, Option<String>)> {
-        let mut url = url::Url::parse(&self.url)?;
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        let mut request = url.as_str().into_client_request()?;
-        if let Some(names) = &self.subprotocols {
-            request.headers_mut().insert("sec-websocket-protocol", names.parse()?);
-        }
-        let (socket, response) = connect_async(request).await?;
-        let chosen = response
-            .headers()
-            .get("sec-websocket-protocol")
-            .and_then(|name| name.to_str().ok());
-        Ok((socket, chosen.map(str::to_owned)))
-    }
-}
 
 /// A connected device.
 #[derive(Debug)]
 pub struct Device {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Socket,
     /// How its frames are written.
     pub encoding: Encoding,
-    /// What the server chose.
+    /// The subprotocol that the server chose.
     pub subprotocol: Option<String>,
     next_request_id: u64,
     pushed: VecDeque<OutputFrame>,
 }
 
 impl Device {
+    pub(crate) fn new(socket: Socket, encoding: Encoding, subprotocol: Option<String>) -> Self {
+        Self {
+            socket,
+            encoding,
+            subprotocol,
+            next_request_id: 1,
+            pushed: VecDeque::new(),
+        }
+    }
+
     /// Sends a frame as it is.
     pub async fn send_raw(&mut self, frame: Frame) -> Result<()> {
         Ok(self.socket.send(frame).await?)
     }
 
-    /// Sends a request without waiting for its answer; answers with its request id.
+    /// Sends a request without waiting for its answer; returns its request id.
     pub async fn start(&mut self, request: Request) -> Result<u64> {
         let request_id = self.next_request_id;
         self.next_request_id += 1;
@@ -127,7 +53,7 @@ impl Device {
         Ok(request_id)
     }
 
-    /// Waits for the answer to a request. What is pushed meanwhile is kept.
+    /// Waits for the answer to a request. Pushes that arrive meanwhile are kept.
     pub async fn finish(&mut self, request_id: u64) -> Result<OutputFrame> {
         loop {
             for output in self.batch().await? {
@@ -145,18 +71,25 @@ impl Device {
         self.finish(request_id).await
     }
 
+    /// Sends a request that must be refused; returns the code and the output.
+    pub async fn refused(&mut self, request: Request) -> Result<(Code, OutputFrame)> {
+        let output = self.ask(request).await?;
+        let code = Code::from_number(output.code).context("an unknown code")?;
+        Ok((code, output))
+    }
+
     /// Sends text that is no request, and waits for the one output that answers it.
     pub async fn ask_raw(&mut self, text: &str) -> Result<OutputFrame> {
         self.send_raw(Frame::text(text.to_owned())).await?;
         self.batch().await?.pop().context("an empty batch")
     }
 
-    /// Sends a text message under a number; answers with the whole output.
+    /// Sends a text message to a user under this `client_id`; returns the whole output.
     pub async fn say(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<OutputFrame> {
         self.say_to(SessionType::Single, receiver_id, client_id, text).await
     }
 
-    /// Sends a text message to a user, a group or a room; answers with the whole output.
+    /// Sends a text message to a user, a group or a room; returns the whole output.
     pub async fn say_to(
         &mut self,
         kind: SessionType,
@@ -179,7 +112,7 @@ impl Device {
         .await
     }
 
-    /// Sends a text message that must be acknowledged.
+    /// Sends a text message to a user, which must be acknowledged.
     pub async fn tell(&mut self, receiver_id: u64, client_id: u64, text: &str) -> Result<AckMsg> {
         self.tell_to(SessionType::Single, receiver_id, client_id, text).await
     }
@@ -194,7 +127,7 @@ impl Device {
         acknowledged(self.ask(Request::Signal(signal)).await?)
     }
 
-    /// Enters a room; answers with the one that was left for it.
+    /// Enters a room; returns the room that was left for it, or 0.
     pub async fn enter(&mut self, room_id: u64) -> Result<u64> {
         let room = RoomMsg { room_id, left_id: 0 };
         match self.ask(Request::EnterRoom(room)).await? {
@@ -207,7 +140,7 @@ impl Device {
         }
     }
 
-    /// Leaves the room; answers with which it was.
+    /// Leaves the room; returns its id, or 0.
     pub async fn leave_room(&mut self) -> Result<u64> {
         match self.ask(Request::LeaveRoom(RoomMsg::default())).await? {
             OutputFrame {
@@ -236,7 +169,7 @@ impl Device {
         }
     }
 
-    /// Everything in the inbox after a cursor, once nothing is being written any more.
+    /// Reads everything in the inbox after a cursor, until no seq is being written any more.
     pub async fn catch_up(&mut self, mut cursor: u64) -> Result<Vec<Message>> {
         let mut messages = Vec::new();
         loop {
@@ -274,7 +207,7 @@ impl Device {
         }
     }
 
-    /// The next message that is pushed.
+    /// The next output, which must be a pushed message.
     pub async fn pushed(&mut self) -> Result<Message> {
         match self.next_push().await?.payload {
             Payload::Push(push) => push.msg.context("a push without a message"),
@@ -282,7 +215,20 @@ impl Device {
         }
     }
 
-    /// The next output that nobody asked for.
+    /// Texts of the messages that are pushed, until there are so many, in the order of the
+    /// conversation. Messages of the user's other devices come by another way than those of other
+    /// users, and may arrive first.
+    pub async fn pushed_texts(&mut self, count: usize) -> Result<Vec<String>> {
+        let mut got = Vec::new();
+        while got.len() < count {
+            let message = self.pushed().await?;
+            got.extend(message.group_change.is_none().then_some(message));
+        }
+        got.sort_by_key(|message| message.conversation_seq);
+        Ok(texts(&got))
+    }
+
+    /// The next output that is not an answer to a request.
     pub async fn next_push(&mut self) -> Result<OutputFrame> {
         loop {
             if let Some(output) = self.pushed.pop_front() {
@@ -309,7 +255,7 @@ impl Device {
         }
     }
 
-    /// Waits until the server closes, passing over everything else.
+    /// Waits until the server closes, and ignores everything else.
     pub async fn closed(&mut self) -> Result<Option<CloseFrame>> {
         loop {
             match tokio::time::timeout(PATIENCE, self.socket.next())
@@ -323,7 +269,7 @@ impl Device {
         }
     }
 
-    /// Closes the socket as a device does that leaves.
+    /// Closes the socket as a device does when it leaves.
     pub async fn leave(mut self) -> Result<()> {
         self.socket.close(None).await?;
         while let Some(Ok(_)) = self.socket.next().await {}
@@ -344,15 +290,5 @@ fn acknowledged(output: OutputFrame) -> Result<AckMsg> {
             ..
         } => Ok(ack),
         other => bail!("not acknowledged: {other:?}"),
-    }
-}
-
-/// The code of an output.
-impl Device {
-    /// Sends a request that must be refused, and answers with the code and the output.
-    pub async fn refused(&mut self, request: Request) -> Result<(Code, OutputFrame)> {
-        let output = self.ask(request).await?;
-        let code = Code::from_number(output.code).context("an unknown code")?;
-        Ok((code, output))
     }
 }

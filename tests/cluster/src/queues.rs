@@ -1,69 +1,48 @@
-//! The queues of the fan-out, from outside: what waits in them, and what is put there by hand.
+//! The fan-out queue and its dead-letter queue, seen from outside.
 
-use crate::World;
+use crate::Cluster;
 use anyhow::{Context as _, Result, bail};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use wigwag_edge::Queue;
 use wigwag_local::lambda::{ACCOUNT_ID, REGION};
 use wigwag_local::sqs::{Message, Receive};
-use wigwag_store::StoreError;
-use wigwag_store::fanout::{Task, TaskQueue};
 
-/// How long a story waits for the workers. It never waits so long unless it fails: a task that failed once comes again after half
-/// a minute.
+/// How long a story waits for the workers before it fails. A task that failed once comes again
+/// after half a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Keeps tasks instead of enqueueing them.
-#[derive(Debug, Default)]
-pub struct Kept(Mutex<Vec<Task>>);
-
-impl Kept {
-    /// Those that have been kept since the last time.
-    pub fn take(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.tasks())
-    }
-
-    fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl TaskQueue for Kept {
-    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
-        self.tasks().extend_from_slice(tasks);
-        Ok(())
-    }
-}
-
-impl World {
-    /// The queue that tasks of the fan-out wait in.
+impl Cluster {
+    /// The queue in which tasks wait for the workers.
     pub fn fanout_queue(&self) -> Result<Queue> {
         self.fanout_queue_by(self.sqs_config())
     }
 
-    /// The same, by a client with these settings.
+    /// The fan-out queue, through a client with these settings.
     pub fn fanout_queue_by(&self, config: Builder) -> Result<Queue> {
         let outputs = &self.stack.stack.outputs;
-        let url = outputs.get("FanoutQueueUrl").context("no such output")?;
+        let url = outputs
+            .get("FanoutQueueUrl")
+            .context("the template has no such output")?;
         Ok(Queue::new(config, url))
     }
 
-    /// The queue of what they give up.
+    /// The dead-letter queue of the workers.
     pub fn fanout_dead_letter_queue(&self) -> Result<Queue> {
         let outputs = &self.stack.stack.outputs;
-        let url = outputs.get("FanoutDeadLetterQueueUrl").context("no such output")?;
+        let url = outputs
+            .get("FanoutDeadLetterQueueUrl")
+            .context("the template has no such output")?;
         Ok(Queue::new(self.sqs_config(), url))
     }
 
-    /// The queue of this URL.
+    /// The queue with this URL.
     pub fn queue_at(&self, url: &str) -> Queue {
         Queue::new(self.sqs_config(), url)
     }
 
-    /// Settings of a client of the stack's queues.
+    /// Settings for a client of the stack's queues.
     pub fn sqs_config(&self) -> Builder {
         aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -73,7 +52,8 @@ impl World {
             .endpoint_url(&self.stack.aws_endpoint_url)
     }
 
-    /// Waits until no task waits and none is being worked on: all that was sent has been delivered and pushed.
+    /// Waits until no task waits and none is being worked on. Everything that was sent has then
+    /// been delivered and pushed.
     pub async fn settled(&self) -> Result<()> {
         let name = self.queue("FanoutQueue")?;
         let began = Instant::now();
@@ -83,13 +63,13 @@ impl World {
                 return Ok(());
             }
             if began.elapsed() > PATIENCE {
-                bail!("the fan-out has not settled: {counts:?}");
+                bail!("the fan-out queue is still not empty: {counts:?}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// What lies in the dead-letter queue.
+    /// The messages in the dead-letter queue.
     pub async fn dead_letters(&self) -> Result<Vec<Message>> {
         let receive = Receive {
             max: 10,
@@ -100,7 +80,7 @@ impl World {
         Ok(self.stack.sqs().receive(name, receive).await?)
     }
 
-    /// Lets what the workers gave up come to them again; answers with how much of that there is.
+    /// Sends the dead letters back to the workers; returns how many there are.
     pub async fn redrive(&self) -> Result<usize> {
         let (dead, live) = (self.queue("FanoutDeadLetterQueue")?, self.queue("FanoutQueue")?);
         let counts = self.stack.sqs().counts(dead)?;
@@ -115,7 +95,7 @@ impl World {
         Ok(counts.visible + counts.in_flight + counts.delayed)
     }
 
-    /// How many tasks wait for the workers, or are being worked on.
+    /// The number of tasks that wait for the workers or are being worked on.
     pub fn tasks(&self) -> Result<usize> {
         let counts = self.stack.sqs().counts(self.queue("FanoutQueue")?)?;
         Ok(counts.visible + counts.in_flight + counts.delayed)
@@ -124,7 +104,7 @@ impl World {
     fn queue(&self, logical_id: &str) -> Result<&str> {
         let mut queues = self.stack.stack.queues.iter();
         let queue = queues.find(|queue| queue.logical_id == logical_id);
-        Ok(queue.context("no such queue")?.name.as_str())
+        Ok(queue.context("the template has no such queue")?.name.as_str())
     }
 }
 

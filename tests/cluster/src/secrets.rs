@@ -1,6 +1,6 @@
-//! The key that signs tokens, from outside: read and rotated as an operator does it, with Secrets Manager.
+//! The key that signs tokens. Read and rotated with Secrets Manager, as an operator does it.
 
-use crate::World;
+use crate::Cluster;
 use anyhow::{Context as _, Result};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
@@ -8,7 +8,7 @@ use wigwag_edge::TokenKeys;
 use wigwag_local::lambda::REGION;
 use wigwag_local::stack::Running;
 
-/// Characters of a key, as the template has it.
+/// Length of a key in characters, as in the template.
 const KEY_CHARS: i64 = 64;
 
 /// The key that the stack signs with now.
@@ -17,7 +17,7 @@ pub(crate) async fn key_of(stack: &Running) -> Result<String> {
     read.send().await?.secret_string.context("a key is a text")
 }
 
-/// The keys of a stack that has this one.
+/// The keys of a stack that signs with this key.
 pub(crate) fn keys(key: &str) -> Result<TokenKeys> {
     TokenKeys::new(key, "").context("the key is too short")
 }
@@ -38,13 +38,13 @@ fn secret_of(stack: &Running) -> Result<&str> {
     Ok(&secret.context("the template has no such secret")?.arn)
 }
 
-impl World {
-    /// Secrets Manager.
+impl Cluster {
+    /// A client of Secrets Manager.
     pub fn secrets(&self) -> Client {
         client_of(&self.stack)
     }
 
-    /// ARN of the secret with the key.
+    /// ARN of the secret that contains the key.
     pub fn token_secret(&self) -> Result<&str> {
         secret_of(&self.stack)
     }

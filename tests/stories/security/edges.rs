@@ -1,6 +1,7 @@
-//! What is too large, too deep or too much, and the endpoint that is not for clients.
-
-use super::{Row, Scene, name};
+//! Input that is too large, too deep or too much, and the endpoint that is not for clients.
+use super::scene::Scene;
+use super::sending::text_to;
+use super::{Row, name};
 use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use reqwest::{Client, Method};
@@ -8,9 +9,6 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wigwag_protocol::limits::{CHANGE_USERS, CONTENT_BYTES, FRAME_BYTES, HTTP_BODY_BYTES};
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::TimelineId;
-
-use super::sending::to;
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
@@ -31,7 +29,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
         for_service("execute-api").replace(", Signature=", ", S="),
     );
     vec![
-        // Frames. bad_input::every_bad_frame_is_refused_with_its_code_and_nothing_is_lost
+        // Frames. See bad_input::frames::every_bad_frame_is_refused_with_its_code_and_nothing_is_lost.
         (
             "a frame over 32 KB",
             "closed with 1009",
@@ -46,7 +44,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             scene
                 .frame(
                     eve,
-                    to(SessionType::Single, bob.user_id, 1, 1, &"x".repeat(CONTENT_BYTES + 1)),
+                    text_to(SessionType::Single, bob.user_id, 1, 1, &"x".repeat(CONTENT_BYTES + 1)),
                 )
                 .boxed()
         }),
@@ -59,7 +57,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             raw(scene, format!("{{\"type\":5,\"data\":{}}}", deep("[", "]"))).boxed()
         }),
         (
-            "a frame that says to be longer than it is",
+            "a frame shorter than its length says",
             "MALFORMED_FRAME",
             raw(scene, "CAUS////Bw==".to_owned()).boxed(),
         ),
@@ -68,7 +66,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             "UNKNOWN_COMMAND",
             raw(scene, "{\"type\":\"KICK\"}".to_owned()).boxed(),
         ),
-        // Bodies. accounts.rs has the fields.
+        // Bodies. accounts::bad_requests has bad fields.
         (
             "a body over 8 KB",
             "BODY_TOO_LARGE",
@@ -80,7 +78,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             login(deep("{\"a\":", "}")),
         ),
         ("a body of lists in lists", "MALFORMED_FRAME", login(deep("[", "]"))),
-        ("a body that says a field twice", "MALFORMED_FRAME", {
+        ("a body with the same field twice", "MALFORMED_FRAME", {
             login("{\"phone_number\":\"+15550000000\",\"phone_number\":\"+15550000001\"}".to_owned())
         }),
         ("a password of kilobytes, which is not hashed", "WRONG_CREDENTIALS", {
@@ -95,11 +93,15 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
                 .post("/group/create", eve, json!({ "name": "crowd", "user_ids": everyone }))
                 .boxed()
         }),
-        ("a path that is none", "404", status(scene, "/group/1/../../me").boxed()),
-        ("an id that is none", "INVALID_FIELD", {
+        (
+            "a path that does not exist",
+            "404",
+            status(scene, "/group/1/../../me").boxed(),
+        ),
+        ("an id that is not a number", "INVALID_FIELD", {
             async move { scene.get(&format!("/group/{group}%00"), eve).await }.boxed()
         }),
-        // The management API, by one who knows the id of bob's connection.
+        // The management API, by a user who knows the id of bob's connection.
         ("a frame to a connection, unsigned", "403", unsigned(Method::POST)),
         ("closing a connection, unsigned", "403", unsigned(Method::DELETE)),
         ("asking about a connection, unsigned", "403", unsigned(Method::GET)),
@@ -110,21 +112,21 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
         ),
         ("a frame to a connection, signed for another service", "refused", {
             connections(scene, Method::POST, Some(whole))
-                .map(|came| came.map(refused))
+                .map(|status| status.map(refused))
                 .boxed()
         }),
         ("a frame to a connection, with one's own token", "403", {
             connections(scene, Method::POST, Some(format!("Bearer {}", eve.token))).boxed()
         }),
         (
-            "a frame to a connection, where clients connect",
+            "a frame to a connection, at the address for clients",
             "refused",
             at_the_front(scene).boxed(),
         ),
     ]
 }
 
-/// Any status that is not a success: AWS and its emulators word this one differently.
+/// Any status that is not a success. AWS and its emulators use different ones here.
 fn refused(status: String) -> String {
     if status.starts_with('2') {
         status
@@ -133,7 +135,7 @@ fn refused(status: String) -> String {
     }
 }
 
-/// How a frame is answered.
+/// The name of the code that answers a frame.
 async fn raw(scene: &Scene, frame: String) -> Result<String> {
     let mut device = scene.device(&scene.eve).await?;
     let output = device.ask_raw(&frame).await?;
@@ -141,7 +143,7 @@ async fn raw(scene: &Scene, frame: String) -> Result<String> {
     name(output.code)
 }
 
-/// How a socket is closed after a frame.
+/// The code that a socket is closed with after a frame.
 async fn close(scene: &Scene, frame: Frame) -> Result<String> {
     let mut device = scene.device(&scene.eve).await?;
     device.send_raw(frame).await?;
@@ -150,17 +152,17 @@ async fn close(scene: &Scene, frame: Frame) -> Result<String> {
 }
 
 async fn status(scene: &Scene, path: &str) -> Result<String> {
-    // As it stands: a client would resolve the dots.
-    let url = scene.world.stack.http_url.clone() + &path.replace("..", "%2e%2e%2f");
+    // Encoded, because a client would resolve the dots.
+    let url = scene.cluster.stack.http_url.clone() + &path.replace("..", "%2e%2e%2f");
     let answer = Client::new().get(url).bearer_auth(&scene.eve.token).send().await?;
     Ok(answer.status().as_u16().to_string())
 }
 
-/// Calls `@connections` on a connection of bob's, who must notice nothing.
+/// Calls `@connections` on bob's connection. Bob must not notice.
 async fn connections(scene: &Scene, method: Method, authorization: Option<String>) -> Result<String> {
     let mut bob = scene.device(&scene.bob).await?;
     let id = connection_id(scene).await?;
-    let url = format!("{}/prod/@connections/{id}", scene.world.stack.aws_endpoint_url);
+    let url = format!("{}/prod/@connections/{id}", scene.cluster.stack.aws_endpoint_url);
     let mut call = Client::new()
         .request(method, url)
         .header("x-amz-date", "20261121T000000Z")
@@ -169,44 +171,36 @@ async fn connections(scene: &Scene, method: Method, authorization: Option<String
         call = call.header("authorization", authorization);
     }
     let answer = call.send().await?;
-    // It still works, and the next that it gets is the answer to what it asked.
+    // The connection still works, and its next frame is the answer to its own request.
     bob.heartbeat().await?;
     bob.leave().await?;
     Ok(answer.status().as_u16().to_string())
 }
 
-/// The same at the address that clients connect to, and at that of the HTTP API.
+/// Calls `@connections` at the addresses of the WebSocket API and the HTTP API.
 async fn at_the_front(scene: &Scene) -> Result<String> {
     let mut bob = scene.device(&scene.bob).await?;
     let id = connection_id(scene).await?;
-    let stack = &scene.world.stack;
-    let mut came = String::new();
+    let stack = &scene.cluster.stack;
+    let mut outcome = String::new();
     for front in [stack.websocket_url.replace("ws://", "http://"), stack.http_url.clone()] {
         let answer = Client::new()
             .post(format!("{front}/@connections/{id}"))
             .body("{\"outputs\":[]}")
             .send()
             .await?;
-        came = refused(answer.status().as_u16().to_string());
-        if came != "refused" {
+        outcome = refused(answer.status().as_u16().to_string());
+        if outcome != "refused" {
             break;
         }
     }
     bob.heartbeat().await?;
     bob.leave().await?;
-    Ok(came)
+    Ok(outcome)
 }
 
 /// The id of the connection that bob has.
 async fn connection_id(scene: &Scene) -> Result<String> {
-    let head = scene
-        .world
-        .store()
-        .head(&TimelineId::inbox(scene.bob.user_id), true)
-        .await?;
-    let mut devices = head.context("bob has an inbox")?.devices.into_values();
-    let connection = devices
-        .find_map(|device| device.connection)
-        .context("bob is connected")?;
-    Ok(connection.id)
+    let ids = scene.cluster.connection_ids(scene.bob.user_id).await?;
+    ids.into_iter().next().context("bob is not connected")
 }

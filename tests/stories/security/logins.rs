@@ -1,76 +1,48 @@
-//! Logging in tells nothing about who has an account, and guesses are counted.
-
+//! A log-in does not tell whether a phone number has an account, and guesses are counted.
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use wigwag_cluster::World;
+use wigwag_cluster::{Cluster, PASSWORD};
 use wigwag_local::meter::Reading;
 
-/// Log-ins that are compared; fewer than may be tried.
+/// Log-ins that are compared: fewer than the limit of attempts.
 const TRIES: usize = 5;
 
-/// What came of log-ins with a number, and what they cost.
-#[derive(Debug, PartialEq)]
-struct Came {
-    /// Status and body of each.
-    answers: Vec<(u16, Value)>,
-    /// Calls of the function to AWS, by operation, with the write and read units.
-    calls: BTreeMap<String, (u64, f64, f64)>,
-}
-
-async fn log_in(world: &World, phone_number: &str) -> Result<(Came, f64)> {
-    world.reset_meter().await?;
-    let body = json!({ "phone_number": phone_number, "password": "not the password", "platform": 7, "device_id": "d" });
-    let mut answers = Vec::new();
-    for _ in 0..TRIES {
-        let answer = world.send("POST", "/login", None, Some(body.to_string())).await?;
-        answers.push((answer.status().as_u16(), answer.json().await?));
-    }
-    let Reading { aws, functions, .. } = world.meter().await?;
-    let calls = aws
-        .into_iter()
-        .map(|row| (row.operation, (row.requests, row.write_units, row.read_units)));
-    let calls = calls.collect();
-    let cpu_ms = functions
-        .get("ApiFunction")
-        .map_or(0.0, |function| function.cpu_ms.total);
-    Ok((Came { answers, calls }, cpu_ms))
-}
-
-/// The answers are the same, the calls are the same, and the password is hashed (`api::password` has the unit test that it is hashed
-/// with the same parameters). No clock is looked at: what is compared is processor time, of which a hash takes by far the most.
+/// Answers and calls are the same, and the password is hashed in both cases. `api::password` has the
+/// unit test that the hash has the same parameters. This test compares processor time, not elapsed
+/// time; hashing takes by far the most of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_number_is_answered_and_costs_as_a_wrong_password() -> Result<()> {
-    let world = World::start().await?;
-    let ada = world.account("ada").await?;
-    let (wrong, wrong_cpu_ms) = log_in(&world, &ada.phone_number).await?;
-    let (unknown, unknown_cpu_ms) = log_in(&world, "+15559999999").await?;
+async fn an_unknown_number_gets_the_answer_and_the_cost_of_a_wrong_password() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    let ada = cluster.account("ada").await?;
+    let (wrong, wrong_cpu_ms) = log_in(&cluster, &ada.phone_number).await?;
+    let (unknown, unknown_cpu_ms) = log_in(&cluster, "+15559999999").await?;
     assert_eq!(wrong, unknown);
     assert!(wrong.answers.iter().all(|(status, _)| *status == 401), "{wrong:?}");
     if cfg!(target_os = "linux") {
-        ensure!(wrong_cpu_ms > 0.0, "nothing was metered");
+        ensure!(wrong_cpu_ms > 0.0, "the meter counted no processor time");
         assert!(
             unknown_cpu_ms * 4.0 > wrong_cpu_ms,
-            "{unknown_cpu_ms} ms and {wrong_cpu_ms} ms: there is no hash in the first"
+            "{unknown_cpu_ms} ms and {wrong_cpu_ms} ms: the first did not hash"
         );
     }
-    world.stop().await;
+    cluster.stop().await;
     Ok(())
 }
 
-/// Ten within five minutes, then the right password is refused too: also for a number that nobody has.
+/// After ten attempts within five minutes the right password is refused too. The same holds for a
+/// number that nobody has.
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_come_to_an_end_whoever_they_are_about() -> Result<()> {
-    let world = World::start().await?;
-    let ada = world.account("ada").await?;
+async fn guesses_are_limited_for_known_and_unknown_numbers() -> Result<()> {
+    let cluster = Cluster::start().await?;
+    let ada = cluster.account("ada").await?;
     let mut last = Vec::new();
     for number in [ada.phone_number.as_str(), "+15559999999"] {
         for _ in 0..2 {
-            log_in(&world, number).await?;
+            log_in(&cluster, number).await?;
         }
-        let right =
-            json!({ "phone_number": number, "password": wigwag_cluster::PASSWORD, "platform": 7, "device_id": "d" });
-        let (status, failure) = world.refused("/login", None, &right.to_string()).await?;
+        let right = json!({ "phone_number": number, "password": PASSWORD, "platform": 7, "device_id": "d" });
+        let (status, failure) = cluster.refused("/login", None, &right.to_string()).await?;
         last.push((
             status.as_u16(),
             failure.code,
@@ -80,6 +52,34 @@ async fn guesses_come_to_an_end_whoever_they_are_about() -> Result<()> {
     }
     assert_eq!(last[0], last[1]);
     assert_eq!((last[0].0, last[0].3), (429, true), "{last:?}");
-    world.stop().await;
+    cluster.stop().await;
     Ok(())
+}
+
+/// The answers to log-ins with one phone number, and their cost.
+#[derive(Debug, PartialEq)]
+struct LogIns {
+    /// Status and body of each.
+    answers: Vec<(u16, Value)>,
+    /// Calls, write units and read units of the function, by AWS operation.
+    calls: BTreeMap<String, (u64, f64, f64)>,
+}
+
+async fn log_in(cluster: &Cluster, phone_number: &str) -> Result<(LogIns, f64)> {
+    cluster.reset_meter().await?;
+    let body = json!({ "phone_number": phone_number, "password": "not the password", "platform": 7, "device_id": "d" });
+    let mut answers = Vec::new();
+    for _ in 0..TRIES {
+        let answer = cluster.send("POST", "/login", None, Some(body.to_string())).await?;
+        answers.push((answer.status().as_u16(), answer.json().await?));
+    }
+    let Reading { aws, functions, .. } = cluster.meter().await?;
+    let calls = aws
+        .into_iter()
+        .map(|row| (row.operation, (row.requests, row.write_units, row.read_units)));
+    let calls = calls.collect();
+    let cpu_ms = functions
+        .get("ApiFunction")
+        .map_or(0.0, |function| function.cpu_ms.total);
+    Ok((LogIns { answers, calls }, cpu_ms))
 }

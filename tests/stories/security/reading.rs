@@ -1,7 +1,10 @@
-//! Reading what is another's: "for bob alone" is ada's and bob's; of a group, carl may read "two" alone, and eve nothing.
-
-use super::{Row, Scene};
+//! Reading what belongs to others. "for bob alone" is for ada and bob. Of a group, carl may read "two"
+//! only, and eve nothing.
+use super::Row;
+use super::scene::Scene;
+use anyhow::Result;
 use futures_util::FutureExt as _;
+use serde_json::{Map, Value};
 use wigwag_protocol::pb::SessionType::{Group, Room, Single};
 
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -20,7 +23,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
     let get = |path: String, who| async move { scene.get(&path, who).await }.boxed();
     let read = |path: String, who| async move { scene.history(&path, who).await }.boxed();
     vec![
-        // What there is to read, for those who may: the rows below are not empty because there is nothing.
+        // What bob may read, which shows that there is something to read.
         (
             "ada's history with bob, by bob",
             "for bob alone",
@@ -57,8 +60,12 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             "",
             read(format!("/history/{}?{all}", bob.user_id), eve),
         ),
-        ("an inbox: SYNC names none but one's own", "", scene.inbox(eve).boxed()),
-        // Groups, from outside.
+        (
+            "another inbox: SYNC can only name the caller's own",
+            "",
+            scene.inbox(eve).boxed(),
+        ),
+        // Groups, by eve who was never in them, and by carl who left.
         (
             "a group by PULL, never in it",
             "GROUP_NOT_FOUND",
@@ -80,38 +87,38 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             read(history(super_group, all), eve),
         ),
         (
-            "a group's log as if it were a user's",
+            "a group's log as a conversation with a user",
             "",
             scene.pull(eve, Single, *group, false).boxed(),
         ),
         (
-            "a group's log as if it were a room",
+            "a group's log as a room",
             "SESSION_TYPE_UNSUPPORTED",
             scene.pull(eve, Room, *group, false).boxed(),
         ),
         (
-            "what a group is, never in it",
+            "facts of a group, never in it",
             "GROUP_NOT_FOUND",
             get(format!("/group/{group}"), eve),
         ),
         (
-            "what a group is, after leaving",
+            "facts of a group, after leaving",
             "NOT_A_MEMBER",
             get(format!("/group/{group}"), carl),
         ),
         (
-            "who is in a group, never in it",
+            "members of a group, never in it",
             "GROUP_NOT_FOUND",
             get(format!("/group_user/list?group_id={group}"), eve),
         ),
         (
-            "who is in a group, after leaving",
+            "members of a group, after leaving",
             "NOT_A_MEMBER",
             get(format!("/group_user/list?group_id={group}"), carl),
         ),
         // Before joining and after leaving.
         (
-            "a group by PULL, beyond one's time in it",
+            "a group by PULL, beyond the membership interval",
             "two",
             scene.pull(carl, Group, *group, false).boxed(),
         ),
@@ -132,7 +139,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             read(history(group, "begin_seq=6"), carl),
         ),
         (
-            "a super group by PULL, beyond one's time in it",
+            "a super group by PULL, beyond the membership interval",
             "two",
             scene.pull(carl, Group, *super_group, false).boxed(),
         ),
@@ -146,9 +153,9 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
             "",
             read(history(super_group, "begin_seq=6"), carl),
         ),
-        // The copies of a group; of a super group there are none. Pushes: groups::a_removed_member_gets_nothing_more.
+        // The copies of a group. A super group has none.
         (
-            "what was delivered before joining and after leaving",
+            "copies from before joining and after leaving",
             "two",
             scene.inbox(carl).boxed(),
         ),
@@ -161,9 +168,9 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
     ]
 }
 
-/// The fields of what everyone may know of a user.
-async fn keys_of_profile(scene: &Scene) -> anyhow::Result<String> {
+/// The fields of a public profile.
+async fn keys_of_profile(scene: &Scene) -> Result<String> {
     let path = format!("/user/{}", scene.ada.user_id);
-    let profile: serde_json::Map<String, serde_json::Value> = scene.world.get(&path, Some(&scene.eve.token)).await?;
+    let profile: Map<String, Value> = scene.cluster.get(&path, Some(&scene.eve.token)).await?;
     Ok(profile.keys().map(String::as_str).collect::<Vec<_>>().join(" "))
 }

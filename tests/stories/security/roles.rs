@@ -1,26 +1,38 @@
-//! What each role may do to a group: everyone against everything.
-
+//! What each role may do to a group: every role against every action.
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use wigwag_cluster::{Account, World};
+use wigwag_cluster::{Account, Cluster};
 use wigwag_protocol::Code;
 
-/// The group that an action is tried on.
-struct Cast {
-    world: World,
-    owner: Account,
-    admin: Account,
-    other_admin: Account,
-    member: Account,
-    /// Was a member.
-    gone: Account,
-    /// Never in it.
-    outsider: Account,
-    /// Exists, and is in no group.
-    newcomer: Account,
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_acts_above_their_role() -> Result<()> {
+    let population = RolePopulation::new().await?;
+    let roles = [
+        &population.outsider,
+        &population.gone,
+        &population.member,
+        &population.admin,
+        &population.owner,
+    ];
+    let names = ["an outsider", "a former member", "a member", "an admin", "the owner"];
+    let mut wrong = Vec::new();
+    for (action, path, body, outcomes) in table(&population) {
+        let group_id = population.group().await?;
+        let mut body = body.clone();
+        body["group_id"] = group_id.into();
+        for ((who, role), wanted) in roles.into_iter().zip(names).zip(outcomes) {
+            let outcome = population.cluster.outcome(path, who, &body).await?;
+            if outcome != wanted {
+                wrong.push(format!("{action}, by {role}: {outcome} instead of {wanted}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    population.cluster.stop().await;
+    Ok(())
 }
 
-/// What comes of an action for one who was never in the group, one who was, a member, an admin, and the owner.
+/// Outcomes of an action by an outsider, a former member, a member, an admin, and the owner.
 type Outcomes = [Code; 5];
 
 const NOBODY_BUT_ADMINS: Outcomes = [
@@ -39,7 +51,7 @@ const NOBODY_BUT_THE_OWNER: Outcomes = [
     Code::OK,
 ];
 
-/// To the owner, by an admin or by the owner: there is nobody above.
+/// An action against the owner, which not even the owner may do.
 const NOBODY: Outcomes = [
     Code::GROUP_NOT_FOUND,
     Code::NOT_A_MEMBER,
@@ -48,9 +60,9 @@ const NOBODY: Outcomes = [
     Code::OWNER_STAYS,
 ];
 
-/// Actions, each on a group of its own: name, path, what beside the group's id is in the body, and who may. The owner comes last, so
-/// that what the owner may do is done once all others have tried.
-fn table(cast: &Cast) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
+/// Actions: name, path, body without the group's id, and outcomes. Each is tried on a new group. The
+/// owner is last, because what the owner does cannot be done again.
+fn table(population: &RolePopulation) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
     let users = |who: &Account| json!({ "user_ids": [who.user_id] });
     let role = |who: &Account, role: &str| json!({ "user_id": who.user_id, "role": role });
     let mute = |who: &Account| json!({ "user_id": who.user_id, "seconds": 60 });
@@ -63,52 +75,52 @@ fn table(cast: &Cast) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
         Code::OWNER_STAYS,
     ];
     vec![
-        ("add", "/group/add", users(&cast.newcomer), NOBODY_BUT_ADMINS),
+        ("add", "/group/add", users(&population.newcomer), NOBODY_BUT_ADMINS),
         (
             "remove a member",
             "/group/remove",
-            users(&cast.member),
+            users(&population.member),
             NOBODY_BUT_ADMINS,
         ),
         (
             "remove an admin",
             "/group/remove",
-            users(&cast.other_admin),
+            users(&population.other_admin),
             NOBODY_BUT_THE_OWNER,
         ),
-        ("remove the owner", "/group/remove", users(&cast.owner), NOBODY),
+        ("remove the owner", "/group/remove", users(&population.owner), NOBODY),
         (
             "promote a member",
             "/group/role",
-            role(&cast.member, "admin"),
+            role(&population.member, "admin"),
             NOBODY_BUT_THE_OWNER,
         ),
         (
             "demote an admin",
             "/group/role",
-            role(&cast.other_admin, "member"),
+            role(&population.other_admin, "member"),
             NOBODY_BUT_THE_OWNER,
         ),
         (
             "demote the owner",
             "/group/role",
-            role(&cast.owner, "member"),
+            role(&population.owner, "member"),
             demote_owner,
         ),
         ("rename", "/group/update", json!({ "name": "ours" }), NOBODY_BUT_ADMINS),
         (
             "mute a member",
             "/group/mute_member",
-            mute(&cast.member),
+            mute(&population.member),
             NOBODY_BUT_ADMINS,
         ),
         (
             "mute an admin",
             "/group/mute_member",
-            mute(&cast.other_admin),
+            mute(&population.other_admin),
             NOBODY_BUT_THE_OWNER,
         ),
-        ("mute the owner", "/group/mute_member", mute(&cast.owner), NOBODY),
+        ("mute the owner", "/group/mute_member", mute(&population.owner), NOBODY),
         (
             "mute everyone",
             "/group/update",
@@ -136,34 +148,49 @@ fn table(cast: &Cast) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
         (
             "hand it over",
             "/group/hand_over",
-            user(&cast.member),
+            user(&population.member),
             NOBODY_BUT_THE_OWNER,
         ),
         (
-            "hand it over to oneself",
+            "hand it over to an admin",
             "/group/hand_over",
-            user(&cast.admin),
+            user(&population.admin),
             NOBODY_BUT_THE_OWNER,
         ),
         ("dissolve it", "/group/dissolve", json!({}), NOBODY_BUT_THE_OWNER),
     ]
 }
 
-impl Cast {
+/// A stack, and the users whose roles are tried.
+struct RolePopulation {
+    cluster: Cluster,
+    owner: Account,
+    admin: Account,
+    other_admin: Account,
+    member: Account,
+    /// Was a member once.
+    gone: Account,
+    /// Was never a member.
+    outsider: Account,
+    /// Is in no group, and is added.
+    newcomer: Account,
+}
+
+impl RolePopulation {
     async fn new() -> Result<Self> {
-        let world = World::start().await?;
-        world.crowd(1, 7).await?;
+        let cluster = Cluster::start().await?;
+        cluster.crowd(1, 7).await?;
         let [owner, admin, other_admin, member, gone, outsider, newcomer] = [
-            world.member(1)?,
-            world.member(2)?,
-            world.member(3)?,
-            world.member(4)?,
-            world.member(5)?,
-            world.member(6)?,
-            world.member(7)?,
+            cluster.member(1)?,
+            cluster.member(2)?,
+            cluster.member(3)?,
+            cluster.member(4)?,
+            cluster.member(5)?,
+            cluster.member(6)?,
+            cluster.member(7)?,
         ];
         Ok(Self {
-            world,
+            cluster,
             owner,
             admin,
             other_admin,
@@ -176,7 +203,7 @@ impl Cast {
 
     async fn group(&self) -> Result<u64> {
         let members = [&self.admin, &self.other_admin, &self.member, &self.gone];
-        let group_id = self.world.group(&self.owner, &members).await?;
+        let group_id = self.cluster.group(&self.owner, &members).await?;
         let changes = [
             (
                 "/group/role",
@@ -193,32 +220,10 @@ impl Cast {
         ];
         for (path, body) in changes {
             ensure!(
-                self.world.outcome(path, &self.owner, &body).await? == Code::OK,
+                self.cluster.outcome(path, &self.owner, &body).await? == Code::OK,
                 "{path}"
             );
         }
         Ok(group_id)
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_acts_above_their_role() -> Result<()> {
-    let cast = Cast::new().await?;
-    let roles = [&cast.outsider, &cast.gone, &cast.member, &cast.admin, &cast.owner];
-    let names = ["an outsider", "one who left", "a member", "an admin", "the owner"];
-    let mut wrong = Vec::new();
-    for (action, path, body, outcomes) in table(&cast) {
-        let group_id = cast.group().await?;
-        let mut body = body.clone();
-        body["group_id"] = group_id.into();
-        for ((who, role), must) in roles.into_iter().zip(names).zip(outcomes) {
-            let came = cast.world.outcome(path, who, &body).await?;
-            if came != must {
-                wrong.push(format!("{action}, by {role}: {came}, and not {must}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    cast.world.stop().await;
-    Ok(())
 }

@@ -1,6 +1,6 @@
-//! Sending what one may not, or as somebody else.
-
-use super::{Row, Scene, name};
+//! Sending what the sender may not send, or as another user.
+use super::scene::Scene;
+use super::{Row, name};
 use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use serde_json::json;
@@ -10,8 +10,111 @@ use wigwag_protocol::pb::{GroupChange, Message, MessageType, SessionType, Signal
 use wigwag_protocol::{Payload, Request};
 use wigwag_store::DeviceKey;
 
-/// A text, to a user, a group or a room.
-pub(super) fn to(kind: SessionType, receiver_id: u64, client_id: u64, session: u64, text: &str) -> Request {
+pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
+    use SessionType::{Group, Room, Single};
+    let Scene {
+        ada,
+        bob,
+        carl,
+        eve,
+        group,
+        super_group,
+        ..
+    } = scene;
+    let from_eve = |request| scene.frame(eve, request).boxed();
+    let as_ada = |message: &mut Message| message.sender_id = 1;
+    vec![
+        (
+            "a message as another",
+            "SENDER_MISMATCH",
+            from_eve(changed(Single, bob.user_id, 1, 1, "x", as_ada)),
+        ),
+        ("a message to a group as one of its members", "SENDER_MISMATCH", {
+            from_eve(changed(Group, *group, 1, 1, "x", as_ada))
+        }),
+        (
+            "a signal as another",
+            "SENDER_MISMATCH",
+            from_eve(signal(Single, bob.user_id, ada.user_id)),
+        ),
+        (
+            "to a group that the sender was never in",
+            "GROUP_NOT_FOUND",
+            from_eve(text_to(Group, *group, 1, 1, "x")),
+        ),
+        (
+            "to a super group that the sender was never in",
+            "GROUP_NOT_FOUND",
+            from_eve(text_to(Group, *super_group, 1, 1, "x")),
+        ),
+        (
+            "to a group that the sender has left",
+            "NOT_A_MEMBER",
+            scene.frame(carl, text_to(Group, *group, 1, 1, "x")).boxed(),
+        ),
+        ("to a super group that the sender has left", "NOT_A_MEMBER", {
+            scene.frame(carl, text_to(Group, *super_group, 1, 1, "x")).boxed()
+        }),
+        (
+            "to a room that the sender is not in",
+            "NOT_IN_ROOM",
+            from_eve(text_to(Room, 7, 1, 1, "x")),
+        ),
+        (
+            "a signal to a room that the sender is not in",
+            "NOT_IN_ROOM",
+            from_eve(signal(Room, 7, 0)),
+        ),
+        ("a change of a group, made by hand", "INVALID_FIELD", {
+            let forged = |message: &mut Message| message.message_type = MessageType::GroupChange.into();
+            scene.frame(bob, changed(Group, *group, 1, 1, "x", forged)).boxed()
+        }),
+        (
+            "to a user who has blocked the sender",
+            "BLOCKED",
+            blocked(scene, text_to(Single, bob.user_id, 1, 1, "x")).boxed(),
+        ),
+        (
+            "a signal to a user who has blocked the sender",
+            "BLOCKED",
+            blocked(scene, signal(Single, bob.user_id, 0)).boxed(),
+        ),
+        (
+            "adding a user who has blocked the owner to a group",
+            "BLOCKED",
+            bring_in(scene).boxed(),
+        ),
+        (
+            "a message with all fields set that only the server sets",
+            "4 ok 0 true false",
+            set_by_the_server(scene).boxed(),
+        ),
+        (
+            "the next client_id of another user's device",
+            "CLIENT_ID_AHEAD 1",
+            numbering(scene, eve, bob.user_id).boxed(),
+        ),
+        (
+            "the next client_id of another device of the user",
+            "CLIENT_ID_AHEAD 1",
+            numbering(scene, ada, bob.user_id).boxed(),
+        ),
+        // None of the attempts above has reached bob, except the last message under eve's own name.
+        (
+            "bob's inbox after all these attempts",
+            "for bob alone one two three ok",
+            scene.inbox(bob).boxed(),
+        ),
+        (
+            "the group after all these attempts",
+            "one two three",
+            scene.pull(bob, Group, *group, false).boxed(),
+        ),
+    ]
+}
+
+/// A text to a user, a group or a room.
+pub(super) fn text_to(kind: SessionType, receiver_id: u64, client_id: u64, session: u64, text: &str) -> Request {
     changed(kind, receiver_id, client_id, session, text, |_| {})
 }
 
@@ -48,130 +151,28 @@ fn signal(kind: SessionType, receiver_id: u64, sender_id: u64) -> Request {
     })
 }
 
-pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
-    use SessionType::{Group, Room, Single};
-    let Scene {
-        ada,
-        bob,
-        carl,
-        eve,
-        group,
-        super_group,
-        ..
-    } = scene;
-    let from_eve = |request| scene.frame(eve, request).boxed();
-    let as_ada = |message: &mut Message| message.sender_id = 1;
-    vec![
-        (
-            "a message as another",
-            "SENDER_MISMATCH",
-            from_eve(changed(Single, bob.user_id, 1, 1, "x", as_ada)),
-        ),
-        ("a message to a group as a member of it", "SENDER_MISMATCH", {
-            from_eve(changed(Group, *group, 1, 1, "x", as_ada))
-        }),
-        (
-            "a signal as another",
-            "SENDER_MISMATCH",
-            from_eve(signal(Single, bob.user_id, ada.user_id)),
-        ),
-        (
-            "to a group that one was never in",
-            "GROUP_NOT_FOUND",
-            from_eve(to(Group, *group, 1, 1, "x")),
-        ),
-        (
-            "to a super group that one was never in",
-            "GROUP_NOT_FOUND",
-            from_eve(to(Group, *super_group, 1, 1, "x")),
-        ),
-        (
-            "to a group that one has left",
-            "NOT_A_MEMBER",
-            scene.frame(carl, to(Group, *group, 1, 1, "x")).boxed(),
-        ),
-        ("to a super group that one has left", "NOT_A_MEMBER", {
-            scene.frame(carl, to(Group, *super_group, 1, 1, "x")).boxed()
-        }),
-        (
-            "to a room that one is not in",
-            "NOT_IN_ROOM",
-            from_eve(to(Room, 7, 1, 1, "x")),
-        ),
-        (
-            "a signal to a room that one is not in",
-            "NOT_IN_ROOM",
-            from_eve(signal(Room, 7, 0)),
-        ),
-        ("a change of a group, made by hand", "INVALID_FIELD", {
-            let forged = |message: &mut Message| message.message_type = MessageType::GroupChange.into();
-            scene.frame(bob, changed(Group, *group, 1, 1, "x", forged)).boxed()
-        }),
-        (
-            "to one who has blocked the sender",
-            "BLOCKED",
-            blocked(scene, to(Single, bob.user_id, 1, 1, "x")).boxed(),
-        ),
-        (
-            "a signal to one who has blocked the sender",
-            "BLOCKED",
-            blocked(scene, signal(Single, bob.user_id, 0)).boxed(),
-        ),
-        (
-            "into a group, one who has blocked its owner",
-            "BLOCKED",
-            bring_in(scene).boxed(),
-        ),
-        (
-            "with everything set that the server sets",
-            "4 ok 0 true false",
-            set_by_the_server(scene).boxed(),
-        ),
-        (
-            "on, in the numbering of another's device",
-            "CLIENT_ID_AHEAD 1",
-            numbering(scene, eve, bob.user_id).boxed(),
-        ),
-        (
-            "on, in the numbering of one's own other device",
-            "CLIENT_ID_AHEAD 1",
-            numbering(scene, ada, bob.user_id).boxed(),
-        ),
-        // Under one's own name: what eve tried above, bob has under nobody's.
-        (
-            "what came of all that, in bob's inbox",
-            "for bob alone one two three ok",
-            scene.inbox(bob).boxed(),
-        ),
-        (
-            "what came of all that, in the group",
-            "one two three",
-            scene.pull(bob, Group, *group, false).boxed(),
-        ),
-    ]
-}
-
-/// Eve, while bob has blocked her.
+/// Eve sends while bob has blocked her.
 async fn blocked(scene: &Scene, request: Request) -> Result<String> {
     let block = json!({ "user_id": scene.eve.user_id });
     scene.post("/block/add", &scene.bob, block.clone()).await?;
-    let came = scene.frame(&scene.eve, request).await?;
+    let outcome = scene.frame(&scene.eve, request).await?;
     scene.post("/block/remove", &scene.bob, block).await?;
-    Ok(came)
+    Ok(outcome)
 }
 
-/// Eve makes a group, while ada has blocked her, and wants ada in it.
+/// Eve makes a group with ada, who has blocked her.
 async fn bring_in(scene: &Scene) -> Result<String> {
     let block = json!({ "user_id": scene.eve.user_id });
     scene.post("/block/add", &scene.ada, block.clone()).await?;
     let create = json!({ "name": "trap", "user_ids": [scene.ada.user_id] });
-    let came = scene.post("/group/create", &scene.eve, create).await?;
+    let outcome = scene.post("/group/create", &scene.eve, create).await?;
     scene.post("/block/remove", &scene.ada, block).await?;
-    Ok(came)
+    Ok(outcome)
 }
 
-/// A message with seqs, a number, a time and a change of a group, as only the server writes them. Answers with who is said to have sent
-/// it, what it says, how many of the numbers are the forged ones, whether the time is now, and whether it changes a group.
+/// Eve sends a message with seqs, a client id, a time and a change of a group, which only the server
+/// sets. Returns the sender and the text that bob gets, the number of forged numbers, whether the time
+/// is now, and whether the message changes a group.
 async fn set_by_the_server(scene: &Scene) -> Result<String> {
     let forged = |message: &mut Message| {
         (message.seq, message.conversation_seq, message.send_time) = (999, 999, 1);
@@ -185,16 +186,17 @@ async fn set_by_the_server(scene: &Scene) -> Result<String> {
     scene.frame(&scene.eve, request).await?;
     let mut bob = scene.device(&scene.bob).await?;
     let got = bob.catch_up(0).await?.pop().context("bob has messages")?;
-    let in_seq = u64::from(got.seq >= 999) + u64::from(got.conversation_seq >= 999) + u64::from(got.client_id == 77);
+    let forged_numbers =
+        u64::from(got.seq >= 999) + u64::from(got.conversation_seq >= 999) + u64::from(got.client_id == 77);
     let (text, is_now) = (String::from_utf8(got.content)?, got.send_time > 1);
     Ok(format!(
-        "{} {text} {in_seq} {is_now} {}",
+        "{} {text} {forged_numbers} {is_now} {}",
         got.sender_id,
         got.group_change.is_some()
     ))
 }
 
-/// A device of `who` that has never sent anything, and takes the number that follows ada's.
+/// A device of `who` that has never sent anything uses the client id that follows ada's.
 async fn numbering(scene: &Scene, who: &Account, to_user: u64) -> Result<String> {
     let claims = Claims {
         user: who.user_id,
@@ -203,12 +205,12 @@ async fn numbering(scene: &Scene, who: &Account, to_user: u64) -> Result<String>
         expires_at_s: 1 << 40,
     };
     let other = Account {
-        token: scene.world.keys.issue(&claims, 0)?,
+        token: scene.cluster.keys.issue(&claims, 0)?,
         ..who.clone()
     };
-    // Ada's device sent three in its session 3.
+    // Ada's device sent three messages in its session 3.
     let output = scene
-        .ask(&other, to(SessionType::Single, to_user, 4, 3, "mine?"))
+        .ask(&other, text_to(SessionType::Single, to_user, 4, 3, "mine?"))
         .await?;
     match output.payload {
         Payload::Ack(ack) => Ok(format!("{} {}", name(output.code)?, ack.expected_client_id)),

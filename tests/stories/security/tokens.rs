@@ -1,78 +1,29 @@
-//! Tokens that were not given to whoever shows them. Each is shown in the three places that take one.
-
-use super::{Row, Scene};
+//! Tokens that were not given to the user who shows them. Each is shown in the three places that take a
+//! token.
+use super::Row;
+use super::scene::Scene;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt as _;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Hmac;
 use serde_json::{Value, json};
-use sha2::{Sha256, Sha512};
+use sha2::Sha512;
+use wigwag_cluster::tokens::{Forgery, key_id};
 use wigwag_cluster::{Account, Dial};
 use wigwag_protocol::Request;
 use wigwag_protocol::pb::LoginMsg;
 
-/// What comes of a token that is not valid: in the query, in the subprotocols, as a bearer.
+/// Outcomes of an invalid token in the query, in the subprotocols, and as a bearer token.
 const REFUSED: &str = "401 401 TOKEN_INVALID";
-
-/// A header and claims, to be changed and signed anew.
-#[derive(Clone)]
-struct Forgery {
-    header: Value,
-    claims: Value,
-}
-
-impl Forgery {
-    /// Of a real token.
-    fn of(token: &str) -> Result<Self> {
-        let mut parts = token.split('.').map(|part| {
-            let bytes = URL_SAFE_NO_PAD.decode(part)?;
-            anyhow::Ok(serde_json::from_slice(&bytes)?)
-        });
-        let mut next = || parts.next().context("a token has three parts")?;
-        let (header, claims) = (next()?, next()?);
-        Ok(Self { header, claims })
-    }
-
-    fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.header[name] = value.into();
-        self
-    }
-
-    fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.claims[name] = value.into();
-        self
-    }
-
-    fn unsigned(&self) -> String {
-        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        format!("{}.{}", encode(&self.header), encode(&self.claims))
-    }
-
-    /// Signed with this key, whatever the header says.
-    fn signed_as<M: Mac + KeyInit>(&self, key: &str) -> Result<String> {
-        let unsigned = self.unsigned();
-        let signature = <M as KeyInit>::new_from_slice(key.as_bytes())?
-            .chain_update(&unsigned)
-            .finalize();
-        Ok(format!("{unsigned}.{}", URL_SAFE_NO_PAD.encode(signature.into_bytes())))
-    }
-
-    fn signed(&self, key: &str) -> Result<String> {
-        self.signed_as::<Hmac<Sha256>>(key)
-    }
-}
 
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
     let (token, key) = (scene.eve.token.as_str(), scene.key.as_str());
-    let real = || Forgery::of(token);
+    let real = || Forgery::from_token(token);
     let signature = token.rsplit_once('.').context("a token has three parts")?.1;
     let header = token.split_once('.').context("a token has three parts")?.0;
-    let kid = real()?.header["kid"]
-        .as_str()
-        .context("a token names its key")?
-        .to_owned();
+    let kid = key_id(token)?;
     let as_ada = || Ok::<_, anyhow::Error>(real()?.claim("sub", "1"));
     let keyless =
         |algorithm: &str| Ok::<_, anyhow::Error>(format!("{}.", as_ada()?.header("alg", algorithm).unsigned()));
@@ -95,7 +46,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             REFUSED,
             as_ada()?.signed("wigwag")?,
         ),
-        ("another key, which the header brings along", REFUSED, {
+        ("signed with another key that is in the header", REFUSED, {
             let jwk = json!({ "kty": "oct", "k": URL_SAFE_NO_PAD.encode(&guessed) });
             as_ada()?
                 .header("jwk", jwk)
@@ -107,7 +58,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             REFUSED,
             as_ada()?.header("alg", "RS256").signed(key)?,
         ),
-        ("alg HS512, signed so", REFUSED, {
+        ("alg HS512, signed with HS512", REFUSED, {
             as_ada()?.header("alg", "HS512").signed_as::<Hmac<Sha512>>(key)?
         }),
         (
@@ -116,7 +67,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             as_ada()?.signed_as::<Hmac<Sha512>>(key)?,
         ),
         (
-            "the previous key, named as the current one",
+            "signed with the previous key, named as the current one",
             REFUSED,
             as_ada()?.signed(&scene.previous_key)?,
         ),
@@ -126,7 +77,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             as_ada()?.header("kid", Value::Null).signed(key)?,
         ),
         (
-            "a path for a key",
+            "a path as the id of the key",
             REFUSED,
             as_ada()?.header("kid", "../../dev/null").signed("")?,
         ),
@@ -137,7 +88,7 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
         ),
         ("for nobody", REFUSED, real()?.claim("sub", "0").signed(key)?),
         (
-            "for no platform that there is",
+            "for an unknown platform",
             REFUSED,
             real()?.claim("plt", 99).signed(key)?,
         ),
@@ -147,12 +98,12 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             real()?.claim("exp", 1_700_000_000).signed(key)?,
         ),
         (
-            "not valid before some day to come",
+            "not valid before a day in the future",
             REFUSED,
             real()?.claim("nbf", 1_u64 << 40).signed(key)?,
         ),
         (
-            "without an end",
+            "without an expiry",
             REFUSED,
             real()?.claim("exp", Value::Null).signed(key)?,
         ),
@@ -167,22 +118,22 @@ pub(super) fn rows(scene: &Scene) -> Result<Vec<Row<'_>>> {
             token.trim_end_matches(signature).to_owned(),
         ),
         ("its header alone", REFUSED, header.to_owned()),
-        ("twice in one", REFUSED, format!("{token}.{of_ada}")),
+        ("two tokens joined", REFUSED, format!("{token}.{of_ada}")),
         (
-            "longer than any of ours",
+            "longer than the limit",
             REFUSED,
             real()?.claim("pad", "x".repeat(2048)).signed(key)?,
         ),
     ];
-    let show = |(attack, must, token)| -> Row<'_> { (attack, must, everywhere(scene, token).boxed()) };
+    let show = |(attack, outcome, token)| -> Row<'_> { (attack, outcome, everywhere(scene, token).boxed()) };
     let mut rows: Vec<Row<'_>> = shown.into_iter().map(show).collect();
     rows.extend(good_ones(scene));
     Ok(rows)
 }
 
-/// Shows a token in the query, in the subprotocols, and as a bearer.
+/// Shows a token in the query, in the subprotocols, and as a bearer token.
 async fn everywhere(scene: &Scene, token: String) -> Result<String> {
-    let dial = || Dial::new(&scene.world.stack.websocket_url);
+    let dial = || scene.cluster.dial();
     let query = dial().token(&token).refused().await?;
     let offered = format!("wigwag.json.v1, wigwag.token.{token}");
     let subprotocol = dial().subprotocols(&offered).refused().await?;
@@ -190,18 +141,14 @@ async fn everywhere(scene: &Scene, token: String) -> Result<String> {
     Ok(format!("{query} {subprotocol} {bearer}"))
 }
 
-/// Good tokens, where they do not belong.
+/// Valid tokens where they do not belong, and no token at all.
 fn good_ones(scene: &Scene) -> Vec<Row<'_>> {
-    let Scene { world, ada, eve, .. } = scene;
-    let dial = |who: &Account| Dial::new(&world.stack.websocket_url).token(&who.token);
+    let Scene { cluster, ada, eve, .. } = scene;
+    let dial = |who: &Account| cluster.dial().token(&who.token);
     let status = |dial: Dial| async move { Ok(dial.refused().await?.to_string()) }.boxed();
     let nobody = |method, path| scene.http(method, path, None, Some("{}".to_owned())).boxed();
     vec![
-        (
-            "none, at $connect",
-            "401",
-            status(Dial::new(&world.stack.websocket_url)),
-        ),
+        ("none, at $connect", "401", status(cluster.dial())),
         (
             "none, at the HTTP API",
             "NOT_SIGNED_IN",
@@ -218,15 +165,11 @@ fn good_ones(scene: &Scene) -> Vec<Row<'_>> {
         ),
         ("a bad one in the query, a good one in the subprotocols", "401", {
             let offered = format!("wigwag.json.v1, wigwag.token.{}", eve.token);
-            status(
-                Dial::new(&world.stack.websocket_url)
-                    .token("a.b.c")
-                    .subprotocols(&offered),
-            )
+            status(cluster.dial().token("a.b.c").subprotocols(&offered))
         }),
-        // login_frame::where_it_is_allowed_a_connection_signs_in_with_a_frame
+        // See connecting::login_frame::a_connection_signs_in_with_a_frame_if_that_is_allowed.
         (
-            "another's, in a LOGIN frame on one's own connection",
+            "another user's, in a LOGIN frame on a signed-in connection",
             "ALREADY_SIGNED_IN",
             {
                 let token = ada.token.as_bytes().to_vec();

@@ -1,0 +1,58 @@
+//! Tasks that are kept from the queue: a message is in a group's log, and nobody delivers it.
+
+use crate::Cluster;
+use anyhow::Result;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::send::Draft;
+use wigwag_store::{DeviceKey, GroupId, MessageKey, StoreError, UserId};
+
+/// Keeps tasks instead of enqueueing them.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Vec<Task>>);
+
+impl Kept {
+    /// Removes and returns the tasks that were kept since the last call.
+    pub fn take(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Vec<Task>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskQueue for Kept {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        self.tasks().extend_from_slice(tasks);
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// Puts text messages into a group's log at a time (ms); returns their tasks, none of which is
+    /// enqueued. They come from a device of the sender that writes to this group alone.
+    pub async fn log_undelivered(
+        &self,
+        sender: UserId,
+        group: GroupId,
+        texts: &[&str],
+        at_ms: i64,
+    ) -> Result<Vec<Task>> {
+        let (store, kept) = (self.store(), Kept::default());
+        for (client_id, text) in (1..).zip(texts) {
+            let draft = Draft {
+                key: MessageKey {
+                    sender,
+                    device: DeviceKey::of(1, &format!("by hand, in {group}")),
+                    session: 1,
+                    client_id,
+                },
+                message_type: 1,
+                content: text.as_bytes().to_vec(),
+            };
+            store.send_to_group(&kept, &draft, group, at_ms).await?;
+        }
+        Ok(kept.take())
+    }
+}
