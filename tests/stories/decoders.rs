@@ -1,5 +1,5 @@
-//! The fuzzing targets (`fuzz/`) as ordinary tests, on the committed corpus and on small changes of it.
-//! `fuzz/src/lib.rs` says what each target asserts.
+//! The fuzzing targets (`fuzz/`) as ordinary tests, on the committed corpus and on small changes of
+//! it. `fuzz/src/lib.rs` says what each target asserts.
 
 mod edits;
 

@@ -38,8 +38,8 @@ fn kill(endpoint: &str, binary: &str) {
     }
 }
 
-/// Process ids of this process's children with this name. The fields of `/proc/<pid>/stat` are: pid,
-/// (name), state, parent.
+/// Process ids of this process's children with this name. The fields of `/proc/<pid>/stat` are:
+/// pid, (name), state, parent.
 fn children(name: &str) -> Vec<i32> {
     let me = std::process::id().to_string();
     let is_child = |pid: &i32| {

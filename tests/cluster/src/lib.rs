@@ -1,8 +1,8 @@
 //! A running stack for tests: its accounts, devices, groups, queues, secrets and budgets.
 //!
 //! A [`Cluster`] runs the project's own `template.yaml`. A [`Device`] speaks the wire protocol over
-//! a real socket, and a [`Cli`] runs the `wigwag` command. Nothing goes around the network, with one
-//! exception: a crowd is written by the store's own code, because registering a thousand users
+//! a real socket, and a [`Cli`] runs the `wigwag` command. Nothing goes around the network, with
+//! one exception: a crowd is written by the store's own code, because registering a thousand users
 //! would cost a thousand password hashes.
 
 mod accounts;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use wigwag_cluster::Cluster;
 use wigwag_protocol::Code;
 
-/// API Gateway passes text on as it is and everything else as base64, depending on the content type.
-/// `curl -d` sends the content type of a form.
+/// API Gateway passes text on as it is and everything else as base64, depending on the content
+/// type. `curl -d` sends the content type of a form.
 #[tokio::test]
 async fn a_body_is_read_as_json_with_any_content_type() -> Result<()> {
     let cluster = Cluster::start().await?;

@@ -4,8 +4,8 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use wigwag_cluster::Cluster;
 use wigwag_protocol::{Code, limits};
 
-/// All bad frames are sent one after the other on one connection. The connection stays open, and the
-/// message that follows arrives.
+/// All bad frames are sent one after the other on one connection. The connection stays open, and
+/// the message that follows arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_frame_is_refused_with_its_code_and_nothing_is_lost() -> Result<()> {
     let cluster = Cluster::start().await?;

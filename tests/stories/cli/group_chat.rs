@@ -14,8 +14,8 @@ async fn three_terminals_talk_in_a_super_group_and_the_one_that_returns_has_ever
     a_group_chat_of_three(&["--super"]).await
 }
 
-/// Three talk in a group. Carol leaves the chat, and returns after the others have talked on and dave
-/// was added. At the end she is removed from the group.
+/// Three talk in a group. Carol leaves the chat, and returns after the others have talked on and
+/// dave was added. At the end she is removed from the group.
 async fn a_group_chat_of_three(kind: &[&str]) -> Result<()> {
     let cluster = Cluster::start().await?;
     let cli = Cli::new(&cluster)?;

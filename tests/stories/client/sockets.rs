@@ -6,8 +6,8 @@ use wigwag_cluster::sdk::{Received, received, texts_from};
 use wigwag_cluster::{Account, Cluster};
 
 /// Sockets live for a second, frames overtake each other, and every second `$disconnect` is lost.
-/// Both sides end with the same list: each message once, in the order in which it was sent. So does a
-/// device that connects only then.
+/// Both sides end with the same list: each message once, in the order in which it was sent. So does
+/// a device that connects only then.
 #[tokio::test(flavor = "multi_thread")]
 async fn cut_sockets_and_frames_out_of_order_cost_no_message() -> Result<()> {
     const MESSAGES: usize = 60;

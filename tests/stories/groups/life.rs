@@ -58,8 +58,8 @@ async fn members_of_a_group_get_everything_from_joining_to_leaving() -> Result<(
         ),
     ] {
         let mut messages = cluster.inbox(who).await?;
-        // A member's own messages are in the inbox at once, those of others when a worker has copied
-        // them.
+        // A member's own messages are in the inbox at once, those of others when a worker has
+        // copied them.
         messages.sort_by_key(|message| message.conversation_seq);
         assert_eq!(
             (texts(&messages), changes(&messages)),

@@ -20,9 +20,9 @@ async fn a_repeated_send_gets_the_first_answer_and_is_stored_once() -> Result<()
     Ok(())
 }
 
-/// API Gateway runs the frames of one socket in parallel, so a burst arrives in any order. Frames that
-/// are ahead are refused with the expected number, and every message is stored once. The order is
-/// certain only for a device that has one frame in flight.
+/// API Gateway runs the frames of one socket in parallel, so a burst arrives in any order. Frames
+/// that are ahead are refused with the expected number, and every message is stored once. The order
+/// is certain only for a device that has one frame in flight.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_on_one_socket_is_answered_frame_by_frame_and_stored_once() -> Result<()> {
     let cluster = Cluster::start().await?;

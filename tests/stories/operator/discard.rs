@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use wigwag_cluster::{Account, Cli, Cluster, events_named, texts};
 use wigwag_store::fanout::Task;
 
-/// There are four dead letters: junk in front of a copy in the message group of one group, a copy for
-/// another group, and an old announcement. The operator sends back those of one group, then all that
-/// can be read, and discards the rest.
+/// There are four dead letters: junk in front of a copy in the message group of one group, a copy
+/// for another group, and an old announcement. The operator sends back those of one group, then all
+/// that can be read, and discards the rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sends_back_some_letters_and_discards_another() -> Result<()> {
     let cluster = Cluster::start().await?;

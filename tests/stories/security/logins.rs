@@ -8,9 +8,9 @@ use wigwag_local::meter::Reading;
 /// Log-ins that are compared: fewer than the limit of attempts.
 const TRIES: usize = 5;
 
-/// Answers and calls are the same, and the password is hashed in both cases. `api::password` has the
-/// unit test that the hash has the same parameters. This test compares processor time, not elapsed
-/// time; hashing takes by far the most of it.
+/// Answers and calls are the same, and the password is hashed in both cases. `api::password` has
+/// the unit test that the hash has the same parameters. This test compares processor time, not
+/// elapsed time; hashing takes by far the most of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_number_gets_the_answer_and_the_cost_of_a_wrong_password() -> Result<()> {
     let cluster = Cluster::start().await?;

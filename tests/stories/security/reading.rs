@@ -1,5 +1,5 @@
-//! Reading what belongs to others. "for bob alone" is for ada and bob. Of a group, carl may read "two"
-//! only, and eve nothing.
+//! Reading what belongs to others. "for bob alone" is for ada and bob. Of a group, carl may read
+//! "two" only, and eve nothing.
 use super::Row;
 use super::scene::Scene;
 use anyhow::Result;

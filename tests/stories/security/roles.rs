@@ -60,8 +60,8 @@ const NOBODY: Outcomes = [
     Code::OWNER_STAYS,
 ];
 
-/// Actions: name, path, body without the group's id, and outcomes. Each is tried on a new group. The
-/// owner is last, because what the owner does cannot be done again.
+/// Actions: name, path, body without the group's id, and outcomes. Each is tried on a new group.
+/// The owner is last, because what the owner does cannot be done again.
 fn table(population: &RolePopulation) -> Vec<(&'static str, &'static str, Value, Outcomes)> {
     let users = |who: &Account| json!({ "user_ids": [who.user_id] });
     let role = |who: &Account, role: &str| json!({ "user_id": who.user_id, "role": role });

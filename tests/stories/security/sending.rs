@@ -170,9 +170,9 @@ async fn bring_in(scene: &Scene) -> Result<String> {
     Ok(outcome)
 }
 
-/// Eve sends a message with seqs, a client id, a time and a change of a group, which only the server
-/// sets. Returns the sender and the text that bob gets, the number of forged numbers, whether the time
-/// is now, and whether the message changes a group.
+/// Eve sends a message with seqs, a client id, a time and a change of a group, which only the
+/// server sets. Returns the sender and the text that bob gets, the number of forged numbers,
+/// whether the time is now, and whether the message changes a group.
 async fn set_by_the_server(scene: &Scene) -> Result<String> {
     let forged = |message: &mut Message| {
         (message.seq, message.conversation_seq, message.send_time) = (999, 999, 1);

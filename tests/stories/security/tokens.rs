@@ -1,5 +1,5 @@
-//! Tokens that were not given to the user who shows them. Each is shown in the three places that take a
-//! token.
+//! Tokens that were not given to the user who shows them. Each is shown in the three places that
+//! take a token.
 use super::Row;
 use super::scene::Scene;
 use anyhow::{Context as _, Result};

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 use wigwag_cluster::{resources, resources_of_type};
 
-/// The variables that an access log may contain. None of them can contain a token, a phone number or
-/// an address.
+/// The variables that an access log may contain. None of them can contain a token, a phone number
+/// or an address.
 const LOGGED: [&str; 16] = [
     "$context.authorizer.error",
     "$context.authorizer.user",

@@ -30,8 +30,8 @@ pub(super) async fn make(cluster: &Cluster) -> Result<()> {
         token: bob.token.clone().into_bytes(),
     }))
     .await?;
-    // Too large for an inbox entry, so that reading it reads the log too. It is repeated, so that the
-    // seq that the repeat reserved is sealed.
+    // Too large for an inbox entry, so that reading it reads the log too. It is repeated, so that
+    // the seq that the repeat reserved is sealed.
     let large = "x".repeat(2000);
     a.tell(bob.user_id, 1, &large).await?;
     a.tell(bob.user_id, 1, &large).await?;

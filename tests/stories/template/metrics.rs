@@ -6,8 +6,8 @@ use wigwag_local::template::Stack;
 /// Namespace, name, and dimensions by name.
 pub(super) type Metric = (String, String, BTreeMap<String, String>);
 
-/// Everything in the stack that has metrics: a namespace, the metrics that AWS documents and we use,
-/// and their dimensions. Sources:
+/// Everything in the stack that has metrics: a namespace, the metrics that AWS documents and we
+/// use, and their dimensions. Sources:
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>,
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>,

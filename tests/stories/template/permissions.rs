@@ -9,9 +9,9 @@ use wigwag_local::meter::Permission;
 /// The parameter that lets connections sign in with a LOGIN frame.
 const LOGIN_FRAMES: [(&str, &str); 1] = [("AllowLoginFrame", "true")];
 
-/// Makes every function do everything it can do, and checks the calls that the meter saw against the
-/// roles of the template. A function may do what it does, on the resources it does it on, and nothing
-/// else. The local stack does not enforce policies, so no other test would notice.
+/// Makes every function do everything it can do, and checks the calls that the meter saw against
+/// the roles of the template. A function may do what it does, on the resources it does it on, and
+/// nothing else. The local stack does not enforce policies, so no other test would notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<()> {
     let cluster = Cluster::with_parameters(&LOGIN_FRAMES).await?;

@@ -4,8 +4,8 @@ use anyhow::Result;
 use std::time::Duration;
 use wigwag_cluster::{Cluster, altered_template, texts};
 
-/// Workers are killed in the middle of their work. The queue hands their tasks out again, here as soon
-/// as a worker must have ended. Every message arrives once.
+/// Workers are killed in the middle of their work. The queue hands their tasks out again, here as
+/// soon as a worker must have ended. Every message arrives once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_arrives_once_though_the_worker_is_killed() -> Result<()> {
     const KILLS: u64 = 2;

@@ -21,8 +21,8 @@ async fn a_member_without_an_inbox_costs_the_others_nothing() -> Result<()> {
     Ok(())
 }
 
-/// One device is gone without a `$disconnect`, one is busy, one refuses every push, and one is slow.
-/// The others are pushed everything; these four get everything when they sync.
+/// One device is gone without a `$disconnect`, one is busy, one refuses every push, and one is
+/// slow. The others are pushed everything; these four get everything when they sync.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_be_pushed_to_costs_the_others_nothing() -> Result<()> {
     let cluster = Cluster::with(|options| {
