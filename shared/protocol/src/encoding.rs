@@ -6,7 +6,7 @@ use prost::Message as _;
 /// How frames are written on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// JSON text with nested objects. The default, so that tools like `wscat` work by hand.
+    /// JSON text with nested objects. The default, so that frames can be typed into tools like `wscat`.
     #[default]
     Json,
     /// Protobuf in base64 text: API Gateway closes sockets that send binary.
@@ -19,21 +19,22 @@ pub const SUBPROTOCOL_PROTOBUF: &str = "wigwag.pb.v1";
 /// Subprotocol of the JSON encoding.
 pub const SUBPROTOCOL_JSON: &str = "wigwag.json.v1";
 
-/// A client that cannot put the token in the URL or a header offers it as a subprotocol with this prefix, beside the
-/// one it wants.
+/// Prefix of a subprotocol that carries the token, for clients that can put it neither into the URL nor
+/// into a header. It is offered next to the subprotocol of the encoding.
 pub const SUBPROTOCOL_TOKEN_PREFIX: &str = "wigwag.token.";
 
 /// What a client offered in `Sec-WebSocket-Protocol`.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offer<'a> {
-    /// The first encoding in the list, where there is one.
+    /// The first encoding in the list.
     pub encoding: Option<Encoding>,
-    /// The token in the list, where there is one.
+    /// The first token in the list.
     pub token: Option<&'a str>,
 }
 
 impl<'a> Offer<'a> {
-    /// Reads the value of a `Sec-WebSocket-Protocol` header: names separated by commas. Unknown names are passed over.
+    /// Reads the value of a `Sec-WebSocket-Protocol` header: names separated by commas. Unknown names
+    /// are ignored.
     pub fn parse(header: &'a str) -> Self {
         let mut offer = Self::default();
         for name in header.split(',').map(str::trim) {
@@ -48,7 +49,7 @@ impl<'a> Offer<'a> {
 }
 
 impl Encoding {
-    /// Name in `Sec-WebSocket-Protocol`.
+    /// Its name in `Sec-WebSocket-Protocol`.
     pub const fn subprotocol(self) -> &'static str {
         match self {
             Self::Json => SUBPROTOCOL_JSON,
@@ -65,7 +66,7 @@ impl Encoding {
         }
     }
 
-    /// The encoding that a frame is written in: what starts with `{` is JSON, which base64 never does.
+    /// The encoding of a frame. JSON starts with `{`, which base64 never does.
     pub fn of_frame(text: &str) -> Self {
         if text.trim_start().starts_with('{') {
             Self::Json
@@ -74,12 +75,12 @@ impl Encoding {
         }
     }
 
-    /// Bytes that a message takes in a frame, at most; the sum over a page must stay within
+    /// The most bytes that a message takes in a frame. The sum over a page must stay within
     /// [`PAGE_BYTES`](crate::limits::PAGE_BYTES).
     pub fn frame_bytes(self, message: &Message) -> usize {
         match self {
             Self::Json => serde_json::to_string(message).map_or(usize::MAX, |json| json.len() + 1),
-            // The field's tag and length take up to 4 bytes; base64 makes 4 of 3.
+            // Tag and length of the field take up to 4 bytes. Base64 makes 4 bytes of 3.
             Self::Protobuf => (message.encoded_len() + 4) * 4 / 3 + 1,
         }
     }

@@ -1,10 +1,11 @@
-//! The JSON form of what protobuf leaves open: enums by name, content as text where it is text.
+//! The JSON form of enums, tokens and contents: enums by name, content as text if it is text.
 
 use crate::pb;
 use serde::de::Unexpected;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An enum's value as clients may write it: its name in full (`CMD_TYPE_SYNC`), without its prefix (`SYNC`), or its number.
+/// An enum's value as clients may write it: the full name (`CMD_TYPE_SYNC`), the name without its
+/// prefix (`SYNC`), or the number.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum NameOrNumber {
@@ -40,8 +41,8 @@ macro_rules! enum_codec {
     };
 }
 
-// A command that nobody knows is a number that nobody knows, so that the rest of its frame is read and the refusal can name the
-// request. An unknown name anywhere else is malformed.
+// An unknown command becomes an unknown number, so that the rest of the frame is read and the
+// refusal can name the request. Any other unknown name makes the frame malformed.
 enum_codec!(cmd_type, crate::pb::CmdType, "CMD_TYPE_", Some(-1));
 enum_codec!(ack_type, crate::pb::AckType, "ACK_TYPE_", None);
 enum_codec!(session_type, crate::pb::SessionType, "SESSION_TYPE_", None);
@@ -79,7 +80,8 @@ impl<'de> Deserialize<'de> for pb::LoginMsg {
     }
 }
 
-/// Content in JSON: `content` carries text, `content_base64` whatever is not text, or would be longer escaped.
+/// Content in JSON: `content` carries text. `content_base64` carries other bytes, and text that would
+/// be longer when escaped.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct JsonContent {
@@ -90,7 +92,7 @@ struct JsonContent {
 }
 
 impl JsonContent {
-    fn of(content: &[u8]) -> Self {
+    fn from_bytes(content: &[u8]) -> Self {
         match std::str::from_utf8(content).ok().filter(|text| !escapes_badly(text)) {
             Some(text) => Self {
                 content: Some(text.to_owned()),
@@ -98,7 +100,7 @@ impl JsonContent {
             },
             None => Self {
                 content: None,
-                content_base64: Some(crate::frame::to_base64(content)),
+                content_base64: Some(crate::base64_text::to_base64(content)),
             },
         }
     }
@@ -108,7 +110,7 @@ impl JsonContent {
             (Some(_), Some(_)) => Err(E::custom("content and content_base64 exclude each other")),
             (Some(text), None) => Ok(text.into_bytes()),
             (None, Some(encoded)) => {
-                crate::frame::from_base64(&encoded).map_err(|_| E::custom("content_base64 is not base64"))
+                crate::base64_text::from_base64(&encoded).map_err(|_| E::custom("content_base64 is not base64"))
             }
             (None, None) => Ok(Vec::new()),
         }
@@ -143,7 +145,7 @@ impl Serialize for pb::Message {
             receiver_id: self.receiver_id,
             sender_id: self.sender_id,
             message_type: self.message_type,
-            content: JsonContent::of(&self.content),
+            content: JsonContent::from_bytes(&self.content),
             seq: self.seq,
             send_time: self.send_time,
             conversation_seq: self.conversation_seq,
@@ -196,7 +198,7 @@ impl Serialize for pb::SignalMsg {
             receiver_id: self.receiver_id,
             sender_id: self.sender_id,
             signal_type: self.signal_type,
-            content: JsonContent::of(&self.content),
+            content: JsonContent::from_bytes(&self.content),
             send_time: self.send_time,
         }
         .serialize(serializer)
@@ -217,8 +219,8 @@ impl<'de> Deserialize<'de> for pb::SignalMsg {
     }
 }
 
-/// Whether base64 is the shorter form of this text: a control character takes six bytes escaped, so that content
-/// within its limit could otherwise outgrow a frame.
+/// Whether base64 is shorter than this text escaped. A control character takes six bytes escaped, so
+/// content within its limit could otherwise be too large for a frame.
 fn escapes_badly(text: &str) -> bool {
     let escaped: usize = text
         .bytes()

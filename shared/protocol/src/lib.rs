@@ -1,9 +1,10 @@
-//! The wire protocol: messages, the two encodings, codes and limits. No AWS and no runtime: functions and client
-//! share it.
+//! The wire protocol: messages, the two encodings, codes and limits. The functions and the client
+//! share it, so it knows neither AWS nor a runtime.
 //!
-//! A device sends an [`InputFrame`] and receives batches of [`OutputFrame`]s. Both travel as WebSocket text in one of
-//! two [`Encoding`]s that mean the same: base64 protobuf and JSON. `proto/wigwag.proto` describes every field.
+//! A device sends an [`InputFrame`] and receives batches of [`OutputFrame`]s. Both are WebSocket text
+//! in one of two [`Encoding`]s: base64 protobuf or JSON. `proto/wigwag.proto` describes every field.
 
+mod base64_text;
 pub mod code;
 pub mod encoding;
 pub mod frame;

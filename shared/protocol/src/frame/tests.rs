@@ -1,5 +1,12 @@
-use super::*;
+use super::{InputFrame, OutputFrame, Payload, Request};
+use crate::base64_text::to_base64;
+use crate::code::Code;
+use crate::encoding::Encoding;
 use crate::limits;
+use crate::pb::{
+    self, AckMsg, CmdType, HeartbeatMsg, KickMsg, LoginMsg, PullInputMsg, PullOutputMsg, RoomMsg, SyncInputMsg,
+    SyncOutputMsg, UpMsg,
+};
 use proptest::prelude::*;
 
 fn message(content: &[u8]) -> pb::Message {
@@ -50,7 +57,7 @@ fn room() -> RoomMsg {
     RoomMsg { room_id: 2, left_id: 3 }
 }
 
-/// One of each, with every field set.
+/// One frame of each kind, with every field set.
 fn inputs() -> Vec<InputFrame> {
     let requests = [
         Request::Login(LoginMsg {
@@ -170,9 +177,10 @@ fn every_output_keeps_its_golden_bytes() {
     }
 }
 
-/// Field numbers and enum values of the seed, from its published schema: a message written by hand from them is read.
+/// Field numbers and enum values are those of the published seed schema. A message that is encoded
+/// from it by hand can be read.
 #[test]
-fn the_seed_field_numbers_stand() {
+fn the_seed_field_numbers_are_unchanged() {
     // Input{type=3, data=UpMsg{msg=Message{1:1, 2:2, 3:1, 4:1, 5:"hi"}, clientId=5}}
     let seed = b"\x08\x03\x12\x10\x0a\x0c\x08\x01\x10\x02\x18\x01\x20\x01\x2a\x02hi\x10\x05";
     let frame = InputFrame::decode(&to_base64(seed)).unwrap();
@@ -202,7 +210,7 @@ fn a_frame_typed_by_hand_is_read() {
 }
 
 #[test]
-fn bad_frames_are_refused_with_what_could_be_read_of_them() {
+fn a_bad_frame_is_refused_with_its_type_and_request_id_if_they_can_be_read() {
     let code = |text: &str| InputFrame::decode(text).map_err(|error| (error.code, error.cmd, error.request_id));
     let malformed = Code::MALFORMED_FRAME;
     let none = CmdType::Unspecified;
@@ -235,7 +243,7 @@ fn bad_frames_are_refused_with_what_could_be_read_of_them() {
 }
 
 #[test]
-fn the_largest_content_fits_a_frame_whatever_its_bytes() {
+fn the_largest_content_of_any_bytes_fits_a_frame() {
     for byte in [b'a', 0x01, b'"', 0xff] {
         let mut largest = message(&vec![byte; limits::CONTENT_BYTES]);
         (largest.receiver_id, largest.sender_id, largest.seq) =
@@ -286,7 +294,7 @@ fn any_message() -> impl Strategy<Value = pb::Message> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(msg in any_message(), request_id in 0..=limits::MAX_INTEGER, json: bool) {
+    fn a_frame_that_is_written_can_be_read(msg in any_message(), request_id in 0..=limits::MAX_INTEGER, json: bool) {
         let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
         let up = InputFrame { request_id, request: Request::Message(UpMsg { msg: Some(msg.clone()), client_id: 1, session: 2 }) };
         prop_assert_eq!(InputFrame::decode(&up.encode(encoding)).unwrap(), up);
