@@ -1,4 +1,4 @@
-//! Compiles proto/wigwag.proto with protox (no protoc needed) and gives the types their JSON form.
+//! Compiles proto/wigwag.proto with protox, without protoc, and gives the types their JSON form.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto/wigwag.proto");

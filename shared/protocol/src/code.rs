@@ -15,7 +15,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $retry:ident, $status:literal, $text:literal;)+) => {
-        /// Outcome of a request, as it stands in `Output.code` and in the errors of the HTTP API.
+        /// Outcome of a request, as in `Output.code` and in the failures of the HTTP API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[doc = $doc])+ $name,)+
@@ -30,22 +30,22 @@ macro_rules! codes {
                 match self { $(Self::$name => $number),+ }
             }
 
-            /// Name in upper case with underscores, as in the HTTP API's errors and the documentation.
+            /// Its name in upper case with underscores, as in the documentation.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
-            /// Whether the same request can succeed later without a change.
+            /// Whether the same request can succeed later.
             pub const fn is_retryable(self) -> bool {
                 match self { $(Self::$name => codes!(@retry $retry)),+ }
             }
 
-            /// HTTP status that goes with it in the HTTP API.
+            /// The status of an HTTP answer with this code.
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status),+ }
             }
 
-            /// What went wrong and what to do, in one sentence for people.
+            /// What went wrong and what to do, in one sentence for users.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
             }
@@ -72,9 +72,9 @@ mod definition {
         UNKNOWN_COMMAND = 1001, final, 400, "this type of frame is unknown";
         /// A field is missing or out of range.
         INVALID_FIELD = 1002, final, 400, "a field is missing or out of range";
-        /// No such path or method in the HTTP API.
+        /// The HTTP API has no such path or method.
         UNKNOWN_ROUTE = 1003, final, 404, "there is nothing at this path";
-        /// A body of an HTTP request is over its limit.
+        /// The body of an HTTP request is over its limit.
         BODY_TOO_LARGE = 1004, final, 413, "the request's body is too large";
 
         /// The connection has not signed in.
@@ -85,59 +85,59 @@ mod definition {
         TOKEN_EXPIRED = 1102, final, 401, "the token has expired; log in again";
         /// The token belongs to another platform or device than the request names.
         TOKEN_ELSEWHERE = 1103, final, 403, "the token was given to another platform or device";
-        /// The deployment takes tokens at `$connect` only.
+        /// The deployment accepts tokens at `$connect` only.
         LOGIN_FRAME_DISABLED = 1104, final, 403, "this deployment takes the token when the connection opens, not in a LOGIN frame";
         /// LOGIN on a connection that is signed in.
         ALREADY_SIGNED_IN = 1105, final, 409, "this connection is signed in already";
-        /// Phone number and password do not belong together. The same for an unknown number.
+        /// The password does not belong to the phone number, or the number is unknown.
         WRONG_CREDENTIALS = 1106, final, 401, "phone number or password is wrong";
         /// Too many log-ins for this phone number.
         TOO_MANY_ATTEMPTS = 1107, retry, 429, "too many attempts; wait before trying again";
-        /// The user has as many devices as there are places.
+        /// All slots for devices of this user are in use.
         TOO_MANY_DEVICES = 1108, final, 409, "too many devices are in use; disconnect one of them";
 
         /// The message names another sender than the signed-in user.
         SENDER_MISMATCH = 1200, final, 403, "the sender is not the signed-in user";
         /// The receiver is the sender.
-        SEND_TO_SELF = 1201, final, 400, "a message to oneself cannot be sent";
+        SEND_TO_SELF = 1201, final, 400, "you cannot send a message to yourself";
         /// No such user.
         USER_NOT_FOUND = 1202, final, 404, "there is no such user";
         /// The receiver has blocked the sender.
         BLOCKED = 1203, final, 403, "the receiver does not take messages from this sender";
-        /// The deployment lets friends alone write to each other, and these two are not.
+        /// The deployment lets only friends write to each other, and these two are not friends.
         NOT_FRIENDS = 1204, final, 403, "sender and receiver are not friends";
         /// Content over 16 KB.
         CONTENT_TOO_LARGE = 1205, final, 413, "the content is over 16 KB";
         /// No content at all.
         CONTENT_EMPTY = 1206, final, 400, "the content is empty";
-        /// A `client_id` beyond the next one; `expected_client_id` names that.
+        /// The `client_id` is beyond the next one, which is in `expected_client_id`.
         CLIENT_ID_AHEAD = 1207, final, 409, "client_id is ahead of the next one; send from expected_client_id on";
-        /// A `client_id` before the last one: it was answered before its successor was sent, or the sender broke the rule of
-        /// one frame in flight.
-        CLIENT_ID_PASSED = 1208, final, 409, "client_id was followed by a later one already";
-        /// A session before the stored one.
-        SESSION_PASSED = 1209, final, 409, "a newer session of this device has begun; number anew in a session above it";
-        /// The last `client_id` again, with another receiver or content.
+        /// The `client_id` is before the last one. It was answered before the next one was sent, or
+        /// the sender had more than one frame in flight.
+        CLIENT_ID_PASSED = 1208, final, 409, "a later client_id was accepted already";
+        /// The session is before the stored one.
+        SESSION_PASSED = 1209, final, 409, "a newer session of this device has begun; start numbering again in a higher session";
+        /// The last `client_id` is used again, with another receiver or content.
         CLIENT_ID_REUSED = 1210, final, 409, "client_id was used for another message";
-        /// A kind of conversation that this server does not have.
+        /// The server has no such kind of conversation.
         SESSION_TYPE_UNSUPPORTED = 1211, final, 400, "this session_type is not supported";
 
-        /// The caller was in the group, and is no longer.
+        /// The caller was a member of the group, and is no longer.
         NOT_A_MEMBER = 1212, final, 403, "you are not a member of this group";
-        /// No such group. The same for one that the caller was never in.
+        /// There is no such group, or the caller was never in it.
         GROUP_NOT_FOUND = 1213, final, 404, "there is no such group";
-        /// The group has come to its end.
+        /// The group was dissolved.
         GROUP_DISSOLVED = 1214, final, 410, "this group was dissolved";
-        /// The member was muted, for a time.
+        /// The member is muted for a time.
         MEMBER_MUTED = 1215, final, 403, "you are muted in this group for now";
-        /// Members may not send for now.
+        /// The group is muted: members may not send for now.
         GROUP_MUTED = 1216, final, 403, "only the owner and admins may send in this group for now";
-        /// A room is talked in by those who are in it.
+        /// Only users in a room may send there.
         NOT_IN_ROOM = 1217, final, 403, "enter the room first";
 
-        /// SYNC after a seq that was never given, ACK of one.
-        CURSOR_BEYOND_END = 1300, final, 400, "the cursor is beyond the newest seq; max_seq names that";
-        /// PULL from beyond its end.
+        /// SYNC or ACK names a seq that was never given to a message.
+        CURSOR_BEYOND_END = 1300, final, 400, "the cursor is beyond the newest seq, which is in max_seq";
+        /// PULL with a begin beyond its end.
         INVALID_RANGE = 1301, final, 400, "begin_seq is beyond end_seq";
 
         /// The phone number belongs to an account.
@@ -150,26 +150,26 @@ mod definition {
         NICKNAME_INVALID = 1403, final, 400, "a nickname has 1 to 64 characters and no control characters";
         /// Empty, or longer than 64 bytes.
         DEVICE_ID_INVALID = 1404, final, 400, "a device_id has 1 to 64 bytes";
-        /// Befriending or blocking oneself.
-        RELATION_TO_SELF = 1405, final, 400, "this takes another user, not yourself";
+        /// The caller adds or blocks themselves.
+        RELATION_TO_SELF = 1405, final, 400, "name another user, not yourself";
 
         /// The group would have more members than it may, or has had ten times as many.
-        GROUP_FULL = 1500, final, 409, "the group takes nobody new: it is full (a super group takes more), or ten times as many have been in it; those who have been may come back, for others make another group";
+        GROUP_FULL = 1500, final, 409, "the group cannot take new members: it is full (a super group takes more), or ten times as many users have been in it; former members may return, for others make another group";
         /// Empty, too long, or with control characters.
         GROUP_NAME_INVALID = 1501, final, 400, "a group's name has 1 to 64 characters and no control characters";
-        /// What is asked for takes a higher role.
+        /// The request takes a higher role.
         ROLE_TOO_LOW = 1502, final, 403, "your role in this group does not allow this";
-        /// A group is not without an owner.
+        /// A group always has an owner.
         OWNER_STAYS = 1503, final, 409, "the owner cannot leave, be removed, muted or demoted; hand the group over first";
-        /// More users than one request may name.
+        /// The request names too many users.
         TOO_MANY_USERS = 1504, final, 400, "one request names at most 100 users";
         /// The user that the request names is not in the group.
         MEMBER_NOT_FOUND = 1505, final, 404, "this user is not a member of the group";
 
-        /// Something failed that should not.
+        /// An unexpected failure.
         INTERNAL = 1900, retry, 500, "something failed on our side; try again";
-        /// Too much at once.
-        BUSY = 1901, retry, 503, "too much at once; try again in a moment";
+        /// Too many requests at once.
+        BUSY = 1901, retry, 503, "too many requests at once; try again in a moment";
     }
 
     impl fmt::Display for Code {
@@ -182,7 +182,7 @@ mod definition {
 pub use definition::Code;
 
 impl Code {
-    /// The code with this number, where there is one.
+    /// The code with this number.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.number() == number)
     }

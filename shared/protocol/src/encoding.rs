@@ -6,7 +6,8 @@ use prost::Message as _;
 /// How frames are written on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
-    /// JSON text with nested objects. The default, so that frames can be typed into tools like `wscat`.
+    /// JSON text with nested objects. The default, so that frames can be typed into tools like
+    /// `wscat`.
     #[default]
     Json,
     /// Protobuf in base64 text: API Gateway closes sockets that send binary.
@@ -19,8 +20,8 @@ pub const SUBPROTOCOL_PROTOBUF: &str = "wigwag.pb.v1";
 /// Subprotocol of the JSON encoding.
 pub const SUBPROTOCOL_JSON: &str = "wigwag.json.v1";
 
-/// Prefix of a subprotocol that carries the token, for clients that can put it neither into the URL nor
-/// into a header. It is offered next to the subprotocol of the encoding.
+/// Prefix of a subprotocol that carries the token, for clients that can put it neither into the URL
+/// nor into a header. It is offered next to the subprotocol of the encoding.
 pub const SUBPROTOCOL_TOKEN_PREFIX: &str = "wigwag.token.";
 
 /// What a client offered in `Sec-WebSocket-Protocol`.
@@ -33,8 +34,8 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// Reads the value of a `Sec-WebSocket-Protocol` header: names separated by commas. Unknown names
-    /// are ignored.
+    /// Reads the value of a `Sec-WebSocket-Protocol` header: names separated by commas. Unknown
+    /// names are ignored.
     pub fn parse(header: &'a str) -> Self {
         let mut offer = Self::default();
         for name in header.split(',').map(str::trim) {

@@ -80,8 +80,8 @@ impl<'de> Deserialize<'de> for pb::LoginMsg {
     }
 }
 
-/// Content in JSON: `content` carries text. `content_base64` carries other bytes, and text that would
-/// be longer when escaped.
+/// Content in JSON: `content` carries text. `content_base64` carries other bytes, and text that
+/// would be longer when escaped.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
 struct JsonContent {
@@ -219,8 +219,8 @@ impl<'de> Deserialize<'de> for pb::SignalMsg {
     }
 }
 
-/// Whether base64 is shorter than this text escaped. A control character takes six bytes escaped, so
-/// content within its limit could otherwise be too large for a frame.
+/// Whether base64 is shorter than this text escaped. A control character takes six bytes escaped,
+/// so content within its limit could otherwise be too large for a frame.
 fn escapes_badly(text: &str) -> bool {
     let escaped: usize = text
         .bytes()

@@ -1,8 +1,9 @@
 //! The wire protocol: messages, the two encodings, codes and limits. The functions and the client
 //! share it, so it knows neither AWS nor a runtime.
 //!
-//! A device sends an [`InputFrame`] and receives batches of [`OutputFrame`]s. Both are WebSocket text
-//! in one of two [`Encoding`]s: base64 protobuf or JSON. `proto/wigwag.proto` describes every field.
+//! A device sends an [`InputFrame`] and receives batches of [`OutputFrame`]s. Both are WebSocket
+//! text in one of two [`Encoding`]s: base64 protobuf or JSON. `proto/wigwag.proto` describes every
+//! field.
 
 mod base64_text;
 pub mod code;

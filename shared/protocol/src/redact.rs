@@ -1,4 +1,5 @@
-//! `Debug` for messages that carry content or tokens: sizes, never the bytes, so that no log line can show them.
+//! `Debug` for messages that carry content or tokens. It shows sizes and never the bytes, so no log
+//! line can show them.
 
 use crate::pb::{GroupChange, Input, LoginMsg, Message, Output, OutputBatch, SignalMsg};
 use std::fmt;

@@ -3,8 +3,8 @@ use anyhow::Result;
 use serde_json::Value;
 use wigwag_cluster::{Cli, Cluster};
 
-/// A phone logs in to an account that a laptop opened, and another client uses its token. Commands
-/// that cannot be meant make no account.
+/// A phone logs in to an account that a laptop opened, and another client uses its token. Mistaken
+/// commands make no account.
 #[tokio::test]
 async fn an_account_is_used_from_several_devices() -> Result<()> {
     let cluster = Cluster::start().await?;

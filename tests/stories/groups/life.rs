@@ -57,14 +57,7 @@ async fn members_of_a_group_get_everything_from_joining_to_leaving() -> Result<(
             vec![MembersAdded, MembersRemoved, HandedOver, MemberLeft, Dissolved],
         ),
     ] {
-        let mut messages = cluster.inbox(who).await?;
-        // A member's own messages are in the inbox at once, those of others when a worker has
-        // copied them.
-        messages.sort_by_key(|message| message.conversation_seq);
-        assert_eq!(
-            (texts(&messages), changes(&messages)),
-            (said.iter().map(|text| (*text).to_owned()).collect(), changed)
-        );
+        has_in_the_inbox(&cluster, who, &said, &changed).await?;
     }
     let seen: Group = cluster.get(&format!("/group/{group}"), Some(&eve.token)).await?;
     assert!(
@@ -75,6 +68,16 @@ async fn members_of_a_group_get_everything_from_joining_to_leaving() -> Result<(
     assert!(gone.is_err(), "ada left and still sees the group: {gone:?}");
     assert!(cluster.dead_letters().await?.is_empty());
     cluster.stop().await;
+    Ok(())
+}
+
+/// Checks the texts and the changes in an inbox, in the order of the conversation. A member's own
+/// messages are in the inbox at once, those of others when a worker has copied them.
+async fn has_in_the_inbox(cluster: &Cluster, who: &Account, said: &[&str], changed: &[GroupChangeType]) -> Result<()> {
+    let mut messages = cluster.inbox(who).await?;
+    messages.sort_by_key(|message| message.conversation_seq);
+    assert_eq!(texts(&messages), said);
+    assert_eq!(changes(&messages), changed);
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use wigwag_cluster::{Account, Cluster};
 use wigwag_local::faults::Plan;
 use wigwag_protocol::Code;
 
-/// Kills every invocation at its twelfth call. Most changes of a group make so many calls, hardly
-/// anything else does.
+/// A fault plan: every invocation that makes twelve calls is killed at one of them. Most changes of
+/// a group make so many calls, and hardly anything else does.
 const EVERY_PROCESS_DIES: &str = "[processes]\nkill_after_calls = { rate = 1.0, calls = 12 }";
 
 /// The function that removes a member dies half-way, and nobody repeats the request or looks at the

@@ -97,7 +97,7 @@ fn moved_and_left(lines: &[Value]) -> Result<(Value, Value)> {
     Ok((last["moved"].clone(), last["left"].clone()))
 }
 
-/// A letter is discarded into a file. If that cannot be, it stays in the queue.
+/// Discarding writes a letter to a file. If that fails, the letter stays in the queue.
 async fn discard(cli: &Cli<'_>, live: &str, dead: &str, junk: &str) -> Result<()> {
     let into = cli.home().display().to_string();
     for (letter, directory) in [("no-such-letter", into.as_str()), (junk, "/no/such/directory")] {

@@ -29,8 +29,7 @@ pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
         for_service("execute-api").replace(", Signature=", ", S="),
     );
     vec![
-        // Frames. See
-        // bad_input::frames::every_bad_frame_is_refused_with_its_code_and_nothing_is_lost.
+        // Frames. See bad_input::frames.
         (
             "a frame over 32 KB",
             "closed with 1009",

@@ -51,7 +51,7 @@ async fn every_function_is_granted_the_calls_it_makes_and_no_other() -> Result<(
 }
 
 /// The function that parses every frame may read the key that signs tokens only if frames bring
-/// tokens. `rotation::only_functions_that_need_the_key_read_it` shows that it does not try.
+/// tokens. `rotation::calls::only_functions_that_need_the_key_read_it` shows that it does not try.
 #[test]
 fn the_function_of_frames_may_not_read_the_key_if_no_frame_brings_a_token() -> Result<()> {
     let reads_the_key = |parameters| -> Result<Vec<String>> {

@@ -1,4 +1,4 @@
-//! The worker that delivers to groups, on bad days.
+//! The worker that delivers to groups, when something goes wrong.
 
 mod bad_tasks;
 mod batches;

@@ -21,8 +21,9 @@ async fn a_member_without_an_inbox_costs_the_others_nothing() -> Result<()> {
     Ok(())
 }
 
-/// One device is gone without a `$disconnect`, one is busy, one refuses every push, and one is
-/// slow. The others are pushed everything; these four get everything when they sync.
+/// One device is gone without a `$disconnect`, one is too busy for the first pushes, one refuses
+/// all, and one is slow. The busy one and a healthy one are pushed everything, and all of them get
+/// everything by sync.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_be_pushed_to_costs_the_others_nothing() -> Result<()> {
     let cluster = Cluster::with(|options| {

@@ -8,8 +8,8 @@ use prost::Message as _;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Makes an enum of the messages that frames carry, with both codecs. The `CmdType` of a frame tells
-/// which message it carries.
+/// Makes an enum of the messages that frames carry, with both codecs. The `CmdType` of a frame
+/// tells which message it carries.
 macro_rules! messages {
     ($(#[$attribute:meta])* $name:ident { $($cmd:ident => $variant:ident($message:ty)),+ $(,)? } and { $($empty:ident)? }) => {
         $(#[$attribute])*

@@ -10,8 +10,8 @@ pub enum Role {
     Member,
     /// Also adds, removes and mutes members, and renames and mutes the group.
     Admin,
-    /// Also appoints admins, opens the history, hands the group over, turns it into a super group, and
-    /// dissolves it.
+    /// Also appoints admins, opens the history, hands the group over, turns it into a super group,
+    /// and dissolves it.
     Owner,
 }
 
@@ -44,8 +44,8 @@ pub struct Group {
     pub max_seq: u64,
     /// The lowest conversation seq that the caller may read.
     pub min_seq: u64,
-    /// In a super group: the caller reads messages beyond this conversation seq from the log, and has
-    /// copies of earlier ones. 0 in any other group.
+    /// In a super group: the caller reads messages beyond this conversation seq from the log, and
+    /// has copies of earlier ones. 0 in any other group.
     #[serde(default)]
     pub log_after: u64,
     /// The caller's role.

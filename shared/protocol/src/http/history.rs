@@ -12,9 +12,10 @@ pub struct History {
     pub messages: Vec<Message>,
     /// Whether the range holds more.
     pub has_more: bool,
-    /// Where to continue: the next `begin_seq`, or `end_seq` when descending; 0 at the end.
+    /// Where to continue: the next `begin_seq`, or `end_seq` if descending; 0 at the end.
     pub next_seq: u64,
-    /// The highest reserved seq of the conversation. For a group: the highest that the caller may read.
+    /// The highest reserved seq of the conversation. For a group: the highest that the caller may
+    /// read.
     pub max_seq: u64,
     /// For a group, oldest first: this page reaches the end, and the caller gets no later messages
     /// unless they join again.
