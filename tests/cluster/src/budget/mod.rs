@@ -26,6 +26,9 @@ pub async fn cluster() -> Result<Cluster> {
 }
 
 /// Measures every operation that has a budget, in the order of [`BUDGETS`].
+///
+/// # Panics
+/// If an operation of the table was not measured.
 pub async fn measure(cluster: &Cluster) -> Result<Vec<BudgetRow>> {
     let mut measured = vec![
         (Operation::Message, one_to_one::message(cluster).await?),
