@@ -1,92 +1,97 @@
-//! `cargo xtask check`: whether the guarantee of `docs/guarantee.md` holds, with real clients while things go wrong.
+//! `cargo xtask check`: does the guarantee of `docs/guarantee.md` hold for real clients under faults?
 
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wigwag_checker::hunt::Hunt;
-use wigwag_checker::plants::{PLANTS, Plant};
-use wigwag_checker::run::{Options, Outcome, run_until};
+use wigwag_checker::mutants::{MUTANTS, Mutant};
+use wigwag_checker::run::{RunOptions, RunOutcome, run_until};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 
-/// No faults at all.
-const NONE: &str = "none";
+/// The name of the fault plan without faults.
+const NO_FAULTS: &str = "none";
 
-/// How long everybody is at it, in seconds.
+/// How long the workload runs, in seconds.
 const SECONDS: u64 = 60;
 
-/// The same where a bug is looked for.
+/// The same when mutants are looked for.
 const HUNT_SECONDS: u64 = 20;
 
-/// Worlds in which a bug is looked for, one after the other.
-const WORLDS: u64 = 6;
+/// Runs that look for one mutant, one after the other.
+const RUNS: u64 = 6;
 
-/// Exit code where Ctrl-C ended it.
+/// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 /// Flags of `cargo xtask check`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Real clients talk through a whole local stack while things go wrong by a plan. Then the faults stop, everybody syncs, and what was done, \
-told and seen is held against the tables. The last line on standard output is the run in figures; the stories of what was broken come \
-before it.
+Real clients talk through a whole local stack under faults. Then the faults stop, everybody syncs, \
+and everything that was done and seen is checked against the tables. The last line on standard \
+output has the figures of the run. An explanation of each broken promise comes before it.
 
-Exit code: 0 all promises held, 1 one did not, 130 left with Ctrl-C (what there is, is judged).
+Exit code: 0 if all promises held, 1 if one was broken, 130 after Ctrl-C (what there is by then is \
+still judged).
 
-A seed draws what everybody does and what goes wrong. When things happen is up to the machine: two runs of a seed are alike, not the same.
+The seed decides what everybody does and which calls fail. The machine decides when things happen, \
+so two runs with one seed are alike but not the same.
 
 Examples:
   cargo xtask check
   cargo xtask check --seconds 600 --clients 24
   cargo xtask check --seed 42 --trace run.jsonl --logs functions.log
   cargo xtask check --faults none --json
-  cargo xtask check --plant read-past-hole
-  cargo xtask check --planted")]
+  cargo xtask check --mutant read-past-hole
+  cargo xtask check --mutants")]
 pub(crate) struct Arguments {
-    /// How long everybody is at it before the faults stop [default: 60, with --planted 20].
+    /// How long the workload runs before the faults stop [default: 60, or 20 with --mutants].
     #[arg(long)]
     seconds: Option<u64>,
-    /// What everybody does, and what goes wrong, is drawn from it; made up where there is none, and printed first.
+    /// Decides what everybody does and which calls fail; random by default, and printed first.
     #[arg(long)]
     seed: Option<u64>,
-    /// Devices, of a third as many users.
+    /// The number of devices. There is one user for every three.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(3..=700))]
     clients: u32,
-    /// What goes wrong: a plan file, `harsh` (the built-in plan) or `none`.
+    /// The faults: a plan file, `harsh` (the built-in plan) or `none`.
     #[arg(long, value_name = "PLAN", default_value = HARSH_NAME)]
     faults: PathBuf,
-    /// Write the history here, one JSON object per line.
+    /// Write the history to this file, one JSON object per line.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Write here what the functions print.
+    /// Write what the functions print to this file.
     #[arg(long, value_name = "FILE")]
     logs: Option<PathBuf>,
-    /// The figures as JSON.
+    /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
-    /// Run with this bug in the functions, which are built with it first.
-    #[arg(long, value_name = "BUG", value_parser = plant)]
-    plant: Option<Plant>,
-    /// Look for each of these bugs in turn, or for each that there is: run with it until a promise is broken. Exit code 0: each was seen.
-    #[arg(long, value_name = "BUG", num_args = 0.., value_parser = plant, conflicts_with_all = ["plant", "trace", "logs", "json"])]
-    planted: Option<Vec<Plant>>,
+    /// Run with this mutant of the functions, which is built first.
+    #[arg(long, alias = "plant", value_name = "MUTANT", value_parser = mutant)]
+    mutant: Option<Mutant>,
+    /// Look for each of these mutants in turn (all by default): run it until a promise is broken.
+    /// The exit code is 0 if each was found.
+    #[arg(long, alias = "planted", value_name = "MUTANT", num_args = 0.., value_parser = mutant, conflicts_with_all = ["mutant", "trace", "logs", "json"])]
+    mutants: Option<Vec<Mutant>>,
 }
 
+/// Runs the command.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     eprintln!("seed {seed}");
-    if let Some(plants) = &arguments.planted {
-        return hunt(&arguments, plants, seed).await;
+    if let Some(mutants) = &arguments.mutants {
+        return hunt(&arguments, mutants, seed).await;
     }
-    let options = Options {
+    let plan = fault_plan(&arguments.faults)?;
+    let options = RunOptions {
         seconds: arguments.seconds.unwrap_or(SECONDS),
         seed,
         clients: usize::try_from(arguments.clients)?,
-        faults: match arguments.plant {
-            Some(plant) => plant.faults(&plan(&arguments.faults)?)?,
-            None => plan(&arguments.faults)?,
+        faults: match arguments.mutant {
+            Some(mutant) => mutant.faults(&plan)?,
+            None => plan,
         },
-        plant: arguments.plant,
+        mutant: arguments.mutant,
         judge_every: None,
         trace: arguments.trace,
         logs: arguments.logs,
@@ -109,55 +114,55 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     })
 }
 
-/// Looks for bugs one after the other, and prints a line for each.
-async fn hunt(arguments: &Arguments, plants: &[Plant], seed: u64) -> Result<ExitCode> {
+/// Looks for mutants one after the other, and prints a line for each.
+async fn hunt(arguments: &Arguments, mutants: &[Mutant], seed: u64) -> Result<ExitCode> {
     let hunt = Hunt {
         seed,
         seconds: arguments.seconds.unwrap_or(HUNT_SECONDS),
-        worlds: WORLDS,
+        runs: RUNS,
         clients: usize::try_from(arguments.clients)?,
-        faults: plan(&arguments.faults)?,
+        faults: fault_plan(&arguments.faults)?,
         progress: false,
     };
-    let plants = if plants.is_empty() { PLANTS } else { plants };
+    let mutants = if mutants.is_empty() { MUTANTS } else { mutants };
     let mut caught = 0;
-    for plant in plants {
-        match hunt.look_for(*plant).await? {
+    for mutant in mutants {
+        match hunt.look_for(*mutant).await? {
             Some(catch) => {
                 let (seconds, seed) = (catch.after.as_secs(), catch.seed);
                 println!(
                     "{:<24} caught after {seconds:>3} s, seed {seed}: {}",
-                    plant.name, catch.violation
+                    mutant.name, catch.violation
                 );
                 caught += 1;
             }
-            None => println!("{:<24} NOT CAUGHT: {}", plant.name, plant.what),
+            None => println!("{:<24} NOT CAUGHT: {}", mutant.name, mutant.what),
         }
     }
-    println!("{caught} of {} caught", plants.len());
-    Ok(if caught == plants.len() {
+    println!("{caught} of {} caught", mutants.len());
+    Ok(if caught == mutants.len() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-fn plant(name: &str) -> Result<Plant, String> {
-    let names = || PLANTS.iter().map(|plant| plant.name).collect::<Vec<_>>().join(", ");
-    Plant::named(name).ok_or_else(|| format!("there is no such bug; there are {}", names()))
+fn mutant(name: &str) -> Result<Mutant, String> {
+    let names = || MUTANTS.iter().map(|mutant| mutant.name).collect::<Vec<_>>().join(", ");
+    Mutant::named(name).ok_or_else(|| format!("there is no mutant {name}; choose one of {}", names()))
 }
 
-fn plan(path: &Path) -> Result<Plan> {
-    if path == Path::new(NONE) {
+fn fault_plan(path: &Path) -> Result<Plan> {
+    if path == Path::new(NO_FAULTS) {
         return Ok(Plan::default());
     }
     Plan::load(path).with_context(|| format!("load the fault plan {}", path.display()))
 }
 
-/// The stories, and as the last line the figures.
-fn print(outcome: &Outcome, json: bool) -> Result<()> {
-    for story in &outcome.stories {
-        println!("{story}\n");
+/// Prints the explanations, and the figures as the last line.
+fn print(outcome: &RunOutcome, json: bool) -> Result<()> {
+    for explanation in &outcome.explanations {
+        println!("{explanation}\n");
     }
     if json {
         println!("{}", serde_json::to_string(&outcome.figures)?);

@@ -1,11 +1,9 @@
 //! What a run comes to, in one line or in JSON.
 
-use crate::history::{History, Setting, What};
-use crate::judge::{Harm, Violation};
-use crate::tables::Tables;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use wigwag_invariants::{Event, Harm, History, Setting, Tables, Violation};
 
 /// The figures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -24,13 +22,13 @@ pub struct Figures {
     pub faults: BTreeMap<String, u64>,
     /// Violations of each harm.
     pub lost: usize,
-    /// See [`crate::judge::Harm`].
+    /// See [`wigwag_invariants::Harm`].
     pub duplicated: usize,
-    /// See [`crate::judge::Harm`].
+    /// See [`wigwag_invariants::Harm`].
     pub reordered: usize,
-    /// See [`crate::judge::Harm`].
+    /// See [`wigwag_invariants::Harm`].
     pub leaked: usize,
-    /// See [`crate::judge::Harm`].
+    /// See [`wigwag_invariants::Harm`].
     pub other: usize,
     /// Seqs that were given up.
     pub sealed: usize,
@@ -42,7 +40,12 @@ pub struct Figures {
 
 impl Figures {
     /// Counts.
-    pub fn of(history: &History, tables: &Tables, violations: &[Violation], mut faults: BTreeMap<String, u64>) -> Self {
+    pub fn count(
+        history: &History,
+        tables: &Tables,
+        violations: &[Violation],
+        mut faults: BTreeMap<String, u64>,
+    ) -> Self {
         faults.retain(|_, times| *times > 0);
         let mut figures = Self {
             faults,
@@ -51,28 +54,28 @@ impl Figures {
             converged_ms: converged_ms(history).unwrap_or_default(),
             ..Self::default()
         };
-        figures.count(history);
+        figures.count_events(history);
         for violation in violations {
-            *figures.of_harm(violation.harm) += 1;
+            *figures.harm(violation.harm) += 1;
         }
         figures
     }
 
-    fn count(&mut self, history: &History) {
+    fn count_events(&mut self, history: &History) {
         let mut answered = HashSet::new();
         for record in &history.records {
-            match &record.what {
-                What::Send { .. } => self.sent += 1,
-                What::Acknowledged { message, .. } if answered.insert(*message) => self.acknowledged += 1,
-                What::Acknowledged { .. } => self.repeats += 1,
-                What::Changed { .. } => self.changes += 1,
-                What::SetDone { setting, .. } if !matches!(setting, Setting::Ranks(_)) => self.settings += 1,
+            match &record.event {
+                Event::Send { .. } => self.sent += 1,
+                Event::Acknowledged { message, .. } if answered.insert(*message) => self.acknowledged += 1,
+                Event::Acknowledged { .. } => self.repeats += 1,
+                Event::Changed { .. } => self.changes += 1,
+                Event::SetDone { setting, .. } if !matches!(setting, Setting::Ranks(_)) => self.settings += 1,
                 _ => {}
             }
         }
     }
 
-    fn of_harm(&mut self, harm: Harm) -> &mut usize {
+    fn harm(&mut self, harm: Harm) -> &mut usize {
         match harm {
             Harm::Lost => &mut self.lost,
             Harm::Duplicated => &mut self.duplicated,
@@ -84,8 +87,8 @@ impl Figures {
 }
 
 fn converged_ms(history: &History) -> Option<u64> {
-    let at = |what: &What| history.records.iter().find(|record| record.what == *what);
-    let (calm, settled) = (at(&What::Calm)?, at(&What::Settled)?);
+    let at = |event: &Event| history.records.iter().find(|record| record.event == *event);
+    let (calm, settled) = (at(&Event::Calm)?, at(&Event::Settled)?);
     Some(settled.at_ms.saturating_sub(calm.at_ms))
 }
 

@@ -1,65 +1,65 @@
-//! Whether the checker sees a bug that was put in on purpose: a world is played with it, and another, until a promise is broken.
+//! Does the checker find a mutant? Runs with it, one after the other, until a promise is broken.
 
-use crate::judge::Violation;
-use crate::plants::Plant;
-use crate::run::{Options, run};
+use crate::mutants::Mutant;
+use crate::run::{RunOptions, run};
 use anyhow::Result;
 use std::time::{Duration, Instant};
+use wigwag_invariants::Violation;
 use wigwag_local::faults::Plan;
 
-/// How bugs are looked for: in the ordinary world, whichever the bug, under a plan that may be harsher for its sake.
+/// How mutants are looked for: all with the same workload, some under a harsher fault plan.
 #[derive(Debug, Clone)]
 pub struct Hunt {
-    /// Of the first world; each that follows has the next.
+    /// The seed of the first run. Each run that follows has the next seed.
     pub seed: u64,
-    /// How long everybody is at it in each world before the faults stop.
+    /// How long the workload of each run goes on before the faults stop.
     pub seconds: u64,
-    /// How many worlds there are at most.
-    pub worlds: u64,
-    /// Devices that take part in each.
+    /// The most runs for one mutant.
+    pub runs: u64,
+    /// Devices in each run.
     pub clients: usize,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Plan,
     /// Whether progress is shown on standard error.
     pub progress: bool,
 }
 
-/// How a bug was caught.
+/// How a mutant was caught.
 #[derive(Debug, Clone)]
 pub struct Catch {
-    /// How long it took: building and starting included.
+    /// How long it took, with building and starting.
     pub after: Duration,
-    /// The seed of its world.
+    /// The seed of the run.
     pub seed: u64,
-    /// The first promise of those that it breaks.
+    /// The first broken promise among those that this mutant breaks.
     pub violation: Violation,
 }
 
-/// Between two judgements while everybody is at it.
+/// The time between two judgements while the workload goes on.
 const JUDGE_EVERY: Duration = Duration::from_secs(2);
 
 impl Hunt {
-    /// Looks for a bug. `None`: not caught.
+    /// Looks for a mutant. `None` if it was not caught.
     ///
     /// # Errors
-    /// As [`run`].
-    pub async fn look_for(&self, plant: Plant) -> Result<Option<Catch>> {
+    /// The same as [`run`].
+    pub async fn look_for(&self, mutant: Mutant) -> Result<Option<Catch>> {
         let began = Instant::now();
-        for seed in self.seed..self.seed.saturating_add(self.worlds) {
-            let options = Options {
+        for seed in self.seed..self.seed.saturating_add(self.runs) {
+            let options = RunOptions {
                 seconds: self.seconds,
                 seed,
                 clients: self.clients,
-                faults: plant.faults(&self.faults)?,
-                plant: Some(plant),
+                faults: mutant.faults(&self.faults)?,
+                mutant: Some(mutant),
                 judge_every: Some(JUDGE_EVERY),
                 trace: None,
                 logs: None,
                 progress: self.progress,
             };
             let violations = Box::pin(run(&options)).await?.violations.into_iter();
-            // Another promise that is broken is another bug, or a machine that is too slow.
-            let mut its_own = violations.filter(|violation| plant.breaks.contains(&violation.promise));
+            // If another promise is broken, that is another bug or a machine that is too slow.
+            let mut its_own = violations.filter(|violation| mutant.breaks.contains(&violation.promise));
             if let Some(violation) = its_own.next() {
                 let after = began.elapsed();
                 return Ok(Some(Catch { after, seed, violation }));

@@ -3,8 +3,8 @@
 //! A change is repeated until it is certain whether it was made, for a failed call may have taken effect. One actor at a time changes
 //! a user's membership of a group, by itself or together with those of others; those of different users change at the same time.
 
-use crate::device::Place;
-use crate::history::{Recorder, Setting, Turn, What};
+use crate::device::Endpoints;
+use crate::recorder::Recorder;
 use anyhow::Result;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use wigwag_client::http::CreateGroup;
 use wigwag_client::{Api, ApiError};
 use wigwag_cluster::World;
+use wigwag_invariants::{Event, Setting, Turn};
 use wigwag_store::{GroupId, UserId};
 
 /// Before a call is repeated.
@@ -35,7 +36,7 @@ const SEVERAL: f64 = 0.2;
 
 /// A user's place in a group.
 #[derive(Debug, Clone, Copy)]
-struct Standing {
+struct MemberState {
     is_member: bool,
     is_admin: bool,
     /// Whether somebody is changing it.
@@ -49,7 +50,7 @@ pub(crate) struct Held {
     pub(crate) group: GroupId,
     /// The user.
     pub(crate) user: UserId,
-    was: Standing,
+    was: MemberState,
     _open: OwnedRwLockReadGuard<()>,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Memberships {
     pub(crate) recorder: Recorder,
     /// The HTTP API, signed in as each of the users. The first one owns the groups.
     apis: Vec<(UserId, Api)>,
-    standings: Mutex<BTreeMap<(GroupId, UserId), Standing>>,
+    states: Mutex<BTreeMap<(GroupId, UserId), MemberState>>,
     /// Of each group: who changes something in it holds it with others, who ends it alone, and for ever.
     gates: Mutex<BTreeMap<GroupId, Arc<RwLock<()>>>>,
     ended: Mutex<Vec<OwnedRwLockWriteGuard<()>>>,
@@ -68,15 +69,15 @@ pub(crate) struct Memberships {
 
 impl Memberships {
     /// No groups yet.
-    pub(crate) fn new(world: &World, place: &Place, users: &[UserId]) -> Result<Self> {
+    pub(crate) fn new(world: &World, endpoints: &Endpoints, users: &[UserId]) -> Result<Self> {
         let api = |user: &UserId| {
             let token = world.member(*user)?.token;
-            Ok((*user, Api::new(place.http_url.clone()).with_token(token)))
+            Ok((*user, Api::new(endpoints.http_url.clone()).with_token(token)))
         };
         Ok(Self {
-            recorder: place.recorder.clone(),
+            recorder: endpoints.recorder.clone(),
             apis: users.iter().map(api).collect::<Result<_>>()?,
-            standings: Mutex::default(),
+            states: Mutex::default(),
             gates: Mutex::default(),
             ended: Mutex::default(),
         })
@@ -111,14 +112,14 @@ impl Memberships {
         };
         // Nobody can have known of the group before, so that it is written down afterwards is soon enough.
         let is_super = super_group;
-        self.recorder.note(What::Founded { group, is_super });
+        self.recorder.note(Event::Founded { group, is_super });
         let members: Vec<UserId> = std::iter::once(owner).chain(create.user_ids).collect();
         for &user in &members {
             self.note(group, user, Turn::Joins);
         }
         let (setting, is_on) = (Setting::Ranks(owner), true);
-        self.recorder.note(What::Set { group, setting, is_on });
-        self.recorder.note(What::SetDone { group, setting, is_on });
+        self.recorder.note(Event::Set { group, setting, is_on });
+        self.recorder.note(Event::SetDone { group, setting, is_on });
         Ok((group, members))
     }
 
@@ -126,12 +127,12 @@ impl Memberships {
     pub(crate) fn open(&self, group: GroupId, members: &[UserId], admin: Option<UserId>) {
         lock(&self.gates).insert(group, Arc::default());
         for (user, _) in &self.apis {
-            let standing = Standing {
+            let state = MemberState {
                 is_member: members.contains(user),
                 is_admin: admin == Some(*user),
                 is_changing: false,
             };
-            self.standings().insert((group, *user), standing);
+            self.states().insert((group, *user), state);
         }
     }
 
@@ -151,16 +152,16 @@ impl Memberships {
 
     /// The groups that a user is in, or those that they are not in, but for changes that are being made.
     pub(crate) fn groups(&self, of: UserId, is_member: bool) -> Vec<GroupId> {
-        let standings = self.standings();
-        let mine = standings.iter().filter(|((_, user), _)| *user == of);
-        let wanted = mine.filter(|(_, standing)| standing.is_member == is_member);
+        let states = self.states();
+        let mine = states.iter().filter(|((_, user), _)| *user == of);
+        let wanted = mine.filter(|(_, state)| state.is_member == is_member);
         wanted.map(|((group, _), _)| *group).collect()
     }
 
     /// Whether a user is in a group.
     pub(crate) fn is_member(&self, group: GroupId, user: UserId) -> bool {
-        let standing = self.standings().get(&(group, user)).copied();
-        standing.is_some_and(|standing| standing.is_member)
+        let state = self.states().get(&(group, user)).copied();
+        state.is_some_and(|state| state.is_member)
     }
 
     /// Changes a membership that is drawn, one way or the other, or several of a group at once. Returns when that is done.
@@ -171,7 +172,7 @@ impl Memberships {
         let (group, is_member) = (first.group, first.was.is_member);
         let mut held = vec![first];
         if rng.random_bool(SEVERAL) {
-            let is_alike = |of: GroupId, standing: &Standing| of == group && standing.is_member == is_member;
+            let is_alike = |of: GroupId, state: &MemberState| of == group && state.is_member == is_member;
             held.extend((0..2).filter_map(|_| self.hold(rng, is_alike)));
         }
         let turn = if is_member { Turn::Leaves } else { Turn::Joins };
@@ -179,9 +180,9 @@ impl Memberships {
             let user = held.user;
             if held.was.is_admin {
                 let (setting, is_on) = (Setting::Ranks(user), false);
-                self.recorder.note(What::Set { group, setting, is_on });
+                self.recorder.note(Event::Set { group, setting, is_on });
             }
-            self.recorder.note(What::Change { group, user, turn });
+            self.recorder.note(Event::Change { group, user, turn });
         }
         let owner = self.apis[0].0;
         let mut caller = match (turn, held.as_slice()) {
@@ -198,54 +199,54 @@ impl Memberships {
         }
         for held in held {
             let user = held.user;
-            self.recorder.note(What::Changed { group, user, turn });
+            self.recorder.note(Event::Changed { group, user, turn });
             if held.was.is_admin {
                 // Who goes is no admin any more.
                 let (setting, is_on) = (Setting::Ranks(user), false);
-                self.recorder.note(What::SetDone { group, setting, is_on });
+                self.recorder.note(Event::SetDone { group, setting, is_on });
             }
-            let standing = Standing {
+            let state = MemberState {
                 is_member: turn == Turn::Joins,
                 is_admin: false,
                 is_changing: false,
             };
-            self.standings().insert((group, user), standing);
+            self.states().insert((group, user), state);
         }
     }
 
     /// Holds a member who is drawn: not the owner.
     pub(crate) fn hold_member(&self, rng: &mut StdRng) -> Option<Held> {
-        self.hold(rng, |_, standing| standing.is_member)
+        self.hold(rng, |_, state| state.is_member)
     }
 
     /// Takes a place that nobody else is changing, in a group that has not ended.
-    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(GroupId, &Standing) -> bool) -> Option<Held> {
+    fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(GroupId, &MemberState) -> bool) -> Option<Held> {
         let owner = self.apis[0].0;
         let gates = lock(&self.gates).clone();
-        let mut standings = self.standings();
-        let free = standings.iter_mut().filter_map(|((group, user), standing)| {
-            let is_free = *user != owner && !standing.is_changing && is_wanted(*group, standing);
+        let mut states = self.states();
+        let free = states.iter_mut().filter_map(|((group, user), state)| {
+            let is_free = *user != owner && !state.is_changing && is_wanted(*group, state);
             let gate = gates.get(group).filter(|_| is_free)?;
-            Some((*group, *user, standing, Arc::clone(gate).try_read_owned().ok()?))
+            Some((*group, *user, state, Arc::clone(gate).try_read_owned().ok()?))
         });
         let mut free: Vec<_> = free.collect();
         if free.is_empty() {
             return None;
         }
-        let (group, user, standing, open) = free.swap_remove(rng.random_range(0..free.len()));
-        standing.is_changing = true;
+        let (group, user, state, open) = free.swap_remove(rng.random_range(0..free.len()));
+        state.is_changing = true;
         Some(Held {
             group,
             user,
-            was: *standing,
+            was: *state,
             _open: open,
         })
     }
 
     /// Lets others change what was held.
     pub(crate) fn release(&self, held: &Held) {
-        if let Some(standing) = self.standings().get_mut(&(held.group, held.user)) {
-            standing.is_changing = false;
+        if let Some(state) = self.states().get_mut(&(held.group, held.user)) {
+            state.is_changing = false;
         }
     }
 
@@ -260,8 +261,8 @@ impl Memberships {
     }
 
     fn note(&self, group: GroupId, user: UserId, turn: Turn) {
-        self.recorder.note(What::Change { group, user, turn });
-        self.recorder.note(What::Changed { group, user, turn });
+        self.recorder.note(Event::Change { group, user, turn });
+        self.recorder.note(Event::Changed { group, user, turn });
     }
 
     /// The HTTP API, signed in as this user.
@@ -270,8 +271,8 @@ impl Memberships {
         &of.unwrap_or(&self.apis[0]).1
     }
 
-    fn standings(&self) -> MutexGuard<'_, BTreeMap<(GroupId, UserId), Standing>> {
-        lock(&self.standings)
+    fn states(&self) -> MutexGuard<'_, BTreeMap<(GroupId, UserId), MemberState>> {
+        lock(&self.states)
     }
 }
 

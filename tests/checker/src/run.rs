@@ -3,16 +3,15 @@
 //! All that is drawn is drawn from the seed: who is in which group, what each device does in which order, and what goes wrong in which call. When
 //! things happen is up to the machine, so two runs of one seed are alike, not the same.
 
-use crate::cast::Cast;
-use crate::device::{Device, Place};
+use crate::device::{Device, Endpoints};
+use crate::explain::explain;
 use crate::figures::Figures;
-use crate::history::{History, Recorder, Setting, What};
-use crate::judge::{Harm, Promise, Stage, Violation, judge};
-use crate::life::{self, Passing};
-use crate::plants::{Plant, Planted};
-use crate::rest::{Rest, call_the_roll, connect_anew, look_back};
-use crate::story;
-use crate::tables::Tables;
+use crate::mutants::{Mutant, MutantBuild};
+use crate::population::Population;
+use crate::quiesce::{Quiesce, call_the_roll, connect_anew, look_back};
+use crate::recorder::Recorder;
+use crate::tables;
+use crate::workload::{self, TemporarySetting};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::fs::File;
@@ -24,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wigwag_cluster::{World, template};
+use wigwag_invariants::{Event, Harm, History, Promise, Setting, Stage, Violation, judge};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 use wigwag_local::lambda::{Line, Output};
@@ -48,7 +48,7 @@ const STORIES: usize = 5;
 
 /// What is to be played.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RunOptions {
     /// How long everybody is at it before the faults stop.
     pub seconds: u64,
     /// Whose lives are drawn from it; also the seed of the faults.
@@ -58,7 +58,7 @@ pub struct Options {
     /// What goes wrong.
     pub faults: Plan,
     /// A bug to run with: its build is made first.
-    pub plant: Option<Plant>,
+    pub mutant: Option<Mutant>,
     /// Judge this often while everybody is at it, and end at the first violation. Without: at the end.
     pub judge_every: Option<Duration>,
     /// Where the history is written in the end, one JSON object per line.
@@ -71,13 +71,13 @@ pub struct Options {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The line of figures.
     pub figures: Figures,
     /// Nothing, if all promises held.
     pub violations: Vec<Violation>,
     /// The story of each of the first few of them.
-    pub stories: Vec<String>,
+    pub explanations: Vec<String>,
     /// When the first violation was found, if one was: since everybody began, in ms.
     pub caught_ms: Option<u64>,
 }
@@ -98,7 +98,7 @@ enum Ending {
 ///
 /// # Errors
 /// The stack does not start, or the tables cannot be read: that is no judgement.
-pub async fn run(options: &Options) -> Result<Outcome> {
+pub async fn run(options: &RunOptions) -> Result<RunOutcome> {
     run_until(options, std::future::pending()).await
 }
 
@@ -106,7 +106,7 @@ pub async fn run(options: &Options) -> Result<Outcome> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Result<Outcome> {
+pub async fn run_until(options: &RunOptions, stop: impl Future<Output = ()>) -> Result<RunOutcome> {
     let world = start(options).await?;
     let play = Play {
         options,
@@ -123,13 +123,13 @@ pub async fn run_until(options: &Options, stop: impl Future<Output = ()>) -> Res
 }
 
 /// Starts the project's template, or what a plant makes of it. Nothing goes wrong yet.
-async fn start(options: &Options) -> Result<World> {
-    let planted = match options.plant {
-        Some(plant) => Some((Planted::build().await?, plant)),
+async fn start(options: &RunOptions) -> Result<World> {
+    let build = match options.mutant {
+        Some(mutant) => Some((MutantBuild::build().await?, mutant)),
         None => None,
     };
-    let (template, bootstraps) = match &planted {
-        Some((planted, plant)) => (planted.template(*plant)?, planted.bootstraps()),
+    let (template, bootstraps) = match &build {
+        Some((build, mutant)) => (build.template(*mutant)?, build.bootstraps()),
         None => (template(), Bootstraps::default()),
     };
     let output = output(options.logs.as_deref())?;
@@ -162,7 +162,7 @@ fn output(logs: Option<&Path>) -> Result<Output> {
 }
 
 struct Play<'a> {
-    options: &'a Options,
+    options: &'a RunOptions,
     world: &'a World,
     recorder: Recorder,
 }
@@ -170,38 +170,43 @@ struct Play<'a> {
 impl Play<'_> {
     async fn play(&self) -> Result<Ending> {
         let (world, clients, seed) = (self.world, self.options.clients, self.options.seed);
-        let place = Place::of(world, &self.recorder)?;
-        let cast = Arc::new(Box::pin(Cast::gather(world, &place, clients, seed)).await?);
-        let devices = cast.devices(world, &place, clients)?;
+        let endpoints = Endpoints::new(world, &self.recorder)?;
+        let population = Arc::new(Box::pin(Population::create(world, &endpoints, clients, seed)).await?);
+        let devices = population.devices(world, &endpoints, clients)?;
         let (over, is_over) = watch::channel(false);
-        let mut lives = JoinSet::new();
+        let mut actors = JoinSet::new();
         for device in devices {
-            lives.spawn(life::of_device(device, Arc::clone(&cast), seed, is_over.clone()));
+            actors.spawn(workload::run_device(
+                device,
+                Arc::clone(&population),
+                seed,
+                is_over.clone(),
+            ));
         }
-        let changers = self.changers(&cast, &is_over);
+        let changers = self.changers(&population, &is_over);
         world.stack.faults().resume();
         if let Some(caught_ms) = self.live().await? {
             return Ok(Ending::Caught(caught_ms));
         }
         world.stack.faults().pause();
         over.send_replace(true);
-        self.recorder.note(What::Calm);
-        let mut devices = self.come_home(lives, changers).await?;
+        self.recorder.note(Event::Calm);
+        let mut devices = self.come_home(actors, changers).await?;
         connect_anew(&mut devices).await;
-        look_back(&cast, &mut devices).await;
-        let mut rest = Rest::new(world, &cast);
+        look_back(&population, &mut devices).await;
+        let mut rest = Quiesce::new(world, &population);
         if devices.len() < clients {
             let away = clients - devices.len();
             return Ok(Ending::Restless(vec![format!("{away} devices that are not home")]));
         }
         let mut awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         if awaited.is_empty() {
-            devices.extend(cast.fresh(world, &place)?);
+            devices.extend(population.fresh(world, &endpoints)?);
             awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         }
         if awaited.is_empty() {
-            self.recorder.note(What::Settled);
-            call_the_roll(&cast, &mut devices, &self.recorder).await;
+            self.recorder.note(Event::Settled);
+            call_the_roll(&population, &mut devices, &self.recorder).await;
             awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
         }
         Ok(if awaited.is_empty() {
@@ -212,19 +217,33 @@ impl Play<'_> {
     }
 
     /// Lets those begin who change groups. Their futures are large, and on no stack but for this moment.
-    fn changers(&self, cast: &Arc<Cast>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
+    fn changers(&self, population: &Arc<Population>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
         let (seed, seconds) = (self.options.seed, self.options.seconds);
         let mut changers = JoinSet::new();
         for nth in 0..CHANGERS {
-            changers.spawn(life::of_changer(nth, Arc::clone(cast), seed, is_over.clone()));
+            changers.spawn(workload::change_memberships(
+                nth,
+                Arc::clone(population),
+                seed,
+                is_over.clone(),
+            ));
         }
-        for passing in [Passing::MutesGroups, Passing::MutesMembers, Passing::OpensHistories] {
-            changers.spawn(life::of_settings(passing, Arc::clone(cast), seed, is_over.clone()));
+        for passing in [
+            TemporarySetting::MutesGroups,
+            TemporarySetting::MutesMembers,
+            TemporarySetting::OpensHistories,
+        ] {
+            changers.spawn(workload::change_settings(
+                passing,
+                Arc::clone(population),
+                seed,
+                is_over.clone(),
+            ));
         }
         for fate in [Setting::Super, Setting::Dissolved] {
-            changers.spawn(life::of_passing_groups(
+            changers.spawn(workload::replace_groups(
                 fate,
-                Arc::clone(cast),
+                Arc::clone(population),
                 seed,
                 seconds,
                 is_over.clone(),
@@ -246,7 +265,7 @@ impl Play<'_> {
                 _ = progress.tick() => self.tell(&[]),
                 () = sleep_until(judge_at.unwrap_or(end)), if judge_at.is_some() => {
                     let history = self.recorder.history();
-                    let tables = Tables::read(self.world).await?;
+                    let tables = tables::read(self.world).await?;
                     if !judge(&history, &tables, Stage::Running).is_empty() {
                         return Ok(Some(millis(began.elapsed())));
                     }
@@ -259,32 +278,32 @@ impl Play<'_> {
     /// Waits until every life has come to its end. Who does not come home in time is left out.
     async fn come_home(
         &self,
-        mut lives: JoinSet<Result<Device>>,
+        mut actors: JoinSet<Result<Device>>,
         mut changers: JoinSet<Result<()>>,
     ) -> Result<Vec<Device>> {
         let mut devices = Vec::new();
         let until = Instant::now() + HOMECOMING;
         let mut tell = interval(PROGRESS);
-        while Instant::now() < until && !(lives.is_empty() && changers.is_empty()) {
+        while Instant::now() < until && !(actors.is_empty() && changers.is_empty()) {
             tokio::select! {
-                Some(device) = lives.join_next() => devices.push(device??),
+                Some(device) = actors.join_next() => devices.push(device??),
                 Some(changed) = changers.join_next() => changed??,
                 _ = tell.tick() => {
-                    let (away, changing) = (lives.len(), changers.len());
+                    let (away, changing) = (actors.len(), changers.len());
                     self.tell(&[format!("{away} devices, {changing} changers of groups")]);
                 }
             }
         }
-        devices.sort_by_key(|device: &Device| device.seat().index);
+        devices.sort_by_key(|device: &Device| device.participant().index);
         Ok(devices)
     }
 
-    async fn judge(&self, ending: &Ending) -> Result<Outcome> {
+    async fn judge(&self, ending: &Ending) -> Result<RunOutcome> {
         let history = self.recorder.history();
         if let Some(path) = &self.options.trace {
             write_trace(path, self.options.seed, &history).with_context(|| format!("write {}", path.display()))?;
         }
-        let tables = Tables::read(self.world).await?;
+        let tables = tables::read(self.world).await?;
         let stage = match ending {
             Ending::AtRest | Ending::Restless(_) => Stage::Settled,
             Ending::Caught(_) | Ending::Stopped => Stage::Running,
@@ -295,12 +314,12 @@ impl Play<'_> {
             violations.push(restless(awaited));
         }
         let faults = self.world.stack.faults().injected();
-        let stories = violations.iter().take(STORIES);
-        Ok(Outcome {
-            stories: stories
-                .map(|violation| story::of(violation, &history, &tables))
+        let explanations = violations.iter().take(STORIES);
+        Ok(RunOutcome {
+            explanations: explanations
+                .map(|violation| explain(violation, &history, &tables))
                 .collect(),
-            figures: Figures::of(&history, &tables, &violations, faults),
+            figures: Figures::count(&history, &tables, &violations, faults),
             caught_ms: match ending {
                 Ending::Caught(caught_ms) => Some(*caught_ms),
                 _ if violations.is_empty() => None,
@@ -317,15 +336,15 @@ impl Play<'_> {
         }
         let faults: u64 = self.world.stack.faults().injected().values().sum();
         let line = self.recorder.with(|history| {
-            let count = |is: fn(&What) -> bool| history.records.iter().filter(|record| is(&record.what)).count();
-            let sent = count(|what| matches!(what, What::Send { .. }));
-            let acknowledged = count(|what| matches!(what, What::Acknowledged { .. }));
+            let count = |is: fn(&Event) -> bool| history.records.iter().filter(|record| is(&record.event)).count();
+            let sent = count(|event| matches!(event, Event::Send { .. }));
+            let acknowledged = count(|event| matches!(event, Event::Acknowledged { .. }));
             format!("{sent} sent, {acknowledged} acknowledgements, {faults} faults")
         });
         let awaited = match awaited {
             [] => String::new(),
-            [what] => format!("; waiting for {what}"),
-            [what, others @ ..] => format!("; waiting for {what}, and {} more", others.len()),
+            [event] => format!("; waiting for {event}"),
+            [event, others @ ..] => format!("; waiting for {event}, and {} more", others.len()),
         };
         eprintln!("{:>4} s: {line}{awaited}", self.recorder.elapsed().as_secs());
     }

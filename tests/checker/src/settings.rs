@@ -2,19 +2,19 @@
 //!
 //! As with memberships, a change is repeated until it is certain that it was made. One actor at a time changes the same thing.
 
-use crate::cast::{Cast, Group};
-use crate::history::{Setting, What};
 use crate::membership::again;
+use crate::population::{GroupState, Population};
 use anyhow::{Context as _, Result};
 use rand::rngs::StdRng;
 use wigwag_client::http::{Role, UpdateGroup};
 use wigwag_client::{Api, ApiError};
+use wigwag_invariants::{Event, Setting};
 use wigwag_store::GroupId;
 
 /// For how long somebody is muted, in seconds: longer than any run.
 const MUTED_S: u64 = 24 * 60 * 60;
 
-impl Cast {
+impl Population {
     /// Makes a group, with an admin or without.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl Cast {
         }
         self.memberships.open(id, &members, admin);
         self.with_groups(|groups| {
-            groups.push(Group {
+            groups.push(GroupState {
                 id,
                 is_super,
                 is_dissolved: false,
@@ -42,13 +42,13 @@ impl Cast {
     /// It is refused: the owner may do all of this.
     pub(crate) async fn set(&self, group: GroupId, setting: Setting, is_on: bool) -> Result<()> {
         let recorder = &self.memberships.recorder;
-        recorder.note(What::Set { group, setting, is_on });
+        recorder.note(Event::Set { group, setting, is_on });
         let api = self.memberships.owner();
         while let Err(error) = Box::pin(call(api, group, setting, is_on)).await {
             let again = again(error).await;
             again.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
         }
-        recorder.note(What::SetDone { group, setting, is_on });
+        recorder.note(Event::SetDone { group, setting, is_on });
         self.with_groups(|groups| {
             let mut groups = groups.iter_mut();
             if let Some(group) = groups.find(|known| known.id == group) {
@@ -59,7 +59,7 @@ impl Cast {
     }
 }
 
-impl Group {
+impl GroupState {
     fn is_now(&mut self, setting: Setting, is_on: bool) {
         match setting {
             Setting::Super => self.is_super = is_on,

@@ -3,15 +3,16 @@
 //! A device writes down what it does before it does it, and what it sees when it has seen it. What it has on its disk outlives its
 //! crashes; what it had in flight then is gone on with by its next start.
 
-pub(crate) mod line;
+pub(crate) mod connection;
 pub(crate) mod raw;
 pub(crate) mod sdk;
 
-use crate::history::{Conversation, DeviceIndex, Kind, Recorder, What};
+use crate::recorder::Recorder;
 use anyhow::Result;
 use std::time::Duration;
 use wigwag_client::Url;
 use wigwag_cluster::{Account, World};
+use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event};
 use wigwag_protocol::pb::SessionType;
 use wigwag_store::{GroupId, UserId};
 
@@ -20,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(6);
 
 /// Where devices connect to, and where they write down what happens.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Endpoints {
     /// Where all is written down.
     pub(crate) recorder: Recorder,
     /// The WebSocket API.
@@ -31,7 +32,7 @@ pub(crate) struct Place {
 
 /// Who a device is.
 #[derive(Debug, Clone)]
-pub(crate) struct Seat {
+pub(crate) struct Participant {
     /// In the history.
     pub(crate) index: DeviceIndex,
     /// Whose it is, with a token for this device.
@@ -41,7 +42,7 @@ pub(crate) struct Seat {
 
 /// Whom a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum To {
+pub(crate) enum Recipient {
     /// A user.
     User(UserId),
     /// A group or a super group.
@@ -57,9 +58,9 @@ pub(crate) enum Device {
     Raw(raw::Raw),
 }
 
-impl Place {
+impl Endpoints {
     /// Of a running stack.
-    pub(crate) fn of(world: &World, recorder: &Recorder) -> Result<Self> {
+    pub(crate) fn new(world: &World, recorder: &Recorder) -> Result<Self> {
         Ok(Self {
             recorder: recorder.clone(),
             websocket_url: world.stack.websocket_url.parse()?,
@@ -68,11 +69,17 @@ impl Place {
     }
 
     /// Another device of a user takes part.
-    pub(crate) fn seat(&self, world: &World, user: UserId, device: &str, kind: Kind) -> Result<Seat> {
+    pub(crate) fn participant(
+        &self,
+        world: &World,
+        user: UserId,
+        device: &str,
+        kind: DeviceKind,
+    ) -> Result<Participant> {
         let name = format!("u{user}.{device}");
         let account = world.member_on(user, &name)?;
         let index = self.recorder.device(user, name, kind);
-        Ok(Seat {
+        Ok(Participant {
             index,
             account,
             recorder: self.recorder.clone(),
@@ -80,19 +87,19 @@ impl Place {
     }
 }
 
-impl Seat {
+impl Participant {
     /// Whose device it is.
     pub(crate) fn user(&self) -> UserId {
         self.account.user_id
     }
 
     /// Something happened on this device.
-    pub(crate) fn note(&self, what: What) {
-        self.recorder.on(self.index, what);
+    pub(crate) fn note(&self, event: Event) {
+        self.recorder.on(self.index, event);
     }
 }
 
-impl To {
+impl Recipient {
     /// The conversation that a message of this user to them is in.
     pub(crate) fn conversation(self, from: UserId) -> Conversation {
         match self {
@@ -110,21 +117,21 @@ impl To {
     }
 }
 
-impl From<To> for wigwag_client::Conversation {
-    fn from(to: To) -> Self {
+impl From<Recipient> for wigwag_client::Conversation {
+    fn from(to: Recipient) -> Self {
         match to {
-            To::User(user) => Self::Peer(user),
-            To::Group(group) => Self::Group(group),
+            Recipient::User(user) => Self::Peer(user),
+            Recipient::Group(group) => Self::Group(group),
         }
     }
 }
 
 impl Device {
     /// Who it is.
-    pub(crate) fn seat(&self) -> &Seat {
+    pub(crate) fn participant(&self) -> &Participant {
         match self {
-            Self::Sdk(sdk) => sdk.seat(),
-            Self::Raw(raw) => raw.seat(),
+            Self::Sdk(sdk) => sdk.participant(),
+            Self::Raw(raw) => raw.participant(),
         }
     }
 }

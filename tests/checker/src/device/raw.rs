@@ -3,13 +3,13 @@
 //! It keeps the rules of `docs/protocol.md`: one message in flight, the same number and content until it is answered. Beyond them it does
 //! what clients seldom do: it sends the same message twice at once, and repeats one that was answered.
 
-use super::line::Line;
-use super::{Place, Seat, To};
-use crate::history::{Answer, Path, Said, Token, What};
+use super::connection::Connection;
+use super::{Endpoints, Participant, Recipient};
 use anyhow::{Context as _, Result, bail};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
+use wigwag_invariants::{Answer, Channel, Event, Observed, Token};
 use wigwag_protocol::pb::{AckMsg, AckType, Message, MessageType, PullInputMsg, SyncInputMsg, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload, Request};
 
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum SendManner {
     /// Once, and again when no answer comes.
     Patient,
     /// Twice at once.
@@ -29,7 +29,7 @@ pub(crate) enum Manner {
 
 /// What an answer means for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum AnswerVerdict {
     Accepted(Answer),
     Refused(Code),
     /// The number holds another message.
@@ -45,9 +45,9 @@ enum Verdict {
 /// The device.
 #[derive(Debug)]
 pub(crate) struct Raw {
-    place: Place,
-    seat: Seat,
-    line: Option<Line>,
+    endpoints: Endpoints,
+    participant: Participant,
+    connection: Option<Connection>,
     /// Whether it is started, with a connection or between two.
     is_on: bool,
     session: u64,
@@ -59,12 +59,12 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// With nothing in it, and not started.
-    pub(crate) fn new(place: &Place, seat: Seat) -> Self {
-        seat.note(What::Installed);
+    pub(crate) fn new(endpoints: &Endpoints, participant: Participant) -> Self {
+        participant.note(Event::Installed);
         Self {
-            place: place.clone(),
-            seat,
-            line: None,
+            endpoints: endpoints.clone(),
+            participant,
+            connection: None,
             is_on: false,
             session: now_ms(),
             next: 1,
@@ -74,19 +74,19 @@ impl Raw {
     }
 
     /// Who it is.
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.seat
+    pub(crate) fn participant(&self) -> &Participant {
+        &self.participant
     }
 
     /// Connects it, as often as that takes.
     pub(crate) async fn connect(&mut self) {
         if !std::mem::replace(&mut self.is_on, true) {
-            self.seat.note(What::Started);
+            self.participant.note(Event::Started);
         }
-        while !self.line.as_ref().is_some_and(Line::is_open) {
-            self.line = None;
-            match Line::open(&self.place, &self.seat).await {
-                Ok(line) => self.line = Some(line),
+        while !self.connection.as_ref().is_some_and(Connection::is_open) {
+            self.connection = None;
+            match Connection::open(&self.endpoints, &self.participant).await {
+                Ok(connection) => self.connection = Some(connection),
                 Err(_) => sleep(PAUSE).await,
             }
         }
@@ -94,7 +94,7 @@ impl Raw {
 
     /// Connects anew while the older connection is still open, as a device does that comes into another network. The server closes that one.
     pub(crate) async fn move_over(&mut self) {
-        let older = self.line.take();
+        let older = self.connection.take();
         self.connect().await;
         drop(older);
     }
@@ -102,59 +102,59 @@ impl Raw {
     /// Closes the connection as a device does that leaves.
     pub(crate) async fn leave(&mut self) {
         self.is_on = false;
-        self.seat.note(What::Left);
-        if let Some(line) = self.line.take() {
-            line.leave().await;
+        self.participant.note(Event::Left);
+        if let Some(connection) = self.connection.take() {
+            connection.leave().await;
         }
     }
 
     /// Cuts the connection without a close frame.
     pub(crate) fn crash(&mut self) {
         self.is_on = false;
-        self.seat.note(What::Crashed);
-        self.line = None;
+        self.participant.note(Event::Crashed);
+        self.connection = None;
     }
 
     /// Sends a message until it is answered.
-    pub(crate) async fn send(&mut self, to: To, message: Token, mut manner: Manner) {
-        self.seat.note(What::Send {
+    pub(crate) async fn send(&mut self, to: Recipient, message: Token, mut manner: SendManner) {
+        self.participant.note(Event::Send {
             message,
-            to: to.conversation(self.seat.user()),
+            to: to.conversation(self.participant.user()),
         });
         let mut up = self.up(to, message);
         loop {
-            let manner = std::mem::replace(&mut manner, Manner::Patient);
+            let manner = std::mem::replace(&mut manner, SendManner::Patient);
             match self.transmit(message, &up, manner).await {
-                Verdict::Accepted(answer) => {
-                    self.seat.note(What::Acknowledged { message, answer });
+                AnswerVerdict::Accepted(answer) => {
+                    self.participant.note(Event::Acknowledged { message, answer });
                     self.next = up.client_id + 1;
                     self.last = Some((message, up));
                     return;
                 }
-                Verdict::Refused(code) => {
+                AnswerVerdict::Refused(code) => {
                     let code = number(code);
-                    return self.seat.note(What::Refused { message, code });
+                    return self.participant.note(Event::Refused { message, code });
                 }
-                Verdict::Taken => {
+                AnswerVerdict::Taken => {
                     self.next += 1;
                     up.client_id = self.next;
                 }
-                Verdict::Lost(code) => {
+                AnswerVerdict::Lost(code) => {
                     let reason = format!("the numbering was lost: {code}");
-                    self.seat.note(What::GivenUp { message, reason });
+                    self.participant.note(Event::GivenUp { message, reason });
                     (self.session, self.next, self.last) = (now_ms().max(self.session + 1), 1, None);
                     return;
                 }
-                Verdict::Again => sleep(PAUSE).await,
-                Verdict::Elsewhere => {
-                    self.line = None;
+                AnswerVerdict::Again => sleep(PAUSE).await,
+                AnswerVerdict::Elsewhere => {
+                    self.connection = None;
                     sleep(PAUSE).await;
                 }
             }
         }
     }
 
-    fn up(&self, to: To, message: Token) -> UpMsg {
+    fn up(&self, to: Recipient, message: Token) -> UpMsg {
         let (session_type, receiver_id) = to.parts();
         let msg = Message {
             session_type: session_type.into(),
@@ -171,31 +171,31 @@ impl Raw {
     }
 
     /// One transmission, or two.
-    async fn transmit(&mut self, message: Token, up: &UpMsg, manner: Manner) -> Verdict {
+    async fn transmit(&mut self, message: Token, up: &UpMsg, manner: SendManner) -> AnswerVerdict {
         self.connect().await;
-        let Some(line) = &self.line else {
-            return Verdict::Again;
+        let Some(connection) = &self.connection else {
+            return AnswerVerdict::Again;
         };
-        let ask = async || verdict(line.ask(Request::Message(up.clone())).await, up);
+        let ask = async || verdict(connection.ask(Request::Message(up.clone())).await, up);
         match manner {
-            Manner::Patient => ask().await,
-            Manner::Hasty => {
-                let both = <[Verdict; 2]>::from(tokio::join!(ask(), ask()));
+            SendManner::Patient => ask().await,
+            SendManner::Hasty => {
+                let both = <[AnswerVerdict; 2]>::from(tokio::join!(ask(), ask()));
                 // Where a change of membership comes between, one of the two may be refused; the message is accepted all the same.
                 let mut accepted = both
                     .into_iter()
-                    .filter(|verdict| matches!(verdict, Verdict::Accepted(_)));
+                    .filter(|verdict| matches!(verdict, AnswerVerdict::Accepted(_)));
                 let first = accepted.next().unwrap_or(both[0]);
-                if let Some(Verdict::Accepted(answer)) = accepted.next() {
-                    self.seat.note(What::Acknowledged { message, answer });
+                if let Some(AnswerVerdict::Accepted(answer)) = accepted.next() {
+                    self.participant.note(Event::Acknowledged { message, answer });
                 }
                 first
             }
-            Manner::CutOff(after) => {
+            SendManner::CutOff(after) => {
                 let answer = timeout(after, ask()).await;
                 answer.unwrap_or_else(|_| {
                     self.crash();
-                    Verdict::Again
+                    AnswerVerdict::Again
                 })
             }
         }
@@ -206,17 +206,17 @@ impl Raw {
         let Some((message, up)) = self.last.clone() else {
             return;
         };
-        match self.transmit(message, &up, Manner::Patient).await {
-            Verdict::Accepted(answer) => self.seat.note(What::Acknowledged { message, answer }),
-            Verdict::Refused(code) | Verdict::Lost(code) => {
+        match self.transmit(message, &up, SendManner::Patient).await {
+            AnswerVerdict::Accepted(answer) => self.participant.note(Event::Acknowledged { message, answer }),
+            AnswerVerdict::Refused(code) | AnswerVerdict::Lost(code) => {
                 let code = number(code);
-                self.seat.note(What::Refused { message, code });
+                self.participant.note(Event::Refused { message, code });
             }
-            Verdict::Taken => {
+            AnswerVerdict::Taken => {
                 let code = number(Code::CLIENT_ID_REUSED);
-                self.seat.note(What::Refused { message, code });
+                self.participant.note(Event::Refused { message, code });
             }
-            Verdict::Again | Verdict::Elsewhere => {}
+            AnswerVerdict::Again | AnswerVerdict::Elsewhere => {}
         }
     }
 
@@ -240,9 +240,9 @@ impl Raw {
                 other => bail!("no page of the inbox: {} {}", other.code, other.code_msg),
             };
             for message in &page.messages {
-                self.came(Path::Sync, message);
+                self.came(Channel::Sync, message);
             }
-            self.seat.note(What::Cursor { seq: page.cursor });
+            self.participant.note(Event::Cursor { seq: page.cursor });
             self.cursor = page.cursor;
             if !page.has_more {
                 return Ok(page.max_seq.saturating_sub(page.cursor));
@@ -254,10 +254,10 @@ impl Raw {
     ///
     /// # Errors
     /// Neither a page nor a refusal comes.
-    pub(crate) async fn pull(&mut self, with: To, range: Range) -> Result<()> {
+    pub(crate) async fn pull(&mut self, with: Recipient, range: Range) -> Result<()> {
         self.connect().await;
-        if let To::Group(group) = with {
-            self.seat.note(What::Asked { group });
+        if let Recipient::Group(group) = with {
+            self.participant.note(Event::Asked { group });
         }
         let (session_type, target_id) = with.parts();
         let request = Request::Pull(PullInputMsg {
@@ -277,17 +277,19 @@ impl Raw {
                 },
                 _,
             ) => {
-                page.messages.iter().for_each(|message| self.came(Path::Pull, message));
+                page.messages
+                    .iter()
+                    .for_each(|message| self.came(Channel::Pull, message));
                 Ok(())
             }
             (
                 OutputFrame {
                     code, retryable: false, ..
                 },
-                To::Group(group),
+                Recipient::Group(group),
             ) if code > 0 => {
                 let code = u32::try_from(code)?;
-                self.seat.note(What::Denied { group, code });
+                self.participant.note(Event::Denied { group, code });
                 Ok(())
             }
             (other, _) => bail!("no page of a conversation: {} {}", other.code, other.code_msg),
@@ -296,38 +298,38 @@ impl Raw {
 
     /// Whether there is a connection, as far as is known here.
     pub(crate) fn is_connected(&self) -> bool {
-        self.line.as_ref().is_some_and(Line::is_open)
+        self.connection.as_ref().is_some_and(Connection::is_open)
     }
 
     async fn ask(&self, request: Request) -> Result<OutputFrame> {
-        let line = self.line.as_ref().context("there is no connection")?;
-        line.ask(request).await?.context("the request was interrupted")
+        let connection = self.connection.as_ref().context("there is no connection")?;
+        connection.ask(request).await?.context("the request was interrupted")
     }
 
-    fn came(&self, by: Path, message: &Message) {
-        let said = Said::of(message);
-        self.seat.note(What::Came { by, said });
+    fn came(&self, by: Channel, message: &Message) {
+        let observed = Observed::from_message(message);
+        self.participant.note(Event::Came { by, observed });
     }
 }
 
 /// What an answer means.
-fn verdict(answer: Result<Option<OutputFrame>>, up: &UpMsg) -> Verdict {
+fn verdict(answer: Result<Option<OutputFrame>>, up: &UpMsg) -> AnswerVerdict {
     let output = match answer {
         Ok(Some(output)) => output,
-        Ok(None) => return Verdict::Again,
-        Err(_) => return Verdict::Elsewhere,
+        Ok(None) => return AnswerVerdict::Again,
+        Err(_) => return AnswerVerdict::Elsewhere,
     };
     match (Code::from_number(output.code), output.payload) {
         (Some(Code::OK), Payload::Ack(ack)) if ack.r#type() == AckType::Up && ack.client_id == up.client_id => {
-            Verdict::Accepted(answer_of(&ack, up))
+            AnswerVerdict::Accepted(answer_of(&ack, up))
         }
-        (Some(Code::NOT_SIGNED_IN), _) => Verdict::Elsewhere,
-        (Some(Code::CLIENT_ID_REUSED), _) => Verdict::Taken,
+        (Some(Code::NOT_SIGNED_IN), _) => AnswerVerdict::Elsewhere,
+        (Some(Code::CLIENT_ID_REUSED), _) => AnswerVerdict::Taken,
         (Some(code @ (Code::CLIENT_ID_AHEAD | Code::CLIENT_ID_PASSED | Code::SESSION_PASSED)), _) => {
-            Verdict::Lost(code)
+            AnswerVerdict::Lost(code)
         }
-        (Some(code), _) if code != Code::OK && !output.retryable => Verdict::Refused(code),
-        _ => Verdict::Again,
+        (Some(code), _) if code != Code::OK && !output.retryable => AnswerVerdict::Refused(code),
+        _ => AnswerVerdict::Again,
     }
 }
 

@@ -4,8 +4,7 @@
 //! disk is changed under one lock, and each start has its number there: what a crashed one still does is not on the disk, and not in the
 //! history.
 
-use super::{ANSWER, Place, Seat, To};
-use crate::history::{Answer, Path, Said, Token, What};
+use super::{ANSWER, Endpoints, Participant, Recipient};
 use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io;
@@ -14,9 +13,10 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use wigwag_client::{
-    Backoff, Client, ConnectOptions, Encoding, Event, Events, Message, Range, Receipt, SendError, Sending, Session,
-    SessionStore, SignIn, Start, Timing, TokenSource,
+    Backoff, Client, ConnectOptions, Encoding, Event as ClientEvent, Events, Message, Range, Receipt, SendError,
+    Sending, Session, SessionStore, SignIn, Start, Timing, TokenSource,
 };
+use wigwag_invariants::{Answer, Channel, Event, Observed, Token};
 use wigwag_store::GroupId;
 
 /// How long a client that stops may take to say so.
@@ -43,10 +43,10 @@ struct Disk {
 
 /// Who writes on the disk: the client of one start.
 #[derive(Debug, Clone)]
-struct Writer {
+struct DiskWriter {
     disk: Arc<Mutex<Disk>>,
     start: u64,
-    seat: Seat,
+    participant: Participant,
 }
 
 /// A start of the app.
@@ -60,30 +60,30 @@ struct App {
 /// The device.
 #[derive(Debug)]
 pub(crate) struct Sdk {
-    place: Place,
-    seat: Seat,
+    endpoints: Endpoints,
+    participant: Participant,
     disk: Arc<Mutex<Disk>>,
     app: Option<App>,
     /// Queued by this start, and not settled yet.
     under_way: VecDeque<Queued>,
     /// To be queued by the next start.
-    unsent: Vec<(To, Token)>,
+    unsent: Vec<(Recipient, Token)>,
 }
 
 /// A message that the client has.
 #[derive(Debug)]
 struct Queued {
-    to: To,
+    to: Recipient,
     message: Token,
     sending: Sending,
 }
 
 impl Sdk {
     /// With an empty disk, and not started.
-    pub(crate) fn new(place: &Place, seat: Seat) -> Self {
+    pub(crate) fn new(endpoints: &Endpoints, participant: Participant) -> Self {
         Self {
-            place: place.clone(),
-            seat,
+            endpoints: endpoints.clone(),
+            participant,
             disk: Arc::default(),
             app: None,
             under_way: VecDeque::new(),
@@ -92,8 +92,8 @@ impl Sdk {
     }
 
     /// Who it is.
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.seat
+    pub(crate) fn participant(&self) -> &Participant {
+        &self.participant
     }
 
     /// Starts the app if it does not run, and anew where its client has stopped by itself.
@@ -117,7 +117,7 @@ impl Sdk {
     fn open(&self) -> Result<App> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .thread_name(&self.seat.account.device_id)
+            .thread_name(&self.participant.account.device_id)
             .enable_all()
             .build()
             .context("make a runtime")?;
@@ -134,50 +134,50 @@ impl Sdk {
     }
 
     /// Takes the disk over from the start before.
-    fn take_over(&self) -> Writer {
+    fn take_over(&self) -> DiskWriter {
         let mut disk = self.disk();
         if !disk.is_installed {
             disk.is_installed = true;
-            self.seat.note(What::Installed);
+            self.participant.note(Event::Installed);
         }
         disk.start += 1;
         (disk.restored, disk.has_stopped) = (disk.pending(), false);
-        self.seat.note(What::Started);
-        Writer {
+        self.participant.note(Event::Started);
+        DiskWriter {
             disk: Arc::clone(&self.disk),
             start: disk.start,
-            seat: self.seat.clone(),
+            participant: self.participant.clone(),
         }
     }
 
-    fn options(&self, writer: &Writer) -> ConnectOptions {
-        let token = TokenSource::fixed(&self.seat.account.token);
-        let mut options = ConnectOptions::new(self.place.websocket_url.clone(), self.seat.user(), token);
+    fn options(&self, writer: &DiskWriter) -> ConnectOptions {
+        let token = TokenSource::fixed(&self.participant.account.token);
+        let mut options = ConnectOptions::new(self.endpoints.websocket_url.clone(), self.participant.user(), token);
         let disk = self.disk();
         options.start = Start::After(disk.cursor);
         options.super_groups = disk.groups.clone();
         options.ended_groups = disk.ended_groups.clone();
         options.session.clone_from(&disk.session);
         options.session_store = Some(Arc::new(writer.clone()));
-        options.http_url = Some(self.place.http_url.clone());
+        options.http_url = Some(self.endpoints.http_url.clone());
         options.timing = timing();
         // Half of the devices do it in the one way, half in the other.
-        if self.seat.index % 2 == 1 {
+        if self.participant.index % 2 == 1 {
             (options.sign_in, options.encoding) = (SignIn::Subprotocol, Encoding::Json);
         }
         options
     }
 
     /// Queues a message. What becomes of it is written down by [`Self::answers`].
-    pub(crate) async fn send(&mut self, to: To, message: Token) {
-        self.seat.note(What::Send {
+    pub(crate) async fn send(&mut self, to: Recipient, message: Token) {
+        self.participant.note(Event::Send {
             message,
-            to: to.conversation(self.seat.user()),
+            to: to.conversation(self.participant.user()),
         });
         self.queue(to, message).await;
     }
 
-    async fn queue(&mut self, to: To, message: Token) {
+    async fn queue(&mut self, to: Recipient, message: Token) {
         let Some(app) = &self.app else {
             return self.unsent.push((to, message));
         };
@@ -211,13 +211,13 @@ impl Sdk {
         {
             let _ = timeout(STOP, reader).await;
         }
-        self.cut(app, What::Left).await;
+        self.cut(app, Event::Left).await;
     }
 
     /// Cuts the app off in the middle of what it does.
     pub(crate) async fn crash(&mut self) {
         if let Some(app) = self.app.take() {
-            self.cut(app, What::Crashed).await;
+            self.cut(app, Event::Crashed).await;
         }
     }
 
@@ -227,7 +227,7 @@ impl Sdk {
         let mut disk = lock(&self.disk);
         let unsent = self.unsent.drain(..).map(|(_, message)| message);
         for message in disk.pending().into_iter().chain(unsent) {
-            give_up(&self.seat, message, "the app was taken from the device");
+            give_up(&self.participant, message, "the app was taken from the device");
         }
         *disk = Disk {
             start: disk.start,
@@ -235,11 +235,11 @@ impl Sdk {
         };
     }
 
-    async fn cut(&mut self, app: App, how: What) {
+    async fn cut(&mut self, app: App, how: Event) {
         {
             let mut disk = self.disk();
             disk.start += 1;
-            self.seat.note(how);
+            self.participant.note(how);
         }
         drop(app);
         // The tasks are gone, and with them whoever would answer; what was answered before counts.
@@ -277,7 +277,7 @@ impl Sdk {
 
     /// The highest conversation seq of a group that this user may read.
     pub(crate) async fn group_end(&self, group: GroupId) -> Result<u64> {
-        let page = self.client()?.pull(To::Group(group), Range::newest(1)).await?;
+        let page = self.client()?.pull(Recipient::Group(group), Range::newest(1)).await?;
         Ok(page.max_seq)
     }
 
@@ -290,16 +290,16 @@ impl Sdk {
     }
 
     /// What became of a message that was queued.
-    fn settle(&mut self, to: To, message: Token, result: Result<Receipt, SendError>) {
+    fn settle(&mut self, to: Recipient, message: Token, result: Result<Receipt, SendError>) {
         let has_begun = self.disk().begun.contains(&message);
         if matches!(result, Err(SendError::Stopped { .. })) && !has_begun {
             return self.unsent.push((to, message));
         }
-        settle(&self.disk, &self.seat, message, result);
+        settle(&self.disk, &self.participant, message, result);
     }
 
     fn give_up(&self, message: Token, reason: &str) {
-        give_up(&self.seat, message, reason);
+        give_up(&self.participant, message, reason);
     }
 }
 
@@ -314,52 +314,52 @@ impl Drop for App {
 impl Disk {
     /// The message that was in flight when the numbering was last saved.
     fn pending(&self) -> Option<Token> {
-        Token::of(&self.session.as_ref()?.pending.as_ref()?.content)
+        Token::parse(&self.session.as_ref()?.pending.as_ref()?.content)
     }
 }
 
-impl Writer {
+impl DiskWriter {
     /// The disk, if this is still the start that has it.
     fn disk(&self) -> Option<MutexGuard<'_, Disk>> {
         Some(lock(&self.disk)).filter(|disk| disk.start == self.start)
     }
 
     /// Deals with an event as an app does: what it tells is seen, and then the cursor is kept.
-    fn take(&self, event: Event) {
+    fn take(&self, event: ClientEvent) {
         let Some(mut disk) = self.disk() else {
             return;
         };
         match event {
-            Event::Message(message) => {
-                self.came(Path::Inbox, &message);
+            ClientEvent::Message(message) => {
+                self.came(Channel::Inbox, &message);
                 disk.cursor = message.seq;
             }
-            Event::CaughtUp { cursor } => {
-                self.seat.note(What::Cursor { seq: cursor });
+            ClientEvent::CaughtUp { cursor } => {
+                self.participant.note(Event::Cursor { seq: cursor });
                 disk.cursor = cursor;
             }
-            Event::GroupMessage(message) => {
-                self.came(Path::GroupLog, &message);
+            ClientEvent::GroupMessage(message) => {
+                self.came(Channel::GroupLog, &message);
                 disk.groups.insert(message.receiver_id, message.conversation_seq);
             }
-            Event::GroupCursor { group_id, cursor } => {
+            ClientEvent::GroupCursor { group_id, cursor } => {
                 let (group, seq) = (group_id, cursor);
-                self.seat.note(What::GroupCursor { group, seq });
+                self.participant.note(Event::GroupCursor { group, seq });
                 disk.groups.insert(group, seq);
             }
-            Event::GroupEnded { group_id, cursor } => {
+            ClientEvent::GroupEnded { group_id, cursor } => {
                 disk.groups.remove(&group_id);
                 disk.ended_groups.insert(group_id, cursor);
             }
-            Event::PendingSettled(result) => {
+            ClientEvent::PendingSettled(result) => {
                 if let Some(message) = disk.restored.take() {
                     drop(disk);
-                    settle(&self.disk, &self.seat, message, result);
+                    settle(&self.disk, &self.participant, message, result);
                 }
             }
-            Event::Connected => self.seat.note(What::Connected),
-            Event::Disconnected { reason, .. } => self.disconnected(&reason),
-            Event::Stopped(reason) => {
+            ClientEvent::Connected => self.participant.note(Event::Connected),
+            ClientEvent::Disconnected { reason, .. } => self.disconnected(&reason),
+            ClientEvent::Stopped(reason) => {
                 disk.has_stopped = true;
                 self.disconnected(&reason);
             }
@@ -367,18 +367,18 @@ impl Writer {
         }
     }
 
-    fn came(&self, by: Path, message: &Message) {
-        let said = Said::of(message);
-        self.seat.note(What::Came { by, said });
+    fn came(&self, by: Channel, message: &Message) {
+        let observed = Observed::from_message(message);
+        self.participant.note(Event::Came { by, observed });
     }
 
     fn disconnected(&self, reason: &impl ToString) {
         let reason = reason.to_string();
-        self.seat.note(What::Disconnected { reason });
+        self.participant.note(Event::Disconnected { reason });
     }
 }
 
-impl SessionStore for Writer {
+impl SessionStore for DiskWriter {
     fn save(&self, session: &Session) -> io::Result<()> {
         let mut disk = self.disk().ok_or_else(|| io::Error::other("the app has ended"))?;
         disk.session = Some(session.clone());
@@ -388,31 +388,31 @@ impl SessionStore for Writer {
     }
 }
 
-async fn read(mut events: Events, writer: Writer) {
+async fn read(mut events: Events, writer: DiskWriter) {
     while let Some(event) = events.next().await {
         writer.take(event);
     }
 }
 
 /// Writes down what became of a message. One that the disk still holds is gone on with by the next start.
-fn settle(disk: &Mutex<Disk>, seat: &Seat, message: Token, result: Result<Receipt, SendError>) {
+fn settle(disk: &Mutex<Disk>, participant: &Participant, message: Token, result: Result<Receipt, SendError>) {
     match result {
-        Ok(receipt) => seat.note(What::Acknowledged {
+        Ok(receipt) => participant.note(Event::Acknowledged {
             message,
             answer: answer(receipt),
         }),
-        Err(SendError::Refused { code, .. }) => seat.note(What::Refused {
+        Err(SendError::Refused { code, .. }) => participant.note(Event::Refused {
             message,
             code: u32::try_from(code).unwrap_or_default(),
         }),
         Err(_) if lock(disk).pending() == Some(message) => {}
-        Err(error) => give_up(seat, message, &error.to_string()),
+        Err(error) => give_up(participant, message, &error.to_string()),
     }
 }
 
-fn give_up(seat: &Seat, message: Token, reason: &str) {
+fn give_up(participant: &Participant, message: Token, reason: &str) {
     let reason = reason.to_owned();
-    seat.note(What::GivenUp { message, reason });
+    participant.note(Event::GivenUp { message, reason });
 }
 
 fn answer(receipt: Receipt) -> Answer {

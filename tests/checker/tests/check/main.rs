@@ -1,10 +1,10 @@
 //! The checker checked: its judge on histories made by hand, short runs, and planted bugs.
 
+mod explain;
 mod hand;
 mod judge;
-mod planted;
+mod mutants;
 mod run;
-mod story;
 mod tables;
 
 /// Held by who plays worlds: each has the machine to itself.

@@ -4,7 +4,7 @@ use crate::ONE_AT_A_TIME;
 use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use wigwag_checker::run::{Options, Outcome, run};
+use wigwag_checker::run::{RunOptions, RunOutcome, run};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 
 /// The same in every build.
@@ -29,13 +29,13 @@ fn given(name: &str) -> Result<Option<u64>> {
     number.transpose()
 }
 
-async fn play(seed: u64) -> Result<Outcome> {
-    let options = Options {
+async fn play(seed: u64) -> Result<RunOutcome> {
+    let options = RunOptions {
         seconds: given("WIGWAG_CHECK_SECONDS")?.unwrap_or(SECONDS),
         seed,
         clients: CLIENTS,
         faults: Plan::load(Path::new(HARSH_NAME))?,
-        plant: None,
+        mutant: None,
         judge_every: None,
         trace: None,
         logs: None,
@@ -44,12 +44,12 @@ async fn play(seed: u64) -> Result<Outcome> {
     run(&options).await.with_context(|| format!("seed {seed}"))
 }
 
-fn check(seed: u64, outcome: &Outcome) -> Result<()> {
-    let (figures, stories) = (&outcome.figures, outcome.stories.join("\n\n"));
+fn check(seed: u64, outcome: &RunOutcome) -> Result<()> {
+    let (figures, explanations) = (&outcome.figures, outcome.explanations.join("\n\n"));
     println!("seed {seed}: {figures}");
     ensure!(
         outcome.violations.is_empty(),
-        "seed {seed}: a promise is broken; `cargo xtask check --seed {seed}` is a run like it\n\n{stories}\n\n{figures}"
+        "seed {seed}: a promise is broken; `cargo xtask check --seed {seed}` is a run like it\n\n{explanations}\n\n{figures}"
     );
     let kinds = figures.faults.values().filter(|times| **times > 0).count();
     ensure!(

@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use prost::Message as _;
-use wigwag_checker::history::{Conversation, Said, Token};
-use wigwag_checker::tables::{Item, Place, Slot, Tables};
+use wigwag_checker::tables::{Item, from_items};
+use wigwag_invariants::{Conversation, Observed, Token};
+use wigwag_invariants::{Row, TimelineKey};
 use wigwag_protocol::pb;
 use wigwag_store::TimelineId;
 use wigwag_store::schema::timelines as attr;
@@ -60,8 +61,8 @@ fn message() -> pb::Message {
     }
 }
 
-fn said(seq: u64) -> Said {
-    Said {
+fn observed(seq: u64) -> Observed {
+    Observed {
         token: Some(TOKEN),
         intact: true,
         conversation: Conversation::Pair(1, 2),
@@ -71,6 +72,7 @@ fn said(seq: u64) -> Said {
         session: 6,
         client_id: 4,
         change: None,
+        digest: Observed::from_message(&message()).digest,
     }
 }
 
@@ -88,17 +90,17 @@ fn items_are_read_in_any_order() {
     ];
     for _ in 0..2 {
         items.reverse();
-        let tables = Tables::of(&items).unwrap();
+        let tables = from_items(&items).unwrap();
         let inbox = tables.inbox(1).unwrap();
-        let dangling = Slot::Dangling {
+        let dangling = Row::Dangling {
             log: "p1-2".to_owned(),
             seq: 9,
         };
-        let slots = [Slot::Entry(said(1)), Slot::Seal, Slot::Entry(said(3)), dangling];
+        let rows = [Row::Entry(observed(1)), Row::Seal, Row::Entry(observed(3)), dangling];
         assert_eq!(inbox.counter, 5);
-        assert_eq!(inbox.slots.values().cloned().collect::<Vec<_>>(), slots);
+        assert_eq!(inbox.rows.values().cloned().collect::<Vec<_>>(), rows);
         let log = tables.log(Conversation::Pair(1, 2)).unwrap();
-        assert_eq!((log.counter, &log.slots[&3]), (3, &Slot::Entry(said(0))));
+        assert_eq!((log.counter, &log.rows[&3]), (3, &Row::Entry(observed(0))));
         assert_eq!((tables.seals(), tables.entries()), (1, 4));
     }
 }
@@ -114,30 +116,30 @@ fn the_plans_of_the_fan_out_are_no_timelines() {
         ];
         key.map(|(name, value)| (name.to_owned(), value)).into()
     };
-    let tables = Tables::of(&[plan("g7.0"), plan("g7.users")]).unwrap();
+    let tables = from_items(&[plan("g7.0"), plan("g7.users")]).unwrap();
     assert!(tables.timelines.is_empty());
 }
 
 #[test]
 fn an_item_that_is_neither_is_an_error() {
-    let error = Tables::of(&[item(&TimelineId::inbox(1), 1, &[])]).unwrap_err();
+    let error = from_items(&[item(&TimelineId::inbox(1), 1, &[])]).unwrap_err();
     assert!(format!("{error:#}").contains("find the text l"), "{error:#}");
     let not_a_message = [(attr::MESSAGE, AttributeValue::B(Blob::new([0xff])))];
-    assert!(Tables::of(&[item(&TimelineId::inbox(1), 1, &not_a_message)]).is_err());
+    assert!(from_items(&[item(&TimelineId::inbox(1), 1, &not_a_message)]).is_err());
 }
 
 #[test]
 fn a_key_names_a_place_as_the_store_names_it() {
     let cases = [
-        (TimelineId::inbox(12), Place::Inbox(12)),
-        (TimelineId::peer(3, 2), Place::Log(Conversation::Pair(2, 3))),
-        (TimelineId::group(7), Place::Log(Conversation::Group(7))),
+        (TimelineId::inbox(12), TimelineKey::Inbox(12)),
+        (TimelineId::peer(3, 2), TimelineKey::Log(Conversation::Pair(2, 3))),
+        (TimelineId::group(7), TimelineKey::Log(Conversation::Group(7))),
     ];
-    for (id, place) in cases {
-        assert_eq!(Place::of(id.as_str()), Some(place));
-        assert_eq!(place.key(), id.as_str());
+    for (id, key) in cases {
+        assert_eq!(TimelineKey::parse(id.as_str()), Some(key));
+        assert_eq!(key.to_string(), id.as_str());
     }
     for key in ["", "u", "ux", "p1", "g7.0", "x1", "ä1"] {
-        assert_eq!(Place::of(key), None, "{key}");
+        assert_eq!(TimelineKey::parse(key), None, "{key}");
     }
 }

@@ -4,92 +4,103 @@ use super::*;
 
 impl Run {
     /// Whether a message stands in a timeline.
-    pub(crate) fn stands(&self, place: Place, number: u64) -> bool {
-        let mut entries = self.tables.timelines[&place.key()].entries();
-        entries.any(|(_, said)| said.token == Some(token(number)))
+    pub(crate) fn stands(&self, key: TimelineKey, number: u64) -> bool {
+        let mut entries = self.tables.timelines[&key].entries();
+        entries.any(|(_, observed)| observed.token == Some(token(number)))
     }
 
     /// Where a message stands, and as what.
-    pub(crate) fn at(&self, place: Place, number: u64) -> (u64, Said) {
-        let timeline = &self.tables.timelines[&place.key()];
+    pub(crate) fn at(&self, key: TimelineKey, number: u64) -> (u64, Observed) {
+        let timeline = &self.tables.timelines[&key];
         let mut entries = timeline.entries();
-        let entry = entries.find(|(_, said)| said.token == Some(token(number)));
-        let (seq, said) = entry.unwrap_or_else(|| panic!("m{number} is not in {}", place.key()));
-        (seq, said.clone())
+        let entry = entries.find(|(_, observed)| observed.token == Some(token(number)));
+        let (seq, observed) = entry.unwrap_or_else(|| panic!("m{number} is not in {}", key));
+        (seq, observed.clone())
     }
 
     /// Where the last announcement about a user stands.
-    pub(crate) fn announced(&self, place: Place, group: GroupId, user: UserId) -> (u64, Said) {
-        let timeline = &self.tables.timelines[&place.key()];
-        let is_it = |said: &Said| {
-            let about = said.change.as_ref().is_some_and(|(_, users)| users.contains(&user));
-            said.conversation == Conversation::Group(group) && said.change.is_some() && (about || said.sender == user)
+    pub(crate) fn announced(&self, key: TimelineKey, group: GroupId, user: UserId) -> (u64, Observed) {
+        let timeline = &self.tables.timelines[&key];
+        let is_it = |observed: &Observed| {
+            let about = observed.change.as_ref().is_some_and(|(_, users)| users.contains(&user));
+            observed.conversation == Conversation::Group(group)
+                && observed.change.is_some()
+                && (about || observed.sender == user)
         };
-        let entry = timeline.entries().filter(|(_, said)| is_it(said)).last();
-        let (seq, said) = entry.expect("it was announced");
-        (seq, said.clone())
+        let entry = timeline.entries().filter(|(_, observed)| is_it(observed)).last();
+        let (seq, observed) = entry.expect("it was announced");
+        (seq, observed.clone())
     }
 
     /// The first seal of an inbox, the last one of a log.
-    pub(crate) fn sealed(&self, place: Place) -> u64 {
-        let slots = &self.tables.timelines[&place.key()].slots;
-        let mut seals = slots.iter().filter(|(_, slot)| **slot == Slot::Seal);
-        let seal = match place {
-            Place::Inbox(_) => seals.next(),
-            Place::Log(_) => seals.next_back(),
+    pub(crate) fn sealed(&self, key: TimelineKey) -> u64 {
+        let rows = &self.tables.timelines[&key].rows;
+        let mut seals = rows.iter().filter(|(_, row)| **row == Row::Seal);
+        let seal = match key {
+            TimelineKey::Inbox(_) => seals.next(),
+            TimelineKey::Log(_) => seals.next_back(),
         };
-        *seal.unwrap_or_else(|| panic!("{} has no seal", place.key())).0
+        *seal.unwrap_or_else(|| panic!("{} has no seal", key)).0
     }
 
-    pub(crate) fn set(&mut self, place: Place, seq: u64, slot: Slot) {
-        self.timeline(place).slots.insert(seq, slot);
+    pub(crate) fn set(&mut self, key: TimelineKey, seq: u64, row: Row) {
+        self.timeline(key).rows.insert(seq, row);
     }
 
     /// A timeline that there is.
-    pub(crate) fn timeline(&mut self, place: Place) -> &mut Timeline {
-        let timeline = self.tables.timelines.get_mut(&place.key());
+    pub(crate) fn timeline(&mut self, key: TimelineKey) -> &mut Timeline {
+        let timeline = self.tables.timelines.get_mut(&key);
         timeline.expect("there is such a timeline")
     }
 
     /// A seal stands where an entry stood, and nobody got it from there.
-    pub(crate) fn forget(&mut self, place: Place, seq: u64) {
-        self.set(place, seq, Slot::Seal);
+    pub(crate) fn forget(&mut self, key: TimelineKey, seq: u64) {
+        self.set(key, seq, Row::Seal);
         let devices = self.history.devices.clone();
         self.history.records.retain(|record| {
-            let (What::Came { said, .. }, Some(device)) = (&record.what, record.device) else {
+            let (Event::Came { observed, .. }, Some(device)) = (&record.event, record.device) else {
                 return true;
             };
-            match place {
-                Place::Inbox(user) => devices[device].user != user || said.seq != seq,
-                Place::Log(conversation) => {
-                    said.seq > 0 || said.conversation != conversation || said.conversation_seq != seq
+            match key {
+                TimelineKey::Inbox(user) => devices[device].user != user || observed.seq != seq,
+                TimelineKey::Log(conversation) => {
+                    observed.seq > 0 || observed.conversation != conversation || observed.conversation_seq != seq
                 }
             }
         });
     }
 
     /// A copy stands in the place of an inbox's first seal, and all SDK devices of the user got it.
-    pub(crate) fn add(&mut self, user: UserId, said: &Said) {
+    pub(crate) fn add(&mut self, user: UserId, observed: &Observed) {
         let seq = self.sealed(inbox(user));
-        let said = Said { seq, ..said.clone() };
-        self.set(inbox(user), seq, Slot::Entry(said.clone()));
+        let observed = Observed {
+            seq,
+            ..observed.clone()
+        };
+        self.set(inbox(user), seq, Row::Entry(observed.clone()));
         let devices = self.history.devices.clone();
         let mut awaited: BTreeSet<DeviceIndex> = BTreeSet::new();
         let mut records = Vec::new();
         for record in std::mem::take(&mut self.history.records) {
             if let Some(device) = record.device.filter(|device| devices[*device].user == user) {
-                if record.what == What::Installed && devices[device].kind != Kind::Raw {
+                if record.event == Event::Installed && devices[device].kind != DeviceKind::Raw {
                     awaited.insert(device);
                 }
-                let passes = match &record.what {
-                    What::Came { by: Path::Inbox, said } => said.seq > seq,
-                    What::Cursor { seq: cursor } => *cursor >= seq,
+                let passes = match &record.event {
+                    Event::Came {
+                        by: Channel::Inbox,
+                        observed,
+                    } => observed.seq > seq,
+                    Event::Cursor { seq: cursor } => *cursor >= seq,
                     _ => false,
                 };
                 if passes && awaited.remove(&device) {
-                    let (by, said) = (Path::Inbox, said.clone());
-                    let what = What::Came { by, said };
-                    records.push(Record { what, ..record.clone() });
+                    let (by, observed) = (Channel::Inbox, observed.clone());
+                    let event = Event::Came { by, observed };
+                    records.push(Record {
+                        event,
+                        ..record.clone()
+                    });
                 }
             }
             records.push(record);
@@ -98,21 +109,21 @@ impl Run {
     }
 
     /// Everything that is said of a message in some timelines, and to whom they belong.
-    pub(crate) fn rewrite(&mut self, places: &[Place], number: u64, change: impl Fn(&mut Said)) {
-        for place in places {
-            let seq = self.at(*place, number).0;
-            if let Some(Slot::Entry(said)) = self.timeline(*place).slots.get_mut(&seq) {
-                change(said);
+    pub(crate) fn rewrite(&mut self, keys: &[TimelineKey], number: u64, change: impl Fn(&mut Observed)) {
+        for key in keys {
+            let seq = self.at(*key, number).0;
+            if let Some(Row::Entry(observed)) = self.timeline(*key).rows.get_mut(&seq) {
+                change(observed);
             }
             for record in &mut self.history.records {
                 let user = record.device.map(|device| self.history.devices[device].user);
-                if let What::Came { said, .. } = &mut record.what {
-                    let is_from_here = match *place {
-                        Place::Inbox(owner) => user == Some(owner) && said.seq == seq,
-                        Place::Log(_) => said.seq == 0,
+                if let Event::Came { observed, .. } = &mut record.event {
+                    let is_from_here = match *key {
+                        TimelineKey::Inbox(owner) => user == Some(owner) && observed.seq == seq,
+                        TimelineKey::Log(_) => observed.seq == 0,
                     };
-                    if is_from_here && said.token == Some(token(number)) {
-                        change(said);
+                    if is_from_here && observed.token == Some(token(number)) {
+                        change(observed);
                     }
                 }
             }
@@ -120,10 +131,10 @@ impl Run {
     }
 
     /// Where the first record is that a device has of this kind.
-    pub(crate) fn find(&self, device: &str, mut is_it: impl FnMut(&What) -> bool) -> usize {
+    pub(crate) fn find(&self, device: &str, mut is_it: impl FnMut(&Event) -> bool) -> usize {
         let device = self.named(device);
         let mut records = self.history.records.iter();
-        let found = records.position(|record| record.device == Some(device) && is_it(&record.what));
+        let found = records.position(|record| record.device == Some(device) && is_it(&record.event));
         found.expect("there is such a record")
     }
 
@@ -136,9 +147,9 @@ impl Run {
     }
 
     /// Where a message came to a device by some way.
-    pub(crate) fn came(&self, device: &str, by: Path, number: u64) -> usize {
-        self.find(device, |what| match what {
-            What::Came { by: way, said } => *way == by && said.token == Some(token(number)),
+    pub(crate) fn came(&self, device: &str, by: Channel, number: u64) -> usize {
+        self.find(device, |event| match event {
+            Event::Came { by: way, observed } => *way == by && observed.token == Some(token(number)),
             _ => false,
         })
     }
@@ -150,25 +161,25 @@ impl Run {
         self.history.records.retain(|record| {
             at += 1;
             let sees = matches!(
-                record.what,
-                What::Came { .. } | What::Cursor { .. } | What::GroupCursor { .. }
+                record.event,
+                Event::Came { .. } | Event::Cursor { .. } | Event::GroupCursor { .. }
             );
             at <= from || record.device != Some(device) || !sees
         });
     }
 
     /// Puts a record before another.
-    pub(crate) fn insert(&mut self, at: usize, device: &str, what: What) {
+    pub(crate) fn insert(&mut self, at: usize, device: &str, event: Event) {
         let device = Some(self.named(device));
         let at_ms = self.history.records[at].at_ms;
-        self.history.records.insert(at, Record { at_ms, device, what });
+        self.history.records.insert(at, Record { at_ms, device, event });
     }
 
     /// What is said of all when nobody begins anything new.
     pub(crate) fn calm(&self) -> usize {
         let mut records = self.history.records.iter();
         records
-            .position(|record| record.what == What::Calm)
+            .position(|record| record.event == Event::Calm)
             .expect("it came to calm")
     }
 

@@ -8,11 +8,11 @@ mod play;
 pub(crate) use play::{everything, settled};
 
 use std::collections::{BTreeMap, BTreeSet};
-use wigwag_checker::history::{
-    Answer, Conversation, Device, DeviceIndex, History, Kind, Path, Record, Said, Setting, Token, Turn, What,
+use wigwag_invariants::{
+    Answer, Channel, Conversation, Device, DeviceIndex, DeviceKind, Event, History, Observed, Record, Row, Setting,
+    Tables, Timeline, TimelineKey, Token, Turn,
 };
-use wigwag_checker::judge::{Harm, Promise, Stage, Violation, judge};
-use wigwag_checker::tables::{Place, Slot, Tables, Timeline};
+use wigwag_invariants::{Harm, Promise, Stage, Violation, judge};
 use wigwag_protocol::pb::GroupChangeType;
 use wigwag_store::{GroupId, UserId};
 
@@ -49,17 +49,17 @@ pub(crate) const DISSOLVED: u32 = 1214;
 pub(crate) const MEMBER_MUTED: u32 = 1215;
 pub(crate) const GROUP_MUTED: u32 = 1216;
 
-pub(crate) const GROUP_LOG: Place = Place::Log(Conversation::Group(GROUP));
-pub(crate) const SUPER_LOG: Place = Place::Log(Conversation::Group(SUPER));
-pub(crate) const BECOMING_LOG: Place = Place::Log(Conversation::Group(BECOMING));
-pub(crate) const ENDING_LOG: Place = Place::Log(Conversation::Group(ENDING));
+pub(crate) const GROUP_LOG: TimelineKey = TimelineKey::Log(Conversation::Group(GROUP));
+pub(crate) const SUPER_LOG: TimelineKey = TimelineKey::Log(Conversation::Group(SUPER));
+pub(crate) const BECOMING_LOG: TimelineKey = TimelineKey::Log(Conversation::Group(BECOMING));
+pub(crate) const ENDING_LOG: TimelineKey = TimelineKey::Log(Conversation::Group(ENDING));
 
-pub(crate) fn inbox(user: UserId) -> Place {
-    Place::Inbox(user)
+pub(crate) fn inbox(user: UserId) -> TimelineKey {
+    TimelineKey::Inbox(user)
 }
 
-pub(crate) fn pair(one: UserId, other: UserId) -> Place {
-    Place::Log(Conversation::pair(one, other))
+pub(crate) fn pair(one: UserId, other: UserId) -> TimelineKey {
+    TimelineKey::Log(Conversation::pair(one, other))
 }
 
 pub(crate) fn token(number: u64) -> Token {
@@ -75,26 +75,26 @@ fn turn(kind: GroupChangeType) -> Turn {
 }
 
 impl Run {
-    fn device(&mut self, user: UserId, name: &str, kind: Kind) -> DeviceIndex {
+    fn device(&mut self, user: UserId, name: &str, kind: DeviceKind) -> DeviceIndex {
         let name = name.to_owned();
         self.history.devices.push(Device { user, name, kind });
         let device = self.history.devices.len() - 1;
-        self.on(device, What::Installed);
-        self.on(device, What::Connected);
+        self.on(device, Event::Installed);
+        self.on(device, Event::Connected);
         device
     }
 
-    pub(crate) fn on(&mut self, device: DeviceIndex, what: What) {
-        self.record(Some(device), what);
+    pub(crate) fn on(&mut self, device: DeviceIndex, event: Event) {
+        self.record(Some(device), event);
     }
 
-    pub(crate) fn note(&mut self, what: What) {
-        self.record(None, what);
+    pub(crate) fn note(&mut self, event: Event) {
+        self.record(None, event);
     }
 
-    fn record(&mut self, device: Option<DeviceIndex>, what: What) {
+    fn record(&mut self, device: Option<DeviceIndex>, event: Event) {
         let at_ms = 10 * self.history.records.len() as u64;
-        self.history.records.push(Record { at_ms, device, what });
+        self.history.records.push(Record { at_ms, device, event });
     }
 
     fn user(&self, device: DeviceIndex) -> UserId {
@@ -115,36 +115,36 @@ impl Run {
     }
 
     /// Reserves a seq and puts something there.
-    fn put(&mut self, place: Place, slot: impl FnOnce(u64) -> Slot) -> u64 {
-        let timeline = self.tables.timelines.entry(place.key()).or_default();
+    fn put(&mut self, key: TimelineKey, row: impl FnOnce(u64) -> Row) -> u64 {
+        let timeline = self.tables.timelines.entry(key).or_default();
         timeline.counter += 1;
-        timeline.slots.insert(timeline.counter, slot(timeline.counter));
+        timeline.rows.insert(timeline.counter, row(timeline.counter));
         timeline.counter
     }
 
     /// A writer gives a seq up.
-    fn seal(&mut self, place: Place) -> u64 {
-        self.put(place, |_| Slot::Seal)
+    fn seal(&mut self, key: TimelineKey) -> u64 {
+        self.put(key, |_| Row::Seal)
     }
 
-    fn copy(&mut self, user: UserId, said: &Said) -> u64 {
-        let said = said.clone();
-        self.put(inbox(user), |seq| Slot::Entry(Said { seq, ..said }))
+    fn copy(&mut self, user: UserId, observed: &Observed) -> u64 {
+        let observed = observed.clone();
+        self.put(inbox(user), |seq| Row::Entry(Observed { seq, ..observed }))
     }
 
-    fn log(&mut self, said: &Said) -> Said {
-        let mut logged = said.clone();
-        self.put(Place::Log(said.conversation), |conversation_seq| {
+    fn log(&mut self, observed: &Observed) -> Observed {
+        let mut logged = observed.clone();
+        self.put(TimelineKey::Log(observed.conversation), |conversation_seq| {
             logged.conversation_seq = conversation_seq;
-            Slot::Entry(logged.clone())
+            Row::Entry(logged.clone())
         });
         logged
     }
 
-    fn said(&mut self, device: DeviceIndex, number: u64, conversation: Conversation) -> Said {
+    fn observed(&mut self, device: DeviceIndex, number: u64, conversation: Conversation) -> Observed {
         let client_id = self.numbers.entry(device).or_default();
         *client_id += 1;
-        Said {
+        Observed {
             token: Some(token(number)),
             intact: true,
             conversation,
@@ -154,43 +154,44 @@ impl Run {
             session: 100 + device as u64,
             client_id: *client_id,
             change: None,
+            digest: 0,
         }
     }
 
     fn send(&mut self, device: DeviceIndex, number: u64, to: Conversation) {
         let message = token(number);
-        self.on(device, What::Send { message, to });
+        self.on(device, Event::Send { message, to });
     }
 
     /// What the system does with a message, and what it answers.
     fn accept(&mut self, device: DeviceIndex, number: u64, to: Conversation) -> Answer {
-        let said = self.said(device, number, to);
-        let said = self.log(&said);
+        let observed = self.observed(device, number, to);
+        let observed = self.log(&observed);
         let sender = self.user(device);
         let members = match to {
             Conversation::Pair(one, other) => BTreeSet::from([one, other]),
-            Conversation::Group(_) if self.is_super(to, said.conversation_seq) => BTreeSet::new(),
+            Conversation::Group(_) if self.is_super(to, observed.conversation_seq) => BTreeSet::new(),
             Conversation::Group(group) => self.members[&group].clone(),
         };
         let mut seq = 0;
         for user in members {
-            let copy = self.copy(user, &said);
+            let copy = self.copy(user, &observed);
             if user == sender {
                 seq = copy;
             }
         }
         Answer {
-            session: said.session,
-            client_id: said.client_id,
+            session: observed.session,
+            client_id: observed.client_id,
             seq,
-            conversation_seq: said.conversation_seq,
+            conversation_seq: observed.conversation_seq,
             send_time_ms: 1_000,
         }
     }
 
     fn acknowledge(&mut self, device: DeviceIndex, number: u64, answer: Answer) {
         let message = token(number);
-        self.on(device, What::Acknowledged { message, answer });
+        self.on(device, Event::Acknowledged { message, answer });
     }
 
     /// Sends a message, which is accepted and acknowledged.
@@ -204,23 +205,23 @@ impl Run {
     fn refused(&mut self, device: DeviceIndex, number: u64, to: Conversation, code: u32) {
         self.send(device, number, to);
         let message = token(number);
-        self.on(device, What::Refused { message, code });
+        self.on(device, Event::Refused { message, code });
     }
 
     /// Makes a group, with its owner first.
     fn found(&mut self, group: GroupId, is_super: bool, users: &[UserId]) {
-        self.note(What::Founded { group, is_super });
-        let place = Place::Log(Conversation::Group(group));
-        let log = self.tables.timelines.entry(place.key()).or_default();
+        self.note(Event::Founded { group, is_super });
+        let key = TimelineKey::Log(Conversation::Group(group));
+        let log = self.tables.timelines.entry(key).or_default();
         log.super_after = is_super.then_some(0);
         self.change(group, GroupChangeType::Created, users[0], users);
     }
 
     /// Changes what a group is or allows. `meanwhile` happens after that and before it is told.
     fn becomes(&mut self, group: GroupId, setting: Setting, is_on: bool, meanwhile: impl FnOnce(&mut Self)) {
-        self.note(What::Set { group, setting, is_on });
+        self.note(Event::Set { group, setting, is_on });
         if setting == Setting::Super {
-            let log = self.timeline(Place::Log(Conversation::Group(group)));
+            let log = self.timeline(TimelineKey::Log(Conversation::Group(group)));
             log.super_after = Some(log.counter);
         }
         meanwhile(self);
@@ -237,12 +238,12 @@ impl Run {
         };
         let members: Vec<UserId> = self.members[&group].iter().copied().collect();
         self.tell(group, kind, &users, &members);
-        self.note(What::SetDone { group, setting, is_on });
+        self.note(Event::SetDone { group, setting, is_on });
     }
 
     /// The owner's announcement, with copies for these users.
     fn tell(&mut self, group: GroupId, kind: GroupChangeType, users: &[UserId], told: &[UserId]) {
-        let said = self.log(&Said {
+        let observed = self.log(&Observed {
             token: None,
             intact: true,
             conversation: Conversation::Group(group),
@@ -252,9 +253,10 @@ impl Run {
             session: 2,
             client_id: 0,
             change: Some((kind.into(), users.to_vec())),
+            digest: 0,
         });
         for user in told {
-            self.copy(*user, &said);
+            self.copy(*user, &observed);
         }
     }
 
@@ -262,11 +264,11 @@ impl Run {
     fn change(&mut self, group: GroupId, kind: GroupChangeType, actor: UserId, users: &[UserId]) {
         let turn = turn(kind);
         for &user in users {
-            self.note(What::Change { group, user, turn });
+            self.note(Event::Change { group, user, turn });
         }
         self.changes(group, kind, actor, users);
         for &user in users {
-            self.note(What::Changed { group, user, turn });
+            self.note(Event::Changed { group, user, turn });
         }
     }
 
@@ -285,7 +287,7 @@ impl Run {
         } else {
             users
         };
-        let said = self.log(&Said {
+        let observed = self.log(&Observed {
             token: None,
             intact: true,
             conversation: Conversation::Group(group),
@@ -295,14 +297,15 @@ impl Run {
             session: 1,
             client_id: 0,
             change: Some((kind.into(), named.to_vec())),
+            digest: 0,
         });
-        let told = if self.is_super(said.conversation, said.conversation_seq) {
+        let told = if self.is_super(observed.conversation, observed.conversation_seq) {
             users.iter().copied().collect()
         } else {
             &before | &self.members[&group]
         };
         for user in told {
-            self.copy(user, &said);
+            self.copy(user, &observed);
         }
     }
 
@@ -318,7 +321,7 @@ impl Run {
     /// A group is made, and the answer is lost: nobody knows its id, or reads its log, of which a seq is not written.
     fn founded_in_vain(&mut self) {
         let users: Vec<UserId> = vec![1, 2];
-        let said = self.log(&Said {
+        let observed = self.log(&Observed {
             token: None,
             intact: true,
             conversation: Conversation::Group(ORPHAN),
@@ -328,11 +331,12 @@ impl Run {
             session: 1,
             client_id: 0,
             change: Some((GroupChangeType::Created.into(), users.clone())),
+            digest: 0,
         });
         for user in users {
-            self.copy(user, &said);
+            self.copy(user, &observed);
         }
-        self.timeline(Place::Log(said.conversation)).counter += 1;
+        self.timeline(TimelineKey::Log(observed.conversation)).counter += 1;
     }
 
     /// An SDK device gets everything that is there, by its inbox and by the logs that begin in it.
@@ -340,27 +344,27 @@ impl Run {
         let user = self.user(device);
         let after = self.inboxes.get(&device).copied().unwrap_or_default();
         let timeline = self.tables.inbox(user).cloned().unwrap_or_default();
-        for (seq, said) in timeline.entries().filter(|(seq, _)| *seq > after) {
-            let by = Path::Inbox;
-            let said = said.clone();
-            let is_super = self.is_super(said.conversation, said.conversation_seq);
-            let begins = match (said.conversation, &said.change) {
+        for (seq, observed) in timeline.entries().filter(|(seq, _)| *seq > after) {
+            let by = Channel::Inbox;
+            let observed = observed.clone();
+            let is_super = self.is_super(observed.conversation, observed.conversation_seq);
+            let begins = match (observed.conversation, &observed.change) {
                 (Conversation::Group(_), Some((ROLE, _))) if is_super => continue,
                 (Conversation::Group(group), Some((BECAME_SUPER, _))) => {
                     Some((group, self.super_after(group).expect("it is one")))
                 }
-                (Conversation::Group(group), Some(_)) if is_super => Some((group, said.conversation_seq)),
+                (Conversation::Group(group), Some(_)) if is_super => Some((group, observed.conversation_seq)),
                 _ => None,
             };
             if let Some((group, seq)) = begins {
-                self.on(device, What::GroupCursor { group, seq });
+                self.on(device, Event::GroupCursor { group, seq });
                 self.logs.insert((device, group), seq);
             }
-            self.on(device, What::Came { by, said });
+            self.on(device, Event::Came { by, observed });
             self.inboxes.insert(device, seq);
         }
         let seq = timeline.counter;
-        self.on(device, What::Cursor { seq });
+        self.on(device, Event::Cursor { seq });
         self.inboxes.insert(device, seq);
         for group in [SUPER, BECOMING] {
             let is_member = self.members.get(&group).is_some_and(|members| members.contains(&user));
@@ -375,19 +379,19 @@ impl Run {
         let user = self.user(device);
         let log = self.tables.log(Conversation::Group(group)).cloned().unwrap_or_default();
         let after = self.logs.get(&(device, group)).copied().unwrap_or_default();
-        for (_, said) in log.entries().filter(|(seq, _)| *seq > after) {
-            let by_inbox = said.change.as_ref().is_some_and(|(kind, users)| match *kind {
+        for (_, observed) in log.entries().filter(|(seq, _)| *seq > after) {
+            let by_inbox = observed.change.as_ref().is_some_and(|(kind, users)| match *kind {
                 ROLE => false,
                 BECAME_SUPER => true,
                 _ => users.contains(&user),
             });
             if !by_inbox {
-                let (by, said) = (Path::GroupLog, said.clone());
-                self.on(device, What::Came { by, said });
+                let (by, observed) = (Channel::GroupLog, observed.clone());
+                self.on(device, Event::Came { by, observed });
             }
         }
         let seq = log.counter;
-        self.on(device, What::GroupCursor { group, seq });
+        self.on(device, Event::GroupCursor { group, seq });
         self.logs.insert((device, group), seq);
     }
 
@@ -395,32 +399,44 @@ impl Run {
     fn push(&mut self, device: DeviceIndex) {
         let user = self.user(device);
         let inbox = self.tables.inbox(user).expect("the user has an inbox");
-        let said = inbox.entries().last().expect("something stands there").1.clone();
-        self.on(device, What::Came { by: Path::Push, said });
+        let observed = inbox.entries().last().expect("something stands there").1.clone();
+        self.on(
+            device,
+            Event::Came {
+                by: Channel::Push,
+                observed,
+            },
+        );
     }
 
     /// A raw device asks for its whole inbox.
     fn sync_by_hand(&mut self, device: DeviceIndex) {
         let timeline = self.tables.inbox(self.user(device)).cloned().unwrap_or_default();
-        for (_, said) in timeline.entries() {
-            let (by, said) = (Path::Sync, said.clone());
-            self.on(device, What::Came { by, said });
+        for (_, observed) in timeline.entries() {
+            let (by, observed) = (Channel::Sync, observed.clone());
+            self.on(device, Event::Came { by, observed });
         }
-        self.on(device, What::Cursor { seq: timeline.counter });
+        self.on(device, Event::Cursor { seq: timeline.counter });
     }
 
     /// A raw device asks for messages of a log.
-    fn pull(&mut self, device: DeviceIndex, log: Place, numbers: &[u64]) {
+    fn pull(&mut self, device: DeviceIndex, log: TimelineKey, numbers: &[u64]) {
         for number in numbers {
-            let said = self.at(log, *number).1;
-            self.on(device, What::Came { by: Path::Pull, said });
+            let observed = self.at(log, *number).1;
+            self.on(
+                device,
+                Event::Came {
+                    by: Channel::Pull,
+                    observed,
+                },
+            );
         }
     }
 
     fn reinstall(&mut self, device: DeviceIndex) {
         self.inboxes.remove(&device);
         self.logs.retain(|(of, _), _| *of != device);
-        self.on(device, What::Installed);
-        self.on(device, What::Connected);
+        self.on(device, Event::Installed);
+        self.on(device, Event::Connected);
     }
 }

@@ -28,8 +28,9 @@ pub(crate) fn everything() -> Run {
 /// The same without the roll call.
 pub(crate) fn settled() -> Run {
     let mut run = Run::default();
-    let [u1, u2, u4] = [(1, "u1.a"), (2, "u2.a"), (4, "u4.a")].map(|(user, name)| run.device(user, name, Kind::Sdk));
-    let u3 = run.device(3, "u3.a", Kind::Raw);
+    let [u1, u2, u4] =
+        [(1, "u1.a"), (2, "u2.a"), (4, "u4.a")].map(|(user, name)| run.device(user, name, DeviceKind::Sdk));
+    let u3 = run.device(3, "u3.a", DeviceKind::Raw);
     let (group, large) = (Conversation::Group(GROUP), Conversation::Group(SUPER));
     run.found(GROUP, false, &[1, 2, 3]);
     run.found(SUPER, true, &[1, 2, 4]);
@@ -45,9 +46,9 @@ pub(crate) fn settled() -> Run {
         run.seal(inbox(user));
     }
     run.sync(u2);
-    run.on(u2, What::Crashed);
-    run.on(u2, What::Started);
-    run.on(u2, What::Connected);
+    run.on(u2, Event::Crashed);
+    run.on(u2, Event::Started);
+    run.on(u2, Event::Connected);
     run.sync(u4);
     run.send(u4, 22, large);
     run.reinstall(u4);
@@ -57,7 +58,7 @@ pub(crate) fn settled() -> Run {
     run.sends(u1, 20, group);
     run.sends(u1, 21, large);
     for log in [group, large, Conversation::Group(ENDING)] {
-        run.seal(Place::Log(log));
+        run.seal(TimelineKey::Log(log));
     }
     in_the_end(&mut run, &[u1, u2, u4]);
     run
@@ -93,20 +94,20 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.send(u4, 19, group);
     run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
     let mut answer = run.accept(u4, 19, group);
-    let said = run.at(GROUP_LOG, 19).1;
-    answer.seq = run.copy(4, &said);
+    let observed = run.at(GROUP_LOG, 19).1;
+    answer.seq = run.copy(4, &observed);
     run.acknowledge(u4, 19, answer);
     run.refused(u4, 9, group, NOT_A_MEMBER);
     // u4 comes back too, begun before that and made after it.
     let (user, turn) = (4, Turn::Joins);
-    run.note(What::Change {
+    run.note(Event::Change {
         group: GROUP,
         user,
         turn,
     });
     run.change(GROUP, GroupChangeType::MembersAdded, 1, &[3]);
     run.changes(GROUP, GroupChangeType::MembersAdded, 1, &[4]);
-    run.note(What::Changed {
+    run.note(Event::Changed {
         group: GROUP,
         user,
         turn,
@@ -119,7 +120,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.pull(u3, GROUP_LOG, &[4, 5, 18, 10]);
     run.on(
         u3,
-        What::Denied {
+        Event::Denied {
             group: SUPER,
             code: 1213,
         },
@@ -180,9 +181,9 @@ fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: Dev
     run.becomes(ENDING, Setting::MemberMuted(3), false, |_| ());
     run.sends(u3, 46, ending);
     let (group, setting, is_on) = (ENDING, Setting::Ranks(2), false);
-    run.note(What::Set { group, setting, is_on });
+    run.note(Event::Set { group, setting, is_on });
     run.change(ENDING, GroupChangeType::MemberLeft, 2, &[2]);
-    run.note(What::SetDone { group, setting, is_on });
+    run.note(Event::SetDone { group, setting, is_on });
     run.change(ENDING, GroupChangeType::MembersAdded, 1, &[2]);
     run.becomes(ENDING, Setting::Muted, true, |_| ());
     run.refused(u2, 47, ending, GROUP_MUTED);
@@ -191,7 +192,7 @@ fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: Dev
     run.sends(u1, 50, ending);
     run.change(ENDING, GroupChangeType::MembersAdded, 1, &[3]);
     run.becomes(ENDING, Setting::OpenHistory, true, |_| ());
-    run.on(u3, What::Asked { group });
+    run.on(u3, Event::Asked { group });
     run.becomes(ENDING, Setting::OpenHistory, false, |_| ());
     run.pull(u3, ENDING_LOG, &[50]);
     run.send(u2, 48, ending);
@@ -207,15 +208,15 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
     let give_up = |run: &mut Run, number| {
         let message = token(number);
         let reason = "its numbering was lost".to_owned();
-        run.on(u2, What::GivenUp { message, reason });
+        run.on(u2, Event::GivenUp { message, reason });
     };
     run.send(u2, 15, Conversation::Pair(1, 2));
     give_up(run, 15);
     run.sends(u2, 23, Conversation::Pair(1, 2));
     run.accept(u2, 15, Conversation::Pair(1, 2));
     run.send(u2, 16, Conversation::Pair(2, 3));
-    let said = run.said(u2, 16, Conversation::Pair(2, 3));
-    run.log(&said);
+    let observed = run.observed(u2, 16, Conversation::Pair(2, 3));
+    run.log(&observed);
     run.seal(pair(2, 3));
     give_up(run, 16);
     run.send(u2, 17, Conversation::Pair(2, 3));
@@ -223,21 +224,21 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
 }
 
 fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
-    run.note(What::Calm);
+    run.note(Event::Calm);
     let raw = run.named("u3.a");
     let reason = "to connect anew".to_owned();
-    run.on(raw, What::Disconnected { reason });
-    run.on(raw, What::Connected);
+    run.on(raw, Event::Disconnected { reason });
+    run.on(raw, Event::Connected);
     run.seal(inbox(1));
     for &device in sdk {
         run.sync(device);
     }
     for user in 1..=4 {
-        let device = run.device(user, &format!("u{user}.fresh"), Kind::Fresh);
+        let device = run.device(user, &format!("u{user}.fresh"), DeviceKind::Fresh);
         run.sync(device);
-        run.on(device, What::Left);
+        run.on(device, Event::Left);
     }
-    run.note(What::Settled);
+    run.note(Event::Settled);
 }
 
 fn roll_call(run: &mut Run) {
@@ -248,11 +249,11 @@ fn roll_call(run: &mut Run) {
         // The first attempt is refused for being too fast.
         run.seal(inbox(user));
         run.sends(caller, number, Conversation::pair(1, user));
-        run.note(What::RollCall { message, user });
+        run.note(Event::RollCall { message, user });
         if user == 3 {
             run.push(raw);
         }
     }
     run.sends(caller, 90, Conversation::Group(SUPER));
-    run.note(What::RollCalled);
+    run.note(Event::RollCalled);
 }

@@ -37,13 +37,13 @@ fn an_answer_is_not_true() {
 /// Refuses a message at a later time.
 fn refuse(run: &mut Run, at: usize, device: &str, number: u64, code: u32) {
     let message = token(number);
-    run.insert(at, device, What::Refused { message, code });
+    run.insert(at, device, Event::Refused { message, code });
 }
 
 #[test]
 fn a_repeat_is_refused() {
     let mut run = everything();
-    let last = |what: &What| matches!(what, What::Came { .. });
+    let last = |event: &Event| matches!(event, Event::Came { .. });
     let at = run.find("u3.a", last);
     refuse(&mut run, at, "u3.a", 3, 1210);
     run.is_at_once(Promise::G5, Harm::Other);
@@ -60,7 +60,7 @@ fn a_repeat_may_be_refused_when_something_newer_was_sent() {
 #[test]
 fn what_one_attempt_was_refused_another_may_be_answered() {
     let mut run = everything();
-    let at = run.find("u3.a", |what| matches!(what, What::Acknowledged { .. }));
+    let at = run.find("u3.a", |event| matches!(event, Event::Acknowledged { .. }));
     refuse(&mut run, at, "u3.a", 3, 1203);
     assert_eq!(run.judged(Stage::Settled), []);
 }
@@ -70,7 +70,7 @@ fn a_member_is_refused_as_none() {
     let mut run = everything();
     let (message, to) = (token(60), Conversation::Group(GROUP));
     let at = run.calm();
-    run.insert(at, "u2.a", What::Send { message, to });
+    run.insert(at, "u2.a", Event::Send { message, to });
     let mut other = run.clone();
     refuse(&mut run, at + 1, "u2.a", 60, NOT_A_MEMBER);
     run.is_at_once(Promise::Answered, Harm::Other);
@@ -83,7 +83,7 @@ fn a_message_is_never_answered() {
     let mut run = everything();
     let at = run.find(
         "u1.a",
-        |what| matches!(what, What::Acknowledged { message, .. } if *message == token(1)),
+        |event| matches!(event, Event::Acknowledged { message, .. } if *message == token(1)),
     );
     run.history.records.remove(at);
     run.is_in_the_end(Promise::Answered, Harm::Other);

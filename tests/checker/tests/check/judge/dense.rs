@@ -4,10 +4,10 @@ use super::*;
 
 #[test]
 fn nothing_stands_at_a_seq() {
-    for place in [inbox(1), pair(1, 2), GROUP_LOG] {
+    for key in [inbox(1), pair(1, 2), GROUP_LOG] {
         let mut run = everything();
-        let seq = run.sealed(place);
-        run.timeline(place).slots.remove(&seq);
+        let seq = run.sealed(key);
+        run.timeline(key).rows.remove(&seq);
         run.is_in_the_end(Promise::G3, Harm::Other);
     }
 }
@@ -15,8 +15,8 @@ fn nothing_stands_at_a_seq() {
 #[test]
 fn something_stands_beyond_the_end() {
     let mut run = everything();
-    let beyond = run.tables.timelines["p1-2"].counter + 1;
-    run.set(pair(1, 2), beyond, Slot::Seal);
+    let beyond = run.tables.timelines[&pair(1, 2)].counter + 1;
+    run.set(pair(1, 2), beyond, Row::Seal);
     run.is_in_the_end(Promise::G3, Harm::Other);
 }
 
@@ -24,7 +24,7 @@ fn something_stands_beyond_the_end() {
 fn the_sdk_hands_on_a_message_and_has_skipped_one() {
     for (device, number) in [("u2.a", 1), ("u4.a", 6), ("u1.fresh", 4)] {
         let mut run = everything();
-        run.history.records.remove(run.came(device, Path::Inbox, number));
+        run.history.records.remove(run.came(device, Channel::Inbox, number));
         run.is_at_once(Promise::G3, Harm::Lost);
     }
 }
@@ -32,13 +32,13 @@ fn the_sdk_hands_on_a_message_and_has_skipped_one() {
 #[test]
 fn what_is_handed_on_is_a_cursor_too() {
     let mut run = everything();
-    run.history.records.remove(run.came("u2.a", Path::Inbox, 1));
+    run.history.records.remove(run.came("u2.a", Channel::Inbox, 1));
     let cut = run.calm();
-    let is_cursor = |what: &What| matches!(what, What::Cursor { .. });
+    let is_cursor = |event: &Event| matches!(event, Event::Cursor { .. });
     run.history.records.truncate(cut);
     run.history
         .records
-        .retain(|record| record.device != Some(1) || !is_cursor(&record.what));
+        .retain(|record| record.device != Some(1) || !is_cursor(&record.event));
     let found = run.judged(Stage::Running);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].promise, found[0].harm), (Promise::G3, Harm::Lost));
@@ -47,8 +47,10 @@ fn what_is_handed_on_is_a_cursor_too() {
 #[test]
 fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
     let mut run = everything();
-    while let Some(at) = run.history.records.iter().position(|record| match &record.what {
-        What::Came { said, .. } => record.device == Some(3) && said.seq > 0 && said.token == Some(token(4)),
+    while let Some(at) = run.history.records.iter().position(|record| match &record.event {
+        Event::Came { observed, .. } => {
+            record.device == Some(3) && observed.seq > 0 && observed.token == Some(token(4))
+        }
         _ => false,
     }) {
         run.history.records.remove(at);
@@ -59,8 +61,10 @@ fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
 #[test]
 fn a_push_does_not_make_up_for_a_page_that_skips_what_was_pushed() {
     let mut run = everything();
-    while let Some(at) = run.history.records.iter().position(|record| match &record.what {
-        What::Came { by, said } => record.device == Some(3) && *by == Path::Sync && said.token == Some(token(4)),
+    while let Some(at) = run.history.records.iter().position(|record| match &record.event {
+        Event::Came { by, observed } => {
+            record.device == Some(3) && *by == Channel::Sync && observed.token == Some(token(4))
+        }
         _ => false,
     }) {
         run.history.records.remove(at);
@@ -78,7 +82,7 @@ fn the_sdk_skips_a_message_of_a_super_group() {
         ("u4.a", 34),
     ] {
         let mut run = everything();
-        run.history.records.remove(run.came(device, Path::GroupLog, number));
+        run.history.records.remove(run.came(device, Channel::GroupLog, number));
         run.is_at_once(Promise::G3, Harm::Lost);
     }
 }
@@ -86,10 +90,10 @@ fn the_sdk_skips_a_message_of_a_super_group() {
 #[test]
 fn the_sdk_skips_an_announcement_of_a_super_group() {
     let mut run = everything();
-    let at = run.find("u2.a", |what| match what {
-        What::Came { by, said } => {
-            let about = said.change.as_ref().map(|(_, users)| users.as_slice());
-            *by == Path::GroupLog && about == Some(&[4])
+    let at = run.find("u2.a", |event| match event {
+        Event::Came { by, observed } => {
+            let about = observed.change.as_ref().map(|(_, users)| users.as_slice());
+            *by == Channel::GroupLog && about == Some(&[4])
         }
         _ => false,
     });

@@ -6,8 +6,8 @@ use super::*;
 fn a_third_party_has_a_message_of_two() {
     for number in [1, 15] {
         let mut run = everything();
-        let said = run.at(pair(1, 2), number).1;
-        run.add(3, &said);
+        let observed = run.at(pair(1, 2), number).1;
+        run.add(3, &observed);
         run.is_at_once(Promise::G6, Harm::Leaked);
         assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
     }
@@ -16,53 +16,53 @@ fn a_third_party_has_a_message_of_two() {
 #[test]
 fn a_user_without_a_device_has_what_is_not_theirs() {
     let mut run = everything();
-    let said = run.at(pair(1, 2), 1).1;
-    let slots = [(1, Slot::Entry(Said { seq: 1, ..said }))].into();
+    let observed = run.at(pair(1, 2), 1).1;
+    let rows = [(1, Row::Entry(Observed { seq: 1, ..observed }))].into();
     let counter = 1;
     let timeline = Timeline {
         counter,
-        slots,
+        rows,
         ..Timeline::default()
     };
-    run.tables.timelines.insert(inbox(5).key(), timeline);
+    run.tables.timelines.insert(inbox(5), timeline);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn a_user_has_what_was_sent_when_they_had_left() {
     let mut run = everything();
-    let said = run.at(GROUP_LOG, 7).1;
-    run.add(3, &said);
+    let observed = run.at(GROUP_LOG, 7).1;
+    run.add(3, &observed);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn a_user_has_what_was_sent_before_they_joined() {
     let mut run = everything();
-    let said = run.at(GROUP_LOG, 4).1;
-    run.add(4, &said);
+    let observed = run.at(GROUP_LOG, 4).1;
+    run.add(4, &observed);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn a_user_has_what_was_announced_when_they_had_left() {
     let mut run = everything();
-    let said = run.announced(GROUP_LOG, GROUP, 4).1;
-    run.add(3, &said);
+    let observed = run.announced(GROUP_LOG, GROUP, 4).1;
+    run.add(3, &observed);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn a_device_is_pushed_or_reads_what_is_not_theirs() {
-    for (by, place, number) in [
-        (Path::Push, SUPER_LOG, 11),
-        (Path::Pull, GROUP_LOG, 7),
-        (Path::GroupLog, SUPER_LOG, 12),
+    for (by, key, number) in [
+        (Channel::Push, SUPER_LOG, 11),
+        (Channel::Pull, GROUP_LOG, 7),
+        (Channel::GroupLog, SUPER_LOG, 12),
     ] {
         let mut run = everything();
-        let said = run.at(place, number).1;
+        let observed = run.at(key, number).1;
         let at = run.calm();
-        run.insert(at, "u3.a", What::Came { by, said });
+        run.insert(at, "u3.a", Event::Came { by, observed });
         run.is_at_once(Promise::G6, Harm::Leaked);
     }
 }
@@ -70,31 +70,31 @@ fn a_device_is_pushed_or_reads_what_is_not_theirs() {
 #[test]
 fn a_message_stands_whose_sender_was_no_member() {
     let mut run = everything();
-    let mut said = run.at(GROUP_LOG, 19).1;
-    said.token = Some(token(24));
-    log(&mut run, GROUP_LOG, said);
+    let mut observed = run.at(GROUP_LOG, 19).1;
+    observed.token = Some(token(24));
+    log(&mut run, GROUP_LOG, observed);
     run.is_in_the_end(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn a_message_is_acknowledged_whose_sender_was_no_member() {
     let mut run = everything();
-    let mut said = run.at(GROUP_LOG, 19).1;
-    said.token = Some(token(9));
+    let mut observed = run.at(GROUP_LOG, 19).1;
+    observed.token = Some(token(9));
     let conversation_seq = run.sealed(GROUP_LOG);
-    let at = run.find("u4.a", |what| matches!(what, What::Refused { .. }));
+    let at = run.find("u4.a", |event| matches!(event, Event::Refused { .. }));
     let message = token(9);
     let answer = Answer {
-        session: said.session,
-        client_id: said.client_id,
+        session: observed.session,
+        client_id: observed.client_id,
         seq: run.sealed(inbox(4)),
         conversation_seq,
         send_time_ms: 0,
     };
-    run.history.records[at].what = What::Acknowledged { message, answer };
-    log(&mut run, GROUP_LOG, said);
-    let said = run.at(GROUP_LOG, 9).1;
-    run.add(4, &said);
+    run.history.records[at].event = Event::Acknowledged { message, answer };
+    log(&mut run, GROUP_LOG, observed);
+    let observed = run.at(GROUP_LOG, 9).1;
+    run.add(4, &observed);
     let found = run.judged(Stage::Running);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].promise, found[0].harm), (Promise::G6, Harm::Leaked));
@@ -103,7 +103,7 @@ fn a_message_is_acknowledged_whose_sender_was_no_member() {
 #[test]
 fn a_message_stands_in_the_log_of_another_conversation() {
     let mut run = everything();
-    let said = run.at(GROUP_LOG, 4).1;
-    log(&mut run, pair(1, 2), said);
+    let observed = run.at(GROUP_LOG, 4).1;
+    log(&mut run, pair(1, 2), observed);
     run.is_at_once(Promise::G6, Harm::Leaked);
 }

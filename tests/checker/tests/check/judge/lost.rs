@@ -4,9 +4,9 @@ use super::*;
 
 #[test]
 fn an_acknowledged_message_is_not_in_its_log() {
-    for (place, number) in [(pair(1, 2), 1), (GROUP_LOG, 4), (SUPER_LOG, 21)] {
+    for (key, number) in [(pair(1, 2), 1), (GROUP_LOG, 4), (SUPER_LOG, 21)] {
         let mut run = everything();
-        run.forget(place, run.at(place, number).0);
+        run.forget(key, run.at(key, number).0);
         run.is_at_once(Promise::G1, Harm::Lost);
         assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
     }
@@ -60,9 +60,9 @@ fn an_announcement_has_no_copy() {
 #[test]
 fn a_change_is_not_announced() {
     let mut run = everything();
-    let users: &[(Place, u64)] = &[(SUPER_LOG, 4), (inbox(4), 4)];
-    for (place, about) in users {
-        run.forget(*place, run.announced(*place, SUPER, *about).0);
+    let users: &[(TimelineKey, u64)] = &[(SUPER_LOG, 4), (inbox(4), 4)];
+    for (key, about) in users {
+        run.forget(*key, run.announced(*key, SUPER, *about).0);
     }
     run.is_in_the_end(Promise::G1, Harm::Lost);
 }
@@ -71,7 +71,7 @@ fn a_change_is_not_announced() {
 fn a_copy_refers_to_nothing() {
     let mut run = everything();
     let (log, seq) = ("g7".to_owned(), 1000);
-    run.set(inbox(1), run.sealed(inbox(1)), Slot::Dangling { log, seq });
+    run.set(inbox(1), run.sealed(inbox(1)), Row::Dangling { log, seq });
     run.is_in_the_end(Promise::G1, Harm::Lost);
 }
 
@@ -87,7 +87,7 @@ fn there_are_copies_of_what_did_not_come_into_its_log() {
     let mut run = everything();
     let (seq, _) = run.at(pair(1, 2), 15);
     let log = run.timeline(pair(1, 2));
-    log.slots.retain(|other, _| *other < seq);
+    log.rows.retain(|other, _| *other < seq);
     log.counter = seq - 1;
     // Nothing that came later is asked for.
     run.history.records.truncate(run.calm());
@@ -106,7 +106,7 @@ fn there_are_copies_of_what_did_not_come_into_its_log() {
 #[test]
 fn a_message_is_garbled() {
     let mut run = everything();
-    run.rewrite(&[pair(1, 2)], 1, |said| said.intact = false);
+    run.rewrite(&[pair(1, 2)], 1, |observed| observed.intact = false);
     run.is_at_once(Promise::G1, Harm::Other);
 }
 
@@ -131,6 +131,6 @@ fn a_message_says_nothing_that_a_message_of_the_checker_says() {
 #[test]
 fn a_message_has_another_sender() {
     let mut run = everything();
-    run.rewrite(&[pair(1, 2), inbox(1), inbox(2)], 1, |said| said.sender = 2);
+    run.rewrite(&[pair(1, 2), inbox(1), inbox(2)], 1, |observed| observed.sender = 2);
     run.is_at_once(Promise::G1, Harm::Other);
 }

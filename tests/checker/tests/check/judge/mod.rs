@@ -14,9 +14,9 @@ use crate::hand::{
     BECOMING, BECOMING_LOG, DISSOLVED, ENDING, ENDING_LOG, GROUP, GROUP_LOG, GROUP_MUTED, MEMBER_MUTED, NOT_A_MEMBER,
     Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token,
 };
-use wigwag_checker::history::{Answer, Conversation, Path, Record, Said, Turn, What};
-use wigwag_checker::judge::{Harm, Promise, Stage, judge};
-use wigwag_checker::tables::{Place, Slot, Timeline};
+use wigwag_invariants::{Answer, Channel, Conversation, Event, Observed, Record, Turn};
+use wigwag_invariants::{Harm, Promise, Stage, judge};
+use wigwag_invariants::{Row, Timeline, TimelineKey};
 
 /// Changes an answer to a message: the n-th.
 fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) {
@@ -24,32 +24,32 @@ fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) 
         .history
         .records
         .iter_mut()
-        .filter_map(|record| match &mut record.what {
-            What::Acknowledged { message, answer } if *message == token(number) => Some(answer),
+        .filter_map(|record| match &mut record.event {
+            Event::Acknowledged { message, answer } if *message == token(number) => Some(answer),
             _ => None,
         });
     change(answers.nth(nth).expect("it was answered so often"));
 }
 
 /// Changes what came to a device.
-fn said(run: &mut Run, at: usize) -> &mut Said {
-    match &mut run.history.records[at].what {
-        What::Came { said, .. } => said,
+fn observed(run: &mut Run, at: usize) -> &mut Observed {
+    match &mut run.history.records[at].event {
+        Event::Came { observed, .. } => observed,
         other => panic!("nothing came: {other:?}"),
     }
 }
 
 /// Puts a message in the place of the last seal of a log.
-fn log(run: &mut Run, place: Place, said: Said) {
-    let seq = run.sealed(place);
+fn log(run: &mut Run, key: TimelineKey, observed: Observed) {
+    let seq = run.sealed(key);
     let conversation_seq = seq;
     run.set(
-        place,
+        key,
         seq,
-        Slot::Entry(Said {
+        Row::Entry(Observed {
             conversation_seq,
             seq: 0,
-            ..said
+            ..observed
         }),
     );
 }
@@ -67,8 +67,8 @@ fn a_change_that_is_begun_again_is_one_change() {
     let mut run = everything();
     let is_begun = |record: &&Record| {
         matches!(
-            record.what,
-            What::Change {
+            record.event,
+            Event::Change {
                 group: SUPER,
                 user: 4,
                 turn: Turn::Leaves
@@ -78,7 +78,7 @@ fn a_change_that_is_begun_again_is_one_change() {
     let begun = run.history.records.iter().find(is_begun).cloned();
     let at = run.find(
         "u2.a",
-        |what| matches!(what, What::Send { message, .. } if *message == token(12)),
+        |event| matches!(event, Event::Send { message, .. } if *message == token(12)),
     );
     run.history.records.insert(at, begun.expect("u4 is removed"));
     assert_eq!(run.judged(Stage::Settled), []);
@@ -103,15 +103,15 @@ fn a_change_that_is_not_over_may_be_told_to_whoever_joins_meanwhile() {
     let mut run = everything();
     // u4 is about to come back when the history is copied; u3 joins before that is announced.
     for user in 1..=4 {
-        if let (seq, Said { sender: 4, .. }) = run.announced(inbox(user), GROUP, 4) {
+        if let (seq, Observed { sender: 4, .. }) = run.announced(inbox(user), GROUP, 4) {
             run.forget(inbox(user), seq);
         }
     }
     run.forget(GROUP_LOG, run.announced(GROUP_LOG, GROUP, 4).0);
     let begun = run.history.records.iter().rposition(|record| {
         matches!(
-            record.what,
-            What::Change {
+            record.event,
+            Event::Change {
                 group: GROUP,
                 user: 4,
                 turn: Turn::Joins

@@ -3,29 +3,29 @@
 use super::*;
 
 /// Exchanges the places that two messages have in a log.
-fn exchange(run: &mut Run, place: Place, one: u64, other: u64) {
-    let (first, second) = (run.at(place, one), run.at(place, other));
+fn exchange(run: &mut Run, key: TimelineKey, one: u64, other: u64) {
+    let (first, second) = (run.at(key, one), run.at(key, other));
     for (number, seq) in [(one, second.0), (other, first.0)] {
-        let copies: Vec<Place> = (1..=4).map(inbox).filter(|inbox| run.stands(*inbox, number)).collect();
-        run.rewrite(&copies, number, |said| said.conversation_seq = seq);
+        let copies: Vec<TimelineKey> = (1..=4).map(inbox).filter(|inbox| run.stands(*inbox, number)).collect();
+        run.rewrite(&copies, number, |observed| observed.conversation_seq = seq);
         answer(run, number, 0, |answer| answer.conversation_seq = seq);
     }
-    let moved = |said: Said, conversation_seq| {
-        Slot::Entry(Said {
+    let moved = |observed: Observed, conversation_seq| {
+        Row::Entry(Observed {
             conversation_seq,
-            ..said
+            ..observed
         })
     };
-    run.set(place, first.0, moved(second.1, first.0));
-    run.set(place, second.0, moved(first.1, second.0));
+    run.set(key, first.0, moved(second.1, first.0));
+    run.set(key, second.0, moved(first.1, second.0));
     for record in &mut run.history.records {
-        let What::Came { said, .. } = &mut record.what else {
+        let Event::Came { observed, .. } = &mut record.event else {
             continue;
         };
-        if said.seq == 0 && said.token == Some(token(one)) {
-            said.conversation_seq = second.0;
-        } else if said.seq == 0 && said.token == Some(token(other)) {
-            said.conversation_seq = first.0;
+        if observed.seq == 0 && observed.token == Some(token(one)) {
+            observed.conversation_seq = second.0;
+        } else if observed.seq == 0 && observed.token == Some(token(other)) {
+            observed.conversation_seq = first.0;
         }
     }
 }
@@ -51,21 +51,21 @@ fn messages_of_two_devices_have_no_order() {
 fn a_copy_names_another_place() {
     let mut run = everything();
     let elsewhere = run.sealed(GROUP_LOG);
-    run.rewrite(&[inbox(1)], 4, |said| said.conversation_seq = elsewhere);
+    run.rewrite(&[inbox(1)], 4, |observed| observed.conversation_seq = elsewhere);
     run.is_at_once(Promise::G4, Harm::Reordered);
 }
 
 #[test]
 fn a_copy_says_something_else_of_itself() {
     let mut run = everything();
-    run.rewrite(&[inbox(1)], 4, |said| said.client_id = 1000);
+    run.rewrite(&[inbox(1)], 4, |observed| observed.client_id = 1000);
     run.is_at_once(Promise::G4, Harm::Other);
 }
 
 #[test]
 fn an_entry_of_a_log_names_another_seq() {
     let mut run = everything();
-    run.rewrite(&[pair(2, 3)], 16, |said| said.conversation_seq = 1000);
+    run.rewrite(&[pair(2, 3)], 16, |observed| observed.conversation_seq = 1000);
     run.is_at_once(Promise::G4, Harm::Other);
 }
 
@@ -73,11 +73,11 @@ fn an_entry_of_a_log_names_another_seq() {
 fn announcements_stand_in_another_order() {
     let mut run = everything();
     let mut kinds: Vec<i32> = Vec::new();
-    for slot in run.timeline(SUPER_LOG).slots.values_mut() {
-        if let Slot::Entry(Said {
+    for row in run.timeline(SUPER_LOG).rows.values_mut() {
+        if let Row::Entry(Observed {
             change: Some((kind, users)),
             ..
-        }) = slot
+        }) = row
             && *users == [4]
         {
             kinds.push(*kind);
@@ -97,7 +97,7 @@ fn announcements_stand_in_another_order() {
 #[test]
 fn a_message_comes_late_by_the_inbox() {
     let mut run = everything();
-    let late = run.history.records.remove(run.came("u2.a", Path::Inbox, 1)).what;
+    let late = run.history.records.remove(run.came("u2.a", Channel::Inbox, 1)).event;
     run.insert(run.calm(), "u2.a", late);
     run.is_at_once(Promise::G4, Harm::Reordered);
 }
@@ -105,7 +105,11 @@ fn a_message_comes_late_by_the_inbox() {
 #[test]
 fn a_message_comes_late_by_the_log_of_a_super_group() {
     let mut run = everything();
-    let late = run.history.records.remove(run.came("u2.a", Path::GroupLog, 11)).what;
+    let late = run
+        .history
+        .records
+        .remove(run.came("u2.a", Channel::GroupLog, 11))
+        .event;
     run.insert(run.calm(), "u2.a", late);
     run.is_at_once(Promise::G4, Harm::Reordered);
 }

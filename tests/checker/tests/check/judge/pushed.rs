@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_device_is_not_pushed_the_roll_call() {
     let mut run = everything();
-    let at = run.came("u3.a", Path::Push, 103);
+    let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
     run.is(Promise::Pushed, Harm::Lost);
 }
@@ -13,25 +13,28 @@ fn a_device_is_not_pushed_the_roll_call() {
 #[test]
 fn it_does_not_count_that_a_device_asked_for_it() {
     let mut run = everything();
-    let at = run.came("u3.a", Path::Push, 103);
-    let said = said(&mut run, at).clone();
-    run.history.records[at].what = What::Came { by: Path::Sync, said };
+    let at = run.came("u3.a", Channel::Push, 103);
+    let observed = observed(&mut run, at).clone();
+    run.history.records[at].event = Event::Came {
+        by: Channel::Sync,
+        observed,
+    };
     run.is(Promise::Pushed, Harm::Lost);
 }
 
 #[test]
 fn a_device_that_was_cut_off_for_a_moment_need_not_be() {
     let mut run = everything();
-    let at = run.came("u3.a", Path::Push, 103);
+    let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
     let settled = run
         .history
         .records
         .iter()
-        .position(|record| record.what == What::Settled);
+        .position(|record| record.event == Event::Settled);
     let reason = "cut".to_owned();
-    run.insert(settled.unwrap() + 1, "u3.a", What::Connected);
-    run.insert(settled.unwrap() + 1, "u3.a", What::Disconnected { reason });
+    run.insert(settled.unwrap() + 1, "u3.a", Event::Connected);
+    run.insert(settled.unwrap() + 1, "u3.a", Event::Disconnected { reason });
     assert_eq!(run.judged(Stage::Settled), []);
 }
 
@@ -40,7 +43,7 @@ fn a_device_that_the_server_may_have_forgotten_need_not_be() {
     let mut run = everything();
     let calm = run.calm();
     run.history.records.drain(calm + 1..=calm + 2);
-    let at = run.came("u3.a", Path::Push, 103);
+    let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
     assert_eq!(run.judged(Stage::Settled), []);
 }
@@ -48,9 +51,9 @@ fn a_device_that_the_server_may_have_forgotten_need_not_be() {
 #[test]
 fn a_device_that_was_cut_off_need_not_be() {
     let mut run = everything();
-    let at = run.came("u3.a", Path::Push, 103);
+    let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
     let reason = "cut".to_owned();
-    run.insert(at, "u3.a", What::Disconnected { reason });
+    run.insert(at, "u3.a", Event::Disconnected { reason });
     assert_eq!(run.judged(Stage::Settled), []);
 }

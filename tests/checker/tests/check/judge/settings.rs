@@ -12,13 +12,16 @@ fn tells(run: &Run, text: &str, at_once: bool) {
 }
 
 /// Where a change of a kind is told in a timeline.
-fn told(run: &Run, place: Place, group: u64, kind: GroupChangeType) -> u64 {
-    let is_it = |said: &Said| {
-        let is_kind = said.change.as_ref().is_some_and(|(told, _)| *told == i32::from(kind));
-        is_kind && said.conversation == Conversation::Group(group)
+fn told(run: &Run, key: TimelineKey, group: u64, kind: GroupChangeType) -> u64 {
+    let is_it = |observed: &Observed| {
+        let is_kind = observed
+            .change
+            .as_ref()
+            .is_some_and(|(told, _)| *told == i32::from(kind));
+        is_kind && observed.conversation == Conversation::Group(group)
     };
-    let mut entries = run.tables.timelines[&place.key()].entries();
-    entries.find(|(_, said)| is_it(said)).expect("it is told").0
+    let mut entries = run.tables.timelines[&key].entries();
+    entries.find(|(_, observed)| is_it(observed)).expect("it is told").0
 }
 
 #[test]
@@ -34,9 +37,9 @@ fn a_member_is_not_told_that_a_group_became_a_super_group() {
 #[test]
 fn it_is_not_told_that_a_group_became_a_super_group() {
     let mut run = everything();
-    for place in [BECOMING_LOG, inbox(1), inbox(2), inbox(3)] {
-        let seq = told(&run, place, BECOMING, GroupChangeType::BecameSuper);
-        run.forget(place, seq);
+    for key in [BECOMING_LOG, inbox(1), inbox(2), inbox(3)] {
+        let seq = told(&run, key, BECOMING, GroupChangeType::BecameSuper);
+        run.forget(key, seq);
     }
     run.is_in_the_end(Promise::G1, Harm::Lost);
 }
@@ -46,11 +49,11 @@ fn that_a_group_became_a_super_group_comes_by_the_inbox_and_by_the_log() {
     for device in ["u1.a", "u2.fresh"] {
         let mut run = everything();
         let seq = told(&run, BECOMING_LOG, BECOMING, GroupChangeType::BecameSuper);
-        let Slot::Entry(said) = run.tables.timelines["g10"].slots[&seq].clone() else {
+        let Row::Entry(observed) = run.tables.timelines[&BECOMING_LOG].rows[&seq].clone() else {
             panic!("it is told");
         };
-        let (at, by) = (run.came(device, Path::GroupLog, 33), Path::GroupLog);
-        run.insert(at, device, What::Came { by, said });
+        let (at, by) = (run.came(device, Channel::GroupLog, 33), Channel::GroupLog);
+        run.insert(at, device, Event::Came { by, observed });
         run.is_at_once(Promise::G2, Harm::Duplicated);
     }
 }
@@ -65,8 +68,8 @@ fn a_group_is_no_super_group_though_it_was_made_one() {
 #[test]
 fn a_group_is_a_super_group_though_nobody_made_it_one() {
     let mut run = everything();
-    let is_it = |what: &What| matches!(what, What::Set { .. } | What::SetDone { .. });
-    run.history.records.retain(|record| !is_it(&record.what));
+    let is_it = |event: &Event| matches!(event, Event::Set { .. } | Event::SetDone { .. });
+    run.history.records.retain(|record| !is_it(&record.event));
     tells(&run, "g10 is a super group, and nobody made it one", false);
 }
 
@@ -77,7 +80,7 @@ fn a_group_was_a_super_group_too_early() {
     run.timeline(BECOMING_LOG).super_after = Some(seq - 1);
     tells(
         &run,
-        "m30 stands at 2 of g10, a super group beyond 1, and was acknowledged before",
+        "m30 is at 2 of g10, a super group after 1, and was acknowledged before",
         true,
     );
 }
@@ -89,50 +92,56 @@ fn a_group_was_a_super_group_too_late() {
     run.timeline(BECOMING_LOG).super_after = Some(seq);
     tells(
         &run,
-        "m33 stands at 6 of g10, a super group beyond 6, and was sent when it was one",
+        "m33 is at 6 of g10, a super group after 6, and was sent after it had become one",
         true,
     );
 }
 
 /// Where a message was refused or first acknowledged.
 fn answered(run: &mut Run, number: u64) -> &mut Record {
-    let is_it = |what: &What| match what {
-        What::Acknowledged { message, .. } | What::Refused { message, .. } => *message == token(number),
+    let is_it = |event: &Event| match event {
+        Event::Acknowledged { message, .. } | Event::Refused { message, .. } => *message == token(number),
         _ => false,
     };
     let mut records = run.history.records.iter_mut();
-    records.find(|record| is_it(&record.what)).expect("it is answered")
+    records.find(|record| is_it(&record.event)).expect("it is answered")
 }
 
 /// In place of its refusal a message is acknowledged, and stands.
 fn accepted(number: u64) -> Run {
     let mut run = everything();
-    let mut said = run.at(ENDING_LOG, 42).1;
+    let mut observed = run.at(ENDING_LOG, 42).1;
     let conversation_seq = run.sealed(ENDING_LOG);
     let record = answered(&mut run, number);
     let message = token(number);
     let answer = Answer {
-        session: said.session,
-        client_id: said.client_id,
+        session: observed.session,
+        client_id: observed.client_id,
         seq: 0,
         conversation_seq,
         send_time_ms: 0,
     };
-    record.what = What::Acknowledged { message, answer };
+    record.event = Event::Acknowledged { message, answer };
     let device = record.device.expect("a device is refused it");
-    said.token = Some(message);
-    said.sender = run.history.devices[device].user;
-    log(&mut run, ENDING_LOG, said);
+    observed.token = Some(message);
+    observed.sender = run.history.devices[device].user;
+    log(&mut run, ENDING_LOG, observed);
     run
 }
 
 #[test]
 fn what_was_to_be_refused_is_accepted() {
     let cases = [
-        (41, "m41 of u3 stands in g11, and the group was muted when it was sent"),
-        (45, "m45 of u3 stands in g11, and its sender was muted when it was sent"),
-        (47, "m47 of u2 stands in g11, and the group was muted when it was sent"),
-        (51, "m51 of u3 stands in g11, and the group had ended when it was sent"),
+        (41, "m41 of u3 is in g11, although the group was muted when it was sent"),
+        (
+            45,
+            "m45 of u3 is in g11, although its sender was muted when it was sent",
+        ),
+        (47, "m47 of u2 is in g11, although the group was muted when it was sent"),
+        (
+            51,
+            "m51 of u3 is in g11, although the group was dissolved when it was sent",
+        ),
     ];
     for (number, text) in cases {
         tells(&accepted(number), text, true);
@@ -156,7 +165,7 @@ fn a_message_is_refused_that_may_be_sent() {
     ] {
         let mut run = everything();
         let message = token(number);
-        answered(&mut run, number).what = What::Refused { message, code };
+        answered(&mut run, number).event = Event::Refused { message, code };
         run.is_at_once(Promise::Answered, Harm::Other);
     }
 }
@@ -166,7 +175,7 @@ fn a_message_may_be_refused_while_what_keeps_it_from_being_sent_begins() {
     for (number, code) in [(48, DISSOLVED), (44, GROUP_MUTED)] {
         let mut run = everything();
         let message = token(number);
-        answered(&mut run, number).what = What::Refused { message, code };
+        answered(&mut run, number).event = Event::Refused { message, code };
         assert_eq!(run.judged(Stage::Settled), []);
     }
 }
@@ -190,24 +199,24 @@ fn a_change_of_what_a_group_allows_is_not_told() {
 fn a_history_is_read_that_is_not_open() {
     // When it is closed again, and by other ways than by a page that is asked for.
     let mut run = everything();
-    let at = run.came("u3.a", Path::Pull, 50);
-    run.insert(at, "u3.a", What::Asked { group: ENDING });
+    let at = run.came("u3.a", Channel::Pull, 50);
+    run.insert(at, "u3.a", Event::Asked { group: ENDING });
     run.is_at_once(Promise::G6, Harm::Leaked);
     let mut run = everything();
-    let at = run.came("u3.a", Path::Pull, 50);
-    let said = said(&mut run, at).clone();
-    let by = Path::Push;
-    run.history.records[at].what = What::Came { by, said };
+    let at = run.came("u3.a", Channel::Pull, 50);
+    let observed = observed(&mut run, at).clone();
+    let by = Channel::Push;
+    run.history.records[at].event = Event::Came { by, observed };
     run.is_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
 fn an_open_history_is_read_by_who_is_no_member() {
     let mut run = everything();
-    let at = run.came("u3.a", Path::Pull, 50);
-    let (by, said) = (Path::Pull, said(&mut run, at).clone());
-    run.insert(at + 1, "u4.a", What::Came { by, said });
-    let asked = run.find("u3.a", |what| matches!(what, What::Asked { .. }));
-    run.insert(asked, "u4.a", What::Asked { group: ENDING });
+    let at = run.came("u3.a", Channel::Pull, 50);
+    let (by, observed) = (Channel::Pull, observed(&mut run, at).clone());
+    run.insert(at + 1, "u4.a", Event::Came { by, observed });
+    let asked = run.find("u3.a", |event| matches!(event, Event::Asked { .. }));
+    run.insert(asked, "u4.a", Event::Asked { group: ENDING });
     run.is_at_once(Promise::G6, Harm::Leaked);
 }

@@ -3,7 +3,6 @@
 //! They are in a build of its own: one binary that is every function (`tests/mutants`), compiled with the feature `plant`, beside the ordinary
 //! ones. The bug that a stack's functions then have is named in their environment, by a line more in the template.
 
-use crate::judge::Promise::{self, Answered, G1, G2, G3, G6, G7, Pushed};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::os::unix::fs::symlink;
@@ -12,6 +11,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
 use wigwag_cluster::{altered_template, template};
+use wigwag_invariants::Promise::{self, Answered, G1, G2, G3, G6, G7, Pushed};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 
@@ -20,7 +20,7 @@ pub const VARIABLE: &str = "WIGWAG_PLANT";
 
 /// A bug that a build with the feature `plant` has when it is named in [`VARIABLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plant {
+pub struct Mutant {
     /// As on the command line.
     pub name: &'static str,
     /// What it does, in a few words.
@@ -32,7 +32,7 @@ pub struct Plant {
 }
 
 /// Those that there are.
-pub const PLANTS: &[Plant] = &[
+pub const MUTANTS: &[Mutant] = &[
     anywhere(
         "read-past-hole",
         "a page's cursor goes to its last row, past holes",
@@ -89,8 +89,8 @@ pub const PLANTS: &[Plant] = &[
     ),
 ];
 
-const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {
-    Plant {
+const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Mutant {
+    Mutant {
         name,
         what,
         breaks,
@@ -98,8 +98,8 @@ const fn anywhere(name: &'static str, what: &'static str, breaks: &'static [Prom
     }
 }
 
-const fn after_deaths(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Plant {
-    Plant {
+const fn after_deaths(name: &'static str, what: &'static str, breaks: &'static [Promise]) -> Mutant {
+    Mutant {
         name,
         what,
         breaks,
@@ -116,10 +116,10 @@ const FUNCTIONS: [&str; 6] = ["api", "authorizer", "connect", "default", "discon
 /// The template's last line of what all functions have in their environment.
 const ENVIRONMENT: &str = "        RUST_LOG: !Ref LogLevel\n";
 
-impl Plant {
+impl Mutant {
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        PLANTS.iter().find(|plant| plant.name == name).copied()
+        MUTANTS.iter().find(|mutant| mutant.name == name).copied()
     }
 
     /// The plan under which it is looked for: this one, or with more deaths in it.
@@ -137,13 +137,13 @@ impl Plant {
 
 /// The build with bugs in it, laid out for stacks. They need it until they have started.
 #[derive(Debug)]
-pub struct Planted {
+pub struct MutantBuild {
     /// The binary that is all functions.
     pub binary: PathBuf,
     directory: TempDir,
 }
 
-impl Planted {
+impl MutantBuild {
     /// Compiles it, which takes no time where it is up to date.
     ///
     /// # Errors
@@ -168,11 +168,11 @@ impl Planted {
     ///
     /// # Errors
     /// It cannot be written, or the project's template gives its functions no environment.
-    pub fn template(&self, plant: Plant) -> Result<PathBuf> {
-        let directory = self.directory.path().join(format!("template of {}", plant.name));
+    pub fn template(&self, mutant: Mutant) -> Result<PathBuf> {
+        let directory = self.directory.path().join(format!("template of {}", mutant.name));
         std::fs::create_dir_all(&directory)?;
-        let planted = format!("{ENVIRONMENT}        {VARIABLE}: {}\n", plant.name);
-        altered_template(&directory, &[(ENVIRONMENT, &planted)])
+        let build = format!("{ENVIRONMENT}        {VARIABLE}: {}\n", mutant.name);
+        altered_template(&directory, &[(ENVIRONMENT, &build)])
     }
 }
 
@@ -195,7 +195,7 @@ async fn cargo_build() -> Result<PathBuf> {
         .await?;
     ensure!(output.status.success(), "cargo could not build the planted functions");
     let messages = output.stdout.split(|byte| *byte == b'\n');
-    let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let mut messages = messages.filter_map(|connection| serde_json::from_slice::<Value>(connection).ok());
     let binary = messages.find_map(|message| {
         let is_it = message["target"]["name"] == "planted";
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)

@@ -3,8 +3,7 @@
 //! There are two ordinary groups and one super group that stay what they are, and passing ones, which become super groups or are dissolved. The first user
 //! owns them all and stays; the second one is an admin where the groups begin; everybody else is in them at first or not, as the seed has it.
 
-use crate::device::{Device, Place, raw::Raw, sdk::Sdk};
-use crate::history::{Kind, Token};
+use crate::device::{Device, Endpoints, raw::Raw, sdk::Sdk};
 use crate::membership::Memberships;
 use anyhow::{Context as _, Result};
 use rand::SeedableRng as _;
@@ -12,11 +11,12 @@ use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use wigwag_cluster::World;
+use wigwag_invariants::{DeviceKind, Token};
 use wigwag_store::{GroupId, UserId};
 
 /// A group that is talked in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct GroupState {
     /// Which one.
     pub(crate) id: GroupId,
     /// Whether its messages are in its log alone: from the beginning, or by now.
@@ -27,11 +27,11 @@ pub(crate) struct Group {
 
 /// Everybody, and where they are.
 #[derive(Debug)]
-pub(crate) struct Cast {
+pub(crate) struct Population {
     /// In the order of their ids, from 1.
     pub(crate) users: Vec<UserId>,
     /// The groups, in the order in which they were made.
-    groups: Mutex<Vec<Group>>,
+    groups: Mutex<Vec<GroupState>>,
     /// Who is in them.
     pub(crate) memberships: Memberships,
     messages: AtomicU64,
@@ -40,30 +40,30 @@ pub(crate) struct Cast {
 /// The groups that stay: are they super groups?
 const GROUPS: [bool; 3] = [false, false, true];
 
-impl Cast {
+impl Population {
     /// Makes the users and their groups. Nothing goes wrong meanwhile: a group that is made twice is two groups.
     ///
     /// # Errors
     /// The stack refuses.
-    pub(crate) async fn gather(world: &World, place: &Place, clients: usize, seed: u64) -> Result<Self> {
+    pub(crate) async fn create(world: &World, endpoints: &Endpoints, clients: usize, seed: u64) -> Result<Self> {
         let users = u64::try_from(clients / 3)?.max(3);
         let users = world.crowd(1, users).await.context("make the users")?;
-        let memberships = Memberships::new(world, place, &users)?;
+        let memberships = Memberships::new(world, endpoints, &users)?;
         let mut rng = StdRng::seed_from_u64(seed);
-        let cast = Self {
+        let population = Self {
             users,
             groups: Mutex::default(),
             memberships,
             messages: AtomicU64::new(1),
         };
         for is_super in GROUPS {
-            cast.found(is_super, true, &mut rng).await?;
+            population.found(is_super, true, &mut rng).await?;
         }
-        Ok(cast)
+        Ok(population)
     }
 
     /// The groups, as they are now.
-    pub(crate) fn groups(&self) -> Vec<Group> {
+    pub(crate) fn groups(&self) -> Vec<GroupState> {
         self.with_groups(|groups| groups.clone())
     }
 
@@ -81,7 +81,7 @@ impl Cast {
     }
 
     /// Looks at the groups, or changes them.
-    pub(crate) fn with_groups<T>(&self, look: impl FnOnce(&mut Vec<Group>) -> T) -> T {
+    pub(crate) fn with_groups<T>(&self, look: impl FnOnce(&mut Vec<GroupState>) -> T) -> T {
         look(&mut self.groups.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -89,15 +89,18 @@ impl Cast {
     ///
     /// # Errors
     /// There is no token for one.
-    pub(crate) fn devices(&self, world: &World, place: &Place, clients: usize) -> Result<Vec<Device>> {
+    pub(crate) fn devices(&self, world: &World, endpoints: &Endpoints, clients: usize) -> Result<Vec<Device>> {
         let device = |n: usize| {
             let (user, round) = (self.users[n % self.users.len()], n / self.users.len());
             let name = (b'a'..=b'z')
                 .nth(round)
                 .map_or_else(|| round.to_string(), |letter| char::from(letter).to_string());
             match round % 2 {
-                0 => sdk(world, place, user, &name, Kind::Sdk),
-                _ => Ok(Device::Raw(Raw::new(place, place.seat(world, user, &name, Kind::Raw)?))),
+                0 => sdk(world, endpoints, user, &name, DeviceKind::Sdk),
+                _ => Ok(Device::Raw(Raw::new(
+                    endpoints,
+                    endpoints.participant(world, user, &name, DeviceKind::Raw)?,
+                ))),
             }
         };
         (0..clients).map(device).collect()
@@ -107,8 +110,8 @@ impl Cast {
     ///
     /// # Errors
     /// There is no token for one.
-    pub(crate) fn fresh(&self, world: &World, place: &Place) -> Result<Vec<Device>> {
-        let fresh = |user: &UserId| sdk(world, place, *user, "fresh", Kind::Fresh);
+    pub(crate) fn fresh(&self, world: &World, endpoints: &Endpoints) -> Result<Vec<Device>> {
+        let fresh = |user: &UserId| sdk(world, endpoints, *user, "fresh", DeviceKind::Fresh);
         self.users.iter().map(fresh).collect()
     }
 
@@ -121,6 +124,9 @@ impl Cast {
     }
 }
 
-fn sdk(world: &World, place: &Place, user: UserId, device: &str, kind: Kind) -> Result<Device> {
-    Ok(Device::Sdk(Sdk::new(place, place.seat(world, user, device, kind)?)))
+fn sdk(world: &World, endpoints: &Endpoints, user: UserId, device: &str, kind: DeviceKind) -> Result<Device> {
+    Ok(Device::Sdk(Sdk::new(
+        endpoints,
+        endpoints.participant(world, user, device, kind)?,
+    )))
 }

@@ -1,11 +1,10 @@
 //! What everybody does until the faults stop: each device, each changer of memberships and who makes groups draws its own from the seed.
 
-use crate::cast::Cast;
-use crate::device::raw::{Manner, Raw};
+use crate::device::raw::{Raw, SendManner};
 use crate::device::sdk::Sdk;
-use crate::device::{Device, To};
-use crate::history::{Setting, Token};
+use crate::device::{Device, Recipient};
 use crate::membership::Held;
+use crate::population::Population;
 use anyhow::Result;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -16,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use wigwag_client::Range;
+use wigwag_invariants::{Setting, Token};
 
 /// Between two things that a device does, in ms.
 const BETWEEN: Span<u64> = 20..400;
@@ -55,15 +55,15 @@ const WAIT: Duration = Duration::from_secs(2);
 const BURST: usize = 6;
 
 /// A life, and what it is drawn from.
-struct Life {
-    cast: Arc<Cast>,
+struct Actor {
+    population: Arc<Population>,
     rng: StdRng,
     over: watch::Receiver<bool>,
 }
 
 /// What a device does next.
 #[derive(Debug, Clone, Copy)]
-enum Deed {
+enum Action {
     Send,
     Burst,
     /// To a group that the user is not in.
@@ -83,76 +83,81 @@ enum Deed {
 }
 
 /// What a device on the SDK does, and how often.
-const SDK_DEEDS: [(Deed, u32); 7] = [
-    (Deed::Send, 52),
-    (Deed::Burst, 12),
-    (Deed::SendWhereRefused, 5),
-    (Deed::Crash, 10),
-    (Deed::Leave, 7),
-    (Deed::Reinstall, 2),
-    (Deed::Nothing, 12),
+const SDK_ACTIONS: [(Action, u32); 7] = [
+    (Action::Send, 52),
+    (Action::Burst, 12),
+    (Action::SendWhereRefused, 5),
+    (Action::Crash, 10),
+    (Action::Leave, 7),
+    (Action::Reinstall, 2),
+    (Action::Nothing, 12),
 ];
 
 /// What a device by hand does, and how often.
-const RAW_DEEDS: [(Deed, u32); 9] = [
-    (Deed::Send, 36),
-    (Deed::SendTwice, 10),
-    (Deed::SendWhereRefused, 5),
-    (Deed::Repeat, 10),
-    (Deed::Crash, 7),
-    (Deed::Leave, 4),
-    (Deed::Sync, 10),
-    (Deed::Pull, 14),
-    (Deed::Nothing, 4),
+const RAW_ACTIONS: [(Action, u32); 9] = [
+    (Action::Send, 36),
+    (Action::SendTwice, 10),
+    (Action::SendWhereRefused, 5),
+    (Action::Repeat, 10),
+    (Action::Crash, 7),
+    (Action::Leave, 4),
+    (Action::Sync, 10),
+    (Action::Pull, 14),
+    (Action::Nothing, 4),
 ];
 
 /// Lives a device's life until it is over, and answers with the device.
 ///
 /// # Errors
 /// This machine has no more threads.
-pub(crate) async fn of_device(
+pub(crate) async fn run_device(
     mut device: Device,
-    cast: Arc<Cast>,
+    population: Arc<Population>,
     seed: u64,
     over: watch::Receiver<bool>,
 ) -> Result<Device> {
-    let mut life = Life::new(cast, seed, device.seat().index, over);
+    let mut actor = Actor::new(population, seed, device.participant().index, over);
     match &mut device {
-        Device::Sdk(sdk) => life.sdk(sdk).await?,
-        Device::Raw(raw) => life.raw(raw).await,
+        Device::Sdk(sdk) => actor.sdk(sdk).await?,
+        Device::Raw(raw) => actor.raw(raw).await,
     }
     Ok(device)
 }
 
 /// Changes memberships until it is over.
-pub(crate) async fn of_changer(nth: usize, cast: Arc<Cast>, seed: u64, over: watch::Receiver<bool>) -> Result<()> {
+pub(crate) async fn change_memberships(
+    nth: usize,
+    population: Arc<Population>,
+    seed: u64,
+    over: watch::Receiver<bool>,
+) -> Result<()> {
     // Beyond the numbers of all devices.
-    let mut life = Life::new(cast, seed, usize::MAX - nth, over);
-    while life.goes_on(BETWEEN_CHANGES).await {
-        life.cast.memberships.change_any(&mut life.rng).await;
+    let mut actor = Actor::new(population, seed, usize::MAX - nth, over);
+    while actor.goes_on(BETWEEN_CHANGES).await {
+        actor.population.memberships.change_any(&mut actor.rng).await;
     }
     Ok(())
 }
 
 /// Makes groups, one after the other, and lets each become a super group after a while, or ends it. That takes a fraction of all.
-pub(crate) async fn of_passing_groups(
+pub(crate) async fn replace_groups(
     fate: Setting,
-    cast: Arc<Cast>,
+    population: Arc<Population>,
     seed: u64,
     seconds: u64,
     over: watch::Receiver<bool>,
 ) -> Result<()> {
     let index = usize::MAX / 2 - usize::from(fate == Setting::Super);
-    let mut life = Life::new(cast, seed, index, over);
+    let mut actor = Actor::new(population, seed, index, over);
     let stage = (1000 * seconds / PASSES).clamp(STAGE.start, STAGE.end);
     let stage = stage..stage + stage / 2;
     for _ in 0..PASSING {
-        let group = life.cast.found(false, false, &mut life.rng).await?;
-        let goes_on = life.goes_on(stage.clone()).await;
+        let group = actor.population.found(false, false, &mut actor.rng).await?;
+        let goes_on = actor.goes_on(stage.clone()).await;
         if fate == Setting::Dissolved {
-            life.cast.memberships.close(group).await;
+            actor.population.memberships.close(group).await;
         }
-        life.cast.set(group, fate, true).await?;
+        actor.population.set(group, fate, true).await?;
         if !goes_on {
             break;
         }
@@ -162,62 +167,62 @@ pub(crate) async fn of_passing_groups(
 
 /// What is changed for a while, one beside the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Passing {
+pub(crate) enum TemporarySetting {
     MutesGroups,
     MutesMembers,
     OpensHistories,
 }
 
 /// Mutes groups or members or opens histories, each for a while, until it is over. In the end nothing of it is left.
-pub(crate) async fn of_settings(
-    passing: Passing,
-    cast: Arc<Cast>,
+pub(crate) async fn change_settings(
+    passing: TemporarySetting,
+    population: Arc<Population>,
     seed: u64,
     over: watch::Receiver<bool>,
 ) -> Result<()> {
-    let mut life = Life::new(cast, seed, usize::MAX / 2 + 1 + passing as usize, over);
-    while life.goes_on(BETWEEN_SETTINGS).await {
-        let Some(held) = life.cast.memberships.hold_member(&mut life.rng) else {
+    let mut actor = Actor::new(population, seed, usize::MAX / 2 + 1 + passing as usize, over);
+    while actor.goes_on(BETWEEN_SETTINGS).await {
+        let Some(held) = actor.population.memberships.hold_member(&mut actor.rng) else {
             continue;
         };
         let setting = match passing {
-            Passing::MutesGroups => Setting::Muted,
-            Passing::MutesMembers => Setting::MemberMuted(held.user),
-            Passing::OpensHistories => Setting::OpenHistory,
+            TemporarySetting::MutesGroups => Setting::Muted,
+            TemporarySetting::MutesMembers => Setting::MemberMuted(held.user),
+            TemporarySetting::OpensHistories => Setting::OpenHistory,
         };
-        if passing != Passing::MutesMembers {
+        if passing != TemporarySetting::MutesMembers {
             // Only the group is to stay.
-            life.cast.memberships.release(&held);
+            actor.population.memberships.release(&held);
         }
-        life.cast.set(held.group, setting, true).await?;
-        life.shows(&held, setting).await;
-        life.cast.set(held.group, setting, false).await?;
-        if passing == Passing::MutesMembers {
-            life.cast.memberships.release(&held);
+        actor.population.set(held.group, setting, true).await?;
+        actor.shows(&held, setting).await;
+        actor.population.set(held.group, setting, false).await?;
+        if passing == TemporarySetting::MutesMembers {
+            actor.population.memberships.release(&held);
         }
     }
     Ok(())
 }
 
-impl Life {
-    fn new(cast: Arc<Cast>, seed: u64, index: usize, over: watch::Receiver<bool>) -> Self {
+impl Actor {
+    fn new(population: Arc<Population>, seed: u64, index: usize, over: watch::Receiver<bool>) -> Self {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
         // An odd factor keeps the seeds of one run apart, and those of neighbouring runs too.
         let rng = StdRng::seed_from_u64(seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Self { cast, rng, over }
+        Self { population, rng, over }
     }
 
     /// Waits until a setting that was changed has met some messages, or long enough.
     async fn shows(&mut self, held: &Held, setting: Setting) {
-        let since = self.cast.memberships.recorder.now();
+        let since = self.population.memberships.recorder.now();
         let by = match setting {
             Setting::MemberMuted(user) => Some(user),
             _ => None,
         };
         for _ in 0..LOOKS {
             let goes_on = self.goes_on(HELD).await;
-            let recorder = &self.cast.memberships.recorder;
-            let answered = recorder.with(|history| history.answered(since, held.group, by));
+            let recorder = &self.population.memberships.recorder;
+            let answered = recorder.answered(since, held.group, by);
             if !goes_on || answered >= ANSWERS {
                 return;
             }
@@ -225,24 +230,24 @@ impl Life {
     }
 
     async fn sdk(&mut self, device: &mut Sdk) -> Result<()> {
-        let user = device.seat().user();
+        let user = device.participant().user();
         while self.goes_on(BETWEEN).await {
             device.start().await?;
-            match self.deed(&SDK_DEEDS) {
-                Deed::Burst => {
+            match self.action(&SDK_ACTIONS) {
+                Action::Burst => {
                     for _ in 0..self.rng.random_range(2..=BURST) {
                         self.queue(device).await;
                     }
                     device.answers(WAIT).await;
                 }
-                Deed::SendWhereRefused => {
+                Action::SendWhereRefused => {
                     if let Some(to) = self.stranger(user) {
                         let message = self.message();
                         device.send(to, message).await;
                         device.answers(WAIT).await;
                     }
                 }
-                Deed::Crash => {
+                Action::Crash => {
                     for _ in 0..self.rng.random_range(1..=3) {
                         self.queue(device).await;
                     }
@@ -250,12 +255,12 @@ impl Life {
                     device.crash().await;
                     self.goes_on(AWAY).await;
                 }
-                Deed::Leave => {
+                Action::Leave => {
                     device.leave().await;
                     self.goes_on(AWAY).await;
                 }
-                Deed::Reinstall => device.uninstall().await,
-                Deed::Nothing => {}
+                Action::Reinstall => device.uninstall().await,
+                Action::Nothing => {}
                 _ => {
                     self.queue(device).await;
                     device.answers(WAIT).await;
@@ -266,46 +271,46 @@ impl Life {
     }
 
     async fn queue(&mut self, device: &mut Sdk) {
-        let (to, message) = (self.receiver(device.seat().user()), self.message());
+        let (to, message) = (self.receiver(device.participant().user()), self.message());
         device.send(to, message).await;
     }
 
     async fn raw(&mut self, device: &mut Raw) {
-        let user = device.seat().user();
+        let user = device.participant().user();
         while self.goes_on(BETWEEN).await {
             device.connect().await;
             let (to, message) = (self.receiver(user), self.message());
-            match self.deed(&RAW_DEEDS) {
-                Deed::SendTwice => device.send(to, message, Manner::Hasty).await,
-                Deed::SendWhereRefused => {
+            match self.action(&RAW_ACTIONS) {
+                Action::SendTwice => device.send(to, message, SendManner::Hasty).await,
+                Action::SendWhereRefused => {
                     if let Some(to) = self.stranger(user) {
-                        device.send(to, message, Manner::Patient).await;
+                        device.send(to, message, SendManner::Patient).await;
                     }
                 }
-                Deed::Repeat => device.repeat().await,
-                Deed::Crash => {
-                    let manner = Manner::CutOff(self.span(CUT_OFF));
+                Action::Repeat => device.repeat().await,
+                Action::Crash => {
+                    let manner = SendManner::CutOff(self.span(CUT_OFF));
                     device.send(to, message, manner).await;
                 }
-                Deed::Leave => {
+                Action::Leave => {
                     device.leave().await;
                     self.goes_on(AWAY).await;
                 }
                 // What does not come now comes some other time.
-                Deed::Sync => drop(device.sync().await),
-                Deed::Pull => {
+                Action::Sync => drop(device.sync().await),
+                Action::Pull => {
                     let (of, range) = (self.any_conversation(user), self.range());
                     drop(device.pull(of, range).await);
                 }
-                Deed::Nothing => {}
-                _ => device.send(to, message, Manner::Patient).await,
+                Action::Nothing => {}
+                _ => device.send(to, message, SendManner::Patient).await,
             }
         }
     }
 
-    fn deed(&mut self, deeds: &[(Deed, u32)]) -> Deed {
-        let drawn = deeds.choose_weighted(&mut self.rng, |(_, weight)| *weight);
-        drawn.map_or(Deed::Nothing, |(deed, _)| *deed)
+    fn action(&mut self, actions: &[(Action, u32)]) -> Action {
+        let drawn = actions.choose_weighted(&mut self.rng, |(_, weight)| *weight);
+        drawn.map_or(Action::Nothing, |(action, _)| *action)
     }
 
     /// Waits a while; whether life goes on after it.
@@ -324,32 +329,38 @@ impl Life {
     }
 
     /// Another user, or a group that this one is in.
-    fn receiver(&mut self, user: u64) -> To {
-        let groups = self.cast.groups_of(user);
+    fn receiver(&mut self, user: u64) -> Recipient {
+        let groups = self.population.groups_of(user);
         if self.rng.random_bool(0.55)
             && let Some(group) = groups.choose(&mut self.rng)
         {
-            return To::Group(*group);
+            return Recipient::Group(*group);
         }
         self.peer(user)
     }
 
-    fn peer(&mut self, user: u64) -> To {
-        let others: Vec<u64> = self.cast.users.iter().copied().filter(|other| *other != user).collect();
-        To::User(others.choose(&mut self.rng).copied().unwrap_or(user))
+    fn peer(&mut self, user: u64) -> Recipient {
+        let others: Vec<u64> = self
+            .population
+            .users
+            .iter()
+            .copied()
+            .filter(|other| *other != user)
+            .collect();
+        Recipient::User(others.choose(&mut self.rng).copied().unwrap_or(user))
     }
 
     /// A group that this user is not in.
-    fn stranger(&mut self, user: u64) -> Option<To> {
-        let groups = self.cast.memberships.groups(user, false);
-        groups.choose(&mut self.rng).copied().map(To::Group)
+    fn stranger(&mut self, user: u64) -> Option<Recipient> {
+        let groups = self.population.memberships.groups(user, false);
+        groups.choose(&mut self.rng).copied().map(Recipient::Group)
     }
 
-    fn any_conversation(&mut self, user: u64) -> To {
+    fn any_conversation(&mut self, user: u64) -> Recipient {
         if self.rng.random_bool(0.7)
-            && let Some(group) = self.cast.groups().choose(&mut self.rng)
+            && let Some(group) = self.population.groups().choose(&mut self.rng)
         {
-            return To::Group(group.id);
+            return Recipient::Group(group.id);
         }
         self.peer(user)
     }
@@ -378,6 +389,6 @@ impl Life {
             90..97 => self.rng.random_range(2000..6000),
             _ => self.rng.random_range(15_000..=16_384),
         };
-        self.cast.message(bytes)
+        self.population.message(bytes)
     }
 }

@@ -2,17 +2,17 @@
 
 use crate::hand::{everything, inbox};
 use std::collections::BTreeMap;
+use wigwag_checker::explain::explain;
 use wigwag_checker::figures::Figures;
-use wigwag_checker::history::{Path, What};
-use wigwag_checker::judge::{Harm, Promise, Stage};
-use wigwag_checker::story;
+use wigwag_invariants::{Channel, Event};
+use wigwag_invariants::{Harm, Promise, Stage};
 
 #[test]
 fn the_story_of_a_lost_copy() {
     let mut run = everything();
     run.forget(inbox(1), run.at(inbox(1), 4).0);
     let violation = run.is(Promise::G1, Harm::Lost);
-    insta::assert_snapshot!(story::of(&violation, &run.history, &run.tables), @r"
+    insta::assert_snapshot!(explain(&violation, &run.history, &run.tables), @r"
     G1, lost: m4 to g7 was acknowledged and is not in the inbox of u1
          0.090           u1 is to join g7
          0.120           u1 has joined g7
@@ -31,10 +31,10 @@ fn the_story_of_a_lost_copy() {
 #[test]
 fn the_story_of_a_device_that_skipped_something() {
     let mut run = everything();
-    let came = run.came("u4.a", Path::GroupLog, 12);
+    let came = run.came("u4.a", Channel::GroupLog, 12);
     run.history.records.remove(came);
     let violation = run.is(Promise::G3, Harm::Lost);
-    insta::assert_snapshot!(story::of(&violation, &run.history, &run.tables), @r"
+    insta::assert_snapshot!(explain(&violation, &run.history, &run.tables), @r"
     G3, lost: the cursor of u4.a in g8 went to 9 and skipped m12 at 5
          0.040  u4.a     is installed
          0.180           u4 is to join g8
@@ -65,7 +65,7 @@ fn the_figures_of_a_run_are_one_line() {
     ];
     let faults: BTreeMap<String, u64> = faults.map(|(kind, times)| (kind.to_owned(), times)).into();
     let violations = run.judged(Stage::Settled);
-    let figures = Figures::of(&run.history, &run.tables, &violations, faults);
+    let figures = Figures::count(&run.history, &run.tables, &violations, faults);
     insta::assert_snapshot!(figures, @"sent 45, acknowledged 33, repeats 1, changes 26 and 10; faults 63 (processes.kill_after_calls 60, sockets.cut 3); lost 1, duplicated 0, reordered 0, leaked 0, other 0; sealed 16, entries 233; converged in 2.7 s");
 }
 
@@ -74,17 +74,17 @@ fn a_long_story_keeps_its_beginning_and_its_end() {
     let mut run = everything();
     run.forget(inbox(1), run.at(inbox(1), 4).0);
     let violation = run.is(Promise::G1, Harm::Lost);
-    let at = run.came("u3.a", Path::Push, 4);
+    let at = run.came("u3.a", Channel::Push, 4);
     let pushed = run.history.records[at].clone();
     for times in 1..=30 {
         let mut again = pushed.clone();
-        if let What::Came { said, .. } = &mut again.what {
+        if let Event::Came { observed, .. } = &mut again.event {
             // Every other one tells the same as the first.
-            said.conversation_seq += times / 2 * (times % 2);
+            observed.conversation_seq += times / 2 * (times % 2);
         }
         run.history.records.insert(at + 1, again);
     }
-    insta::assert_snapshot!(story::of(&violation, &run.history, &run.tables), @r"
+    insta::assert_snapshot!(explain(&violation, &run.history, &run.tables), @r"
     G1, lost: m4 to g7 was acknowledged and is not in the inbox of u1
          0.090           u1 is to join g7
          0.120           u1 has joined g7

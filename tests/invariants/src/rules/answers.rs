@@ -1,39 +1,42 @@
-//! Answers: one for each message, however often it is sent, and it is true.
+//! G5, and that messages are answered: a message has one answer, however often it is sent, and the
+//! answer is true.
 
-use super::case::{Case, Sending};
-use super::{Found, Harm, Promise, Violation};
-use crate::history::{Answer, Conversation, DeviceIndex, Moment, Said, Setting, What};
-use crate::tables::{Place, Slot};
+use crate::case::{Case, SentMessage};
+use crate::history::{DeviceIndex, Event, Moment, Setting};
+use crate::message::{Answer, Conversation, Observed};
+use crate::tables::{Row, TimelineKey};
+use crate::violation::{Harm, Promise, Violation};
 use std::collections::HashMap;
 use wigwag_protocol::Code;
 
-pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
-    let busy = Busy::of(case);
+/// Checks the answers to all messages.
+pub fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+    let activity = Activity::new(case);
     for message in &case.messages {
-        one_answer(message, found);
-        is_answered_as_it_stands(case, message, found);
-        is_not_refused_after(&busy, message, found);
+        has_one_answer(message, found);
+        has_true_answer(case, message, found);
+        is_not_refused_after(&activity, message, found);
         is_not_refused_wrongly(case, message, found);
         if case.is_settled() {
-            is_answered(&busy, message, found);
+            is_answered(&activity, message, found);
         }
     }
 }
 
 /// When each device began its messages, and when it forgot them.
-struct Busy {
+struct Activity {
     sends: HashMap<DeviceIndex, Vec<Moment>>,
     installs: HashMap<DeviceIndex, Vec<Moment>>,
 }
 
-impl Busy {
-    fn of(case: &Case<'_>) -> Self {
+impl Activity {
+    fn new(case: &Case<'_>) -> Self {
         let (mut sends, mut installs) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         for (at, record) in case.history.records.iter().enumerate() {
             let Some(device) = record.device else { continue };
-            match record.what {
-                What::Send { .. } => sends.entry(device).or_default().push(at),
-                What::Installed => installs.entry(device).or_default().push(at),
+            match record.event {
+                Event::Send { .. } => sends.entry(device).or_default().push(at),
+                Event::Installed => installs.entry(device).or_default().push(at),
                 _ => {}
             }
         }
@@ -49,13 +52,13 @@ impl Busy {
         })
     }
 
-    fn forgot(&self, message: &Sending) -> bool {
+    fn forgot(&self, message: &SentMessage) -> bool {
         let installs = self.installs.get(&message.device).map_or(&[][..], Vec::as_slice);
         installs.last().is_some_and(|at| *at > message.begun)
     }
 }
 
-fn one_answer(message: &Sending, found: &mut Found) {
+fn has_one_answer(message: &SentMessage, found: &mut Vec<Violation>) {
     let Some((_, first)) = message.answers.first() else {
         return;
     };
@@ -63,52 +66,53 @@ fn one_answer(message: &Sending, found: &mut Found) {
         let text = format!(
             "{} was answered {}, and later {}",
             message.token,
-            told(first),
-            told(other)
+            describe(first),
+            describe(other)
         );
         found.push(Violation::new(Promise::G5, Harm::Other, text).with(Some(message.token)));
     }
 }
 
-/// Whether the seqs of the first answer are those where the message stands. Where it does not stand at all, it is lost.
-fn is_answered_as_it_stands(case: &Case<'_>, message: &Sending, found: &mut Found) {
+/// The first answer names the seqs at which the message is stored. One that is not stored at all is
+/// lost, which is reported by itself.
+fn has_true_answer(case: &Case<'_>, message: &SentMessage, found: &mut Vec<Violation>) {
     let Some(answer) = message.answer() else { return };
-    let log = Place::Log(message.to);
-    let own = Place::Inbox(message.sender);
+    let log = TimelineKey::Log(message.to);
+    let own = TimelineKey::Inbox(message.sender);
     let logged = case.seqs(message.token, log).collect::<Vec<_>>();
     let kept = case.seqs(message.token, own).collect::<Vec<_>>();
-    let is_true = |said: u64, stands: &[u64]| stands.is_empty() || stands.contains(&said);
+    let is_true = |answered: u64, stored: &[u64]| stored.is_empty() || stored.contains(&answered);
     let wrong = if !is_true(answer.conversation_seq, &logged) {
-        format!("it is {logged:?} of {}", log.key())
+        format!("it is {logged:?} of {log}")
     } else if case.is_in_log_alone(message) && answer.seq != 0 {
         "a super group is in no inbox".to_owned()
     } else if !case.is_in_log_alone(message) && !is_true(answer.seq, &kept) {
-        format!("it is {kept:?} of {}", own.key())
-    } else if let Some(said) = numbered_otherwise(case, message, answer) {
-        format!("it is number {} of session {}", said.client_id, said.session)
+        format!("it is {kept:?} of {own}")
+    } else if let Some(logged) = with_another_number(case, message, answer) {
+        format!("it is number {} of session {}", logged.client_id, logged.session)
     } else {
         return;
     };
-    let text = format!("{} was answered {}, but {wrong}", message.token, told(answer));
+    let text = format!("{} was answered {}, but {wrong}", message.token, describe(answer));
     found.push(Violation::new(Promise::G5, Harm::Other, text).with(Some(message.token)));
 }
 
-/// What the log says of it, where that has another number.
-fn numbered_otherwise<'a>(case: &Case<'a>, message: &Sending, answer: &Answer) -> Option<&'a Said> {
+/// The message in the log, if it has another number there than in the answer.
+fn with_another_number<'a>(case: &Case<'a>, message: &SentMessage, answer: &Answer) -> Option<&'a Observed> {
     match case.logged(message.to, answer.conversation_seq)? {
-        Slot::Entry(said) if said.token == Some(message.token) => {
-            ((said.session, said.client_id) != (answer.session, answer.client_id)).then_some(said)
+        Row::Entry(logged) if logged.token == Some(message.token) => {
+            ((logged.session, logged.client_id) != (answer.session, answer.client_id)).then_some(logged)
         }
         _ => None,
     }
 }
 
-/// A repeat of what was accepted is answered as it was, unless something newer was sent.
-fn is_not_refused_after(busy: &Busy, message: &Sending, found: &mut Found) {
+/// A repeat of an accepted message gets the first answer, unless the device sent something newer.
+fn is_not_refused_after(activity: &Activity, message: &SentMessage, found: &mut Vec<Violation>) {
     let (Some(acknowledged), Some((refused, code))) = (message.acknowledged(), message.refused) else {
         return;
     };
-    if refused > acknowledged && !busy.moved_on(message.device, message.begun, refused) {
+    if refused > acknowledged && !activity.moved_on(message.device, message.begun, refused) {
         let text = format!(
             "{} was acknowledged, and refused with {code} when it was repeated",
             message.token
@@ -117,8 +121,8 @@ fn is_not_refused_after(busy: &Busy, message: &Sending, found: &mut Found) {
     }
 }
 
-/// Who is a member may send, unless the group has ended, or it or they are muted.
-fn is_not_refused_wrongly(case: &Case<'_>, message: &Sending, found: &mut Found) {
+/// A member may send, unless the group is dissolved, or it or the member is muted.
+fn is_not_refused_wrongly(case: &Case<'_>, message: &SentMessage, found: &mut Vec<Violation>) {
     let (Some((refused, code)), Conversation::Group(group)) = (message.refused, message.to) else {
         return;
     };
@@ -130,7 +134,7 @@ fn is_not_refused_wrongly(case: &Case<'_>, message: &Sending, found: &mut Found)
         Some(Code::NOT_A_MEMBER | Code::GROUP_NOT_FOUND) if case.members.surely(group, sender, from, refused) => {
             "was a member"
         }
-        Some(Code::GROUP_DISSOLVED) if never(Setting::Dissolved) => "was in a group that had not ended",
+        Some(Code::GROUP_DISSOLVED) if never(Setting::Dissolved) => "was in a group that was not dissolved",
         Some(Code::MEMBER_MUTED) if never(Setting::MemberMuted(sender)) => "was not muted",
         Some(Code::GROUP_MUTED) if never(Setting::Muted) => "was in a group that was not muted",
         Some(Code::GROUP_MUTED) if always(ranks) => "was its owner or an admin",
@@ -143,16 +147,16 @@ fn is_not_refused_wrongly(case: &Case<'_>, message: &Sending, found: &mut Found)
     found.push(Violation::new(Promise::Answered, Harm::Other, text).with(Some(message.token)));
 }
 
-fn is_answered(busy: &Busy, message: &Sending, found: &mut Found) {
+fn is_answered(activity: &Activity, message: &SentMessage, found: &mut Vec<Violation>) {
     let is_open = message.answers.is_empty() && message.refused.is_none() && !message.given_up;
-    if is_open && !busy.forgot(message) {
+    if is_open && !activity.forgot(message) {
         let text = format!("{} to {} was never answered", message.token, message.to);
         let violation = Violation::new(Promise::Answered, Harm::Other, text);
         found.push(violation.with(Some(message.token)).on(message.device));
     }
 }
 
-fn told(answer: &Answer) -> String {
+fn describe(answer: &Answer) -> String {
     let Answer {
         session,
         client_id,

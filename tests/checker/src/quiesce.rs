@@ -1,10 +1,10 @@
 //! Coming to rest: nothing goes wrong any more, and what is under way comes to its end.
 
-use crate::cast::Cast;
-use crate::device::raw::{Manner, Raw};
+use crate::device::raw::{Raw, SendManner};
 use crate::device::sdk::Sdk;
-use crate::device::{Device, To};
-use crate::history::{DeviceIndex, Path, Recorder, Token, What};
+use crate::device::{Device, Recipient};
+use crate::population::Population;
+use crate::recorder::Recorder;
 use anyhow::Result;
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
 use wigwag_cluster::World;
+use wigwag_invariants::{Channel, DeviceIndex, Event, Token};
 use wigwag_protocol::limits::PAGE_MESSAGES;
 use wigwag_store::UserId;
 
@@ -35,36 +36,36 @@ const PUSHES: Duration = Duration::from_secs(30);
 const ROLL_CALL_BYTES: usize = 40;
 
 /// Waits for a world to come to rest.
-pub(crate) struct Rest<'a> {
+pub(crate) struct Quiesce<'a> {
     world: &'a World,
-    cast: &'a Cast,
+    population: &'a Population,
     /// Where each log has been read to, by whom.
-    read: BTreeMap<(UserId, To), u64>,
+    read: BTreeMap<(UserId, Recipient), u64>,
 }
 
 /// What is not at its end yet.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Awaited {
     /// Each in a few words.
-    what: Vec<String>,
+    event: Vec<String>,
     /// Whether there are tasks of the fan-out among it.
     tasks: bool,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> Quiesce<'a> {
     /// Nothing is read yet.
-    pub(crate) fn new(world: &'a World, cast: &'a Cast) -> Self {
+    pub(crate) fn new(world: &'a World, population: &'a Population) -> Self {
         // The owner may read all of a group, and either of two all that they said.
-        let owner = cast.users.iter().take(1);
-        let groups = cast.groups();
-        let groups = owner.flat_map(|owner| groups.iter().map(|group| (*owner, To::Group(group.id))));
-        let pairs = cast.users.iter().enumerate().flat_map(|(n, user)| {
-            let others = cast.users[n + 1..].iter();
-            others.map(|other| (*user, To::User(*other)))
+        let owner = population.users.iter().take(1);
+        let groups = population.groups();
+        let groups = owner.flat_map(|owner| groups.iter().map(|group| (*owner, Recipient::Group(group.id))));
+        let pairs = population.users.iter().enumerate().flat_map(|(n, user)| {
+            let others = population.users[n + 1..].iter();
+            others.map(|other| (*user, Recipient::User(*other)))
         });
         Self {
             world,
-            cast,
+            population,
             read: groups.chain(pairs).map(|log| (log, 0)).collect(),
         }
     }
@@ -81,18 +82,18 @@ impl<'a> Rest<'a> {
         let (mut before, mut since) = (Awaited::default(), began);
         loop {
             let awaited = self.awaited(devices).await;
-            if awaited.what.is_empty() {
-                return awaited.what;
+            if awaited.event.is_empty() {
+                return awaited.event;
             }
             if told.is_none_or(|at: Instant| at.elapsed() > TELL) {
                 told = Some(Instant::now());
-                tell(&awaited.what);
+                tell(&awaited.event);
             }
             if awaited != before || awaited.tasks {
                 since = Instant::now();
             }
             if began.elapsed() > patience || since.elapsed() > STUCK {
-                return awaited.what;
+                return awaited.event;
             }
             before = awaited;
             sleep(BETWEEN).await;
@@ -106,13 +107,13 @@ impl<'a> Rest<'a> {
             .unwrap_or_else(|error| Some(format!("the queues: {error:#}")));
         let mut awaited = Awaited {
             tasks: tasks.is_some(),
-            what: Vec::from_iter(tasks),
+            event: Vec::from_iter(tasks),
         };
         for (log, read) in &mut self.read {
-            awaited.what.extend(read_log(self.cast, *log, read).await);
+            awaited.event.extend(read_log(self.population, *log, read).await);
         }
-        let devices = devices.iter_mut().map(|device| of_device(self.cast, device));
-        awaited.what.extend(join_all(devices).await.into_iter().flatten());
+        let devices = devices.iter_mut().map(|device| of_device(self.population, device));
+        awaited.event.extend(join_all(devices).await.into_iter().flatten());
         awaited
     }
 
@@ -123,8 +124,8 @@ impl<'a> Rest<'a> {
 }
 
 /// Reads a log to its end: who reads closes what a dead writer has left open.
-async fn read_log(cast: &Cast, (user, of): (UserId, To), read: &mut u64) -> Option<String> {
-    let api = cast.memberships.api(user);
+async fn read_log(population: &Population, (user, of): (UserId, Recipient), read: &mut u64) -> Option<String> {
+    let api = population.memberships.api(user);
     loop {
         let range = Range {
             begin_seq: *read + 1,
@@ -133,8 +134,8 @@ async fn read_log(cast: &Cast, (user, of): (UserId, To), read: &mut u64) -> Opti
             descending: false,
         };
         let page = match of {
-            To::User(other) => api.history(other, range).await,
-            To::Group(group) => api.group_history(group, range).await,
+            Recipient::User(other) => api.history(other, range).await,
+            Recipient::Group(group) => api.group_history(group, range).await,
         };
         let page = match page {
             Ok(page) => page,
@@ -157,21 +158,21 @@ async fn read_log(cast: &Cast, (user, of): (UserId, To), read: &mut u64) -> Opti
     }
 }
 
-async fn of_device(cast: &Cast, device: &mut Device) -> Option<String> {
-    let name = device.seat().account.device_id.clone();
+async fn of_device(population: &Population, device: &mut Device) -> Option<String> {
+    let name = device.participant().account.device_id.clone();
     let look = async {
         match device {
-            Device::Sdk(sdk) => of_sdk(cast, sdk).await,
+            Device::Sdk(sdk) => of_sdk(population, sdk).await,
             Device::Raw(raw) => of_raw(raw).await,
         }
     };
     let outcome = timeout(LOOK, look).await;
     let outcome = outcome.unwrap_or_else(|_| Ok(Some("no answer".to_owned())));
-    let what = outcome.unwrap_or_else(|error| Some(format!("{error:#}")));
-    what.map(|what| format!("{name}: {what}"))
+    let event = outcome.unwrap_or_else(|error| Some(format!("{error:#}")));
+    event.map(|event| format!("{name}: {event}"))
 }
 
-async fn of_sdk(cast: &Cast, device: &mut Sdk) -> Result<Option<String>> {
+async fn of_sdk(population: &Population, device: &mut Sdk) -> Result<Option<String>> {
     device.start().await?;
     if !device.answers(BETWEEN).await || device.is_sending() {
         return Ok(Some("a message is not answered".to_owned()));
@@ -180,8 +181,8 @@ async fn of_sdk(cast: &Cast, device: &mut Sdk) -> Result<Option<String>> {
     if cursor != end {
         return Ok(Some(format!("the inbox, read to {cursor} of {end}")));
     }
-    for group in cast.groups().into_iter().filter(|group| group.is_super) {
-        let is_member = cast.memberships.is_member(group.id, device.seat().user());
+    for group in population.groups().into_iter().filter(|group| group.is_super) {
+        let is_member = population.memberships.is_member(group.id, device.participant().user());
         let Some(cursor) = device.group_cursor(group.id) else {
             if is_member {
                 return Ok(Some(format!("g{} is not known", group.id)));
@@ -214,7 +215,7 @@ pub(crate) async fn connect_anew(devices: &mut [Device]) {
 }
 
 /// Lets the devices by hand ask for each group from its beginning, whether their users were in it then, are in it now, or never were.
-pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
+pub(crate) async fn look_back(population: &Population, devices: &mut [Device]) {
     let beginning = Range {
         begin_seq: 0,
         end_seq: 0,
@@ -223,9 +224,9 @@ pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
     };
     let all = devices.iter_mut().map(async |device| {
         if let Device::Raw(raw) = device {
-            for group in cast.groups() {
+            for group in population.groups() {
                 // What comes is written down; a page that does not come says nothing.
-                let _ = timeout(LOOK, raw.pull(To::Group(group.id), beginning)).await;
+                let _ = timeout(LOOK, raw.pull(Recipient::Group(group.id), beginning)).await;
             }
         }
     });
@@ -233,22 +234,22 @@ pub(crate) async fn look_back(cast: &Cast, devices: &mut [Device]) {
 }
 
 /// Says a last thing to every user and in every group, and waits until all devices by hand that are connected have been pushed it, or long enough.
-pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder: &Recorder) {
-    let others = |user: &UserId| cast.users.iter().copied().find(|other| other != user);
-    let users = cast
+pub(crate) async fn call_the_roll(population: &Population, devices: &mut [Device], recorder: &Recorder) {
+    let others = |user: &UserId| population.users.iter().copied().find(|other| other != user);
+    let users = population
         .users
         .iter()
-        .filter_map(|user| Some((others(user)?, To::User(*user), vec![*user])));
-    let groups = cast.groups().into_iter().filter_map(|group| {
-        let owner = *cast.users.first().filter(|_| !group.is_dissolved)?;
-        let members = cast.users.iter().copied();
-        let members = members.filter(|user| *user != owner && cast.memberships.is_member(group.id, *user));
-        Some((owner, To::Group(group.id), members.collect()))
+        .filter_map(|user| Some((others(user)?, Recipient::User(*user), vec![*user])));
+    let groups = population.groups().into_iter().filter_map(|group| {
+        let owner = *population.users.first().filter(|_| !group.is_dissolved)?;
+        let members = population.users.iter().copied();
+        let members = members.filter(|user| *user != owner && population.memberships.is_member(group.id, *user));
+        Some((owner, Recipient::Group(group.id), members.collect()))
     });
     let mut awaited = BTreeSet::new();
     for (caller, to, called) in users.chain(groups) {
-        let message = cast.message(ROLL_CALL_BYTES);
-        let speaker = devices.iter_mut().find(|device| device.seat().user() == caller);
+        let message = population.message(ROLL_CALL_BYTES);
+        let speaker = devices.iter_mut().find(|device| device.participant().user() == caller);
         if let Some(device) = speaker {
             // Whether it was accepted is written down.
             let _ = timeout(LOOK, say(device, to, message)).await;
@@ -257,42 +258,45 @@ pub(crate) async fn call_the_roll(cast: &Cast, devices: &mut [Device], recorder:
             continue;
         }
         for user in called {
-            recorder.note(What::RollCall { message, user });
-            let theirs = devices.iter().filter(|device| device.seat().user() == user);
+            recorder.note(Event::RollCall { message, user });
+            let theirs = devices.iter().filter(|device| device.participant().user() == user);
             let by_hand = theirs.filter(|device| matches!(device, Device::Raw(raw) if raw.is_connected()));
-            awaited.extend(by_hand.map(|device| (device.seat().index, message)));
+            awaited.extend(by_hand.map(|device| (device.participant().index, message)));
         }
     }
     let began = Instant::now();
     while began.elapsed() < PUSHES && !awaited.is_subset(&pushed(recorder)) {
         sleep(BETWEEN).await;
     }
-    recorder.note(What::RollCalled);
+    recorder.note(Event::RollCalled);
 }
 
 /// Returns when the message is answered, or too late.
-async fn say(device: &mut Device, to: To, message: Token) {
+async fn say(device: &mut Device, to: Recipient, message: Token) {
     match device {
         Device::Sdk(sdk) => {
             sdk.send(to, message).await;
             sdk.answers(LOOK).await;
         }
-        Device::Raw(raw) => raw.send(to, message, Manner::Patient).await,
+        Device::Raw(raw) => raw.send(to, message, SendManner::Patient).await,
     }
 }
 
 fn is_acknowledged(recorder: &Recorder, wanted: Token) -> bool {
     recorder.with(|history| {
         let mut latest = history.records.iter().rev();
-        latest.any(|record| matches!(record.what, What::Acknowledged { message, .. } if message == wanted))
+        latest.any(|record| matches!(record.event, Event::Acknowledged { message, .. } if message == wanted))
     })
 }
 
 /// What was pushed to whom.
 fn pushed(recorder: &Recorder) -> BTreeSet<(DeviceIndex, Token)> {
     recorder.with(|history| {
-        let pushed = history.records.iter().filter_map(|record| match &record.what {
-            What::Came { by: Path::Push, said } => Some((record.device?, said.token?)),
+        let pushed = history.records.iter().filter_map(|record| match &record.event {
+            Event::Came {
+                by: Channel::Push,
+                observed,
+            } => Some((record.device?, observed.token?)),
             _ => None,
         });
         pushed.collect()

@@ -1,10 +1,10 @@
 //! The shortest story of a violation: who did what when, and where it stands.
 
-use crate::history::{Answer, Conversation, DeviceIndex, History, Moment, Path, Record, Token, Turn, What};
-use crate::judge::Violation;
-use crate::tables::{Slot, Tables};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use wigwag_invariants::{
+    Answer, Channel, Conversation, DeviceIndex, Event, History, Moment, Record, Row, Tables, Token, Turn, Violation,
+};
 use wigwag_store::UserId;
 
 /// Messages of a violation that are told of; the others went the same way.
@@ -20,7 +20,7 @@ const LAST: usize = 8;
 const CHANGES: usize = 6;
 
 /// A few lines, in order of time, each with the time since the beginning and the device.
-pub fn of(violation: &Violation, history: &History, tables: &Tables) -> String {
+pub fn explain(violation: &Violation, history: &History, tables: &Tables) -> String {
     let mut story = format!("{violation}\n");
     for line in shortened(lines(history, &moments(violation, history))) {
         story.push_str(&line);
@@ -40,24 +40,24 @@ fn messages(violation: &Violation) -> impl Iterator<Item = Token> {
 fn moments(violation: &Violation, history: &History) -> BTreeSet<Moment> {
     let about: BTreeSet<Token> = messages(violation).collect();
     let all = || history.records.iter().enumerate();
-    let is_about = |record: &Record| message(&record.what).is_some_and(|token| about.contains(&token));
+    let is_about = |record: &Record| message(&record.event).is_some_and(|token| about.contains(&token));
     let mut moments: BTreeSet<Moment> = all().filter(|(_, record)| is_about(record)).map(|(at, _)| at).collect();
     let stretch = match (moments.first(), moments.last()) {
         (Some(first), Some(last)) => *first..=*last,
         _ => 0..=history.records.len(),
     };
     if let Some(device) = violation.device {
-        let turns = all().filter(|(at, record)| record.device == Some(device) && is_turn(&record.what, *at, &stretch));
+        let turns = all().filter(|(at, record)| record.device == Some(device) && is_turn(&record.event, *at, &stretch));
         moments.extend(latest(turns.map(|(at, _)| at)));
     }
     let device_user = violation.device.map(|device| history.devices[device].user);
     if let Some(user) = violation.user.or(device_user) {
         let groups = groups(history, &about);
-        let changes = all().filter(|(at, record)| at <= stretch.end() && is_change(&record.what, user, &groups));
+        let changes = all().filter(|(at, record)| at <= stretch.end() && is_change(&record.event, user, &groups));
         moments.extend(latest(changes.map(|(at, _)| at)));
     }
     let groups = groups(history, &about);
-    let settings = all().filter(|(at, record)| at <= stretch.end() && is_setting(&record.what, &groups));
+    let settings = all().filter(|(at, record)| at <= stretch.end() && is_setting(&record.event, &groups));
     moments.extend(latest(settings.map(|(at, _)| at)));
     moments
 }
@@ -68,17 +68,17 @@ fn latest(moments: impl Iterator<Item = Moment>) -> Vec<Moment> {
 }
 
 /// Whether a device begins or ends: in the stretch, or, if it is there for the first time, before it.
-fn is_turn(what: &What, at: Moment, stretch: &std::ops::RangeInclusive<Moment>) -> bool {
-    match what {
-        What::Installed => at <= *stretch.end(),
-        What::Started | What::Crashed | What::Left => stretch.contains(&at),
+fn is_turn(event: &Event, at: Moment, stretch: &std::ops::RangeInclusive<Moment>) -> bool {
+    match event {
+        Event::Installed => at <= *stretch.end(),
+        Event::Started | Event::Crashed | Event::Left => stretch.contains(&at),
         _ => false,
     }
 }
 
-fn is_change(what: &What, user: UserId, groups: &BTreeSet<Conversation>) -> bool {
-    match what {
-        What::Change { group, user: whom, .. } | What::Changed { group, user: whom, .. } => {
+fn is_change(event: &Event, user: UserId, groups: &BTreeSet<Conversation>) -> bool {
+    match event {
+        Event::Change { group, user: whom, .. } | Event::Changed { group, user: whom, .. } => {
             *whom == user && (groups.is_empty() || groups.contains(&Conversation::Group(*group)))
         }
         _ => false,
@@ -86,30 +86,30 @@ fn is_change(what: &What, user: UserId, groups: &BTreeSet<Conversation>) -> bool
 }
 
 /// Whether it changes what a group is to which messages were sent.
-fn is_setting(what: &What, groups: &BTreeSet<Conversation>) -> bool {
-    match what {
-        What::Set { group, .. } | What::SetDone { group, .. } => groups.contains(&Conversation::Group(*group)),
+fn is_setting(event: &Event, groups: &BTreeSet<Conversation>) -> bool {
+    match event {
+        Event::Set { group, .. } | Event::SetDone { group, .. } => groups.contains(&Conversation::Group(*group)),
         _ => false,
     }
 }
 
 /// Where messages were sent.
 fn groups(history: &History, about: &BTreeSet<Token>) -> BTreeSet<Conversation> {
-    let to = history.records.iter().filter_map(|record| match record.what {
-        What::Send { message, to } if about.contains(&message) => Some(to),
+    let to = history.records.iter().filter_map(|record| match record.event {
+        Event::Send { message, to } if about.contains(&message) => Some(to),
         _ => None,
     });
     to.collect()
 }
 
-fn message(what: &What) -> Option<Token> {
-    match what {
-        What::Send { message, .. }
-        | What::Acknowledged { message, .. }
-        | What::Refused { message, .. }
-        | What::GivenUp { message, .. }
-        | What::RollCall { message, .. } => Some(*message),
-        What::Came { said, .. } => said.token,
+fn message(event: &Event) -> Option<Token> {
+    match event {
+        Event::Send { message, .. }
+        | Event::Acknowledged { message, .. }
+        | Event::Refused { message, .. }
+        | Event::GivenUp { message, .. }
+        | Event::RollCall { message, .. } => Some(*message),
+        Event::Came { observed, .. } => observed.token,
         _ => None,
     }
 }
@@ -119,10 +119,10 @@ fn lines(history: &History, moments: &BTreeSet<Moment>) -> Vec<String> {
     let mut told: Vec<(u64, String, usize)> = Vec::new();
     for &at in moments {
         let record = &history.records[at];
-        let line = format!("{:<8} {}", device(history, record.device), happening(&record.what));
+        let line = format!("{:<8} {}", device(history, record.device), happening(&record.event));
         // The same of a message is told once, wherever it comes again; all else keeps its place.
         let same = |(_, before, _): &&mut (u64, String, usize)| *before == line;
-        let before = match message(&record.what) {
+        let before = match message(&record.event) {
             Some(_) => told.iter_mut().find(same),
             None => told.last_mut().filter(same),
         };
@@ -157,41 +157,41 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-fn happening(what: &What) -> String {
-    match what {
-        What::Send { message, to } => format!("sends {message} to {to}, {} bytes", message.bytes),
-        What::Acknowledged { message, answer } => format!("is told that {message} is {}", told(answer)),
-        What::Refused { message, code } => format!("is refused {message} with {code}"),
-        What::GivenUp { message, reason } => format!("gives {message} up: {reason}"),
-        What::Came { by, said } => {
-            let name = said.token.map_or("a change".to_owned(), |token| token.to_string());
-            let garbled = if said.intact { "" } else { ", garbled" };
-            let inbox = match said.seq {
+fn happening(event: &Event) -> String {
+    match event {
+        Event::Send { message, to } => format!("sends {message} to {to}, {} bytes", message.bytes),
+        Event::Acknowledged { message, answer } => format!("is told that {message} is {}", told(answer)),
+        Event::Refused { message, code } => format!("is refused {message} with {code}"),
+        Event::GivenUp { message, reason } => format!("gives {message} up: {reason}"),
+        Event::Came { by, observed } => {
+            let name = observed.token.map_or("a change".to_owned(), |token| token.to_string());
+            let garbled = if observed.intact { "" } else { ", garbled" };
+            let inbox = match observed.seq {
                 0 => String::new(),
                 seq => format!(", {seq} of the inbox"),
             };
-            let place = format!("{} of {}", said.conversation_seq, said.conversation);
-            format!("gets {name} by {}: {place}{inbox}{garbled}", way(*by))
+            let key = format!("{} of {}", observed.conversation_seq, observed.conversation);
+            format!("gets {name} by {}: {key}{inbox}{garbled}", way(*by))
         }
-        What::Cursor { seq } => format!("has everything up to {seq}"),
-        What::GroupCursor { group, seq } => format!("has everything of g{group} up to {seq}"),
-        What::Installed => "is installed".to_owned(),
-        What::Started => "starts".to_owned(),
-        What::Crashed => "crashes".to_owned(),
-        What::Left => "leaves".to_owned(),
-        What::Connected => "is connected".to_owned(),
-        What::Disconnected { reason } => format!("is disconnected: {reason}"),
-        What::Change { group, user, turn } => format!("u{user} is to {} g{group}", infinitive(*turn)),
-        What::Changed { group, user, turn } => format!("u{user} has {} g{group}", participle(*turn)),
-        What::Founded { group, .. } => format!("g{group} is made"),
-        What::Set { group, setting, is_on } => format!("g{group} is to {}: {setting}", starts(*is_on)),
-        What::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started(*is_on)),
-        What::Asked { group } => format!("asks for a page of g{group}"),
-        What::Denied { group, code } => format!("is denied g{group} with {code}"),
-        What::Calm => "the faults stop".to_owned(),
-        What::Settled => "all has settled".to_owned(),
-        What::RollCall { message, user } => format!("{message} calls u{user}"),
-        What::RollCalled => "the roll call is over".to_owned(),
+        Event::Cursor { seq } => format!("has everything up to {seq}"),
+        Event::GroupCursor { group, seq } => format!("has everything of g{group} up to {seq}"),
+        Event::Installed => "is installed".to_owned(),
+        Event::Started => "starts".to_owned(),
+        Event::Crashed => "crashes".to_owned(),
+        Event::Left => "leaves".to_owned(),
+        Event::Connected => "is connected".to_owned(),
+        Event::Disconnected { reason } => format!("is disconnected: {reason}"),
+        Event::Change { group, user, turn } => format!("u{user} is to {} g{group}", infinitive(*turn)),
+        Event::Changed { group, user, turn } => format!("u{user} has {} g{group}", participle(*turn)),
+        Event::Founded { group, .. } => format!("g{group} is made"),
+        Event::Set { group, setting, is_on } => format!("g{group} is to {}: {setting}", starts(*is_on)),
+        Event::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started(*is_on)),
+        Event::Asked { group } => format!("asks for a page of g{group}"),
+        Event::Denied { group, code } => format!("is denied g{group} with {code}"),
+        Event::Calm => "the faults stop".to_owned(),
+        Event::Settled => "all has settled".to_owned(),
+        Event::RollCall { message, user } => format!("{message} calls u{user}"),
+        Event::RollCalled => "the roll call is over".to_owned(),
     }
 }
 
@@ -203,13 +203,13 @@ fn told(answer: &Answer) -> String {
     format!("{} of the conversation{inbox}", answer.conversation_seq)
 }
 
-fn way(by: Path) -> &'static str {
+fn way(by: Channel) -> &'static str {
     match by {
-        Path::Inbox => "its inbox",
-        Path::GroupLog => "the group's log",
-        Path::Push => "push",
-        Path::Sync => "SYNC",
-        Path::Pull => "PULL",
+        Channel::Inbox => "its inbox",
+        Channel::GroupLog => "the group's log",
+        Channel::Push => "push",
+        Channel::Sync => "SYNC",
+        Channel::Pull => "PULL",
     }
 }
 
@@ -237,17 +237,17 @@ fn participle(turn: Turn) -> &'static str {
 
 /// Where a message stands.
 fn standing(token: Token, tables: &Tables) -> String {
-    let places = tables.timelines.iter().flat_map(|(key, timeline)| {
-        let slots = timeline.slots.iter().filter(move |(_, slot)| match slot {
-            Slot::Entry(said) => said.token == Some(token),
-            Slot::Dangling { .. } | Slot::Seal => false,
+    let keys = tables.timelines.iter().flat_map(|(key, timeline)| {
+        let rows = timeline.rows.iter().filter(move |(_, row)| match row {
+            Row::Entry(observed) => observed.token == Some(token),
+            Row::Dangling { .. } | Row::Seal => false,
         });
-        slots.map(move |(seq, _)| format!("{seq} of {key}"))
+        rows.map(move |(seq, _)| format!("{seq} of {key}"))
     });
-    let places: Vec<String> = places.collect();
-    if places.is_empty() {
+    let keys: Vec<String> = keys.collect();
+    if keys.is_empty() {
         "stands nowhere".to_owned()
     } else {
-        format!("stands at {}", places.join(", "))
+        format!("stands at {}", keys.join(", "))
     }
 }

@@ -1,7 +1,6 @@
 //! A connection by hand: every frame that comes is seen, whether somebody waits for it or not.
 
-use super::{ANSWER, Place, Seat};
-use crate::history::{Path, Said, What};
+use super::{ANSWER, Endpoints, Participant};
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use wigwag_cluster::{Device, Dial};
+use wigwag_invariants::{Channel, Event, Observed};
 use wigwag_protocol::pb::HeartbeatMsg;
 use wigwag_protocol::{OutputFrame, Payload, Request};
 
@@ -29,29 +29,29 @@ enum Task {
 
 /// A connection. Dropped, it is cut without a close frame.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct Connection {
     tasks: mpsc::Sender<Task>,
     server: JoinHandle<()>,
 }
 
-impl Line {
+impl Connection {
     /// Opens one.
     ///
     /// # Errors
     /// It is refused, or takes too long.
-    pub(crate) async fn open(place: &Place, seat: &Seat) -> Result<Self> {
-        let dial = Dial::new(place.websocket_url.as_str()).token(&seat.account.token);
+    pub(crate) async fn open(endpoints: &Endpoints, participant: &Participant) -> Result<Self> {
+        let dial = Dial::new(endpoints.websocket_url.as_str()).token(&participant.account.token);
         // Half of the devices speak JSON.
-        let dial = match seat.index % 2 {
+        let dial = match participant.index % 2 {
             0 => dial.subprotocols("wigwag.pb.v1"),
             _ => dial,
         };
         let device = timeout(OPEN, dial.connect())
             .await
             .context("wait for the handshake")??;
-        seat.note(What::Connected);
+        participant.note(Event::Connected);
         let (tasks, queue) = mpsc::channel(16);
-        let server = tokio::spawn(serve(device, queue, seat.clone()));
+        let server = tokio::spawn(serve(device, queue, participant.clone()));
         Ok(Self { tasks, server })
     }
 
@@ -85,14 +85,14 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-async fn serve(mut device: Device, mut tasks: mpsc::Receiver<Task>, seat: Seat) {
-    let reason = match serve_until_left(&mut device, &mut tasks, &seat).await {
+async fn serve(mut device: Device, mut tasks: mpsc::Receiver<Task>, participant: Participant) {
+    let reason = match serve_until_left(&mut device, &mut tasks, &participant).await {
         Ok(()) => {
             // It has said good-bye; what the other side makes of it does not matter.
             let _ = device.leave().await;
@@ -100,10 +100,14 @@ async fn serve(mut device: Device, mut tasks: mpsc::Receiver<Task>, seat: Seat) 
         }
         Err(error) => format!("{error:#}"),
     };
-    seat.note(What::Disconnected { reason });
+    participant.note(Event::Disconnected { reason });
 }
 
-async fn serve_until_left(device: &mut Device, tasks: &mut mpsc::Receiver<Task>, seat: &Seat) -> Result<()> {
+async fn serve_until_left(
+    device: &mut Device,
+    tasks: &mut mpsc::Receiver<Task>,
+    participant: &Participant,
+) -> Result<()> {
     let mut waiting: HashMap<u64, oneshot::Sender<OutputFrame>> = HashMap::new();
     let mut heard = Instant::now();
     let mut heartbeat = interval(HEARTBEAT);
@@ -113,7 +117,7 @@ async fn serve_until_left(device: &mut Device, tasks: &mut mpsc::Receiver<Task>,
             text = device.next_text() => {
                 heard = Instant::now();
                 match OutputFrame::decode_batch(&text?) {
-                    Ok(outputs) => outputs.into_iter().try_for_each(|output| take(output, &mut waiting, seat))?,
+                    Ok(outputs) => outputs.into_iter().try_for_each(|output| take(output, &mut waiting, participant))?,
                     // API Gateway reports that a function failed, and not which request that was for.
                     Err(_) => waiting.clear(),
                 }
@@ -136,7 +140,11 @@ async fn serve_until_left(device: &mut Device, tasks: &mut mpsc::Receiver<Task>,
 }
 
 /// An output is somebody's answer, or a push.
-fn take(output: OutputFrame, waiting: &mut HashMap<u64, oneshot::Sender<OutputFrame>>, seat: &Seat) -> Result<()> {
+fn take(
+    output: OutputFrame,
+    waiting: &mut HashMap<u64, oneshot::Sender<OutputFrame>>,
+    participant: &Participant,
+) -> Result<()> {
     if let Some(answer) = waiting.remove(&output.request_id) {
         // Whoever asked may have stopped waiting.
         let _ = answer.send(output);
@@ -145,8 +153,11 @@ fn take(output: OutputFrame, waiting: &mut HashMap<u64, oneshot::Sender<OutputFr
     match output.payload {
         Payload::Push(push) => {
             if let Some(message) = &push.msg {
-                let said = Said::of(message);
-                seat.note(What::Came { by: Path::Push, said });
+                let observed = Observed::from_message(message);
+                participant.note(Event::Came {
+                    by: Channel::Push,
+                    observed,
+                });
             }
             Ok(())
         }

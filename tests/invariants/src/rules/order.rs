@@ -1,18 +1,20 @@
-//! What a device sent one after the other stands in that order.
+//! G4: the messages of one device are in the log in the order in which it sent them.
 //!
-//! A device sends the next message when the last one is answered, so only those that were acknowledged are in question: one that
-//! was given up may come to stand at any time.
+//! A device sends the next message when the last one is answered. So only acknowledged messages
+//! count: one that was given up may be stored at any later time.
 
-use super::case::Case;
-use super::{Found, Harm, Promise, Violation};
-use crate::history::{Conversation, DeviceIndex, Token};
-use crate::tables::Place;
+use crate::case::Case;
+use crate::history::DeviceIndex;
+use crate::message::{Conversation, Token};
+use crate::tables::TimelineKey;
+use crate::violation::{Harm, Promise, Violation};
 use std::collections::HashMap;
 
-pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
+/// Checks the acknowledged messages of all devices.
+pub fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
     let mut last: HashMap<(DeviceIndex, Conversation), (Token, u64)> = HashMap::new();
     for message in case.messages.iter().filter(|message| message.acknowledged().is_some()) {
-        let log = Place::Log(message.to);
+        let log = TimelineKey::Log(message.to);
         let Some(seq) = case.seqs(message.token, log).next() else {
             continue;
         };
@@ -20,9 +22,8 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Found) {
         if let Some((earlier, at)) = before.filter(|(_, at)| *at > seq) {
             let device = &case.device(message.device).name;
             let text = format!(
-                "{device} sent {earlier} before {}, and they stand at {at} and {seq} of {}",
-                message.token,
-                log.key()
+                "{device} sent {earlier} before {}, but they are at {at} and {seq} of {log}",
+                message.token
             );
             let violation = Violation::new(Promise::G4, Harm::Reordered, text).with(Some(earlier));
             found.push(violation.with(Some(message.token)).on(message.device));

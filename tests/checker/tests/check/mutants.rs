@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use wigwag_checker::hunt::Hunt;
-use wigwag_checker::plants::{PLANTS, Plant, Planted, VARIABLE};
+use wigwag_checker::mutants::{MUTANTS, Mutant, MutantBuild, VARIABLE};
 use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 use wigwag_local::template;
@@ -35,7 +35,7 @@ const SEED: u64 = 1;
 const SECONDS: u64 = 15;
 
 /// Most worlds for a bug: more than any has ever taken.
-const WORLDS: u64 = 10;
+const RUNS: u64 = 10;
 
 /// Devices of each world.
 const CLIENTS: usize = 9;
@@ -48,18 +48,18 @@ async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
     let hunt = Hunt {
         seed: SEED,
         seconds: SECONDS,
-        worlds: WORLDS,
+        runs: RUNS,
         clients: CLIENTS,
         faults: Plan::load(Path::new(HARSH_NAME))?,
         progress: false,
     };
     let _alone = ONE_AT_A_TIME.lock().await;
-    Planted::build().await?;
+    MutantBuild::build().await?;
     let hunt = &hunt;
     let hunts = QUICK.map(|name| async move {
-        let plant = Plant::named(name).with_context(|| format!("there is no bug {name}"))?;
-        let catch = hunt.look_for(plant).await?;
-        let catch = catch.with_context(|| format!("{name} is not seen: {}", plant.what))?;
+        let mutant = Mutant::named(name).with_context(|| format!("there is no bug {name}"))?;
+        let catch = hunt.look_for(mutant).await?;
+        let catch = catch.with_context(|| format!("{name} is not seen: {}", mutant.what))?;
         println!("{name}: after {} s, {}", catch.after.as_secs(), catch.violation);
         anyhow::Ok(())
     });
@@ -68,17 +68,17 @@ async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
 
 #[tokio::test]
 async fn the_planted_build_has_exactly_the_bugs_of_the_list() -> Result<()> {
-    let planted = Planted::build().await?;
-    let names = String::from_utf8(Command::new(&planted.binary).output()?.stdout)?;
-    let listed: Vec<&str> = PLANTS.iter().map(|plant| plant.name).collect();
+    let build = MutantBuild::build().await?;
+    let names = String::from_utf8(Command::new(&build.binary).output()?.stdout)?;
+    let listed: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
     assert_eq!(names.lines().collect::<Vec<_>>(), listed);
     Ok(())
 }
 
 #[tokio::test]
 async fn no_ordinary_build_has_anything_of_the_bugs() -> Result<()> {
-    let planted = Planted::build().await?;
-    assert!(names_the_variable(&planted.binary)?, "this looks for the wrong thing");
+    let build = MutantBuild::build().await?;
+    assert!(names_the_variable(&build.binary)?, "this looks for the wrong thing");
     let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
     for (function, bootstrap) in bootstraps(&stack.functions, &Bootstraps::default()).await? {
         assert!(!names_the_variable(&bootstrap)?, "{function} can have bugs");

@@ -1,0 +1,45 @@
+//! The promises G1 to G7 of `docs/guarantee.md`, stated once.
+//!
+//! Two programs use this crate: the history checker (`tests/checker`), which plays real clients on
+//! a whole stack, and the schedules (`tests/simulator`), which interleave the store's own calls.
+//! Both write down a [`History`] (what was done and seen, in order) and fill [`Tables`] (what the
+//! timelines table holds), and give both to [`judge`]. It is a pure function and trusts nothing
+//! that the system says about itself.
+//!
+//! How a schedule uses it: give each message a [`Token`] and send [`Token::content`]; note a
+//! [`Event::Send`] before the call and [`Event::Acknowledged`] after it; note `Change` and
+//! `Changed` around each change of a membership, and `Came` and `Cursor` (or `GroupCursor`) for
+//! each page of a reader, which is a device of kind [`DeviceKind::Sdk`]. When all calls have ended,
+//! note [`Event::Settled`] and judge with [`Stage::Settled`]. A reader of a single timeline without
+//! users can be checked by [`stream::check_reader`], and a single timeline by
+//! [`rules::density::dense`] and [`rules::density::each_once`].
+//!
+//! - [`history`], [`message`], [`tables`]: the input
+//! - [`violation`]: [`Promise`], [`Harm`] and [`Violation`], the output
+//! - [`spans`], [`membership`], [`settings`]: who was a member when, and what a group allowed
+//! - [`case`]: the input, indexed; every rule reads it
+//! - [`rules`]: one file per rule, with a table of which promise each of them checks
+//! - [`stream`]: what one reader gets of one timeline; also of use without a history
+
+pub mod case;
+pub mod history;
+pub mod membership;
+pub mod message;
+pub mod rules;
+pub mod settings;
+pub mod spans;
+pub mod stream;
+pub mod tables;
+pub mod violation;
+
+pub use history::{Channel, Device, DeviceIndex, DeviceKind, Event, History, Moment, Record, Setting, Turn};
+pub use message::{Answer, Conversation, Observed, Token};
+pub use rules::judge;
+pub use tables::{Row, Tables, Timeline, TimelineKey};
+pub use violation::{Harm, Promise, Stage, Violation};
+
+/// A user.
+pub type UserId = u64;
+
+/// A group.
+pub type GroupId = u64;
