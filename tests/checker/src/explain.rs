@@ -1,42 +1,43 @@
-//! The shortest story of a violation: who did what when, and where it stands.
+//! Explains a violation by the events that matter: who did what when, and where the message is.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use wigwag_invariants::{
     Answer, Channel, Conversation, DeviceIndex, Event, History, Moment, Record, Row, Tables, Token, Turn, Violation,
 };
 use wigwag_store::UserId;
 
-/// Messages of a violation that are told of; the others went the same way.
+/// Messages of a violation that are explained. The others usually went the same way.
 const MESSAGES: usize = 3;
 
-/// Lines of the middle of a story.
+/// Lines of events.
 const LINES: usize = 20;
 
-/// Of those, how many are of its end, where it is too long.
+/// How many of the last lines are kept if there are more.
 const LAST: usize = 8;
 
-/// Changes of a membership that are told of: the latest.
+/// Changes of one membership or setting, the latest ones.
 const CHANGES: usize = 6;
 
-/// A few lines, in order of time, each with the time since the beginning and the device.
+/// The violation, then lines with the time since the run began, the device and the event.
 pub fn explain(violation: &Violation, history: &History, tables: &Tables) -> String {
-    let mut story = format!("{violation}\n");
+    let mut text = format!("{violation}\n");
     for line in shortened(lines(history, &moments(violation, history))) {
-        story.push_str(&line);
-        story.push('\n');
+        text.push_str(&line);
+        text.push('\n');
     }
     for token in messages(violation) {
-        writeln!(story, "{:>10}  {token} {}", "", standing(token, tables)).unwrap_or_default();
+        writeln!(text, "{:>10}  {token} {}", "", positions(token, tables)).unwrap_or_default();
     }
-    story
+    text
 }
 
 fn messages(violation: &Violation) -> impl Iterator<Item = Token> {
     violation.messages.iter().copied().take(MESSAGES)
 }
 
-/// The records that matter, in order.
+/// The events that matter, in order.
 fn moments(violation: &Violation, history: &History) -> BTreeSet<Moment> {
     let about: BTreeSet<Token> = messages(violation).collect();
     let all = || history.records.iter().enumerate();
@@ -47,16 +48,16 @@ fn moments(violation: &Violation, history: &History) -> BTreeSet<Moment> {
         _ => 0..=history.records.len(),
     };
     if let Some(device) = violation.device {
-        let turns = all().filter(|(at, record)| record.device == Some(device) && is_turn(&record.event, *at, &stretch));
-        moments.extend(latest(turns.map(|(at, _)| at)));
+        let own = all().filter(|(_, record)| record.device == Some(device));
+        let starts = own.filter(|(at, record)| is_start_or_end(&record.event, *at, &stretch));
+        moments.extend(latest(starts.map(|(at, _)| at)));
     }
     let device_user = violation.device.map(|device| history.devices[device].user);
+    let groups = conversations(history, &about);
     if let Some(user) = violation.user.or(device_user) {
-        let groups = groups(history, &about);
         let changes = all().filter(|(at, record)| at <= stretch.end() && is_change(&record.event, user, &groups));
         moments.extend(latest(changes.map(|(at, _)| at)));
     }
-    let groups = groups(history, &about);
     let settings = all().filter(|(at, record)| at <= stretch.end() && is_setting(&record.event, &groups));
     moments.extend(latest(settings.map(|(at, _)| at)));
     moments
@@ -67,8 +68,8 @@ fn latest(moments: impl Iterator<Item = Moment>) -> Vec<Moment> {
     moments[moments.len().saturating_sub(CHANGES)..].to_vec()
 }
 
-/// Whether a device begins or ends: in the stretch, or, if it is there for the first time, before it.
-fn is_turn(event: &Event, at: Moment, stretch: &std::ops::RangeInclusive<Moment>) -> bool {
+/// Whether a device starts or ends within the stretch, or is installed by the end of it.
+fn is_start_or_end(event: &Event, at: Moment, stretch: &RangeInclusive<Moment>) -> bool {
     match event {
         Event::Installed => at <= *stretch.end(),
         Event::Started | Event::Crashed | Event::Left => stretch.contains(&at),
@@ -85,7 +86,7 @@ fn is_change(event: &Event, user: UserId, groups: &BTreeSet<Conversation>) -> bo
     }
 }
 
-/// Whether it changes what a group is to which messages were sent.
+/// Whether it changes a setting of one of these groups.
 fn is_setting(event: &Event, groups: &BTreeSet<Conversation>) -> bool {
     match event {
         Event::Set { group, .. } | Event::SetDone { group, .. } => groups.contains(&Conversation::Group(*group)),
@@ -93,8 +94,8 @@ fn is_setting(event: &Event, groups: &BTreeSet<Conversation>) -> bool {
     }
 }
 
-/// Where messages were sent.
-fn groups(history: &History, about: &BTreeSet<Token>) -> BTreeSet<Conversation> {
+/// The conversations that messages were sent to.
+fn conversations(history: &History, about: &BTreeSet<Token>) -> BTreeSet<Conversation> {
     let to = history.records.iter().filter_map(|record| match record.event {
         Event::Send { message, to } if about.contains(&message) => Some(to),
         _ => None,
@@ -114,21 +115,21 @@ fn message(event: &Event) -> Option<Token> {
     }
 }
 
-/// A line for each record, or for several that tell the same of the same device.
+/// A line for each event, or for several equal events of one device.
 fn lines(history: &History, moments: &BTreeSet<Moment>) -> Vec<String> {
-    let mut told: Vec<(u64, String, usize)> = Vec::new();
+    let mut counted: Vec<(u64, String, usize)> = Vec::new();
     for &at in moments {
         let record = &history.records[at];
-        let line = format!("{:<8} {}", device(history, record.device), happening(&record.event));
-        // The same of a message is told once, wherever it comes again; all else keeps its place.
+        let line = format!("{:<8} {}", device(history, record.device), describe(&record.event));
+        // An event of a message has one line, even if it repeats later. Others only if they repeat at once.
         let same = |(_, before, _): &&mut (u64, String, usize)| *before == line;
         let before = match message(&record.event) {
-            Some(_) => told.iter_mut().find(same),
-            None => told.last_mut().filter(same),
+            Some(_) => counted.iter_mut().find(same),
+            None => counted.last_mut().filter(same),
         };
         match before {
             Some((_, _, times)) => *times += 1,
-            None => told.push((record.at_ms, line, 1)),
+            None => counted.push((record.at_ms, line, 1)),
         }
     }
     let line = |(at_ms, line, times): (u64, String, usize)| {
@@ -139,7 +140,7 @@ fn lines(history: &History, moments: &BTreeSet<Moment>) -> Vec<String> {
         };
         format!("{:>6}.{:03}  {line}{times}", at_ms / 1000, at_ms % 1000)
     };
-    told.into_iter().map(line).collect()
+    counted.into_iter().map(line).collect()
 }
 
 fn device(history: &History, device: Option<DeviceIndex>) -> &str {
@@ -157,10 +158,10 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-fn happening(event: &Event) -> String {
+fn describe(event: &Event) -> String {
     match event {
         Event::Send { message, to } => format!("sends {message} to {to}, {} bytes", message.bytes),
-        Event::Acknowledged { message, answer } => format!("is told that {message} is {}", told(answer)),
+        Event::Acknowledged { message, answer } => format!("is answered that {message} is {}", describe_answer(answer)),
         Event::Refused { message, code } => format!("is refused {message} with {code}"),
         Event::GivenUp { message, reason } => format!("gives {message} up: {reason}"),
         Event::Came { by, observed } => {
@@ -170,32 +171,32 @@ fn happening(event: &Event) -> String {
                 0 => String::new(),
                 seq => format!(", {seq} of the inbox"),
             };
-            let key = format!("{} of {}", observed.conversation_seq, observed.conversation);
-            format!("gets {name} by {}: {key}{inbox}{garbled}", way(*by))
+            let position = format!("{} of {}", observed.conversation_seq, observed.conversation);
+            format!("gets {name} by {}: {position}{inbox}{garbled}", channel(*by))
         }
         Event::Cursor { seq } => format!("has everything up to {seq}"),
         Event::GroupCursor { group, seq } => format!("has everything of g{group} up to {seq}"),
         Event::Installed => "is installed".to_owned(),
         Event::Started => "starts".to_owned(),
         Event::Crashed => "crashes".to_owned(),
-        Event::Left => "leaves".to_owned(),
+        Event::Left => "is closed".to_owned(),
         Event::Connected => "is connected".to_owned(),
         Event::Disconnected { reason } => format!("is disconnected: {reason}"),
-        Event::Change { group, user, turn } => format!("u{user} is to {} g{group}", infinitive(*turn)),
+        Event::Change { group, user, turn } => format!("u{user} begins to {} g{group}", infinitive(*turn)),
         Event::Changed { group, user, turn } => format!("u{user} has {} g{group}", participle(*turn)),
-        Event::Founded { group, .. } => format!("g{group} is made"),
-        Event::Set { group, setting, is_on } => format!("g{group} is to {}: {setting}", starts(*is_on)),
-        Event::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started(*is_on)),
+        Event::Founded { group, .. } => format!("g{group} is created"),
+        Event::Set { group, setting, is_on } => format!("g{group} begins to {}: {setting}", start_or_stop(*is_on)),
+        Event::SetDone { group, setting, is_on } => format!("g{group} has {}: {setting}", started_or_stopped(*is_on)),
         Event::Asked { group } => format!("asks for a page of g{group}"),
-        Event::Denied { group, code } => format!("is denied g{group} with {code}"),
+        Event::Denied { group, code } => format!("is refused a page of g{group} with {code}"),
         Event::Calm => "the faults stop".to_owned(),
         Event::Settled => "all has settled".to_owned(),
-        Event::RollCall { message, user } => format!("{message} calls u{user}"),
+        Event::RollCall { message, user } => format!("{message} is the roll call of u{user}"),
         Event::RollCalled => "the roll call is over".to_owned(),
     }
 }
 
-fn told(answer: &Answer) -> String {
+fn describe_answer(answer: &Answer) -> String {
     let inbox = match answer.seq {
         0 => String::new(),
         seq => format!(" and {seq} of the inbox"),
@@ -203,7 +204,7 @@ fn told(answer: &Answer) -> String {
     format!("{} of the conversation{inbox}", answer.conversation_seq)
 }
 
-fn way(by: Channel) -> &'static str {
+fn channel(by: Channel) -> &'static str {
     match by {
         Channel::Inbox => "its inbox",
         Channel::GroupLog => "the group's log",
@@ -213,12 +214,12 @@ fn way(by: Channel) -> &'static str {
     }
 }
 
-fn starts(is_on: bool) -> &'static str {
-    if is_on { "begin" } else { "end" }
+fn start_or_stop(is_on: bool) -> &'static str {
+    if is_on { "start" } else { "stop" }
 }
 
-fn started(is_on: bool) -> &'static str {
-    if is_on { "begun" } else { "ended" }
+fn started_or_stopped(is_on: bool) -> &'static str {
+    if is_on { "started" } else { "stopped" }
 }
 
 fn infinitive(turn: Turn) -> &'static str {
@@ -235,19 +236,21 @@ fn participle(turn: Turn) -> &'static str {
     }
 }
 
-/// Where a message stands.
-fn standing(token: Token, tables: &Tables) -> String {
-    let keys = tables.timelines.iter().flat_map(|(key, timeline)| {
+/// Where a message is stored.
+fn positions(token: Token, tables: &Tables) -> String {
+    let positions = tables.timelines.iter().flat_map(|(key, timeline)| {
         let rows = timeline.rows.iter().filter(move |(_, row)| match row {
             Row::Entry(observed) => observed.token == Some(token),
             Row::Dangling { .. } | Row::Seal => false,
         });
-        rows.map(move |(seq, _)| format!("{seq} of {key}"))
+        rows.map(move |(seq, _)| (key.to_string(), *seq))
     });
-    let keys: Vec<String> = keys.collect();
-    if keys.is_empty() {
-        "stands nowhere".to_owned()
-    } else {
-        format!("stands at {}", keys.join(", "))
+    // By the name of the timeline: g7, p1-2, u2.
+    let mut positions: Vec<(String, u64)> = positions.collect();
+    positions.sort();
+    if positions.is_empty() {
+        return "is stored nowhere".to_owned();
     }
+    let positions: Vec<String> = positions.iter().map(|(key, seq)| format!("{seq} of {key}")).collect();
+    format!("is stored at {}", positions.join(", "))
 }

@@ -1,4 +1,4 @@
-//! What a run comes to, in one line or in JSON.
+//! The figures of a run, in one line or as JSON.
 
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -8,38 +8,38 @@ use wigwag_invariants::{Event, Harm, History, Setting, Tables, Violation};
 /// The figures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
-    /// Messages that were sent: begun by a device, refused ones among them.
+    /// Messages that devices began to send, including those that were refused.
     pub sent: usize,
-    /// Of those, how many were acknowledged.
+    /// How many of them were acknowledged.
     pub acknowledged: usize,
-    /// How many times a message that had been answered was repeated and answered again.
+    /// How many times an answered message was repeated and answered again.
     pub repeats: usize,
-    /// Changes of membership.
+    /// Changes of memberships.
     pub changes: usize,
-    /// Changes of what a group is and allows.
+    /// Changes of groups' settings.
     pub settings: usize,
     /// Faults by kind, without those that never happened.
     pub faults: BTreeMap<String, u64>,
-    /// Violations of each harm.
+    /// Violations by [`Harm`].
     pub lost: usize,
-    /// See [`wigwag_invariants::Harm`].
+    /// See [`Harm`].
     pub duplicated: usize,
-    /// See [`wigwag_invariants::Harm`].
+    /// See [`Harm`].
     pub reordered: usize,
-    /// See [`wigwag_invariants::Harm`].
+    /// See [`Harm`].
     pub leaked: usize,
-    /// See [`wigwag_invariants::Harm`].
+    /// See [`Harm`].
     pub other: usize,
-    /// Seqs that were given up.
+    /// Seals in all inboxes and logs.
     pub sealed: usize,
-    /// Entries that stand, of all inboxes and logs.
+    /// Entries in all inboxes and logs.
     pub entries: usize,
-    /// From the end of the faults until everybody had everything, in ms; 0 where that never was.
+    /// From the end of the faults until everybody had everything, in ms; 0 if that never happened.
     pub converged_ms: u64,
 }
 
 impl Figures {
-    /// Counts.
+    /// Counts everything.
     pub fn count(
         history: &History,
         tables: &Tables,
@@ -56,7 +56,7 @@ impl Figures {
         };
         figures.count_events(history);
         for violation in violations {
-            *figures.harm(violation.harm) += 1;
+            *figures.counter(violation.harm) += 1;
         }
         figures
     }
@@ -75,7 +75,7 @@ impl Figures {
         }
     }
 
-    fn harm(&mut self, harm: Harm) -> &mut usize {
+    fn counter(&mut self, harm: Harm) -> &mut usize {
         match harm {
             Harm::Lost => &mut self.lost,
             Harm::Duplicated => &mut self.duplicated,

@@ -16,12 +16,14 @@
 pub mod explain;
 pub mod figures;
 pub mod hunt;
+pub mod mutant_build;
 pub mod mutants;
 pub mod recorder;
 pub mod run;
 pub mod tables;
 
 mod device;
+mod final_checks;
 mod membership;
 mod population;
 mod quiesce;

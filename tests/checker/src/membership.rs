@@ -1,7 +1,8 @@
-//! Who is in which group, and how that changes: over the HTTP API, by admins, the owner, and by leaving.
+//! Changes memberships over the HTTP API, as the owner, an admin, or a member who leaves.
 //!
-//! A change is repeated until it is certain whether it was made, for a failed call may have taken effect. One actor at a time changes
-//! a user's membership of a group, by itself or together with those of others; those of different users change at the same time.
+//! A change is repeated until it is certain that it was made, because a failed call may have taken
+//! effect. Only one actor at a time changes the membership of one user in one group. Memberships of
+//! different users change at the same time.
 
 use crate::device::Endpoints;
 use crate::recorder::Recorder;
@@ -19,31 +20,31 @@ use wigwag_cluster::World;
 use wigwag_invariants::{Event, Setting, Turn};
 use wigwag_store::{GroupId, UserId};
 
-/// Before a call is repeated.
+/// The pause before a call is repeated.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How likely a user is in a group from its beginning.
+/// The probability that a user is in a group from its beginning.
 const FOUNDER: f64 = 0.7;
 
-/// How likely a member goes by themselves, rather than being removed.
+/// The probability that a member leaves instead of being removed.
 const LEAVES: f64 = 0.5;
 
-/// How likely it is the admin who changes something, rather than the owner.
+/// The probability that the admin changes something instead of the owner.
 const ADMIN: f64 = 0.5;
 
-/// How likely memberships of several users are changed at once.
+/// The probability that memberships of several users change in one call.
 const SEVERAL: f64 = 0.2;
 
-/// A user's place in a group.
+/// The state of a user in a group.
 #[derive(Debug, Clone, Copy)]
 struct MemberState {
     is_member: bool,
     is_admin: bool,
-    /// Whether somebody is changing it.
+    /// Whether an actor is changing it.
     is_changing: bool,
 }
 
-/// A user's place in a group that nobody else changes meanwhile, nor ends the group.
+/// Keeps others from changing a user's membership of a group, and from dissolving the group.
 #[derive(Debug)]
 pub(crate) struct Held {
     /// The group.
@@ -57,12 +58,12 @@ pub(crate) struct Held {
 /// Who is in which group.
 #[derive(Debug)]
 pub(crate) struct Memberships {
-    /// Where changes are written down.
+    /// Records the changes.
     pub(crate) recorder: Recorder,
-    /// The HTTP API, signed in as each of the users. The first one owns the groups.
+    /// The HTTP API, signed in as each of the users. The first owns the groups.
     apis: Vec<(UserId, Api)>,
     states: Mutex<BTreeMap<(GroupId, UserId), MemberState>>,
-    /// Of each group: who changes something in it holds it with others, who ends it alone, and for ever.
+    /// For each group: actors that change it share the lock, and the one that dissolves it keeps it.
     gates: Mutex<BTreeMap<GroupId, Arc<RwLock<()>>>>,
     ended: Mutex<Vec<OwnedRwLockWriteGuard<()>>>,
 }
@@ -83,14 +84,14 @@ impl Memberships {
         })
     }
 
-    /// Makes a group, with the first user as its owner, the second and some of the others in it; answers with who is. Nobody changes
-    /// anything in it before it is [opened](Self::open).
+    /// Creates a group of the first user as its owner, the second, and some of the others. Returns
+    /// its members. Nobody changes it before it is [opened](Self::open).
     ///
-    /// One whose making was not answered is another group, of which nobody knows.
+    /// If a creation is not answered, its group is one that nobody knows, and another is created.
     ///
     /// # Errors
-    /// It is refused.
-    pub(crate) async fn found(&self, super_group: bool, rng: &mut StdRng) -> Result<(GroupId, Vec<UserId>)> {
+    /// The call is refused.
+    pub(crate) async fn create_group(&self, super_group: bool, rng: &mut StdRng) -> Result<(GroupId, Vec<UserId>)> {
         let (owner, second, others) = (self.apis[0].0, self.apis[1].0, &self.apis[2..]);
         let others = others
             .iter()
@@ -107,10 +108,10 @@ impl Memberships {
         let group = loop {
             match api.create_group(&create).await {
                 Ok(created) => break created.group_id,
-                Err(error) => again(error).await?,
+                Err(error) => wait_or_fail(error).await?,
             }
         };
-        // Nobody can have known of the group before, so that it is written down afterwards is soon enough.
+        // Nobody can have known the group before, so recording it now is soon enough.
         let is_super = super_group;
         self.recorder.note(Event::Founded { group, is_super });
         let members: Vec<UserId> = std::iter::once(owner).chain(create.user_ids).collect();
@@ -123,7 +124,7 @@ impl Memberships {
         Ok((group, members))
     }
 
-    /// From here on memberships of a group are changed, and it is talked in.
+    /// Lets actors use and change a group from here on.
     pub(crate) fn open(&self, group: GroupId, members: &[UserId], admin: Option<UserId>) {
         lock(&self.gates).insert(group, Arc::default());
         for (user, _) in &self.apis {
@@ -136,7 +137,7 @@ impl Memberships {
         }
     }
 
-    /// Waits until nobody changes anything in a group. From then on nobody does.
+    /// Waits until nobody changes a group, and keeps everybody from changing it for ever.
     pub(crate) async fn close(&self, group: GroupId) {
         let gate = lock(&self.gates).get(&group).cloned();
         if let Some(gate) = gate {
@@ -150,7 +151,7 @@ impl Memberships {
         &self.apis[0].1
     }
 
-    /// The groups that a user is in, or those that they are not in, but for changes that are being made.
+    /// The groups that a user is in, or those that they are not in, without changes under way.
     pub(crate) fn groups(&self, of: UserId, is_member: bool) -> Vec<GroupId> {
         let states = self.states();
         let mine = states.iter().filter(|((_, user), _)| *user == of);
@@ -164,7 +165,7 @@ impl Memberships {
         state.is_some_and(|state| state.is_member)
     }
 
-    /// Changes a membership that is drawn, one way or the other, or several of a group at once. Returns when that is done.
+    /// Changes a random membership, or several of one group at once. Returns when that is done.
     pub(crate) async fn change_any(&self, rng: &mut StdRng) {
         let Some(first) = self.hold(rng, |_, _| true) else {
             return;
@@ -192,7 +193,7 @@ impl Memberships {
         let users: Vec<UserId> = held.iter().map(|held| held.user).collect();
         while let Err(error) = self.call(caller, group, &users, turn).await {
             if !error.is_retryable() {
-                // The admin may have been removed themselves meanwhile, or there may be none.
+                // The admin may have been removed meanwhile, or there may be none.
                 caller = owner;
             }
             sleep(PAUSE).await;
@@ -201,7 +202,7 @@ impl Memberships {
             let user = held.user;
             self.recorder.note(Event::Changed { group, user, turn });
             if held.was.is_admin {
-                // Who goes is no admin any more.
+                // A user who leaves is no admin any more.
                 let (setting, is_on) = (Setting::Ranks(user), false);
                 self.recorder.note(Event::SetDone { group, setting, is_on });
             }
@@ -214,12 +215,12 @@ impl Memberships {
         }
     }
 
-    /// Holds a member who is drawn: not the owner.
+    /// Holds a random member who is not the owner.
     pub(crate) fn hold_member(&self, rng: &mut StdRng) -> Option<Held> {
         self.hold(rng, |_, state| state.is_member)
     }
 
-    /// Takes a place that nobody else is changing, in a group that has not ended.
+    /// Holds a random membership that nobody is changing, in a group that is not dissolved.
     fn hold(&self, rng: &mut StdRng, is_wanted: impl Fn(GroupId, &MemberState) -> bool) -> Option<Held> {
         let owner = self.apis[0].0;
         let gates = lock(&self.gates).clone();
@@ -243,14 +244,14 @@ impl Memberships {
         })
     }
 
-    /// Lets others change what was held.
+    /// Lets others change a membership again.
     pub(crate) fn release(&self, held: &Held) {
         if let Some(state) = self.states().get_mut(&(held.group, held.user)) {
             state.is_changing = false;
         }
     }
 
-    /// One call. That a user is already what they are to be is a success too: an earlier call has made it so.
+    /// One call. It also succeeds if an earlier call has already made the change.
     async fn call(&self, caller: UserId, group: GroupId, users: &[UserId], turn: Turn) -> Result<(), ApiError> {
         let api = self.api(caller);
         match turn {
@@ -280,11 +281,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A call failed: waits until it may be repeated.
+/// After a failed call: waits until it may be repeated.
 ///
 /// # Errors
-/// It was refused.
-pub(crate) async fn again(error: ApiError) -> Result<(), ApiError> {
+/// The call was refused.
+pub(crate) async fn wait_or_fail(error: ApiError) -> Result<(), ApiError> {
     if !error.is_retryable() {
         return Err(error);
     }

@@ -1,9 +1,10 @@
-//! Who takes part: users, their devices, the groups that they talk in.
+//! The users of a run, their devices, and the groups that they talk in.
 //!
-//! There are two ordinary groups and one super group that stay what they are, and passing ones, which become super groups or are dissolved. The first user
-//! owns them all and stays; the second one is an admin where the groups begin; everybody else is in them at first or not, as the seed has it.
+//! Two ordinary groups and one super group stay what they are. Other groups become super groups or
+//! are dissolved. The first user owns all groups and stays in them. The second is an admin of the
+//! groups that stay. The seed decides who else is in a group at first.
 
-use crate::device::{Device, Endpoints, raw::Raw, sdk::Sdk};
+use crate::device::{Endpoints, TestDevice, raw::Raw, sdk::Sdk};
 use crate::membership::Memberships;
 use anyhow::{Context as _, Result};
 use rand::SeedableRng as _;
@@ -19,35 +20,36 @@ use wigwag_store::{GroupId, UserId};
 pub(crate) struct GroupState {
     /// Which one.
     pub(crate) id: GroupId,
-    /// Whether its messages are in its log alone: from the beginning, or by now.
+    /// Whether it is a super group by now.
     pub(crate) is_super: bool,
-    /// Whether it has ended.
+    /// Whether it is dissolved.
     pub(crate) is_dissolved: bool,
 }
 
-/// Everybody, and where they are.
+/// Users, groups, and who is in which.
 #[derive(Debug)]
 pub(crate) struct Population {
     /// In the order of their ids, from 1.
     pub(crate) users: Vec<UserId>,
-    /// The groups, in the order in which they were made.
+    /// In the order in which they were created.
     groups: Mutex<Vec<GroupState>>,
-    /// Who is in them.
+    /// Who is in which group.
     pub(crate) memberships: Memberships,
     messages: AtomicU64,
 }
 
-/// The groups that stay: are they super groups?
+/// The groups that stay, and whether each is a super group.
 const GROUPS: [bool; 3] = [false, false, true];
 
 impl Population {
-    /// Makes the users and their groups. Nothing goes wrong meanwhile: a group that is made twice is two groups.
+    /// Creates the users and the groups that stay. There are no faults meanwhile: a group whose
+    /// creation is repeated would be two groups.
     ///
     /// # Errors
-    /// The stack refuses.
+    /// The stack refuses a call.
     pub(crate) async fn create(world: &World, endpoints: &Endpoints, clients: usize, seed: u64) -> Result<Self> {
         let users = u64::try_from(clients / 3)?.max(3);
-        let users = world.crowd(1, users).await.context("make the users")?;
+        let users = world.crowd(1, users).await.context("create the users")?;
         let memberships = Memberships::new(world, endpoints, &users)?;
         let mut rng = StdRng::seed_from_u64(seed);
         let population = Self {
@@ -57,17 +59,18 @@ impl Population {
             messages: AtomicU64::new(1),
         };
         for is_super in GROUPS {
-            population.found(is_super, true, &mut rng).await?;
+            population.create_group(is_super, true, &mut rng).await?;
         }
         Ok(population)
     }
 
-    /// The groups, as they are now.
+    /// The groups as they are now.
     pub(crate) fn groups(&self) -> Vec<GroupState> {
         self.with_groups(|groups| groups.clone())
     }
 
-    /// The groups that a user may talk in: those that they are in, of those that have ended only the last.
+    /// The groups that a user is in and sends to. Of the dissolved groups only the last is among
+    /// them.
     pub(crate) fn groups_of(&self, user: UserId) -> Vec<GroupId> {
         let groups = self.groups();
         let last = groups.iter().rfind(|group| group.is_dissolved).map(|group| group.id);
@@ -80,16 +83,16 @@ impl Population {
             .collect()
     }
 
-    /// Looks at the groups, or changes them.
-    pub(crate) fn with_groups<T>(&self, look: impl FnOnce(&mut Vec<GroupState>) -> T) -> T {
-        look(&mut self.groups.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Reads or changes the groups.
+    pub(crate) fn with_groups<T>(&self, act: impl FnOnce(&mut Vec<GroupState>) -> T) -> T {
+        act(&mut self.groups.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The devices, none of them started yet: dealt round robin over the users, by turns with the SDK and by hand.
+    /// The devices, not started yet. Users get them in rounds: one on the SDK, then a raw one.
     ///
     /// # Errors
-    /// There is no token for one.
-    pub(crate) fn devices(&self, world: &World, endpoints: &Endpoints, clients: usize) -> Result<Vec<Device>> {
+    /// There is no token for a device.
+    pub(crate) fn devices(&self, world: &World, endpoints: &Endpoints, clients: usize) -> Result<Vec<TestDevice>> {
         let device = |n: usize| {
             let (user, round) = (self.users[n % self.users.len()], n / self.users.len());
             let name = (b'a'..=b'z')
@@ -97,10 +100,10 @@ impl Population {
                 .map_or_else(|| round.to_string(), |letter| char::from(letter).to_string());
             match round % 2 {
                 0 => sdk(world, endpoints, user, &name, DeviceKind::Sdk),
-                _ => Ok(Device::Raw(Raw::new(
-                    endpoints,
-                    endpoints.participant(world, user, &name, DeviceKind::Raw)?,
-                ))),
+                _ => {
+                    let participant = endpoints.participant(world, user, &name, DeviceKind::Raw)?;
+                    Ok(TestDevice::Raw(Raw::new(endpoints, participant)))
+                }
             }
         };
         (0..clients).map(device).collect()
@@ -109,13 +112,13 @@ impl Population {
     /// A device with an empty disk for each user.
     ///
     /// # Errors
-    /// There is no token for one.
-    pub(crate) fn fresh(&self, world: &World, endpoints: &Endpoints) -> Result<Vec<Device>> {
+    /// There is no token for a device.
+    pub(crate) fn fresh(&self, world: &World, endpoints: &Endpoints) -> Result<Vec<TestDevice>> {
         let fresh = |user: &UserId| sdk(world, endpoints, *user, "fresh", DeviceKind::Fresh);
         self.users.iter().map(fresh).collect()
     }
 
-    /// A message that nobody has said yet.
+    /// A message with a new number.
     pub(crate) fn message(&self, bytes: usize) -> Token {
         Token {
             number: self.messages.fetch_add(1, Ordering::Relaxed),
@@ -124,9 +127,7 @@ impl Population {
     }
 }
 
-fn sdk(world: &World, endpoints: &Endpoints, user: UserId, device: &str, kind: DeviceKind) -> Result<Device> {
-    Ok(Device::Sdk(Sdk::new(
-        endpoints,
-        endpoints.participant(world, user, device, kind)?,
-    )))
+fn sdk(world: &World, endpoints: &Endpoints, user: UserId, device: &str, kind: DeviceKind) -> Result<TestDevice> {
+    let participant = endpoints.participant(world, user, device, kind)?;
+    Ok(TestDevice::Sdk(Sdk::new(endpoints, participant)))
 }

@@ -1,14 +1,16 @@
-//! Plays a world under faults, lets it come to rest, and judges it.
+//! A run: the workload under faults, then quiescing, then the judgement.
 //!
-//! All that is drawn is drawn from the seed: who is in which group, what each device does in which order, and what goes wrong in which call. When
-//! things happen is up to the machine, so two runs of one seed are alike, not the same.
+//! The seed decides who is in which group, what each device does in which order, and which calls
+//! fail. The machine decides when things happen, so two runs with one seed are alike, not the same.
 
-use crate::device::{Device, Endpoints};
+use crate::device::{Endpoints, TestDevice};
 use crate::explain::explain;
 use crate::figures::Figures;
-use crate::mutants::{Mutant, MutantBuild};
+use crate::final_checks::{call_the_roll, read_histories, reconnect};
+use crate::mutant_build::MutantBuild;
+use crate::mutants::Mutant;
 use crate::population::Population;
-use crate::quiesce::{Quiesce, call_the_roll, connect_anew, look_back};
+use crate::quiesce::Quiesce;
 use crate::recorder::Recorder;
 use crate::tables;
 use crate::workload::{self, TemporarySetting};
@@ -28,101 +30,104 @@ use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 use wigwag_local::lambda::{Line, Output};
 
-/// How long a world may take to come to rest. Nothing takes so long that works: a lease is 10 s, a task that failed comes again after 30 s.
+/// How long quiescing may take. Nothing that works takes so long: a lease is 10 s, and a failed task
+/// comes again after 30 s.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How long it may take until everybody has ended what they are at: a device by hand says its last message until it is answered.
-const HOMECOMING: Duration = Duration::from_mins(1);
+/// How long devices may take to end what they do. A raw device repeats its last message until it is
+/// answered.
+const LAST_ACTIONS: Duration = Duration::from_mins(1);
 
-/// Between two lines of progress.
+/// The time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// Actors who change memberships.
+/// The number of actors that change memberships.
 const CHANGERS: usize = 3;
 
-/// What is awaited in vain and named, at most.
+/// How many of the things that never came a violation names.
 const NAMED: usize = 5;
 
-/// Violations whose stories are told.
-const STORIES: usize = 5;
+/// How many violations are explained.
+const EXPLAINED: usize = 5;
 
-/// What is to be played.
+/// How to run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// How long everybody is at it before the faults stop.
+    /// How long the workload goes on before the faults stop, in seconds.
     pub seconds: u64,
-    /// Whose lives are drawn from it; also the seed of the faults.
+    /// The seed of the workload and of the faults.
     pub seed: u64,
-    /// Devices that take part, beside the fresh ones at the end.
+    /// Devices that take part, besides the fresh ones at the end.
     pub clients: usize,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Plan,
-    /// A bug to run with: its build is made first.
+    /// A mutant to run with. It is built first.
     pub mutant: Option<Mutant>,
-    /// Judge this often while everybody is at it, and end at the first violation. Without: at the end.
+    /// Judge this often while the workload goes on, and end at the first violation. `None`: judge at
+    /// the end.
     pub judge_every: Option<Duration>,
-    /// Where the history is written in the end, one JSON object per line.
+    /// The file for the history, one JSON object per line.
     pub trace: Option<PathBuf>,
-    /// Where what the functions print is written; nowhere without.
+    /// The file for what the functions print.
     pub logs: Option<PathBuf>,
     /// Whether progress is shown on standard error.
     pub progress: bool,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct RunOutcome {
-    /// The line of figures.
+    /// The figures.
     pub figures: Figures,
-    /// Nothing, if all promises held.
+    /// Empty if all promises held.
     pub violations: Vec<Violation>,
-    /// The story of each of the first few of them.
+    /// Explains the first few of them.
     pub explanations: Vec<String>,
-    /// When the first violation was found, if one was: since everybody began, in ms.
+    /// When the first violation was found, in ms since the workload began.
     pub caught_ms: Option<u64>,
 }
 
-/// How a play ended.
+/// How a run ended.
 enum Ending {
-    /// All have all.
+    /// Everybody has everything.
     AtRest,
     /// This was still awaited when the patience was over.
-    Restless(Vec<String>),
-    /// A violation was found in the middle of it, after so many ms.
+    NeverAtRest(Vec<String>),
+    /// A violation was found while the workload went on, after so many ms.
     Caught(u64),
-    /// It was told to end.
+    /// It was told to stop.
     Stopped,
 }
 
-/// Plays, and judges.
+/// Runs and judges.
 ///
 /// # Errors
-/// The stack does not start, or the tables cannot be read: that is no judgement.
+/// The stack does not start, or the tables cannot be read.
 pub async fn run(options: &RunOptions) -> Result<RunOutcome> {
     run_until(options, std::future::pending()).await
 }
 
-/// Plays, and judges what there is when it is over or `stop` comes, whichever is first.
+/// Runs until the end or until `stop` is ready, and judges what there is by then.
 ///
 /// # Errors
-/// As [`run`].
+/// The same as [`run`].
 pub async fn run_until(options: &RunOptions, stop: impl Future<Output = ()>) -> Result<RunOutcome> {
     let world = start(options).await?;
-    let play = Play {
+    let active = ActiveRun {
         options,
         world: &world,
         recorder: Recorder::default(),
     };
     let ending = tokio::select! {
-        ending = Box::pin(play.play()) => ending?,
+        ending = Box::pin(active.play()) => ending?,
         () = stop => Ending::Stopped,
     };
-    let outcome = play.judge(&ending).await;
+    let outcome = active.judge(&ending).await;
     world.stop().await;
     outcome
 }
 
-/// Starts the project's template, or what a plant makes of it. Nothing goes wrong yet.
+/// Starts a stack of the project's template, or of the mutant's. There are no faults yet.
 async fn start(options: &RunOptions) -> Result<World> {
     let build = match options.mutant {
         Some(mutant) => Some((MutantBuild::build().await?, mutant)),
@@ -145,7 +150,7 @@ async fn start(options: &RunOptions) -> Result<World> {
     Ok(world)
 }
 
-/// Where the functions' output goes: it would bury everything else.
+/// Keeps the functions' output away from standard error, where it would hide everything else.
 fn output(logs: Option<&Path>) -> Result<Output> {
     let (sender, mut lines) = mpsc::unbounded_channel::<Line>();
     if let Some(path) = logs {
@@ -153,7 +158,7 @@ fn output(logs: Option<&Path>) -> Result<Output> {
         let mut file = BufWriter::new(file);
         tokio::spawn(async move {
             while let Some(line) = lines.recv().await {
-                // A full disk costs the log, not the run.
+                // If the disk is full, only the log is lost.
                 let _ = writeln!(file, "[{}] {}", line.function, line.text);
             }
         });
@@ -161,13 +166,13 @@ fn output(logs: Option<&Path>) -> Result<Output> {
     Ok(Output::Channel(sender))
 }
 
-struct Play<'a> {
+struct ActiveRun<'a> {
     options: &'a RunOptions,
     world: &'a World,
     recorder: Recorder,
 }
 
-impl Play<'_> {
+impl ActiveRun<'_> {
     async fn play(&self) -> Result<Ending> {
         let (world, clients, seed) = (self.world, self.options.clients, self.options.seed);
         let endpoints = Endpoints::new(world, &self.recorder)?;
@@ -185,38 +190,44 @@ impl Play<'_> {
         }
         let changers = self.changers(&population, &is_over);
         world.stack.faults().resume();
-        if let Some(caught_ms) = self.live().await? {
+        if let Some(caught_ms) = self.run_workload().await? {
             return Ok(Ending::Caught(caught_ms));
         }
         world.stack.faults().pause();
         over.send_replace(true);
         self.recorder.note(Event::Calm);
-        let mut devices = self.come_home(actors, changers).await?;
-        connect_anew(&mut devices).await;
-        look_back(&population, &mut devices).await;
-        let mut rest = Quiesce::new(world, &population);
+        let mut devices = self.wait_for_actors(actors, changers).await?;
+        reconnect(&mut devices).await;
+        read_histories(&population, &mut devices).await;
+        let mut quiesce = Quiesce::new(world, &population);
         if devices.len() < clients {
             let away = clients - devices.len();
-            return Ok(Ending::Restless(vec![format!("{away} devices that are not home")]));
+            return Ok(Ending::NeverAtRest(vec![format!("{away} devices that have not ended")]));
         }
-        let mut awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+        let mut awaited = quiesce
+            .wait(&mut devices, PATIENCE, |awaited| self.report(awaited))
+            .await;
         if awaited.is_empty() {
             devices.extend(population.fresh(world, &endpoints)?);
-            awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+            awaited = quiesce
+                .wait(&mut devices, PATIENCE, |awaited| self.report(awaited))
+                .await;
         }
         if awaited.is_empty() {
             self.recorder.note(Event::Settled);
             call_the_roll(&population, &mut devices, &self.recorder).await;
-            awaited = rest.come(&mut devices, PATIENCE, |awaited| self.tell(awaited)).await;
+            awaited = quiesce
+                .wait(&mut devices, PATIENCE, |awaited| self.report(awaited))
+                .await;
         }
         Ok(if awaited.is_empty() {
             Ending::AtRest
         } else {
-            Ending::Restless(awaited)
+            Ending::NeverAtRest(awaited)
         })
     }
 
-    /// Lets those begin who change groups. Their futures are large, and on no stack but for this moment.
+    /// Starts the actors that change groups. Their futures are large, so they leave this stack at once.
     fn changers(&self, population: &Arc<Population>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
         let (seed, seconds) = (self.options.seed, self.options.seconds);
         let mut changers = JoinSet::new();
@@ -229,9 +240,9 @@ impl Play<'_> {
             ));
         }
         for passing in [
-            TemporarySetting::MutesGroups,
-            TemporarySetting::MutesMembers,
-            TemporarySetting::OpensHistories,
+            TemporarySetting::MutedGroup,
+            TemporarySetting::MutedMember,
+            TemporarySetting::OpenHistory,
         ] {
             changers.spawn(workload::change_settings(
                 passing,
@@ -252,8 +263,8 @@ impl Play<'_> {
         changers
     }
 
-    /// Lets everybody live for as long as was asked for, or until a violation is found; when that was, since they began.
-    async fn live(&self) -> Result<Option<u64>> {
+    /// Lets the workload go on for its time, or until a violation is found. Returns when that was.
+    async fn run_workload(&self) -> Result<Option<u64>> {
         let began = Instant::now();
         let end = began + Duration::from_secs(self.options.seconds);
         let mut judge_at = self.options.judge_every.map(|every| began + every);
@@ -262,7 +273,7 @@ impl Play<'_> {
         loop {
             tokio::select! {
                 () = sleep_until(end) => return Ok(None),
-                _ = progress.tick() => self.tell(&[]),
+                _ = progress.tick() => self.report(&[]),
                 () = sleep_until(judge_at.unwrap_or(end)), if judge_at.is_some() => {
                     let history = self.recorder.history();
                     let tables = tables::read(self.world).await?;
@@ -275,14 +286,14 @@ impl Play<'_> {
         }
     }
 
-    /// Waits until every life has come to its end. Who does not come home in time is left out.
-    async fn come_home(
+    /// Waits until all actors have ended. Devices that do not end in time are left out.
+    async fn wait_for_actors(
         &self,
-        mut actors: JoinSet<Result<Device>>,
+        mut actors: JoinSet<Result<TestDevice>>,
         mut changers: JoinSet<Result<()>>,
-    ) -> Result<Vec<Device>> {
+    ) -> Result<Vec<TestDevice>> {
         let mut devices = Vec::new();
-        let until = Instant::now() + HOMECOMING;
+        let until = Instant::now() + LAST_ACTIONS;
         let mut tell = interval(PROGRESS);
         while Instant::now() < until && !(actors.is_empty() && changers.is_empty()) {
             tokio::select! {
@@ -290,11 +301,11 @@ impl Play<'_> {
                 Some(changed) = changers.join_next() => changed??,
                 _ = tell.tick() => {
                     let (away, changing) = (actors.len(), changers.len());
-                    self.tell(&[format!("{away} devices, {changing} changers of groups")]);
+                    self.report(&[format!("{away} devices, {changing} changers of groups")]);
                 }
             }
         }
-        devices.sort_by_key(|device: &Device| device.participant().index);
+        devices.sort_by_key(|device: &TestDevice| device.participant().index);
         Ok(devices)
     }
 
@@ -305,16 +316,16 @@ impl Play<'_> {
         }
         let tables = tables::read(self.world).await?;
         let stage = match ending {
-            Ending::AtRest | Ending::Restless(_) => Stage::Settled,
+            Ending::AtRest | Ending::NeverAtRest(_) => Stage::Settled,
             Ending::Caught(_) | Ending::Stopped => Stage::Running,
         };
         let mut violations = judge(&history, &tables, stage);
-        if let Ending::Restless(awaited) = ending {
-            // The rest of what is found says why, as a rule.
-            violations.push(restless(awaited));
+        if let Ending::NeverAtRest(awaited) = ending {
+            // The other violations usually tell why.
+            violations.push(never_at_rest(awaited));
         }
         let faults = self.world.stack.faults().injected();
-        let explanations = violations.iter().take(STORIES);
+        let explanations = violations.iter().take(EXPLAINED);
         Ok(RunOutcome {
             explanations: explanations
                 .map(|violation| explain(violation, &history, &tables))
@@ -329,8 +340,8 @@ impl Play<'_> {
         })
     }
 
-    /// One line of progress.
-    fn tell(&self, awaited: &[String]) {
+    /// Prints a line of progress.
+    fn report(&self, awaited: &[String]) {
         if !self.options.progress {
             return;
         }
@@ -350,14 +361,14 @@ impl Play<'_> {
     }
 }
 
-/// The violation that a world is which does not come to rest.
-fn restless(awaited: &[String]) -> Violation {
+/// The violation if a run never comes to rest.
+fn never_at_rest(awaited: &[String]) -> Violation {
     let named = awaited.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
     Violation {
         promise: Promise::Answered,
         harm: Harm::Other,
         text: format!(
-            "the world does not come to rest, without any fault: {} things are awaited: {named}",
+            "the run does not come to rest, although there are no faults any more: {} things are awaited: {named}",
             awaited.len()
         ),
         messages: Vec::new(),

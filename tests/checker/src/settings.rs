@@ -1,8 +1,9 @@
-//! What the groups are and allow, and how that changes: over the HTTP API, by the owner.
+//! Creates groups and changes their settings: over the HTTP API, as the owner.
 //!
-//! As with memberships, a change is repeated until it is certain that it was made. One actor at a time changes the same thing.
+//! As with memberships, a change is repeated until it is certain that it was made. No two actors
+//! change the same setting at the same time.
 
-use crate::membership::again;
+use crate::membership::wait_or_fail;
 use crate::population::{GroupState, Population};
 use anyhow::{Context as _, Result};
 use rand::rngs::StdRng;
@@ -11,16 +12,17 @@ use wigwag_client::{Api, ApiError};
 use wigwag_invariants::{Event, Setting};
 use wigwag_store::GroupId;
 
-/// For how long somebody is muted, in seconds: longer than any run.
+/// For how long members are muted, in seconds: longer than any run.
 const MUTED_S: u64 = 24 * 60 * 60;
 
 impl Population {
-    /// Makes a group, with an admin or without.
+    /// Creates a group, with an admin or without.
     ///
     /// # Errors
-    /// It is refused.
-    pub(crate) async fn found(&self, is_super: bool, has_admin: bool, rng: &mut StdRng) -> Result<GroupId> {
-        let (id, members) = self.memberships.found(is_super, rng).await.context("make a group")?;
+    /// A call is refused.
+    pub(crate) async fn create_group(&self, is_super: bool, has_admin: bool, rng: &mut StdRng) -> Result<GroupId> {
+        let created = self.memberships.create_group(is_super, rng).await;
+        let (id, members) = created.context("create a group")?;
         let admin = has_admin.then_some(self.users[1]);
         if let Some(admin) = admin {
             self.set(id, Setting::Ranks(admin), true).await?;
@@ -36,23 +38,23 @@ impl Population {
         Ok(id)
     }
 
-    /// Makes a group so, or not so. Returns when it is.
+    /// Turns a setting on or off. Returns when that is done.
     ///
     /// # Errors
-    /// It is refused: the owner may do all of this.
+    /// A call is refused, although the owner may do all of this.
     pub(crate) async fn set(&self, group: GroupId, setting: Setting, is_on: bool) -> Result<()> {
         let recorder = &self.memberships.recorder;
         recorder.note(Event::Set { group, setting, is_on });
         let api = self.memberships.owner();
         while let Err(error) = Box::pin(call(api, group, setting, is_on)).await {
-            let again = again(error).await;
-            again.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
+            let wait = wait_or_fail(error).await;
+            wait.with_context(|| format!("change g{group}: {setting}, {is_on}"))?;
         }
         recorder.note(Event::SetDone { group, setting, is_on });
         self.with_groups(|groups| {
             let mut groups = groups.iter_mut();
             if let Some(group) = groups.find(|known| known.id == group) {
-                group.is_now(setting, is_on);
+                group.apply(setting, is_on);
             }
         });
         Ok(())
@@ -60,7 +62,7 @@ impl Population {
 }
 
 impl GroupState {
-    fn is_now(&mut self, setting: Setting, is_on: bool) {
+    fn apply(&mut self, setting: Setting, is_on: bool) {
         match setting {
             Setting::Super => self.is_super = is_on,
             Setting::Dissolved => self.is_dissolved = is_on,
@@ -69,7 +71,7 @@ impl GroupState {
     }
 }
 
-/// One call. That it is so already is a success too: an earlier call has made it so.
+/// One call. It also succeeds if an earlier call has already made the change.
 async fn call(api: &Api, group: GroupId, setting: Setting, is_on: bool) -> Result<(), ApiError> {
     let nothing = UpdateGroup {
         group_id: group,

@@ -1,8 +1,9 @@
-//! What everybody does until the faults stop: each device, each changer of memberships and who makes groups draws its own from the seed.
+//! What happens until the faults stop: each device and each actor that changes groups draws its
+//! actions from the seed.
 
 use crate::device::raw::{Raw, SendManner};
 use crate::device::sdk::Sdk;
-use crate::device::{Device, Recipient};
+use crate::device::{Recipient, TestDevice};
 use crate::membership::Held;
 use crate::population::Population;
 use anyhow::Result;
@@ -17,44 +18,45 @@ use tokio::time::sleep;
 use wigwag_client::Range;
 use wigwag_invariants::{Setting, Token};
 
-/// Between two things that a device does, in ms.
+/// The time between two actions of a device, in ms.
 const BETWEEN: Span<u64> = 20..400;
 
-/// Between two changes of membership that one changer makes, in ms.
+/// The time between two changes of memberships by one actor, in ms.
 const BETWEEN_CHANGES: Span<u64> = 200..1500;
 
-/// Passing groups that there is time for, one after the other.
-const PASSES: u64 = 8;
+/// How many groups that do not stay there is time for, one after the other.
+const REPLACEMENTS: u64 = 8;
 
-/// How long one stays what it is, in ms.
+/// How long such a group stays an ordinary group, in ms.
 const STAGE: Span<u64> = 1500..60_000;
 
-/// How many of either fate there are at most.
-const PASSING: usize = 6;
+/// The most groups that become super groups, and the most that are dissolved.
+const REPLACED: usize = 6;
 
-/// Between two settings that are changed for a while, in ms.
+/// The time between two temporary settings, in ms.
 const BETWEEN_SETTINGS: Span<u64> = 50..500;
 
-/// How long they stay so, in ms, until it is looked whether they have shown; and how often that is looked.
+/// How long to wait, in ms, before looking whether a temporary setting has met messages; and how
+/// often to look.
 const HELD: Span<u64> = 200..800;
 const LOOKS: usize = 30;
 
-/// Messages that were begun and answered meanwhile by which a setting shows.
+/// How many messages a temporary setting is to meet, begun and answered while it is on.
 const ANSWERS: usize = 3;
 
 /// How long a device is away, in ms.
 const AWAY: Span<u64> = 50..4000;
 
-/// How long after a message was sent a device is cut off, in ms. A message takes a few dozen.
+/// How long after sending a message a device is cut off, in ms. A message takes a few dozen.
 const CUT_OFF: Span<u64> = 0..150;
 
-/// How long a device on the SDK waits for the answers before it does something else.
+/// How long an SDK device waits for answers before it does something else.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// How many messages an app queues at once, at most.
+/// The most messages that an app queues at once.
 const BURST: usize = 6;
 
-/// A life, and what it is drawn from.
+/// Draws actions until the workload is over.
 struct Actor {
     population: Arc<Population>,
     rng: StdRng,
@@ -66,38 +68,38 @@ struct Actor {
 enum Action {
     Send,
     Burst,
-    /// To a group that the user is not in.
-    SendWhereRefused,
-    /// Once more what was answered already.
+    /// Send to a group that the user is not in.
+    SendAsStranger,
+    /// Repeat a message that was answered already.
     Repeat,
-    /// What a client seldom does: by hand, the same message twice at once.
+    /// Send the same message twice at once, which clients seldom do.
     SendTwice,
-    /// Cut off with a message in flight.
+    /// Be cut off with a message in flight.
     Crash,
     Leave,
-    /// The disk is emptied.
+    /// Empty the disk.
     Reinstall,
     Sync,
     Pull,
     Nothing,
 }
 
-/// What a device on the SDK does, and how often.
+/// The actions of an SDK device, with their weights.
 const SDK_ACTIONS: [(Action, u32); 7] = [
     (Action::Send, 52),
     (Action::Burst, 12),
-    (Action::SendWhereRefused, 5),
+    (Action::SendAsStranger, 5),
     (Action::Crash, 10),
     (Action::Leave, 7),
     (Action::Reinstall, 2),
     (Action::Nothing, 12),
 ];
 
-/// What a device by hand does, and how often.
+/// The actions of a raw device, with their weights.
 const RAW_ACTIONS: [(Action, u32); 9] = [
     (Action::Send, 36),
     (Action::SendTwice, 10),
-    (Action::SendWhereRefused, 5),
+    (Action::SendAsStranger, 5),
     (Action::Repeat, 10),
     (Action::Crash, 7),
     (Action::Leave, 4),
@@ -106,32 +108,32 @@ const RAW_ACTIONS: [(Action, u32); 9] = [
     (Action::Nothing, 4),
 ];
 
-/// Lives a device's life until it is over, and answers with the device.
+/// Lets a device act until the workload is over, and returns it.
 ///
 /// # Errors
-/// This machine has no more threads.
+/// The machine has no more threads.
 pub(crate) async fn run_device(
-    mut device: Device,
+    mut device: TestDevice,
     population: Arc<Population>,
     seed: u64,
     over: watch::Receiver<bool>,
-) -> Result<Device> {
+) -> Result<TestDevice> {
     let mut actor = Actor::new(population, seed, device.participant().index, over);
     match &mut device {
-        Device::Sdk(sdk) => actor.sdk(sdk).await?,
-        Device::Raw(raw) => actor.raw(raw).await,
+        TestDevice::Sdk(sdk) => actor.run_sdk(sdk).await?,
+        TestDevice::Raw(raw) => actor.run_raw(raw).await,
     }
     Ok(device)
 }
 
-/// Changes memberships until it is over.
+/// Changes memberships until the workload is over.
 pub(crate) async fn change_memberships(
     nth: usize,
     population: Arc<Population>,
     seed: u64,
     over: watch::Receiver<bool>,
 ) -> Result<()> {
-    // Beyond the numbers of all devices.
+    // Greater than the index of any device.
     let mut actor = Actor::new(population, seed, usize::MAX - nth, over);
     while actor.goes_on(BETWEEN_CHANGES).await {
         actor.population.memberships.change_any(&mut actor.rng).await;
@@ -139,7 +141,7 @@ pub(crate) async fn change_memberships(
     Ok(())
 }
 
-/// Makes groups, one after the other, and lets each become a super group after a while, or ends it. That takes a fraction of all.
+/// Creates groups, one after the other, and makes each a super group or dissolves it after a while.
 pub(crate) async fn replace_groups(
     fate: Setting,
     population: Arc<Population>,
@@ -149,10 +151,10 @@ pub(crate) async fn replace_groups(
 ) -> Result<()> {
     let index = usize::MAX / 2 - usize::from(fate == Setting::Super);
     let mut actor = Actor::new(population, seed, index, over);
-    let stage = (1000 * seconds / PASSES).clamp(STAGE.start, STAGE.end);
+    let stage = (1000 * seconds / REPLACEMENTS).clamp(STAGE.start, STAGE.end);
     let stage = stage..stage + stage / 2;
-    for _ in 0..PASSING {
-        let group = actor.population.found(false, false, &mut actor.rng).await?;
+    for _ in 0..REPLACED {
+        let group = actor.population.create_group(false, false, &mut actor.rng).await?;
         let goes_on = actor.goes_on(stage.clone()).await;
         if fate == Setting::Dissolved {
             actor.population.memberships.close(group).await;
@@ -165,39 +167,40 @@ pub(crate) async fn replace_groups(
     Ok(())
 }
 
-/// What is changed for a while, one beside the other.
+/// A setting that is turned on for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TemporarySetting {
-    MutesGroups,
-    MutesMembers,
-    OpensHistories,
+    MutedGroup,
+    MutedMember,
+    OpenHistory,
 }
 
-/// Mutes groups or members or opens histories, each for a while, until it is over. In the end nothing of it is left.
+/// Turns a setting on for a while, in one group after the other, until the workload is over. In the
+/// end it is off everywhere.
 pub(crate) async fn change_settings(
-    passing: TemporarySetting,
+    temporary: TemporarySetting,
     population: Arc<Population>,
     seed: u64,
     over: watch::Receiver<bool>,
 ) -> Result<()> {
-    let mut actor = Actor::new(population, seed, usize::MAX / 2 + 1 + passing as usize, over);
+    let mut actor = Actor::new(population, seed, usize::MAX / 2 + 1 + temporary as usize, over);
     while actor.goes_on(BETWEEN_SETTINGS).await {
         let Some(held) = actor.population.memberships.hold_member(&mut actor.rng) else {
             continue;
         };
-        let setting = match passing {
-            TemporarySetting::MutesGroups => Setting::Muted,
-            TemporarySetting::MutesMembers => Setting::MemberMuted(held.user),
-            TemporarySetting::OpensHistories => Setting::OpenHistory,
+        let setting = match temporary {
+            TemporarySetting::MutedGroup => Setting::Muted,
+            TemporarySetting::MutedMember => Setting::MemberMuted(held.user),
+            TemporarySetting::OpenHistory => Setting::OpenHistory,
         };
-        if passing != TemporarySetting::MutesMembers {
-            // Only the group is to stay.
+        if temporary != TemporarySetting::MutedMember {
+            // The group must not be dissolved meanwhile, but the member may go.
             actor.population.memberships.release(&held);
         }
         actor.population.set(held.group, setting, true).await?;
-        actor.shows(&held, setting).await;
+        actor.wait_for_messages(&held, setting).await;
         actor.population.set(held.group, setting, false).await?;
-        if passing == TemporarySetting::MutesMembers {
+        if temporary == TemporarySetting::MutedMember {
             actor.population.memberships.release(&held);
         }
     }
@@ -207,13 +210,13 @@ pub(crate) async fn change_settings(
 impl Actor {
     fn new(population: Arc<Population>, seed: u64, index: usize, over: watch::Receiver<bool>) -> Self {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
-        // An odd factor keeps the seeds of one run apart, and those of neighbouring runs too.
+        // An odd factor keeps the actors of one run apart, and those of runs with neighbouring seeds.
         let rng = StdRng::seed_from_u64(seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { population, rng, over }
     }
 
-    /// Waits until a setting that was changed has met some messages, or long enough.
-    async fn shows(&mut self, held: &Held, setting: Setting) {
+    /// Waits until a setting that was turned on has met some messages, or long enough.
+    async fn wait_for_messages(&mut self, held: &Held, setting: Setting) {
         let since = self.population.memberships.recorder.now();
         let by = match setting {
             Setting::MemberMuted(user) => Some(user),
@@ -229,7 +232,7 @@ impl Actor {
         }
     }
 
-    async fn sdk(&mut self, device: &mut Sdk) -> Result<()> {
+    async fn run_sdk(&mut self, device: &mut Sdk) -> Result<()> {
         let user = device.participant().user();
         while self.goes_on(BETWEEN).await {
             device.start().await?;
@@ -240,8 +243,8 @@ impl Actor {
                     }
                     device.answers(WAIT).await;
                 }
-                Action::SendWhereRefused => {
-                    if let Some(to) = self.stranger(user) {
+                Action::SendAsStranger => {
+                    if let Some(to) = self.foreign_group(user) {
                         let message = self.message();
                         device.send(to, message).await;
                         device.answers(WAIT).await;
@@ -271,19 +274,19 @@ impl Actor {
     }
 
     async fn queue(&mut self, device: &mut Sdk) {
-        let (to, message) = (self.receiver(device.participant().user()), self.message());
+        let (to, message) = (self.recipient(device.participant().user()), self.message());
         device.send(to, message).await;
     }
 
-    async fn raw(&mut self, device: &mut Raw) {
+    async fn run_raw(&mut self, device: &mut Raw) {
         let user = device.participant().user();
         while self.goes_on(BETWEEN).await {
             device.connect().await;
-            let (to, message) = (self.receiver(user), self.message());
+            let (to, message) = (self.recipient(user), self.message());
             match self.action(&RAW_ACTIONS) {
-                Action::SendTwice => device.send(to, message, SendManner::Hasty).await,
-                Action::SendWhereRefused => {
-                    if let Some(to) = self.stranger(user) {
+                Action::SendTwice => device.send(to, message, SendManner::TwiceAtOnce).await,
+                Action::SendAsStranger => {
+                    if let Some(to) = self.foreign_group(user) {
                         device.send(to, message, SendManner::Patient).await;
                     }
                 }
@@ -296,7 +299,7 @@ impl Actor {
                     device.leave().await;
                     self.goes_on(AWAY).await;
                 }
-                // What does not come now comes some other time.
+                // A page that does not come now comes some other time.
                 Action::Sync => drop(device.sync().await),
                 Action::Pull => {
                     let (of, range) = (self.any_conversation(user), self.range());
@@ -313,12 +316,12 @@ impl Actor {
         drawn.map_or(Action::Nothing, |(action, _)| *action)
     }
 
-    /// Waits a while; whether life goes on after it.
+    /// Waits a while. Returns whether the workload still goes on.
     async fn goes_on(&mut self, span_ms: Span<u64>) -> bool {
         let span = self.span(span_ms);
         tokio::select! {
             () = sleep(span) => {}
-            // It is over too where nobody is left to say so.
+            // It is also over if the sender is gone.
             _ = self.over.wait_for(|over| *over) => {}
         }
         !*self.over.borrow() && self.over.has_changed().is_ok()
@@ -329,7 +332,7 @@ impl Actor {
     }
 
     /// Another user, or a group that this one is in.
-    fn receiver(&mut self, user: u64) -> Recipient {
+    fn recipient(&mut self, user: u64) -> Recipient {
         let groups = self.population.groups_of(user);
         if self.rng.random_bool(0.55)
             && let Some(group) = groups.choose(&mut self.rng)
@@ -340,18 +343,13 @@ impl Actor {
     }
 
     fn peer(&mut self, user: u64) -> Recipient {
-        let others: Vec<u64> = self
-            .population
-            .users
-            .iter()
-            .copied()
-            .filter(|other| *other != user)
-            .collect();
+        let others = self.population.users.iter().copied().filter(|other| *other != user);
+        let others: Vec<u64> = others.collect();
         Recipient::User(others.choose(&mut self.rng).copied().unwrap_or(user))
     }
 
     /// A group that this user is not in.
-    fn stranger(&mut self, user: u64) -> Option<Recipient> {
+    fn foreign_group(&mut self, user: u64) -> Option<Recipient> {
         let groups = self.population.memberships.groups(user, false);
         groups.choose(&mut self.rng).copied().map(Recipient::Group)
     }
@@ -365,7 +363,7 @@ impl Actor {
         self.peer(user)
     }
 
-    /// All there is, or a part that may lie anywhere, also before the user came and after they went.
+    /// Everything, or a part of any conversation, also from before the user joined or after they left.
     fn range(&mut self) -> Range {
         let begin_seq = self.rng.random_range(0..60);
         let (begin_seq, end_seq) = match self.rng.random_range(0..3) {
@@ -381,7 +379,8 @@ impl Actor {
         }
     }
 
-    /// Mostly short; around the length from which inboxes name the log instead, and some that fill pages.
+    /// Mostly short messages; some around the length from which inboxes refer to the log, and some
+    /// that fill pages.
     fn message(&mut self) -> Token {
         let bytes = match self.rng.random_range(0..100) {
             0..75 => self.rng.random_range(32..300),

@@ -1,4 +1,4 @@
-//! A connection by hand: every frame that comes is seen, whether somebody waits for it or not.
+//! A connection of a raw device. It records every pushed message, and gives answers to those who wait.
 
 use super::{ANSWER, Endpoints, Participant};
 use anyhow::{Context as _, Result, bail};
@@ -15,27 +15,27 @@ use wigwag_protocol::{OutputFrame, Payload, Request};
 /// How long a handshake may take.
 const OPEN: Duration = Duration::from_secs(10);
 
-/// Between heartbeats.
+/// The time between heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// A connection on which nothing comes for so long, in spite of the heartbeats, is given up.
+/// A connection is given up if nothing comes for so long in spite of the heartbeats.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// What a connection is told to do.
-enum Task {
+/// An order to the task that serves the connection.
+enum Order {
     Ask(Request, oneshot::Sender<OutputFrame>),
     Leave,
 }
 
-/// A connection. Dropped, it is cut without a close frame.
+/// A connection. When it is dropped, it is cut without a close frame.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    tasks: mpsc::Sender<Task>,
+    orders: mpsc::Sender<Order>,
     server: JoinHandle<()>,
 }
 
 impl Connection {
-    /// Opens one.
+    /// Opens a connection.
     ///
     /// # Errors
     /// It is refused, or takes too long.
@@ -50,23 +50,24 @@ impl Connection {
             .await
             .context("wait for the handshake")??;
         participant.note(Event::Connected);
-        let (tasks, queue) = mpsc::channel(16);
+        let (orders, queue) = mpsc::channel(16);
         let server = tokio::spawn(serve(device, queue, participant.clone()));
-        Ok(Self { tasks, server })
+        Ok(Self { orders, server })
     }
 
-    /// Whether it is still there, as far as is known here.
+    /// Whether it is open, as far as the device knows.
     pub(crate) fn is_open(&self) -> bool {
         !self.server.is_finished()
     }
 
-    /// Sends a request and waits for its answer; `None` where the gateway reports that something failed, which may have been this.
+    /// Sends a request and waits for its answer. `None` if the gateway reports that some request
+    /// failed, which may have been this one.
     ///
     /// # Errors
     /// The connection ends, or no answer comes in time.
     pub(crate) async fn ask(&self, request: Request) -> Result<Option<OutputFrame>> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.tasks.send(Task::Ask(request, answer)).await;
+        let asked = self.orders.send(Order::Ask(request, answer)).await;
         asked.ok().context("the connection has ended")?;
         let answer = timeout(ANSWER, answered).await.context("wait for an answer")?;
         match answer {
@@ -76,10 +77,10 @@ impl Connection {
         }
     }
 
-    /// Closes it as a device does that leaves.
+    /// Closes it with a close frame.
     pub(crate) async fn leave(mut self) {
-        if self.tasks.send(Task::Leave).await.is_ok() {
-            // The gateway may not answer the close frame; the socket is cut then.
+        if self.orders.send(Order::Leave).await.is_ok() {
+            // If the gateway does not answer the close frame, the socket is cut.
             let _ = timeout(OPEN, &mut self.server).await;
         }
     }
@@ -91,10 +92,10 @@ impl Drop for Connection {
     }
 }
 
-async fn serve(mut device: Device, mut tasks: mpsc::Receiver<Task>, participant: Participant) {
-    let reason = match serve_until_left(&mut device, &mut tasks, &participant).await {
+async fn serve(mut device: Device, mut orders: mpsc::Receiver<Order>, participant: Participant) {
+    let reason = match serve_until_closed(&mut device, &mut orders, &participant).await {
         Ok(()) => {
-            // It has said good-bye; what the other side makes of it does not matter.
+            // The close frame is sent. What the other side does with it does not matter.
             let _ = device.leave().await;
             "left".to_owned()
         }
@@ -103,9 +104,9 @@ async fn serve(mut device: Device, mut tasks: mpsc::Receiver<Task>, participant:
     participant.note(Event::Disconnected { reason });
 }
 
-async fn serve_until_left(
+async fn serve_until_closed(
     device: &mut Device,
-    tasks: &mut mpsc::Receiver<Task>,
+    orders: &mut mpsc::Receiver<Order>,
     participant: &Participant,
 ) -> Result<()> {
     let mut waiting: HashMap<u64, oneshot::Sender<OutputFrame>> = HashMap::new();
@@ -117,17 +118,17 @@ async fn serve_until_left(
             text = device.next_text() => {
                 heard = Instant::now();
                 match OutputFrame::decode_batch(&text?) {
-                    Ok(outputs) => outputs.into_iter().try_for_each(|output| take(output, &mut waiting, participant))?,
-                    // API Gateway reports that a function failed, and not which request that was for.
+                    Ok(outputs) => outputs.into_iter().try_for_each(|output| handle_output(output, &mut waiting, participant))?,
+                    // API Gateway reports that a function failed, but not for which request.
                     Err(_) => waiting.clear(),
                 }
             }
-            task = tasks.recv() => match task {
-                Some(Task::Ask(request, answer)) => {
+            order = orders.recv() => match order {
+                Some(Order::Ask(request, answer)) => {
                     let request_id = device.start(request).await?;
                     waiting.insert(request_id, answer);
                 }
-                Some(Task::Leave) | None => return Ok(()),
+                Some(Order::Leave) | None => return Ok(()),
             },
             _ = heartbeat.tick() => {
                 if heard.elapsed() > SILENCE {
@@ -139,14 +140,14 @@ async fn serve_until_left(
     }
 }
 
-/// An output is somebody's answer, or a push.
-fn take(
+/// Gives an answer to the one who waits for it, and records a push.
+fn handle_output(
     output: OutputFrame,
     waiting: &mut HashMap<u64, oneshot::Sender<OutputFrame>>,
     participant: &Participant,
 ) -> Result<()> {
     if let Some(answer) = waiting.remove(&output.request_id) {
-        // Whoever asked may have stopped waiting.
+        // The one who asked may have stopped waiting.
         let _ = answer.send(output);
         return Ok(());
     }

@@ -1,9 +1,10 @@
-//! The devices: what an app on the SDK does and sees, and what a socket by hand does and sees.
+//! The devices of a run: apps on the client SDK, and raw sockets.
 //!
-//! A device writes down what it does before it does it, and what it sees when it has seen it. What it has on its disk outlives its
-//! crashes; what it had in flight then is gone on with by its next start.
+//! A device records what it does before it does it, and what it sees after it has seen it. Its disk
+//! survives its crashes, and its next start goes on with what was in flight.
 
 pub(crate) mod connection;
+mod disk;
 pub(crate) mod raw;
 pub(crate) mod sdk;
 
@@ -16,13 +17,13 @@ use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event};
 use wigwag_protocol::pb::SessionType;
 use wigwag_store::{GroupId, UserId};
 
-/// A request that is not answered for so long is repeated: functions run 5 s at most.
+/// A request that is not answered by then is repeated. Functions run for at most 5 s.
 const ANSWER: Duration = Duration::from_secs(6);
 
-/// Where devices connect to, and where they write down what happens.
+/// Where devices connect to, and where they record what happens.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoints {
-    /// Where all is written down.
+    /// Records everything.
     pub(crate) recorder: Recorder,
     /// The WebSocket API.
     pub(crate) websocket_url: Url,
@@ -30,17 +31,17 @@ pub(crate) struct Endpoints {
     pub(crate) http_url: Url,
 }
 
-/// Who a device is.
+/// Identifies a device, and records what happens on it.
 #[derive(Debug, Clone)]
 pub(crate) struct Participant {
-    /// In the history.
+    /// Its index in the history.
     pub(crate) index: DeviceIndex,
-    /// Whose it is, with a token for this device.
+    /// Its user, with a token for this device.
     pub(crate) account: Account,
     recorder: Recorder,
 }
 
-/// Whom a message is for.
+/// The recipient of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Recipient {
     /// A user.
@@ -49,17 +50,17 @@ pub(crate) enum Recipient {
     Group(GroupId),
 }
 
-/// A device of either kind.
+/// A device of any kind.
 #[derive(Debug)]
-pub(crate) enum Device {
-    /// The client SDK.
+pub(crate) enum TestDevice {
+    /// On the client SDK.
     Sdk(sdk::Sdk),
-    /// A socket and frames by hand.
+    /// On a bare socket.
     Raw(raw::Raw),
 }
 
 impl Endpoints {
-    /// Of a running stack.
+    /// The endpoints of a running stack.
     pub(crate) fn new(world: &World, recorder: &Recorder) -> Result<Self> {
         Ok(Self {
             recorder: recorder.clone(),
@@ -68,7 +69,7 @@ impl Endpoints {
         })
     }
 
-    /// Another device of a user takes part.
+    /// Adds a device of a user.
     pub(crate) fn participant(
         &self,
         world: &World,
@@ -88,19 +89,19 @@ impl Endpoints {
 }
 
 impl Participant {
-    /// Whose device it is.
+    /// The user of the device.
     pub(crate) fn user(&self) -> UserId {
         self.account.user_id
     }
 
-    /// Something happened on this device.
+    /// Records an event on this device.
     pub(crate) fn note(&self, event: Event) {
         self.recorder.on(self.index, event);
     }
 }
 
 impl Recipient {
-    /// The conversation that a message of this user to them is in.
+    /// The conversation between this user and the recipient.
     pub(crate) fn conversation(self, from: UserId) -> Conversation {
         match self {
             Self::User(user) => Conversation::pair(from, user),
@@ -108,7 +109,7 @@ impl Recipient {
         }
     }
 
-    /// As the wire has it.
+    /// The session type and the receiver, as the wire has them.
     fn parts(self) -> (SessionType, u64) {
         match self {
             Self::User(user) => (SessionType::Single, user),
@@ -126,8 +127,8 @@ impl From<Recipient> for wigwag_client::Conversation {
     }
 }
 
-impl Device {
-    /// Who it is.
+impl TestDevice {
+    /// Identifies it.
     pub(crate) fn participant(&self) -> &Participant {
         match self {
             Self::Sdk(sdk) => sdk.participant(),

@@ -1,7 +1,8 @@
-//! A device that speaks the protocol by hand: it shows what is really pushed, and what a repeat is really answered.
+//! A device on a bare socket. It shows what is really pushed, and how a repeat is really answered.
 //!
-//! It keeps the rules of `docs/protocol.md`: one message in flight, the same number and content until it is answered. Beyond them it does
-//! what clients seldom do: it sends the same message twice at once, and repeats one that was answered.
+//! It keeps the rules of `docs/protocol.md`: one message in flight, with the same number and content
+//! until it is answered. It also does what clients seldom do: it sends the same message twice at
+//! once, and repeats one that was answered.
 
 use super::connection::Connection;
 use super::{Endpoints, Participant, Recipient};
@@ -13,33 +14,33 @@ use wigwag_invariants::{Answer, Channel, Event, Observed, Token};
 use wigwag_protocol::pb::{AckMsg, AckType, Message, MessageType, PullInputMsg, SyncInputMsg, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload, Request};
 
-/// Before something is tried again.
+/// The pause before another try.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SendManner {
-    /// Once, and again when no answer comes.
+    /// Once, and again if no answer comes.
     Patient,
     /// Twice at once.
-    Hasty,
-    /// On a connection that is cut so much later, unless the answer is there by then.
+    TwiceAtOnce,
+    /// On a connection that is cut after this time, unless the answer has come by then.
     CutOff(Duration),
 }
 
-/// What an answer means for a message.
+/// What an answer means for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AnswerVerdict {
     Accepted(Answer),
     Refused(Code),
-    /// The number holds another message.
-    Taken,
-    /// The numbering is not what it was.
-    Lost(Code),
-    /// None came, or one that tells to try again.
-    Again,
-    /// The same, on another connection.
-    Elsewhere,
+    /// The number belongs to another message.
+    NumberTaken,
+    /// The server does not continue the session.
+    SessionLost(Code),
+    /// No answer came, or one that asks to try again.
+    TryAgain,
+    /// The same, but on another connection.
+    Reconnect,
 }
 
 /// The device.
@@ -48,17 +49,17 @@ pub(crate) struct Raw {
     endpoints: Endpoints,
     participant: Participant,
     connection: Option<Connection>,
-    /// Whether it is started, with a connection or between two.
+    /// Whether it is started. It may be between two connections.
     is_on: bool,
     session: u64,
     next: u64,
-    /// The last message that was accepted, as it was sent.
+    /// The last accepted message, as it was sent.
     last: Option<(Token, UpMsg)>,
     cursor: u64,
 }
 
 impl Raw {
-    /// With nothing in it, and not started.
+    /// A new device, not started.
     pub(crate) fn new(endpoints: &Endpoints, participant: Participant) -> Self {
         participant.note(Event::Installed);
         Self {
@@ -73,12 +74,12 @@ impl Raw {
         }
     }
 
-    /// Who it is.
+    /// Identifies it.
     pub(crate) fn participant(&self) -> &Participant {
         &self.participant
     }
 
-    /// Connects it, as often as that takes.
+    /// Connects it, with as many tries as that takes.
     pub(crate) async fn connect(&mut self) {
         if !std::mem::replace(&mut self.is_on, true) {
             self.participant.note(Event::Started);
@@ -92,14 +93,15 @@ impl Raw {
         }
     }
 
-    /// Connects anew while the older connection is still open, as a device does that comes into another network. The server closes that one.
+    /// Connects again while the older connection is still open, like a device that moves to another
+    /// network. The server closes the older one.
     pub(crate) async fn move_over(&mut self) {
         let older = self.connection.take();
         self.connect().await;
         drop(older);
     }
 
-    /// Closes the connection as a device does that leaves.
+    /// Closes the connection.
     pub(crate) async fn leave(&mut self) {
         self.is_on = false;
         self.participant.note(Event::Left);
@@ -135,18 +137,18 @@ impl Raw {
                     let code = number(code);
                     return self.participant.note(Event::Refused { message, code });
                 }
-                AnswerVerdict::Taken => {
+                AnswerVerdict::NumberTaken => {
                     self.next += 1;
                     up.client_id = self.next;
                 }
-                AnswerVerdict::Lost(code) => {
-                    let reason = format!("the numbering was lost: {code}");
+                AnswerVerdict::SessionLost(code) => {
+                    let reason = format!("the session was lost: {code}");
                     self.participant.note(Event::GivenUp { message, reason });
                     (self.session, self.next, self.last) = (now_ms().max(self.session + 1), 1, None);
                     return;
                 }
-                AnswerVerdict::Again => sleep(PAUSE).await,
-                AnswerVerdict::Elsewhere => {
+                AnswerVerdict::TryAgain => sleep(PAUSE).await,
+                AnswerVerdict::Reconnect => {
                     self.connection = None;
                     sleep(PAUSE).await;
                 }
@@ -170,18 +172,18 @@ impl Raw {
         }
     }
 
-    /// One transmission, or two.
+    /// Transmits a message once or twice.
     async fn transmit(&mut self, message: Token, up: &UpMsg, manner: SendManner) -> AnswerVerdict {
         self.connect().await;
         let Some(connection) = &self.connection else {
-            return AnswerVerdict::Again;
+            return AnswerVerdict::TryAgain;
         };
         let ask = async || verdict(connection.ask(Request::Message(up.clone())).await, up);
         match manner {
             SendManner::Patient => ask().await,
-            SendManner::Hasty => {
+            SendManner::TwiceAtOnce => {
                 let both = <[AnswerVerdict; 2]>::from(tokio::join!(ask(), ask()));
-                // Where a change of membership comes between, one of the two may be refused; the message is accepted all the same.
+                // If a membership changes meanwhile, one of the two may be refused although the message is accepted.
                 let mut accepted = both
                     .into_iter()
                     .filter(|verdict| matches!(verdict, AnswerVerdict::Accepted(_)));
@@ -195,32 +197,32 @@ impl Raw {
                 let answer = timeout(after, ask()).await;
                 answer.unwrap_or_else(|_| {
                     self.crash();
-                    AnswerVerdict::Again
+                    AnswerVerdict::TryAgain
                 })
             }
         }
     }
 
-    /// Repeats the last message that was accepted.
+    /// Repeats the last accepted message.
     pub(crate) async fn repeat(&mut self) {
         let Some((message, up)) = self.last.clone() else {
             return;
         };
         match self.transmit(message, &up, SendManner::Patient).await {
             AnswerVerdict::Accepted(answer) => self.participant.note(Event::Acknowledged { message, answer }),
-            AnswerVerdict::Refused(code) | AnswerVerdict::Lost(code) => {
+            AnswerVerdict::Refused(code) | AnswerVerdict::SessionLost(code) => {
                 let code = number(code);
                 self.participant.note(Event::Refused { message, code });
             }
-            AnswerVerdict::Taken => {
+            AnswerVerdict::NumberTaken => {
                 let code = number(Code::CLIENT_ID_REUSED);
                 self.participant.note(Event::Refused { message, code });
             }
-            AnswerVerdict::Again | AnswerVerdict::Elsewhere => {}
+            AnswerVerdict::TryAgain | AnswerVerdict::Reconnect => {}
         }
     }
 
-    /// Reads the inbox from where it has read to, as far as it goes; answers with how many seqs beyond that are reserved.
+    /// Reads the inbox from its cursor as far as possible. Returns how many reserved seqs are left.
     ///
     /// # Errors
     /// No page comes.
@@ -296,7 +298,7 @@ impl Raw {
         }
     }
 
-    /// Whether there is a connection, as far as is known here.
+    /// Whether there is a connection, as far as the device knows.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.as_ref().is_some_and(Connection::is_open)
     }
@@ -312,24 +314,24 @@ impl Raw {
     }
 }
 
-/// What an answer means.
+/// Interprets an answer.
 fn verdict(answer: Result<Option<OutputFrame>>, up: &UpMsg) -> AnswerVerdict {
     let output = match answer {
         Ok(Some(output)) => output,
-        Ok(None) => return AnswerVerdict::Again,
-        Err(_) => return AnswerVerdict::Elsewhere,
+        Ok(None) => return AnswerVerdict::TryAgain,
+        Err(_) => return AnswerVerdict::Reconnect,
     };
     match (Code::from_number(output.code), output.payload) {
         (Some(Code::OK), Payload::Ack(ack)) if ack.r#type() == AckType::Up && ack.client_id == up.client_id => {
             AnswerVerdict::Accepted(answer_of(&ack, up))
         }
-        (Some(Code::NOT_SIGNED_IN), _) => AnswerVerdict::Elsewhere,
-        (Some(Code::CLIENT_ID_REUSED), _) => AnswerVerdict::Taken,
+        (Some(Code::NOT_SIGNED_IN), _) => AnswerVerdict::Reconnect,
+        (Some(Code::CLIENT_ID_REUSED), _) => AnswerVerdict::NumberTaken,
         (Some(code @ (Code::CLIENT_ID_AHEAD | Code::CLIENT_ID_PASSED | Code::SESSION_PASSED)), _) => {
-            AnswerVerdict::Lost(code)
+            AnswerVerdict::SessionLost(code)
         }
         (Some(code), _) if code != Code::OK && !output.retryable => AnswerVerdict::Refused(code),
-        _ => AnswerVerdict::Again,
+        _ => AnswerVerdict::TryAgain,
     }
 }
 

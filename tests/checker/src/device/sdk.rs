@@ -1,53 +1,26 @@
-//! A device whose app is built on the client SDK, and does with its cursors and its numbering what `docs/client.md` asks of it.
+//! A device with an app on the client SDK, which keeps its cursors and its session as
+//! `docs/client.md` asks.
 //!
-//! Each start has a runtime of its own. A crash takes the runtime away: no task of the client comes to an end, no close frame is sent. The
-//! disk is changed under one lock, and each start has its number there: what a crashed one still does is not on the disk, and not in the
-//! history.
+//! Each start has its own runtime. A crash shuts the runtime down, so no task of the client ends by
+//! itself and no close frame is sent.
 
+use super::disk::{Disk, DiskWriter, give_up, lock, settle};
 use super::{ANSWER, Endpoints, Participant, Recipient};
 use anyhow::{Context as _, Result};
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use wigwag_client::{
-    Backoff, Client, ConnectOptions, Encoding, Event as ClientEvent, Events, Message, Range, Receipt, SendError,
-    Sending, Session, SessionStore, SignIn, Start, Timing, TokenSource,
+    Backoff, Client, ConnectOptions, Encoding, Events, Range, Receipt, SendError, Sending, SignIn, Start, Timing,
+    TokenSource,
 };
-use wigwag_invariants::{Answer, Channel, Event, Observed, Token};
+use wigwag_invariants::{Event, Token};
 use wigwag_store::GroupId;
 
-/// How long a client that stops may take to say so.
+/// How long a client may take to stop.
 const STOP: Duration = Duration::from_secs(5);
-
-/// What survives a crash.
-#[derive(Debug, Default)]
-struct Disk {
-    /// Counts the starts: only the last one writes.
-    start: u64,
-    /// Whether anything was ever written.
-    is_installed: bool,
-    cursor: u64,
-    groups: BTreeMap<GroupId, u64>,
-    ended_groups: BTreeMap<GroupId, u64>,
-    session: Option<Session>,
-    /// The message that the last start found unanswered, until it is settled.
-    restored: Option<Token>,
-    /// Messages that a client has begun with. What it has not is queued again by the next start.
-    begun: HashSet<Token>,
-    /// Whether the client of the last start has stopped by itself.
-    has_stopped: bool,
-}
-
-/// Who writes on the disk: the client of one start.
-#[derive(Debug, Clone)]
-struct DiskWriter {
-    disk: Arc<Mutex<Disk>>,
-    start: u64,
-    participant: Participant,
-}
 
 /// A start of the app.
 #[derive(Debug)]
@@ -64,13 +37,13 @@ pub(crate) struct Sdk {
     participant: Participant,
     disk: Arc<Mutex<Disk>>,
     app: Option<App>,
-    /// Queued by this start, and not settled yet.
+    /// Queued by this start, and without a result.
     under_way: VecDeque<Queued>,
     /// To be queued by the next start.
     unsent: Vec<(Recipient, Token)>,
 }
 
-/// A message that the client has.
+/// A message that the client was given.
 #[derive(Debug)]
 struct Queued {
     to: Recipient,
@@ -79,7 +52,7 @@ struct Queued {
 }
 
 impl Sdk {
-    /// With an empty disk, and not started.
+    /// A device with an empty disk, not started.
     pub(crate) fn new(endpoints: &Endpoints, participant: Participant) -> Self {
         Self {
             endpoints: endpoints.clone(),
@@ -91,12 +64,12 @@ impl Sdk {
         }
     }
 
-    /// Who it is.
+    /// Identifies it.
     pub(crate) fn participant(&self) -> &Participant {
         &self.participant
     }
 
-    /// Starts the app if it does not run, and anew where its client has stopped by itself.
+    /// Starts the app if it does not run, and again if its client has stopped by itself.
     pub(crate) async fn start(&mut self) -> Result<()> {
         let has_stopped = self.disk().has_stopped;
         if self.app.is_some() && has_stopped {
@@ -104,7 +77,7 @@ impl Sdk {
         }
         if self.app.is_none() {
             self.app = Some(self.open()?);
-            // What was under way when the client stopped comes before what could not be queued any more.
+            // Messages that were under way when the client stopped come before later ones.
             let mut unsent = std::mem::take(&mut self.unsent);
             unsent.sort_by_key(|(_, message)| message.number);
             for (to, message) in unsent {
@@ -133,7 +106,7 @@ impl Sdk {
         })
     }
 
-    /// Takes the disk over from the start before.
+    /// Takes the disk over from the last start.
     fn take_over(&self) -> DiskWriter {
         let mut disk = self.disk();
         if !disk.is_installed {
@@ -161,14 +134,14 @@ impl Sdk {
         options.session_store = Some(Arc::new(writer.clone()));
         options.http_url = Some(self.endpoints.http_url.clone());
         options.timing = timing();
-        // Half of the devices do it in the one way, half in the other.
+        // Half of the devices sign in and encode in this way, half in the default way.
         if self.participant.index % 2 == 1 {
             (options.sign_in, options.encoding) = (SignIn::Subprotocol, Encoding::Json);
         }
         options
     }
 
-    /// Queues a message. What becomes of it is written down by [`Self::answers`].
+    /// Queues a message. [`Self::answers`] records its result.
     pub(crate) async fn send(&mut self, to: Recipient, message: Token) {
         self.participant.note(Event::Send {
             message,
@@ -187,7 +160,7 @@ impl Sdk {
         }
     }
 
-    /// Waits until everything that was queued is settled, or for so long. Whether it is.
+    /// Waits until all queued messages have results, or for so long. Returns whether they have.
     pub(crate) async fn answers(&mut self, patience: Duration) -> bool {
         let all = async {
             while let Some(queued) = self.under_way.front_mut() {
@@ -200,12 +173,12 @@ impl Sdk {
         timeout(patience, all).await.is_ok()
     }
 
-    /// Closes the app as its user does.
+    /// Closes the app.
     pub(crate) async fn leave(&mut self) {
         let Some(mut app) = self.app.take() else {
             return;
         };
-        // A client that does not end is cut off, as by a crash.
+        // A client that does not end is cut off like by a crash.
         if timeout(STOP, app.client.close()).await.is_ok()
             && let Some(reader) = app.reader.take()
         {
@@ -221,7 +194,7 @@ impl Sdk {
         }
     }
 
-    /// Takes the app, if it runs, and all that it has, from the device.
+    /// Removes the app and all its data.
     pub(crate) async fn uninstall(&mut self) {
         self.crash().await;
         let mut disk = lock(&self.disk);
@@ -242,7 +215,7 @@ impl Sdk {
             self.participant.note(how);
         }
         drop(app);
-        // The tasks are gone, and with them whoever would answer; what was answered before counts.
+        // The tasks that would answer are gone. Results from before count.
         for Queued { to, message, sending } in std::mem::take(&mut self.under_way) {
             let result = timeout(STOP, sending).await;
             let stopped = Err(SendError::Stopped { transmitted: true });
@@ -255,12 +228,12 @@ impl Sdk {
         }
     }
 
-    /// The inbox's cursor that is kept.
+    /// The stored cursor of the inbox.
     pub(crate) fn cursor(&self) -> u64 {
         self.disk().cursor
     }
 
-    /// The super groups' cursors that are kept.
+    /// The stored cursor of a super group.
     pub(crate) fn group_cursor(&self, group: GroupId) -> Option<u64> {
         self.disk().groups.get(&group).copied()
     }
@@ -289,7 +262,7 @@ impl Sdk {
         lock(&self.disk)
     }
 
-    /// What became of a message that was queued.
+    /// Takes the result of a queued message.
     fn settle(&mut self, to: Recipient, message: Token, result: Result<Receipt, SendError>) {
         let has_begun = self.disk().begun.contains(&message);
         if matches!(result, Err(SendError::Stopped { .. })) && !has_begun {
@@ -311,121 +284,13 @@ impl Drop for App {
     }
 }
 
-impl Disk {
-    /// The message that was in flight when the numbering was last saved.
-    fn pending(&self) -> Option<Token> {
-        Token::parse(&self.session.as_ref()?.pending.as_ref()?.content)
-    }
-}
-
-impl DiskWriter {
-    /// The disk, if this is still the start that has it.
-    fn disk(&self) -> Option<MutexGuard<'_, Disk>> {
-        Some(lock(&self.disk)).filter(|disk| disk.start == self.start)
-    }
-
-    /// Deals with an event as an app does: what it tells is seen, and then the cursor is kept.
-    fn take(&self, event: ClientEvent) {
-        let Some(mut disk) = self.disk() else {
-            return;
-        };
-        match event {
-            ClientEvent::Message(message) => {
-                self.came(Channel::Inbox, &message);
-                disk.cursor = message.seq;
-            }
-            ClientEvent::CaughtUp { cursor } => {
-                self.participant.note(Event::Cursor { seq: cursor });
-                disk.cursor = cursor;
-            }
-            ClientEvent::GroupMessage(message) => {
-                self.came(Channel::GroupLog, &message);
-                disk.groups.insert(message.receiver_id, message.conversation_seq);
-            }
-            ClientEvent::GroupCursor { group_id, cursor } => {
-                let (group, seq) = (group_id, cursor);
-                self.participant.note(Event::GroupCursor { group, seq });
-                disk.groups.insert(group, seq);
-            }
-            ClientEvent::GroupEnded { group_id, cursor } => {
-                disk.groups.remove(&group_id);
-                disk.ended_groups.insert(group_id, cursor);
-            }
-            ClientEvent::PendingSettled(result) => {
-                if let Some(message) = disk.restored.take() {
-                    drop(disk);
-                    settle(&self.disk, &self.participant, message, result);
-                }
-            }
-            ClientEvent::Connected => self.participant.note(Event::Connected),
-            ClientEvent::Disconnected { reason, .. } => self.disconnected(&reason),
-            ClientEvent::Stopped(reason) => {
-                disk.has_stopped = true;
-                self.disconnected(&reason);
-            }
-            _ => {}
-        }
-    }
-
-    fn came(&self, by: Channel, message: &Message) {
-        let observed = Observed::from_message(message);
-        self.participant.note(Event::Came { by, observed });
-    }
-
-    fn disconnected(&self, reason: &impl ToString) {
-        let reason = reason.to_string();
-        self.participant.note(Event::Disconnected { reason });
-    }
-}
-
-impl SessionStore for DiskWriter {
-    fn save(&self, session: &Session) -> io::Result<()> {
-        let mut disk = self.disk().ok_or_else(|| io::Error::other("the app has ended"))?;
-        disk.session = Some(session.clone());
-        let pending = disk.pending();
-        disk.begun.extend(pending);
-        Ok(())
-    }
-}
-
 async fn read(mut events: Events, writer: DiskWriter) {
     while let Some(event) = events.next().await {
         writer.take(event);
     }
 }
 
-/// Writes down what became of a message. One that the disk still holds is gone on with by the next start.
-fn settle(disk: &Mutex<Disk>, participant: &Participant, message: Token, result: Result<Receipt, SendError>) {
-    match result {
-        Ok(receipt) => participant.note(Event::Acknowledged {
-            message,
-            answer: answer(receipt),
-        }),
-        Err(SendError::Refused { code, .. }) => participant.note(Event::Refused {
-            message,
-            code: u32::try_from(code).unwrap_or_default(),
-        }),
-        Err(_) if lock(disk).pending() == Some(message) => {}
-        Err(error) => give_up(participant, message, &error.to_string()),
-    }
-}
-
-fn give_up(participant: &Participant, message: Token, reason: &str) {
-    let reason = reason.to_owned();
-    participant.note(Event::GivenUp { message, reason });
-}
-
-fn answer(receipt: Receipt) -> Answer {
-    Answer {
-        session: receipt.session,
-        client_id: receipt.client_id,
-        seq: receipt.seq,
-        conversation_seq: receipt.conversation_seq,
-        send_time_ms: receipt.send_time_ms,
-    }
-}
-
-/// Small, so that everything that a client does happens often within a minute.
+/// Short times, so that everything that a client does happens often within a minute.
 fn timing() -> Timing {
     Timing {
         heartbeat: Duration::from_secs(2),
@@ -444,8 +309,4 @@ fn timing() -> Timing {
         close_timeout: Duration::from_secs(2),
         ..Timing::default()
     }
-}
-
-fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
-    disk.lock().unwrap_or_else(PoisonError::into_inner)
 }

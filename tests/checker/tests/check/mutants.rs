@@ -1,4 +1,4 @@
-//! Bugs on purpose: the checker sees each of them, and no ordinary build has one.
+//! The checker catches the mutants, and no ordinary build has one.
 
 use crate::ONE_AT_A_TIME;
 use anyhow::{Context as _, Result};
@@ -7,13 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use wigwag_checker::hunt::Hunt;
-use wigwag_checker::mutants::{MUTANTS, Mutant, MutantBuild, VARIABLE};
+use wigwag_checker::mutant_build::{MutantBuild, VARIABLE};
+use wigwag_checker::mutants::{MUTANTS, Mutant};
 use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 use wigwag_local::template;
 
-/// Those that are seen while everybody is still at it, most within seconds. The others take a world that comes to rest, a lease or a visibility
-/// timeout; `cargo xtask check --planted` looks for all.
+/// The mutants that show while the workload goes on, most within seconds. The others need a run to
+/// the end, a lease or a visibility timeout; `cargo xtask check --mutants` looks for all.
 const QUICK: [&str; 11] = [
     "history-before-join",
     "repeat-unfinished",
@@ -28,23 +29,23 @@ const QUICK: [&str; 11] = [
     "mute-unchecked",
 ];
 
-/// Of the first world.
+/// The seed of the first run.
 const SEED: u64 = 1;
 
-/// How long a world lasts, in seconds.
+/// How long the workload of a run goes on, in seconds.
 const SECONDS: u64 = 15;
 
-/// Most worlds for a bug: more than any has ever taken.
+/// The most runs for a mutant: more than any has ever taken.
 const RUNS: u64 = 10;
 
-/// Devices of each world.
+/// Devices in each run.
 const CLIENTS: usize = 9;
 
-/// Worlds that are played at once.
+/// Runs at the same time.
 const AT_ONCE: usize = 2;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
+async fn quick_mutants_are_caught() -> Result<()> {
     let hunt = Hunt {
         seed: SEED,
         seconds: SECONDS,
@@ -57,9 +58,9 @@ async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
     MutantBuild::build().await?;
     let hunt = &hunt;
     let hunts = QUICK.map(|name| async move {
-        let mutant = Mutant::named(name).with_context(|| format!("there is no bug {name}"))?;
+        let mutant = Mutant::named(name).with_context(|| format!("there is no mutant {name}"))?;
         let catch = hunt.look_for(mutant).await?;
-        let catch = catch.with_context(|| format!("{name} is not seen: {}", mutant.what))?;
+        let catch = catch.with_context(|| format!("{name} is not caught: {}", mutant.what))?;
         println!("{name}: after {} s, {}", catch.after.as_secs(), catch.violation);
         anyhow::Ok(())
     });
@@ -67,7 +68,7 @@ async fn a_bug_that_is_put_in_on_purpose_is_seen() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_planted_build_has_exactly_the_bugs_of_the_list() -> Result<()> {
+async fn the_mutant_build_has_exactly_the_listed_bugs() -> Result<()> {
     let build = MutantBuild::build().await?;
     let names = String::from_utf8(Command::new(&build.binary).output()?.stdout)?;
     let listed: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
@@ -76,9 +77,9 @@ async fn the_planted_build_has_exactly_the_bugs_of_the_list() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_ordinary_build_has_anything_of_the_bugs() -> Result<()> {
+async fn no_ordinary_build_contains_the_bugs() -> Result<()> {
     let build = MutantBuild::build().await?;
-    assert!(names_the_variable(&build.binary)?, "this looks for the wrong thing");
+    assert!(names_the_variable(&build.binary)?, "the test looks for the wrong name");
     let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
     for (function, bootstrap) in bootstraps(&stack.functions, &Bootstraps::default()).await? {
         assert!(!names_the_variable(&bootstrap)?, "{function} can have bugs");
