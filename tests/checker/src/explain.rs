@@ -121,7 +121,7 @@ fn lines(history: &History, moments: &BTreeSet<Moment>) -> Vec<String> {
     for &at in moments {
         let record = &history.records[at];
         let line = format!("{:<8} {}", device(history, record.device), describe(&record.event));
-        // An event of a message has one line, even if it repeats later. Others only if they repeat at once.
+        // Equal events of a message share a line, other equal events only if nothing is between.
         let same = |(_, before, _): &&mut (u64, String, usize)| *before == line;
         let before = match message(&record.event) {
             Some(_) => counted.iter_mut().find(same),

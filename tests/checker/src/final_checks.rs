@@ -1,5 +1,5 @@
-//! The last acts of a run, without faults: raw devices connect again, read old pages, and are pushed
-//! a roll call.
+//! The last acts of a run, without faults: raw devices connect again, read old pages, and are
+//! pushed a roll call.
 
 use crate::device::raw::SendManner;
 use crate::device::{Recipient, TestDevice};
@@ -21,8 +21,8 @@ const PUSHES: Duration = Duration::from_secs(30);
 /// Length of a roll call, in bytes.
 const ROLL_CALL_BYTES: usize = 40;
 
-/// Lets the raw devices connect again. The server may have forgotten an open connection because of a
-/// fault, and only a heartbeat shows what the device misses then. So pushes are only asked of
+/// Lets the raw devices connect again. The server may have forgotten an open connection because of
+/// a fault, and only a heartbeat shows what the device misses then. So pushes are only asked of
 /// connections that were made without faults.
 pub(crate) async fn reconnect(devices: &mut [TestDevice]) {
     let all = devices.iter_mut().map(async |device| {

@@ -63,7 +63,7 @@ pub(crate) struct Memberships {
     /// The HTTP API, signed in as each of the users. The first owns the groups.
     apis: Vec<(UserId, Api)>,
     states: Mutex<BTreeMap<(GroupId, UserId), MemberState>>,
-    /// For each group: actors that change it share the lock, and the one that dissolves it keeps it.
+    /// For each group: actors that change it share the lock. The one that dissolves it keeps it.
     gates: Mutex<BTreeMap<GroupId, Arc<RwLock<()>>>>,
     ended: Mutex<Vec<OwnedRwLockWriteGuard<()>>>,
 }

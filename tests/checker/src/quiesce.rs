@@ -17,8 +17,8 @@ use wigwag_store::UserId;
 /// The time between two looks.
 pub(crate) const BETWEEN: Duration = Duration::from_millis(300);
 
-/// If the same is awaited for so long, without any task that could change it, it never comes. A hole
-/// is sealed after 10 s, and an unanswered message is sent again after 6 s.
+/// If the same is awaited for so long, without any task that could change it, it never comes. A
+/// hole is sealed after 10 s, and an unanswered message is sent again after 6 s.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// The time between two reports of what is awaited.
@@ -62,8 +62,8 @@ impl<'a> Quiesce<'a> {
         }
     }
 
-    /// Waits until everybody has everything, or never will, or the patience is over. Returns what is
-    /// still awaited then. `report` is called with what is awaited meanwhile.
+    /// Waits until everybody has everything, or never will, or the patience is over. Returns what
+    /// is still awaited then. `report` is called with what is awaited meanwhile.
     pub(crate) async fn wait(
         &mut self,
         devices: &mut [TestDevice],

@@ -30,8 +30,8 @@ use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::Plan;
 use wigwag_local::lambda::{Line, Output};
 
-/// How long quiescing may take. Nothing that works takes so long: a lease is 10 s, and a failed task
-/// comes again after 30 s.
+/// How long quiescing may take. Nothing that works takes so long: a lease is 10 s, and a failed
+/// task comes again after 30 s.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long devices may take to end what they do. A raw device repeats its last message until it is
@@ -63,8 +63,8 @@ pub struct RunOptions {
     pub faults: Plan,
     /// A mutant to run with. It is built first.
     pub mutant: Option<Mutant>,
-    /// Judge this often while the workload goes on, and end at the first violation. `None`: judge at
-    /// the end.
+    /// Judge this often while the workload goes on, and end at the first violation. `None`: judge
+    /// at the end.
     pub judge_every: Option<Duration>,
     /// The file for the history, one JSON object per line.
     pub trace: Option<PathBuf>,
@@ -227,7 +227,7 @@ impl ActiveRun<'_> {
         })
     }
 
-    /// Starts the actors that change groups. Their futures are large, so they leave this stack at once.
+    /// Starts the actors that change groups. Their futures are large: none stays on this stack.
     fn changers(&self, population: &Arc<Population>, is_over: &watch::Receiver<bool>) -> JoinSet<Result<()>> {
         let (seed, seconds) = (self.options.seed, self.options.seconds);
         let mut changers = JoinSet::new();

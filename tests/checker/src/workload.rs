@@ -210,7 +210,7 @@ pub(crate) async fn change_settings(
 impl Actor {
     fn new(population: Arc<Population>, seed: u64, index: usize, over: watch::Receiver<bool>) -> Self {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
-        // An odd factor keeps the actors of one run apart, and those of runs with neighbouring seeds.
+        // An odd factor gives actors of one run and of neighbouring seeds different numbers.
         let rng = StdRng::seed_from_u64(seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Self { population, rng, over }
     }
@@ -363,7 +363,7 @@ impl Actor {
         self.peer(user)
     }
 
-    /// Everything, or a part of any conversation, also from before the user joined or after they left.
+    /// Everything or a part, which may be from before the user joined or after they left.
     fn range(&mut self) -> Range {
         let begin_seq = self.rng.random_range(0..60);
         let (begin_seq, end_seq) = match self.rng.random_range(0..3) {

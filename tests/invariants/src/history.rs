@@ -208,7 +208,7 @@ pub enum Event {
     Calm,
     /// From here on every device is expected to have everything.
     Settled,
-    /// A last message to a user, without faults. Every connected device of theirs is to be pushed it.
+    /// A last message to a user, without faults. Each of their connected devices is pushed it.
     RollCall {
         /// Which one.
         message: Token,

@@ -70,7 +70,7 @@ impl<K: Ord + Copy> Spans<K> {
             let last = steps.last_mut();
             match event {
                 StepEvent::Begun { is_on } => {
-                    // A change that is tried again, because nobody knows whether it was made, is one change.
+                    // A change that is tried again is one change.
                     if !last.is_some_and(|last| last.done.is_none() && last.is_on == is_on) {
                         let (begun, done) = (at, None);
                         steps.push(Step { is_on, begun, done });

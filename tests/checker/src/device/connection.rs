@@ -1,4 +1,4 @@
-//! A connection of a raw device. It records every pushed message, and gives answers to those who wait.
+//! A connection of a raw device. It records every pushed message, and hands on the answers.
 
 use super::{ANSWER, Endpoints, Participant};
 use anyhow::{Context as _, Result, bail};

@@ -1,8 +1,8 @@
 //! A device on a bare socket. It shows what is really pushed, and how a repeat is really answered.
 //!
-//! It keeps the rules of `docs/protocol.md`: one message in flight, with the same number and content
-//! until it is answered. It also does what clients seldom do: it sends the same message twice at
-//! once, and repeats one that was answered.
+//! It keeps the rules of `docs/protocol.md`: one message in flight, with the same number and
+//! content until it is answered. It also does what clients seldom do: it sends the same message
+//! twice at once, and repeats one that was answered.
 
 use super::connection::Connection;
 use super::{Endpoints, Participant, Recipient};
@@ -183,7 +183,7 @@ impl Raw {
             SendManner::Patient => ask().await,
             SendManner::TwiceAtOnce => {
                 let both = <[AnswerVerdict; 2]>::from(tokio::join!(ask(), ask()));
-                // If a membership changes meanwhile, one of the two may be refused although the message is accepted.
+                // If a membership changes meanwhile, one may be refused and the other accepted.
                 let mut accepted = both
                     .into_iter()
                     .filter(|verdict| matches!(verdict, AnswerVerdict::Accepted(_)));

@@ -1,6 +1,6 @@
 //! How a violation is explained, and the figures of a run.
 
-use crate::hand::{everything, inbox};
+use crate::handmade::{everything, inbox};
 use std::collections::BTreeMap;
 use wigwag_checker::explain::explain;
 use wigwag_checker::figures::Figures;
@@ -11,7 +11,7 @@ use wigwag_invariants::{Harm, Promise, Stage};
 fn a_lost_copy_is_explained() {
     let mut run = everything();
     run.forget(inbox(1), run.at(inbox(1), 4).0);
-    let violation = run.is(Promise::G1, Harm::Lost);
+    let violation = run.breaks(Promise::G1, Harm::Lost);
     insta::assert_snapshot!(explain(&violation, &run.history, &run.tables), @r"
     G1, lost: m4 to g7 was acknowledged and is not in the inbox of u1
          0.090           u1 begins to join g7
@@ -33,7 +33,7 @@ fn a_skipped_message_is_explained() {
     let mut run = everything();
     let came = run.came("u4.a", Channel::GroupLog, 12);
     run.history.records.remove(came);
-    let violation = run.is(Promise::G3, Harm::Lost);
+    let violation = run.breaks(Promise::G3, Harm::Lost);
     insta::assert_snapshot!(explain(&violation, &run.history, &run.tables), @r"
     G3, lost: the cursor of u4.a in g8 went to 9 and skipped m12 at 5
          0.040  u4.a     is installed
@@ -73,7 +73,7 @@ fn the_figures_of_a_run_are_one_line() {
 fn a_long_explanation_keeps_its_beginning_and_its_end() {
     let mut run = everything();
     run.forget(inbox(1), run.at(inbox(1), 4).0);
-    let violation = run.is(Promise::G1, Harm::Lost);
+    let violation = run.breaks(Promise::G1, Harm::Lost);
     let at = run.came("u3.a", Channel::Push, 4);
     let pushed = run.history.records[at].clone();
     for times in 1..=30 {

@@ -1,11 +1,11 @@
-//! The checker checked: its judge on histories made by hand, short runs, and planted bugs.
+//! Tests of the checker: its judge on handmade histories, short runs, and mutants.
 
 mod explain;
-mod hand;
+mod handmade;
 mod judge;
 mod mutants;
 mod run;
 mod tables;
 
-/// Held by who plays worlds: each has the machine to itself.
+/// Held while a test runs stacks, so that it has the machine to itself.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

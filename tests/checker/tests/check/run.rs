@@ -1,4 +1,4 @@
-//! Short runs of the whole: real clients under the built-in fault plan, and nothing that was promised is broken.
+//! Short runs with real clients under the built-in fault plan: no promise is broken.
 
 use crate::ONE_AT_A_TIME;
 use anyhow::{Context as _, Result, ensure};
@@ -7,25 +7,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wigwag_checker::run::{RunOptions, RunOutcome, run};
 use wigwag_local::faults::{HARSH_NAME, Plan};
 
-/// The same in every build.
+/// The seed that is the same in every build.
 const SEED: u64 = 20_260_401;
 
-/// How long everybody is at it, in seconds.
+/// How long the workload of a run goes on, in seconds.
 const SECONDS: u64 = 15;
 
-/// Devices of each run.
+/// Devices in each run.
 const CLIENTS: usize = 9;
 
-/// Memberships that there are from the beginning, at most: of three users in five groups.
+/// The most memberships at the beginning: of three users in five groups.
 const FOUNDED: usize = 15;
 
-/// A group becomes a super group, another is dissolved, and something is allowed and forbidden again.
+/// The fewest changes of settings: a super group, a dissolved group, and one setting on and off.
 const SETTINGS: usize = 4;
 
 /// A number from the environment.
 fn given(name: &str) -> Result<Option<u64>> {
     let text = std::env::var(name).ok();
-    let number = text.map(|text| text.parse().with_context(|| format!("{name} is no number: {text}")));
+    let number = text.map(|text| text.parse().with_context(|| format!("{name} is not a number: {text}")));
     number.transpose()
 }
 
@@ -49,7 +49,7 @@ fn check(seed: u64, outcome: &RunOutcome) -> Result<()> {
     println!("seed {seed}: {figures}");
     ensure!(
         outcome.violations.is_empty(),
-        "seed {seed}: a promise is broken; `cargo xtask check --seed {seed}` is a run like it\n\n{explanations}\n\n{figures}"
+        "seed {seed}: a promise is broken; repeat it with `cargo xtask check --seed {seed}`\n\n{explanations}\n\n{figures}"
     );
     let kinds = figures.faults.values().filter(|times| **times > 0).count();
     ensure!(
@@ -59,9 +59,9 @@ fn check(seed: u64, outcome: &RunOutcome) -> Result<()> {
     Ok(())
 }
 
-/// A seed that is the same each time, and one that is another each time; or the one in `WIGWAG_CHECK_SEED`.
+/// Runs with a fixed seed and with a new one, or with the one in `WIGWAG_CHECK_SEED`.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_promise_holds_while_everything_goes_wrong_that_may() -> Result<()> {
+async fn every_promise_holds_under_the_harsh_fault_plan() -> Result<()> {
     if let Some(seed) = given("WIGWAG_CHECK_SEED")? {
         return check(seed, &play(seed).await?);
     }

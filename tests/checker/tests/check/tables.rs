@@ -1,4 +1,4 @@
-//! Items of the timelines table, as they are read.
+//! How items of the timelines table are read.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -106,7 +106,7 @@ fn items_are_read_in_any_order() {
 }
 
 #[test]
-fn the_plans_of_the_fan_out_are_no_timelines() {
+fn delivery_plans_are_not_timelines() {
     let plan = |key: &str| {
         let shares = AttributeValue::B(Blob::new([1, 2]));
         let key = [
@@ -121,7 +121,7 @@ fn the_plans_of_the_fan_out_are_no_timelines() {
 }
 
 #[test]
-fn an_item_that_is_neither_is_an_error() {
+fn an_item_that_is_no_row_is_an_error() {
     let error = from_items(&[item(&TimelineId::inbox(1), 1, &[])]).unwrap_err();
     assert!(format!("{error:#}").contains("find the text l"), "{error:#}");
     let not_a_message = [(attr::MESSAGE, AttributeValue::B(Blob::new([0xff])))];
@@ -129,7 +129,7 @@ fn an_item_that_is_neither_is_an_error() {
 }
 
 #[test]
-fn a_key_names_a_place_as_the_store_names_it() {
+fn a_key_names_the_same_timeline_as_in_the_store() {
     let cases = [
         (TimelineId::inbox(12), TimelineKey::Inbox(12)),
         (TimelineId::peer(3, 2), TimelineKey::Log(Conversation::Pair(2, 3))),

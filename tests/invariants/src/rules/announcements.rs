@@ -99,7 +99,7 @@ fn each_announced_once(case: &Case<'_>, found: &mut Vec<Violation>) {
     let members = case.members.all_steps();
     let members = members.map(|((group, user), steps)| ((group, Subject::Member(user)), steps));
     let settings = case.settings.all_steps();
-    // The settings that a group is created with are not announced, and roles are announced otherwise.
+    // The settings that a group is created with are not announced, and roles are not checked here.
     let settings = settings.filter(|((group, setting), _)| {
         !case.settings.is_initial(*group, *setting) && !matches!(setting, Setting::Ranks(_))
     });

@@ -1,9 +1,9 @@
-//! Promise G7: all have all.
+//! G7: in the end every device has everything.
 
 use super::*;
 
 #[test]
-fn something_came_that_does_not_stand_so() {
+fn a_device_got_something_that_is_not_stored_so() {
     for (device, by, number) in [
         ("u2.a", Channel::Inbox, 1),
         ("u2.a", Channel::GroupLog, 11),
@@ -17,34 +17,34 @@ fn something_came_that_does_not_stand_so() {
             let mut run = everything();
             let at = run.came(device, by, number);
             change(observed(&mut run, at));
-            run.is_at_once(Promise::G7, Harm::Other);
+            run.breaks_at_once(Promise::G7, Harm::Other);
         }
     }
 }
 
 #[test]
-fn a_device_does_not_have_all() {
+fn a_device_lacks_messages_in_the_end() {
     for device in ["u1.a", "u2.a", "u4.a"] {
         let mut run = everything();
         let calm = run.calm();
         run.cut(device, calm);
-        run.is_in_the_end(Promise::G7, Harm::Lost);
+        run.breaks_in_the_end(Promise::G7, Harm::Lost);
     }
     let mut run = everything();
     run.cut("u3.fresh", 0);
-    run.is_in_the_end(Promise::G7, Harm::Lost);
+    run.breaks_in_the_end(Promise::G7, Harm::Lost);
 }
 
 #[test]
-fn a_device_does_not_have_all_of_a_super_group() {
+fn a_device_lacks_a_message_of_a_super_group_in_the_end() {
     let mut run = everything();
     let from = run.came("u4.fresh", Channel::GroupLog, 14);
     run.cut("u4.fresh", from);
-    run.is_in_the_end(Promise::G7, Harm::Lost);
+    run.breaks_in_the_end(Promise::G7, Harm::Lost);
 }
 
 #[test]
-fn a_device_stays_before_the_end_of_an_inbox() {
+fn a_cursor_does_not_reach_the_end_of_the_inbox() {
     let mut run = settled();
     let calm = run.calm();
     let at =
@@ -52,5 +52,5 @@ fn a_device_stays_before_the_end_of_an_inbox() {
             at > calm && record.device == Some(0) && matches!(record.event, Event::Cursor { .. })
         });
     run.history.records.remove(at.unwrap());
-    run.is_in_the_end(Promise::G7, Harm::Other);
+    run.breaks_in_the_end(Promise::G7, Harm::Other);
 }

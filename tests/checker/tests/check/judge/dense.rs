@@ -1,36 +1,36 @@
-//! Promise G3: no holes, and no cursor beyond what a device did not get.
+//! G3: no holes, and no cursor passes a message that the device did not get.
 
 use super::*;
 
 #[test]
-fn nothing_stands_at_a_seq() {
+fn a_seq_has_neither_an_entry_nor_a_seal() {
     for key in [inbox(1), pair(1, 2), GROUP_LOG] {
         let mut run = everything();
         let seq = run.sealed(key);
         run.timeline(key).rows.remove(&seq);
-        run.is_in_the_end(Promise::G3, Harm::Other);
+        run.breaks_in_the_end(Promise::G3, Harm::Other);
     }
 }
 
 #[test]
-fn something_stands_beyond_the_end() {
+fn a_row_is_beyond_the_counter() {
     let mut run = everything();
     let beyond = run.tables.timelines[&pair(1, 2)].counter + 1;
     run.set(pair(1, 2), beyond, Row::Seal);
-    run.is_in_the_end(Promise::G3, Harm::Other);
+    run.breaks_in_the_end(Promise::G3, Harm::Other);
 }
 
 #[test]
-fn the_sdk_hands_on_a_message_and_has_skipped_one() {
+fn the_sdk_skips_a_message() {
     for (device, number) in [("u2.a", 1), ("u4.a", 6), ("u1.fresh", 4)] {
         let mut run = everything();
         run.history.records.remove(run.came(device, Channel::Inbox, number));
-        run.is_at_once(Promise::G3, Harm::Lost);
+        run.breaks_at_once(Promise::G3, Harm::Lost);
     }
 }
 
 #[test]
-fn what_is_handed_on_is_a_cursor_too() {
+fn a_message_that_is_handed_on_moves_the_cursor() {
     let mut run = everything();
     run.history.records.remove(run.came("u2.a", Channel::Inbox, 1));
     let cut = run.calm();
@@ -45,7 +45,7 @@ fn what_is_handed_on_is_a_cursor_too() {
 }
 
 #[test]
-fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
+fn a_cursor_passes_a_message_that_the_device_did_not_get() {
     let mut run = everything();
     while let Some(at) = run.history.records.iter().position(|record| match &record.event {
         Event::Came { observed, .. } => {
@@ -55,11 +55,11 @@ fn a_device_is_told_a_cursor_beyond_what_it_did_not_get() {
     }) {
         run.history.records.remove(at);
     }
-    run.is_at_once(Promise::G3, Harm::Lost);
+    run.breaks_at_once(Promise::G3, Harm::Lost);
 }
 
 #[test]
-fn a_push_does_not_make_up_for_a_page_that_skips_what_was_pushed() {
+fn a_push_does_not_make_up_for_a_page_that_skips_the_message() {
     let mut run = everything();
     while let Some(at) = run.history.records.iter().position(|record| match &record.event {
         Event::Came { by, observed } => {
@@ -69,7 +69,7 @@ fn a_push_does_not_make_up_for_a_page_that_skips_what_was_pushed() {
     }) {
         run.history.records.remove(at);
     }
-    run.is_at_once(Promise::G3, Harm::Lost);
+    run.breaks_at_once(Promise::G3, Harm::Lost);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn the_sdk_skips_a_message_of_a_super_group() {
     ] {
         let mut run = everything();
         run.history.records.remove(run.came(device, Channel::GroupLog, number));
-        run.is_at_once(Promise::G3, Harm::Lost);
+        run.breaks_at_once(Promise::G3, Harm::Lost);
     }
 }
 
@@ -98,5 +98,5 @@ fn the_sdk_skips_an_announcement_of_a_super_group() {
         _ => false,
     });
     run.history.records.remove(at);
-    run.is_at_once(Promise::G3, Harm::Lost);
+    run.breaks_at_once(Promise::G3, Harm::Lost);
 }

@@ -1,20 +1,20 @@
-//! Promise G6: nobody has what is not theirs.
+//! G6: nobody has a message that they may not have.
 
 use super::*;
 
 #[test]
-fn a_third_party_has_a_message_of_two() {
+fn a_third_user_has_a_message_of_two() {
     for number in [1, 15] {
         let mut run = everything();
         let observed = run.at(pair(1, 2), number).1;
         run.add(3, &observed);
-        run.is_at_once(Promise::G6, Harm::Leaked);
+        run.breaks_at_once(Promise::G6, Harm::Leaked);
         assert_eq!(run.judged(Stage::Settled).len(), 1, "it is told once");
     }
 }
 
 #[test]
-fn a_user_without_a_device_has_what_is_not_theirs() {
+fn a_user_without_a_device_has_a_message_of_others() {
     let mut run = everything();
     let observed = run.at(pair(1, 2), 1).1;
     let rows = [(1, Row::Entry(Observed { seq: 1, ..observed }))].into();
@@ -25,35 +25,35 @@ fn a_user_without_a_device_has_what_is_not_theirs() {
         ..Timeline::default()
     };
     run.tables.timelines.insert(inbox(5), timeline);
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn a_user_has_what_was_sent_when_they_had_left() {
+fn a_user_has_a_message_from_after_they_left() {
     let mut run = everything();
     let observed = run.at(GROUP_LOG, 7).1;
     run.add(3, &observed);
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn a_user_has_what_was_sent_before_they_joined() {
+fn a_user_has_a_message_from_before_they_joined() {
     let mut run = everything();
     let observed = run.at(GROUP_LOG, 4).1;
     run.add(4, &observed);
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn a_user_has_what_was_announced_when_they_had_left() {
+fn a_user_has_an_announcement_from_after_they_left() {
     let mut run = everything();
     let observed = run.announced(GROUP_LOG, GROUP, 4).1;
     run.add(3, &observed);
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn a_device_is_pushed_or_reads_what_is_not_theirs() {
+fn a_device_is_pushed_or_reads_a_message_of_others() {
     for (by, key, number) in [
         (Channel::Push, SUPER_LOG, 11),
         (Channel::Pull, GROUP_LOG, 7),
@@ -63,21 +63,21 @@ fn a_device_is_pushed_or_reads_what_is_not_theirs() {
         let observed = run.at(key, number).1;
         let at = run.calm();
         run.insert(at, "u3.a", Event::Came { by, observed });
-        run.is_at_once(Promise::G6, Harm::Leaked);
+        run.breaks_at_once(Promise::G6, Harm::Leaked);
     }
 }
 
 #[test]
-fn a_message_stands_whose_sender_was_no_member() {
+fn a_message_is_stored_although_its_sender_was_no_member() {
     let mut run = everything();
     let mut observed = run.at(GROUP_LOG, 19).1;
     observed.token = Some(token(24));
     log(&mut run, GROUP_LOG, observed);
-    run.is_in_the_end(Promise::G6, Harm::Leaked);
+    run.breaks_in_the_end(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn a_message_is_acknowledged_whose_sender_was_no_member() {
+fn a_message_is_acknowledged_although_its_sender_was_no_member() {
     let mut run = everything();
     let mut observed = run.at(GROUP_LOG, 19).1;
     observed.token = Some(token(9));
@@ -101,9 +101,9 @@ fn a_message_is_acknowledged_whose_sender_was_no_member() {
 }
 
 #[test]
-fn a_message_stands_in_the_log_of_another_conversation() {
+fn a_message_is_in_the_log_of_another_conversation() {
     let mut run = everything();
     let observed = run.at(GROUP_LOG, 4).1;
     log(&mut run, pair(1, 2), observed);
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }

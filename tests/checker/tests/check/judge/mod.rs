@@ -1,4 +1,5 @@
-//! The judge on histories made by hand: one in which nothing is wrong, and one small alteration of it for each rule.
+//! The judge on handmade histories: one without mistakes, and small alterations of it, one for each
+//! rule.
 
 mod answers;
 mod converged;
@@ -10,7 +11,7 @@ mod order;
 mod pushed;
 mod settings;
 
-use crate::hand::{
+use crate::handmade::{
     BECOMING, BECOMING_LOG, DISSOLVED, ENDING, ENDING_LOG, GROUP, GROUP_LOG, GROUP_MUTED, MEMBER_MUTED, NOT_A_MEMBER,
     Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token,
 };
@@ -18,7 +19,7 @@ use wigwag_invariants::{Answer, Channel, Conversation, Event, Observed, Record, 
 use wigwag_invariants::{Harm, Promise, Stage, judge};
 use wigwag_invariants::{Row, Timeline, TimelineKey};
 
-/// Changes an answer to a message: the n-th.
+/// Alters the n-th answer to a message.
 fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) {
     let mut answers = run
         .history
@@ -31,7 +32,7 @@ fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) 
     change(answers.nth(nth).expect("it was answered so often"));
 }
 
-/// Changes what came to a device.
+/// The message that came to a device.
 fn observed(run: &mut Run, at: usize) -> &mut Observed {
     match &mut run.history.records[at].event {
         Event::Came { observed, .. } => observed,
@@ -39,7 +40,7 @@ fn observed(run: &mut Run, at: usize) -> &mut Observed {
     }
 }
 
-/// Puts a message in the place of the last seal of a log.
+/// Replaces the last seal of a log by a message.
 fn log(run: &mut Run, key: TimelineKey, observed: Observed) {
     let seq = run.sealed(key);
     let conversation_seq = seq;
@@ -55,7 +56,7 @@ fn log(run: &mut Run, key: TimelineKey, observed: Observed) {
 }
 
 #[test]
-fn where_nothing_is_wrong_nothing_is_found() {
+fn a_run_without_mistakes_has_no_violations() {
     for run in [settled(), everything()] {
         assert_eq!(run.judged(Stage::Settled), []);
         assert_eq!(run.judged(Stage::Running), []);
@@ -63,7 +64,7 @@ fn where_nothing_is_wrong_nothing_is_found() {
 }
 
 #[test]
-fn a_change_that_is_begun_again_is_one_change() {
+fn a_change_that_is_tried_again_is_one_change() {
     let mut run = everything();
     let is_begun = |record: &&Record| {
         matches!(
@@ -85,7 +86,7 @@ fn a_change_that_is_begun_again_is_one_change() {
 }
 
 #[test]
-fn what_came_into_the_tables_after_the_history_was_copied_is_not_held_against_it() {
+fn rows_that_are_newer_than_the_history_are_no_violation() {
     let run = everything();
     for length in 0..run.history.records.len() {
         let mut history = run.history.clone();
@@ -99,7 +100,7 @@ fn what_came_into_the_tables_after_the_history_was_copied_is_not_held_against_it
 }
 
 #[test]
-fn a_change_that_is_not_over_may_be_told_to_whoever_joins_meanwhile() {
+fn a_change_under_way_may_reach_users_who_join_meanwhile() {
     let mut run = everything();
     // u4 is about to come back when the history is copied; u3 joins before that is announced.
     for user in 1..=4 {

@@ -1,8 +1,8 @@
-//! Promise G4: one order.
+//! G4: one order for all.
 
 use super::*;
 
-/// Exchanges the places that two messages have in a log.
+/// Exchanges two messages in a log.
 fn exchange(run: &mut Run, key: TimelineKey, one: u64, other: u64) {
     let (first, second) = (run.at(key, one), run.at(key, other));
     for (number, seq) in [(one, second.0), (other, first.0)] {
@@ -31,46 +31,46 @@ fn exchange(run: &mut Run, key: TimelineKey, one: u64, other: u64) {
 }
 
 #[test]
-fn two_messages_of_a_device_stand_in_another_order() {
+fn two_messages_of_a_device_are_in_another_order() {
     let mut run = everything();
     exchange(&mut run, pair(1, 2), 1, 2);
-    run.is_at_once(Promise::G4, Harm::Reordered);
+    run.breaks_at_once(Promise::G4, Harm::Reordered);
     let mut run = everything();
     exchange(&mut run, GROUP_LOG, 4, 5);
-    run.is_at_once(Promise::G4, Harm::Reordered);
+    run.breaks_at_once(Promise::G4, Harm::Reordered);
 }
 
 #[test]
-fn messages_of_two_devices_have_no_order() {
+fn messages_of_two_devices_may_be_in_any_order() {
     let mut run = everything();
     exchange(&mut run, GROUP_LOG, 5, 6);
     assert_eq!(run.judged(Stage::Settled), []);
 }
 
 #[test]
-fn a_copy_names_another_place() {
+fn a_copy_names_another_seq() {
     let mut run = everything();
     let elsewhere = run.sealed(GROUP_LOG);
     run.rewrite(&[inbox(1)], 4, |observed| observed.conversation_seq = elsewhere);
-    run.is_at_once(Promise::G4, Harm::Reordered);
+    run.breaks_at_once(Promise::G4, Harm::Reordered);
 }
 
 #[test]
-fn a_copy_says_something_else_of_itself() {
+fn a_copy_has_other_fields() {
     let mut run = everything();
     run.rewrite(&[inbox(1)], 4, |observed| observed.client_id = 1000);
-    run.is_at_once(Promise::G4, Harm::Other);
+    run.breaks_at_once(Promise::G4, Harm::Other);
 }
 
 #[test]
 fn an_entry_of_a_log_names_another_seq() {
     let mut run = everything();
     run.rewrite(&[pair(2, 3)], 16, |observed| observed.conversation_seq = 1000);
-    run.is_at_once(Promise::G4, Harm::Other);
+    run.breaks_at_once(Promise::G4, Harm::Other);
 }
 
 #[test]
-fn announcements_stand_in_another_order() {
+fn announcements_are_in_another_order() {
     let mut run = everything();
     let mut kinds: Vec<i32> = Vec::new();
     for row in run.timeline(SUPER_LOG).rows.values_mut() {
@@ -99,7 +99,7 @@ fn a_message_comes_late_by_the_inbox() {
     let mut run = everything();
     let late = run.history.records.remove(run.came("u2.a", Channel::Inbox, 1)).event;
     run.insert(run.calm(), "u2.a", late);
-    run.is_at_once(Promise::G4, Harm::Reordered);
+    run.breaks_at_once(Promise::G4, Harm::Reordered);
 }
 
 #[test]
@@ -111,5 +111,5 @@ fn a_message_comes_late_by_the_log_of_a_super_group() {
         .remove(run.came("u2.a", Channel::GroupLog, 11))
         .event;
     run.insert(run.calm(), "u2.a", late);
-    run.is_at_once(Promise::G4, Harm::Reordered);
+    run.breaks_at_once(Promise::G4, Harm::Reordered);
 }

@@ -1,4 +1,4 @@
-//! That devices are pushed what comes.
+//! Pushed: a connected device is pushed what comes.
 
 use super::*;
 
@@ -7,11 +7,11 @@ fn a_device_is_not_pushed_the_roll_call() {
     let mut run = everything();
     let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
-    run.is(Promise::Pushed, Harm::Lost);
+    run.breaks(Promise::Pushed, Harm::Lost);
 }
 
 #[test]
-fn it_does_not_count_that_a_device_asked_for_it() {
+fn a_page_does_not_count_as_a_push() {
     let mut run = everything();
     let at = run.came("u3.a", Channel::Push, 103);
     let observed = observed(&mut run, at).clone();
@@ -19,11 +19,11 @@ fn it_does_not_count_that_a_device_asked_for_it() {
         by: Channel::Sync,
         observed,
     };
-    run.is(Promise::Pushed, Harm::Lost);
+    run.breaks(Promise::Pushed, Harm::Lost);
 }
 
 #[test]
-fn a_device_that_was_cut_off_for_a_moment_need_not_be() {
+fn a_device_that_was_cut_off_for_a_moment_need_not_be_pushed_it() {
     let mut run = everything();
     let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);
@@ -39,7 +39,7 @@ fn a_device_that_was_cut_off_for_a_moment_need_not_be() {
 }
 
 #[test]
-fn a_device_that_the_server_may_have_forgotten_need_not_be() {
+fn a_device_that_the_server_may_have_forgotten_need_not_be_pushed_it() {
     let mut run = everything();
     let calm = run.calm();
     run.history.records.drain(calm + 1..=calm + 2);
@@ -49,7 +49,7 @@ fn a_device_that_the_server_may_have_forgotten_need_not_be() {
 }
 
 #[test]
-fn a_device_that_was_cut_off_need_not_be() {
+fn a_device_that_was_cut_off_need_not_be_pushed_it() {
     let mut run = everything();
     let at = run.came("u3.a", Channel::Push, 103);
     run.history.records.remove(at);

@@ -1,9 +1,9 @@
-//! What a group is and allows: from when on, and that everyone is told.
+//! Settings of groups: when they apply, and that everyone is told.
 
 use super::*;
 use wigwag_protocol::pb::GroupChangeType;
 
-/// Holds against the run that this is told, also while everybody is at it where `at_once`.
+/// Asserts that a violation has this text; also while the workload goes on if `at_once`.
 #[track_caller]
 fn tells(run: &Run, text: &str, at_once: bool) {
     let is_told = |stage| run.judged(stage).iter().any(|found| found.text.contains(text));
@@ -11,7 +11,7 @@ fn tells(run: &Run, text: &str, at_once: bool) {
     assert_eq!(is_told(Stage::Running), at_once);
 }
 
-/// Where a change of a kind is told in a timeline.
+/// The seq of an announcement of this kind in a timeline.
 fn told(run: &Run, key: TimelineKey, group: u64, kind: GroupChangeType) -> u64 {
     let is_it = |observed: &Observed| {
         let is_kind = observed
@@ -30,22 +30,22 @@ fn a_member_is_not_told_that_a_group_became_a_super_group() {
         let mut run = everything();
         let seq = told(&run, inbox(user), BECOMING, GroupChangeType::BecameSuper);
         run.forget(inbox(user), seq);
-        run.is_in_the_end(Promise::G1, Harm::Lost);
+        run.breaks_in_the_end(Promise::G1, Harm::Lost);
     }
 }
 
 #[test]
-fn it_is_not_told_that_a_group_became_a_super_group() {
+fn no_announcement_says_that_a_group_became_a_super_group() {
     let mut run = everything();
     for key in [BECOMING_LOG, inbox(1), inbox(2), inbox(3)] {
         let seq = told(&run, key, BECOMING, GroupChangeType::BecameSuper);
         run.forget(key, seq);
     }
-    run.is_in_the_end(Promise::G1, Harm::Lost);
+    run.breaks_in_the_end(Promise::G1, Harm::Lost);
 }
 
 #[test]
-fn that_a_group_became_a_super_group_comes_by_the_inbox_and_by_the_log() {
+fn the_announcement_of_a_super_group_comes_by_the_inbox_and_by_the_log() {
     for device in ["u1.a", "u2.fresh"] {
         let mut run = everything();
         let seq = told(&run, BECOMING_LOG, BECOMING, GroupChangeType::BecameSuper);
@@ -54,7 +54,7 @@ fn that_a_group_became_a_super_group_comes_by_the_inbox_and_by_the_log() {
         };
         let (at, by) = (run.came(device, Channel::GroupLog, 33), Channel::GroupLog);
         run.insert(at, device, Event::Came { by, observed });
-        run.is_at_once(Promise::G2, Harm::Duplicated);
+        run.breaks_at_once(Promise::G2, Harm::Duplicated);
     }
 }
 
@@ -97,7 +97,7 @@ fn a_group_was_a_super_group_too_late() {
     );
 }
 
-/// Where a message was refused or first acknowledged.
+/// The record in which a message was refused or first acknowledged.
 fn answered(run: &mut Run, number: u64) -> &mut Record {
     let is_it = |event: &Event| match event {
         Event::Acknowledged { message, .. } | Event::Refused { message, .. } => *message == token(number),
@@ -107,7 +107,7 @@ fn answered(run: &mut Run, number: u64) -> &mut Record {
     records.find(|record| is_it(&record.event)).expect("it is answered")
 }
 
-/// In place of its refusal a message is acknowledged, and stands.
+/// Replaces the refusal of a message by an acknowledgement, and stores the message.
 fn accepted(number: u64) -> Run {
     let mut run = everything();
     let mut observed = run.at(ENDING_LOG, 42).1;
@@ -130,7 +130,7 @@ fn accepted(number: u64) -> Run {
 }
 
 #[test]
-fn what_was_to_be_refused_is_accepted() {
+fn a_message_that_had_to_be_refused_is_accepted() {
     let cases = [
         (41, "m41 of u3 is in g11, although the group was muted when it was sent"),
         (
@@ -146,13 +146,13 @@ fn what_was_to_be_refused_is_accepted() {
     for (number, text) in cases {
         tells(&accepted(number), text, true);
     }
-    // It was begun before the group had ended.
+    // It was begun before the group was dissolved.
     let found = accepted(49).judged(Stage::Running);
     assert!(found.iter().all(|found| found.promise != Promise::G6));
 }
 
 #[test]
-fn a_message_is_refused_that_may_be_sent() {
+fn a_message_that_may_be_sent_is_refused() {
     for (number, code) in [
         (46, NOT_A_MEMBER),
         (46, DISSOLVED),
@@ -166,12 +166,12 @@ fn a_message_is_refused_that_may_be_sent() {
         let mut run = everything();
         let message = token(number);
         answered(&mut run, number).event = Event::Refused { message, code };
-        run.is_at_once(Promise::Answered, Harm::Other);
+        run.breaks_at_once(Promise::Answered, Harm::Other);
     }
 }
 
 #[test]
-fn a_message_may_be_refused_while_what_keeps_it_from_being_sent_begins() {
+fn a_message_may_be_refused_while_a_mute_or_a_dissolution_begins() {
     for (number, code) in [(48, DISSOLVED), (44, GROUP_MUTED)] {
         let mut run = everything();
         let message = token(number);
@@ -181,7 +181,7 @@ fn a_message_may_be_refused_while_what_keeps_it_from_being_sent_begins() {
 }
 
 #[test]
-fn a_change_of_what_a_group_allows_is_not_told() {
+fn a_change_of_a_setting_is_not_announced() {
     for kind in [
         GroupChangeType::Dissolved,
         GroupChangeType::Muted,
@@ -191,32 +191,32 @@ fn a_change_of_what_a_group_allows_is_not_told() {
         let mut run = everything();
         let seq = told(&run, inbox(2), ENDING, kind);
         run.forget(inbox(2), seq);
-        run.is_in_the_end(Promise::G1, Harm::Lost);
+        run.breaks_in_the_end(Promise::G1, Harm::Lost);
     }
 }
 
 #[test]
-fn a_history_is_read_that_is_not_open() {
-    // When it is closed again, and by other ways than by a page that is asked for.
+fn a_closed_history_is_read() {
+    // After it was closed again; and by a push instead of a page.
     let mut run = everything();
     let at = run.came("u3.a", Channel::Pull, 50);
     run.insert(at, "u3.a", Event::Asked { group: ENDING });
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
     let mut run = everything();
     let at = run.came("u3.a", Channel::Pull, 50);
     let observed = observed(&mut run, at).clone();
     let by = Channel::Push;
     run.history.records[at].event = Event::Came { by, observed };
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }
 
 #[test]
-fn an_open_history_is_read_by_who_is_no_member() {
+fn an_open_history_is_read_by_a_stranger() {
     let mut run = everything();
     let at = run.came("u3.a", Channel::Pull, 50);
     let (by, observed) = (Channel::Pull, observed(&mut run, at).clone());
     run.insert(at + 1, "u4.a", Event::Came { by, observed });
     let asked = run.find("u3.a", |event| matches!(event, Event::Asked { .. }));
     run.insert(asked, "u4.a", Event::Asked { group: ENDING });
-    run.is_at_once(Promise::G6, Harm::Leaked);
+    run.breaks_at_once(Promise::G6, Harm::Leaked);
 }

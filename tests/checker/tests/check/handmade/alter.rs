@@ -1,15 +1,15 @@
-//! Where things are in a run, and how to alter it in one place.
+//! Finds parts of a run, alters it in one place, and checks what the judge finds.
 
 use super::*;
 
 impl Run {
-    /// Whether a message stands in a timeline.
+    /// Whether a message is in a timeline.
     pub(crate) fn stands(&self, key: TimelineKey, number: u64) -> bool {
         let mut entries = self.tables.timelines[&key].entries();
         entries.any(|(_, observed)| observed.token == Some(token(number)))
     }
 
-    /// Where a message stands, and as what.
+    /// The seq of a message in a timeline, and the message.
     pub(crate) fn at(&self, key: TimelineKey, number: u64) -> (u64, Observed) {
         let timeline = &self.tables.timelines[&key];
         let mut entries = timeline.entries();
@@ -18,7 +18,7 @@ impl Run {
         (seq, observed.clone())
     }
 
-    /// Where the last announcement about a user stands.
+    /// The last announcement about a user in a timeline, with its seq.
     pub(crate) fn announced(&self, key: TimelineKey, group: GroupId, user: UserId) -> (u64, Observed) {
         let timeline = &self.tables.timelines[&key];
         let is_it = |observed: &Observed| {
@@ -32,7 +32,7 @@ impl Run {
         (seq, observed.clone())
     }
 
-    /// The first seal of an inbox, the last one of a log.
+    /// The first seal of an inbox, or the last one of a log.
     pub(crate) fn sealed(&self, key: TimelineKey) -> u64 {
         let rows = &self.tables.timelines[&key].rows;
         let mut seals = rows.iter().filter(|(_, row)| **row == Row::Seal);
@@ -47,13 +47,13 @@ impl Run {
         self.timeline(key).rows.insert(seq, row);
     }
 
-    /// A timeline that there is.
+    /// A timeline, which exists.
     pub(crate) fn timeline(&mut self, key: TimelineKey) -> &mut Timeline {
         let timeline = self.tables.timelines.get_mut(&key);
         timeline.expect("there is such a timeline")
     }
 
-    /// A seal stands where an entry stood, and nobody got it from there.
+    /// Replaces an entry by a seal. No device got it.
     pub(crate) fn forget(&mut self, key: TimelineKey, seq: u64) {
         self.set(key, seq, Row::Seal);
         let devices = self.history.devices.clone();
@@ -70,7 +70,7 @@ impl Run {
         });
     }
 
-    /// A copy stands in the place of an inbox's first seal, and all SDK devices of the user got it.
+    /// Replaces the first seal of an inbox by a copy. All SDK devices of the user got it.
     pub(crate) fn add(&mut self, user: UserId, observed: &Observed) {
         let seq = self.sealed(inbox(user));
         let observed = Observed {
@@ -108,7 +108,7 @@ impl Run {
         self.history.records = records;
     }
 
-    /// Everything that is said of a message in some timelines, and to whom they belong.
+    /// Alters a message in some timelines, and on the devices that got it from there.
     pub(crate) fn rewrite(&mut self, keys: &[TimelineKey], number: u64, change: impl Fn(&mut Observed)) {
         for key in keys {
             let seq = self.at(*key, number).0;
@@ -130,7 +130,7 @@ impl Run {
         }
     }
 
-    /// Where the first record is that a device has of this kind.
+    /// The index of the first record of this kind on a device.
     pub(crate) fn find(&self, device: &str, mut is_it: impl FnMut(&Event) -> bool) -> usize {
         let device = self.named(device);
         let mut records = self.history.records.iter();
@@ -146,7 +146,7 @@ impl Run {
             .expect("there is such a device")
     }
 
-    /// Where a message came to a device by some way.
+    /// The index of the record of a message that came to a device.
     pub(crate) fn came(&self, device: &str, by: Channel, number: u64) -> usize {
         self.find(device, |event| match event {
             Event::Came { by: way, observed } => *way == by && observed.token == Some(token(number)),
@@ -154,7 +154,7 @@ impl Run {
         })
     }
 
-    /// Takes out what a device saw from a record on.
+    /// Removes everything that a device saw from a record on.
     pub(crate) fn cut(&mut self, device: &str, from: usize) {
         let device = self.named(device);
         let mut at = 0;
@@ -168,14 +168,14 @@ impl Run {
         });
     }
 
-    /// Puts a record before another.
+    /// Inserts a record before another.
     pub(crate) fn insert(&mut self, at: usize, device: &str, event: Event) {
         let device = Some(self.named(device));
         let at_ms = self.history.records[at].at_ms;
         self.history.records.insert(at, Record { at_ms, device, event });
     }
 
-    /// What is said of all when nobody begins anything new.
+    /// The index of the record that says that the faults stop.
     pub(crate) fn calm(&self) -> usize {
         let mut records = self.history.records.iter();
         records
@@ -187,9 +187,9 @@ impl Run {
         judge(&self.history, &self.tables, stage)
     }
 
-    /// Holds against the run that these, and no others, are its kinds of violation when all has settled.
+    /// Asserts that the settled run has violations of this kind and of no other.
     #[track_caller]
-    pub(crate) fn is(&self, promise: Promise, harm: Harm) -> Violation {
+    pub(crate) fn breaks(&self, promise: Promise, harm: Harm) -> Violation {
         let found = self.judged(Stage::Settled);
         assert!(!found.is_empty(), "nothing was found");
         for violation in &found {
@@ -198,9 +198,9 @@ impl Run {
         found[0].clone()
     }
 
-    /// As [`is`](Self::is), also while everybody is at it.
+    /// Like [`breaks`](Self::breaks), also while the workload goes on.
     #[track_caller]
-    pub(crate) fn is_at_once(&self, promise: Promise, harm: Harm) -> Violation {
+    pub(crate) fn breaks_at_once(&self, promise: Promise, harm: Harm) -> Violation {
         for violation in self.judged(Stage::Running) {
             assert_eq!((violation.promise, violation.harm), (promise, harm));
         }
@@ -208,13 +208,13 @@ impl Run {
             !self.judged(Stage::Running).is_empty(),
             "nothing was found while running"
         );
-        self.is(promise, harm)
+        self.breaks(promise, harm)
     }
 
-    /// As [`is`](Self::is), but not while everybody is at it: it may still come right.
+    /// Like [`breaks`](Self::breaks), but not while the workload goes on: it may still come right.
     #[track_caller]
-    pub(crate) fn is_in_the_end(&self, promise: Promise, harm: Harm) -> Violation {
+    pub(crate) fn breaks_in_the_end(&self, promise: Promise, harm: Harm) -> Violation {
         assert_eq!(self.judged(Stage::Running), []);
-        self.is(promise, harm)
+        self.breaks(promise, harm)
     }
 }

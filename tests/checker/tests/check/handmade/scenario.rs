@@ -2,23 +2,10 @@
 
 use super::*;
 
-/// A run in which nothing is wrong and everything occurs:
+/// A run in which everything occurs and nothing is wrong. Each function below plays a part of it.
 ///
-/// - `m1` and `m2` from `u1.a` to u2; `m3` from the raw `u3.a` to u1, repeated and answered again
-/// - `m4` and `m5` in the group; u4 joins it: `m6`; u3 leaves it: `m7`, and `m8` of u3 is refused; u4 leaves it, and is refused `m9`; u3 comes
-///   back, and u4 at the same time: `m10`, and both go again; `m24` of u4 is refused
-/// - `m11` and `m12` in the super group; u4 is removed from it: `m13`, and comes back: `m14`
-/// - `m15` stands though it was given up, and behind `m23`, which was sent later; and `m16` only in its log; `m17` was never seen again
-/// - `m18` was accepted while u3 left, `m19` while its sender did
-/// - `m22` was forgotten when its device was installed anew
-/// - `m30` to `m33` in a group that becomes a super group: `m30` and `m31` before that, though `m31` is acknowledged after it, `m32` between that
-///   and the message that tells of it, `m33` afterwards; u4 joins it, and `m34`
-/// - `m40` to `m51` in a group that ends: it is muted, and refuses `m41` of u3, but not `m42` of the owner and `m43` of an admin; `m44` is begun
-///   before that and accepted; u3 is muted, and refused `m45`, not `m46`; u2 goes, and is an admin no more when they come back: `m47`; u3 goes,
-///   comes back, and asks for `m50`, which was sent meanwhile, while the history is open; `m48` is accepted while the group ends, `m49` refused, `m51` refused after that
-/// - `m20` and `m21` in both groups in the end; a group of which nobody knows
-/// - u4.a is installed anew, u2.a crashes
-/// - from `m100` on: the roll call
+/// In the end user 4's device is installed again, user 2's device crashes, and everybody syncs.
+/// Messages of the roll call have numbers from 100 on.
 pub(crate) fn everything() -> Run {
     let mut run = settled();
     roll_call(&mut run);
@@ -64,6 +51,7 @@ pub(crate) fn settled() -> Run {
     run
 }
 
+/// `m1` and `m2` go from `u1.a` to u2. `m3` goes from the raw `u3.a` to u1, and is repeated.
 fn between_two(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex) {
     run.sends(u1, 1, Conversation::Pair(1, 2));
     run.seal(pair(1, 2));
@@ -75,6 +63,10 @@ fn between_two(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex)
     run.sync_by_hand(u3);
 }
 
+/// u4 joins before `m6`, u3 leaves before `m7`, and both come back at the same time before `m10`.
+///
+/// `m8`, `m9` and `m24` are refused, because their senders had left. `m18` is accepted while u3
+/// leaves, and `m19` while its sender leaves.
 fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, u4: DeviceIndex) {
     let group = Conversation::Group(GROUP);
     run.sends(u2, 4, group);
@@ -82,7 +74,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.sends(u2, 5, group);
     run.change(GROUP, GroupChangeType::MembersAdded, 1, &[4]);
     run.sends(u1, 6, group);
-    // It takes its place before u3 leaves, and is acknowledged after that.
+    // It is logged before u3 leaves, and acknowledged after that.
     run.send(u1, 18, group);
     let answer = run.accept(u1, 18, group);
     run.change(GROUP, GroupChangeType::MemberLeft, 3, &[3]);
@@ -90,7 +82,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.push(u3);
     run.sends(u1, 7, group);
     run.refused(u3, 8, group, NOT_A_MEMBER);
-    // Claimed before its sender leaves, finished after that.
+    // It is claimed before its sender leaves, and finished after that.
     run.send(u4, 19, group);
     run.change(GROUP, GroupChangeType::MemberLeft, 4, &[4]);
     let mut answer = run.accept(u4, 19, group);
@@ -98,7 +90,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     answer.seq = run.copy(4, &observed);
     run.acknowledge(u4, 19, answer);
     run.refused(u4, 9, group, NOT_A_MEMBER);
-    // u4 comes back too, begun before that and made after it.
+    // u4 comes back too: this begins before and ends after the change of u3.
     let (user, turn) = (4, Turn::Joins);
     run.note(Event::Change {
         group: GROUP,
@@ -128,6 +120,7 @@ fn in_a_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex, 
     run.seal(GROUP_LOG);
 }
 
+/// u4 is removed before `m13`, and comes back before `m14`.
 fn in_a_super_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u4: DeviceIndex) {
     let large = Conversation::Group(SUPER);
     run.sends(u1, 11, large);
@@ -141,6 +134,9 @@ fn in_a_super_group(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u4: DeviceI
     run.sync(u1);
 }
 
+/// `m30` and `m31` are logged before the group becomes a super group, although `m31` is
+/// acknowledged after it. `m32` comes between that and the announcement, and `m33` after both. u4
+/// joins before `m34`.
 fn in_a_group_that_becomes_one(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex) {
     let becoming = Conversation::Group(BECOMING);
     run.found(BECOMING, false, &[1, 2, 3]);
@@ -158,6 +154,12 @@ fn in_a_group_that_becomes_one(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex) 
     run.sends(u1, 34, becoming);
 }
 
+/// The group is muted: that refuses `m41` of u3, but not `m42` of the owner, `m43` of an admin and
+/// `m44`, which was begun before. Then u3 is muted (`m45`), and not any more (`m46`).
+///
+/// u2 leaves and comes back without being an admin, so a mute refuses `m47`. u3 leaves, `m50` is
+/// sent, and u3 comes back and reads it while the history is open. `m48` is accepted while the
+/// group is dissolved. `m49` and `m51` are refused.
 fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: DeviceIndex) {
     let ending = Conversation::Group(ENDING);
     run.found(ENDING, false, &[1, 2, 3]);
@@ -175,7 +177,7 @@ fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: Dev
     run.becomes(ENDING, Setting::Muted, false, |_| ());
     run.becomes(ENDING, Setting::MemberMuted(3), true, |_| ());
     run.refused(u3, 45, ending, MEMBER_MUTED);
-    // Muted until another time: that is told too.
+    // Muting a member again, until another time, is announced too.
     let members: Vec<UserId> = vec![1, 2, 3];
     run.tell(ENDING, GroupChangeType::MemberMuted, &[3], &members);
     run.becomes(ENDING, Setting::MemberMuted(3), false, |_| ());
@@ -204,6 +206,8 @@ fn in_a_group_that_ends(run: &mut Run, u1: DeviceIndex, u2: DeviceIndex, u3: Dev
     run.refused(u3, 51, ending, DISSOLVED);
 }
 
+/// `m15` is stored although it was given up, and behind `m23`, which was sent later. `m16` is only
+/// in its log. `m17` was never seen again.
 fn unanswered(run: &mut Run, u2: DeviceIndex) {
     let give_up = |run: &mut Run, number| {
         let message = token(number);
@@ -223,6 +227,7 @@ fn unanswered(run: &mut Run, u2: DeviceIndex) {
     give_up(run, 17);
 }
 
+/// The faults stop, and every device gets everything.
 fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
     run.note(Event::Calm);
     let raw = run.named("u3.a");
@@ -241,6 +246,7 @@ fn in_the_end(run: &mut Run, sdk: &[DeviceIndex]) {
     run.note(Event::Settled);
 }
 
+/// One more message to each user, and one to the super group.
 fn roll_call(run: &mut Run) {
     let (caller, raw) = (run.named("u1.a"), run.named("u3.a"));
     for user in 2..=4 {
