@@ -98,13 +98,11 @@ impl Population {
             let name = (b'a'..=b'z')
                 .nth(round)
                 .map_or_else(|| round.to_string(), |letter| char::from(letter).to_string());
-            match round % 2 {
-                0 => sdk(world, endpoints, user, &name, DeviceKind::Sdk),
-                _ => {
-                    let participant = endpoints.participant(world, user, &name, DeviceKind::Raw)?;
-                    Ok(TestDevice::Raw(Raw::new(endpoints, participant)))
-                }
+            if round.is_multiple_of(2) {
+                return sdk(world, endpoints, user, &name, DeviceKind::Sdk);
             }
+            let participant = endpoints.participant(world, user, &name, DeviceKind::Raw)?;
+            Ok(TestDevice::Raw(Raw::new(endpoints, participant)))
         };
         (0..clients).map(device).collect()
     }

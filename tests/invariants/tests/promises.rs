@@ -147,7 +147,7 @@ impl Run {
 }
 
 fn device(user: UserId) -> DeviceIndex {
-    usize::try_from(user - 1).unwrap()
+    usize::try_from(user - 1).expect("users are few")
 }
 
 /// Two messages of a pair, and one in a group that user 3 has left.

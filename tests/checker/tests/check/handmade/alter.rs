@@ -4,7 +4,7 @@ use super::*;
 
 impl Run {
     /// Whether a message is in a timeline.
-    pub(crate) fn stands(&self, key: TimelineKey, number: u64) -> bool {
+    pub(crate) fn holds(&self, key: TimelineKey, number: u64) -> bool {
         let mut entries = self.tables.timelines[&key].entries();
         entries.any(|(_, observed)| observed.token == Some(token(number)))
     }
@@ -14,7 +14,7 @@ impl Run {
         let timeline = &self.tables.timelines[&key];
         let mut entries = timeline.entries();
         let entry = entries.find(|(_, observed)| observed.token == Some(token(number)));
-        let (seq, observed) = entry.unwrap_or_else(|| panic!("m{number} is not in {}", key));
+        let (seq, observed) = entry.unwrap_or_else(|| panic!("m{number} is not in {key}"));
         (seq, observed.clone())
     }
 
@@ -40,7 +40,7 @@ impl Run {
             TimelineKey::Inbox(_) => seals.next(),
             TimelineKey::Log(_) => seals.next_back(),
         };
-        *seal.unwrap_or_else(|| panic!("{} has no seal", key)).0
+        *seal.unwrap_or_else(|| panic!("{key} has no seal")).0
     }
 
     pub(crate) fn set(&mut self, key: TimelineKey, seq: u64, row: Row) {

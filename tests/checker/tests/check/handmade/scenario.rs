@@ -41,7 +41,7 @@ pub(crate) fn settled() -> Run {
     run.reinstall(u4);
     run.sync(u4);
     unanswered(&mut run, u2);
-    run.founded_in_vain();
+    run.create_orphan_group();
     run.sends(u1, 20, group);
     run.sends(u1, 21, large);
     for log in [group, large, Conversation::Group(ENDING)] {

@@ -217,7 +217,7 @@ impl Run {
     }
 
     /// Creates a group without an answer. Nobody knows its id or reads its log, which has a hole.
-    pub(super) fn founded_in_vain(&mut self) {
+    pub(super) fn create_orphan_group(&mut self) {
         let users: Vec<UserId> = vec![1, 2];
         let observed = self.log(&Observed {
             token: None,

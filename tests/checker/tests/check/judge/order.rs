@@ -6,7 +6,7 @@ use super::*;
 fn exchange(run: &mut Run, key: TimelineKey, one: u64, other: u64) {
     let (first, second) = (run.at(key, one), run.at(key, other));
     for (number, seq) in [(one, second.0), (other, first.0)] {
-        let copies: Vec<TimelineKey> = (1..=4).map(inbox).filter(|inbox| run.stands(*inbox, number)).collect();
+        let copies: Vec<TimelineKey> = (1..=4).map(inbox).filter(|inbox| run.holds(*inbox, number)).collect();
         run.rewrite(&copies, number, |observed| observed.conversation_seq = seq);
         answer(run, number, 0, |answer| answer.conversation_seq = seq);
     }
