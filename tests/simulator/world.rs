@@ -1,37 +1,46 @@
-//! A schedule: what a seed lets happen to devices and readers, with faults first and without them at the end.
+//! The world of a schedule: the engine, the actors, and everything that happened.
+//!
+//! Each kind of actor adds its own methods in its file under `actors/`. This file has what they
+//! share: whose call gets the next turn, who is killed or held up, and where the outcomes of
+//! processes go.
 
-use crate::dice::Dice;
-use crate::harness::{LATER, NOW};
-use crate::processes::{Device, End, Name, Reader, Timeline, read};
-use crate::scheduler::{Effect, Fate, Scheduler};
+use crate::actors::changer::Changer;
+use crate::actors::reader::{Reader, ReadsBy};
+use crate::actors::sealer::Sealers;
+use crate::actors::sender::Sender;
+use crate::actors::worker::Workers;
+use crate::actors::writer::Writers;
+use crate::actors::{Outcome, Process};
+use crate::engine::Engine;
+use crate::harness::queues::Flaky;
+use crate::scheduling::dice::Dice;
+use crate::scheduling::scheduler::{Effect, Fate, Scheduler, TurnQueue};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use std::collections::BTreeMap;
-use wigwag_protocol::Code;
-use wigwag_store::send::{MessagesFrom, SendError, Sent};
-use wigwag_store::{DeviceKey, Store, UserId};
+use wigwag_invariants::{DeviceKind, History, TimelineKey};
+use wigwag_store::fanout::{Task, TaskQueue};
+use wigwag_store::{Store, StoreError, UserId};
 
-/// Attempts at one device's messages that run at once.
-const ATTEMPTS_AT_ONCE: usize = 3;
-/// Attempts at one message while there are faults.
-const TRIES: u32 = 12;
-/// Attempts at one message without faults, after which it must be acknowledged.
+/// Attempts without faults, after which an actor must have succeeded.
 const LAST_TRIES: u32 = 5;
 
-/// How hard the times are, in percent. Schedules differ in it, because some faults need many others, and some none.
-#[derive(Debug, Clone, Copy)]
+/// How hard the times are, in percent.
+///
+/// Schedules differ in it, because some mutants are only found among many faults, and others only
+/// without any.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
-    /// Steps in which an attempt is killed.
+    /// Steps in which a process is killed.
     pub(crate) deaths: u32,
     /// Calls that fail.
     pub(crate) losses: u32,
-    /// Reads that give up any hole: their clock is far ahead.
+    /// Reads that give up every hole: the clock of such a reader is far ahead.
     pub(crate) impatience: u32,
 }
 
 impl Weather {
-    /// With every other seed nobody gives up a hole until the end.
-    pub(crate) fn of(dice: &mut Dice) -> Self {
+    /// Draws it. With odd seeds nobody gives up a hole until the end.
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
         let somebody_gives_up = dice.seed().is_multiple_of(2);
         let mut one_of = |of: [u32; 3]| of[dice.random_range(0..3)];
         Self {
@@ -42,273 +51,173 @@ impl Weather {
     }
 }
 
-/// All that takes part, and what went wrong so far.
+/// The queue of a world's processes.
+#[derive(Clone)]
+pub(crate) enum WorldQueue {
+    /// Enqueueing is a call that waits for its turn.
+    ByTurns(TurnQueue<Process>),
+    /// Enqueueing takes no turn, and fails now and then.
+    Flaky(Flaky),
+}
+
+impl TaskQueue for WorldQueue {
+    async fn enqueue(&self, tasks: &[Task]) -> Result<(), StoreError> {
+        match self {
+            Self::ByTurns(queue) => queue.enqueue(tasks).await,
+            Self::Flaky(queue) => queue.enqueue(tasks).await,
+        }
+    }
+}
+
+/// Everything that takes part in a schedule, and everything that went wrong so far.
 pub(crate) struct World {
     pub(crate) dice: Dice,
-    store: Store,
-    pub(crate) scheduler: Scheduler<Name, End>,
-    pub(crate) devices: Vec<Device>,
+    pub(crate) engine: Engine,
+    pub(crate) scheduler: Scheduler<Process, Outcome>,
+    pub(crate) store: Store,
+    pub(crate) queue: WorldQueue,
+    pub(crate) weather: Weather,
+    pub(crate) writers: Writers,
+    pub(crate) sealers: Sealers,
+    pub(crate) senders: Vec<Sender>,
+    pub(crate) changers: Vec<Changer>,
+    pub(crate) workers: Workers,
     pub(crate) readers: Vec<Reader>,
-    weather: Weather,
-    /// An attempt that hardly ever gets a turn.
-    slow: Option<Name>,
+    /// Processes that get no turn for the present.
+    pub(crate) held_up: Vec<Process>,
+    /// What was done, answered and seen, for the judge of `wigwag-invariants`.
+    pub(crate) history: History,
     pub(crate) errors: Vec<String>,
 }
 
 impl World {
-    /// Two devices with so many messages to send, of one user or of two.
-    pub(crate) fn new(mut dice: Dice, messages: [u64; 2], scheduler: Scheduler<Name, End>) -> Self {
-        let weather = Weather::of(&mut dice);
-        let second_user = dice.random_range(1..=2);
-        let mut device = |user: UserId, name: &str, session, messages| Device {
-            user,
-            receiver: 3 - user,
-            session,
-            key: DeviceKey::of(1, name),
-            messages,
-            begun: 0,
-            tries: 0,
-            large: dice.random_ratio(1, 4),
-            answers: BTreeMap::new(),
-        };
+    /// A world without actors, in fine weather.
+    pub(crate) fn new(dice: Dice, engine: Engine) -> Self {
+        let scheduler = Scheduler::new(engine.clone());
         Self {
-            devices: vec![
-                device(1, "phone", 10, messages[0]),
-                device(second_user, "tablet", 20, messages[1]),
-            ],
-            readers: [Timeline::Log, Timeline::Inbox(1), Timeline::Inbox(2)]
-                .map(Reader::of)
-                .into(),
-            weather,
-            store: scheduler.store(),
-            scheduler,
             dice,
-            slow: None,
+            engine,
+            store: scheduler.store(),
+            queue: WorldQueue::ByTurns(scheduler.queue()),
+            scheduler,
+            weather: Weather::default(),
+            writers: Writers::default(),
+            sealers: Sealers::default(),
+            senders: Vec::new(),
+            changers: Vec::new(),
+            workers: Workers::default(),
+            readers: Vec::new(),
+            held_up: Vec::new(),
+            history: History::default(),
             errors: Vec::new(),
         }
     }
 
-    /// Lets happen whatever a seed decides, until everything is sent or time is up; then without faults, to the end.
-    pub(crate) fn run(&mut self) {
-        for _ in 0..4_000 {
-            if !self.errors.is_empty() || self.devices.iter().all(Device::is_done) || !self.dice.next_step() {
-                break;
-            }
-            self.step();
-        }
-        self.finish();
+    /// Adds a reader of a user's inbox, which is a device of the history.
+    pub(crate) fn add_inbox_reader(&mut self, user: UserId) {
+        let device = self
+            .history
+            .add_device(user, format!("u{user}.reader"), DeviceKind::Sdk);
+        let reader = Reader::new(TimelineKey::Inbox(user), ReadsBy::UseCase, Some(device));
+        self.readers.push(reader);
     }
 
-    fn step(&mut self) {
+    /// Adds a device of a user that is pushed messages.
+    pub(crate) fn add_listener(&mut self, user: UserId) {
+        let device = self
+            .history
+            .add_device(user, format!("u{user}.listens"), DeviceKind::Raw);
+        self.workers.listeners.insert(user, device);
+    }
+
+    /// A step of the weather: a process dies, a call fails, or a call succeeds.
+    ///
+    /// Readers get one of four turns, and only they give up holes, so they do not die here.
+    pub(crate) fn weather_step(&mut self) {
         let weather = self.weather;
-        let is_attempt = |name| matches!(name, Name::Attempt { .. });
-        match self.dice.random_range(0..100) {
-            0..9 => self.send(),
-            9 => self.kill(|name| !is_attempt(name)),
-            10 => self.slow = self.processes(is_attempt).choose(&mut self.dice).copied(),
-            _ if self.dice.random_range(0..100) < weather.deaths => self.kill(is_attempt),
-            _ if self.dice.random_range(0..100) < weather.losses => {
-                let fate = match self.dice.random_range(0..4) {
-                    0 => Fate::Throttled,
-                    _ => Fate::Lost(Effect::any(&mut self.dice)),
-                };
-                self.grant(fate);
-            }
-            _ => self.grant(Fate::Done),
-        }
-        self.read_on();
-    }
-
-    /// Begins a device's next message, or tries once more the one that is not answered.
-    fn send(&mut self) {
-        let device = self.dice.random_range(0..self.devices.len());
-        let alive = self.processes(|name| matches!(name, Name::Attempt { device: its, .. } if its == device));
-        let it = &self.devices[device];
-        if alive.len() < ATTEMPTS_AT_ONCE && !it.is_done() && (it.is_answered() || it.tries < TRIES) {
-            self.attempt(device);
-        }
-    }
-
-    fn attempt(&mut self, device: usize) -> Name {
-        let it = &mut self.devices[device];
-        if it.is_answered() {
-            it.begun += 1;
-            it.tries = 0;
-        }
-        it.tries += 1;
-        let name = Name::Attempt {
-            device,
-            client_id: it.begun,
-            number: it.tries,
+        let fate = if self.dice.random_range(0..100) < weather.deaths {
+            return self.kill(|process| !process.is_read());
+        } else if self.dice.random_range(0..100) < weather.losses {
+            self.fault()
+        } else {
+            Fate::Done
         };
-        let (store, draft, receiver) = (self.store.clone(), it.draft(it.begun), it.receiver);
-        let now_ms = NOW + i64::from(it.tries);
-        self.scheduler.start(name, async move {
-            End::Attempt(Box::new(
-                store.send(&draft, receiver, MessagesFrom::Anyone, now_ms).await,
-            ))
-        });
-        self.judge();
-        name
+        let for_readers = self.dice.random_ratio(1, 4);
+        self.grant_unless_held_up(|process| process.is_read() == for_readers, fate);
     }
 
-    /// Starts the next read of every reader that has ended its last one.
-    fn read_on(&mut self) {
-        for reader in 0..self.readers.len() {
-            let number = self.readers[reader].reads;
-            if !self.scheduler.is_running(Name::Read { reader, number }) {
-                let gives_up = self.dice.random_range(0..100) < self.weather.impatience;
-                let limit = self.dice.random_range(1..=5);
-                self.read(reader, limit, if gives_up { LATER } else { NOW });
-            }
+    /// Draws how a call fails.
+    pub(crate) fn fault(&mut self) -> Fate {
+        match self.dice.random_range(0..4) {
+            0 => Fate::Throttled,
+            _ => Fate::Lost(Effect::any(&mut self.dice)),
         }
     }
 
-    fn read(&mut self, reader: usize, limit: u32, now_ms: i64) {
-        let it = &mut self.readers[reader];
-        it.reads += 1;
-        let number = it.reads;
-        let (store, timeline, cursor) = (self.store.clone(), it.timeline, it.cursor);
-        self.scheduler.start(Name::Read { reader, number }, async move {
-            End::Read(read(store, timeline, cursor, limit, now_ms).await)
-        });
-        self.judge();
+    /// Gives a call of one of these processes its turn, unless they are held up.
+    pub(crate) fn grant_unless_held_up(&mut self, which: impl Fn(Process) -> bool, fate: Fate) {
+        let held_up = self.held_up.clone();
+        self.grant(|process| which(process) && !held_up.contains(&process), fate);
     }
 
-    /// Gives a call its turn. Attempts get three of four turns.
-    fn grant(&mut self, fate: Fate) {
-        let for_readers = self.dice.random_ratio(1, 4);
+    /// Gives a call of one of these processes its turn. Returns false if none of them waits.
+    fn grant(&mut self, which: impl Fn(Process) -> bool, fate: Fate) -> bool {
         let waiting = self.scheduler.waiting();
-        let places: Vec<usize> = (0..waiting.len())
-            .filter(|&place| matches!(waiting[place], Name::Read { .. }) == for_readers)
-            .filter(|&place| Some(waiting[place]) != self.slow)
-            .collect();
-        if let Some(&place) = places.choose(&mut self.dice) {
-            self.scheduler.grant(place, fate);
+        let indexes: Vec<usize> = (0..waiting.len()).filter(|&index| which(waiting[index])).collect();
+        let index = indexes.choose(&mut self.dice).copied();
+        if let Some(index) = index {
+            self.scheduler.grant(index, fate);
+            let tasks = self.scheduler.take_tasks();
+            self.workers.enqueue(tasks);
             self.judge();
         }
+        index.is_some()
     }
 
-    fn kill(&mut self, which: impl Fn(Name) -> bool) {
-        if let Some(&name) = self.processes(which).choose(&mut self.dice) {
-            self.scheduler.kill(name, &mut self.dice);
+    /// Gives all calls of these processes their turns, until none is left.
+    pub(crate) fn run_out(&mut self, which: impl Fn(Process) -> bool) {
+        while self.grant(&which, Fate::Done) {}
+    }
+
+    /// Runs a process to its end. It is an error if that was not done after so many tries.
+    pub(crate) fn last_try(&mut self, process: Process, tries: u32) {
+        if tries > LAST_TRIES {
+            self.errors.push(format!("liveness: {process} never succeeds"));
+        }
+        self.run_out(|running| running == process);
+    }
+
+    /// Kills one of these processes.
+    pub(crate) fn kill(&mut self, which: impl Fn(Process) -> bool) {
+        if let Some(&process) = self.running(which).choose(&mut self.dice) {
+            self.scheduler.kill(process, &mut self.dice);
         }
     }
 
-    /// Those that run, each once.
-    fn processes(&self, which: impl Fn(Name) -> bool) -> Vec<Name> {
-        self.scheduler
-            .running()
-            .into_iter()
-            .filter(|&name| which(name))
-            .collect()
+    /// The processes of these that run.
+    pub(crate) fn running(&self, which: impl Fn(Process) -> bool) -> Vec<Process> {
+        let mut running = self.scheduler.running();
+        running.retain(|&process| which(process));
+        running
     }
 
-    /// The faults stop: clients try until they are answered, what is late takes effect, readers catch up.
-    fn finish(&mut self) {
+    /// Ends the time of faults.
+    pub(crate) fn stop_faults(&mut self) {
         self.dice.end();
         self.scheduler.note(&"the faults stop");
-        if self.dice.random_ratio(1, 2) {
-            self.run_out(|name| matches!(name, Name::Attempt { .. }));
-        }
-        for device in 0..self.devices.len() {
-            let mut tries = 0;
-            while !self.devices[device].is_done() && self.errors.is_empty() {
-                tries = if self.devices[device].is_answered() {
-                    0
-                } else {
-                    tries + 1
-                };
-                if tries > LAST_TRIES {
-                    let begun = self.devices[device].begun;
-                    self.errors.push(format!(
-                        "liveness: message {begun} of device {device} is never answered"
-                    ));
-                }
-                let name = self.attempt(device);
-                self.run_out(|running| running == name);
-            }
-        }
-        self.run_out(|_| true);
-        for reader in 0..self.readers.len() {
-            self.catch_up(reader);
+    }
+
+    /// Keeps the error of a process, unless the caller is to try again.
+    pub(crate) fn keep_unless_retryable(&mut self, process: Process, error: &StoreError) {
+        if !error.is_retryable() {
+            self.errors.push(format!("{process}: {error}"));
         }
     }
 
-    /// Gives all calls of these their turns, until none is left.
-    fn run_out(&mut self, which: impl Fn(Name) -> bool) {
-        loop {
-            let waiting = self.scheduler.waiting();
-            let places: Vec<usize> = (0..waiting.len()).filter(|&place| which(waiting[place])).collect();
-            let Some(&place) = places.choose(&mut self.dice) else {
-                return;
-            };
-            self.scheduler.grant(place, Fate::Done);
-            self.judge();
+    /// Hands the outcome of every process that has ended to its actor.
+    pub(crate) fn judge(&mut self) {
+        for (process, outcome) in self.scheduler.take_ended() {
+            self.process_ended(process, outcome);
         }
-    }
-
-    /// Reads to the end of a timeline, and gives up every hole on the way.
-    fn catch_up(&mut self, reader: usize) {
-        for _ in 0..100 {
-            let before = self.readers[reader].cursor;
-            self.read(reader, 3, LATER);
-            self.run_out(|_| true);
-            let it = &self.readers[reader];
-            if it.cursor == before && it.cursor == it.max_seq {
-                return;
-            }
-        }
-        self.errors
-            .push(format!("liveness: reader {reader} does not come to the end"));
-    }
-
-    /// Takes the results of what has ended.
-    fn judge(&mut self) {
-        for (name, end) in self.scheduler.take_ended() {
-            match (name, end) {
-                (Name::Attempt { device, client_id, .. }, End::Attempt(result)) => {
-                    self.scheduler.note(&format_args!("{name}: {}", summary(&result)));
-                    self.judge_attempt(device, client_id, *result);
-                }
-                (Name::Read { reader, .. }, End::Read(Ok(read))) => {
-                    self.scheduler
-                        .note(&format_args!("{name}: cursor {} of {}", read.cursor, read.max_seq));
-                    self.readers[reader].keep(read);
-                }
-                (_, End::Read(Err(error))) => {
-                    self.scheduler.note(&format_args!("{name}: {error}"));
-                    if !error.is_retryable() {
-                        self.errors.push(format!("{name}: {error}"));
-                    }
-                }
-                (name, end) => unreachable!("{name} ends with {end:?}"),
-            }
-        }
-    }
-
-    fn judge_attempt(&mut self, device: usize, client_id: u64, result: Result<Sent, SendError>) {
-        let it = &mut self.devices[device];
-        match result {
-            Ok(sent) => {
-                let answer = (sent.own_seq, sent.receiver_seq, sent.message);
-                it.answers.entry(client_id).or_default().push(answer);
-            }
-            Err(SendError::Refused(refusal)) if refusal.code == Code::CLIENT_ID_PASSED && client_id < it.begun => {}
-            Err(SendError::Store(error)) if error.is_retryable() => {}
-            Err(error) => self
-                .errors
-                .push(format!("message {client_id} of device {device}: {error}")),
-        }
-    }
-}
-
-fn summary(result: &Result<Sent, SendError>) -> String {
-    match result {
-        Ok(sent) => format!(
-            "acknowledged, log {}, own inbox {}, receiver's {}",
-            sent.message.conversation_seq, sent.own_seq, sent.receiver_seq
-        ),
-        Err(error) => format!("not acknowledged: {error}"),
     }
 }
