@@ -11,20 +11,21 @@ use wigwag_store::UserId;
 use wigwag_store::groups::{ChangeError, Changed, Wanted};
 use wigwag_store::send::MessagesFrom;
 
-/// What a changer does with a refusal other than `BUSY`.
+/// How a changer goes about its changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnRefusal {
-    /// Goes on to the next change.
-    GoOn,
-    /// Reports it: none of its changes may be refused.
-    Report,
+pub(crate) enum Manner {
+    /// Repeats a change until it is made. None of its changes may be refused, but for `BUSY`. Its
+    /// attempts are a millisecond apart.
+    Careful,
+    /// Goes on to the next change after a refusal. All its attempts are in one millisecond.
+    Hasty,
 }
 
 /// Makes its changes in order.
 pub(crate) struct Changer {
     /// Each with the user who asks for it.
     changes: Vec<(UserId, Wanted)>,
-    on_refusal: OnRefusal,
+    manner: Manner,
     /// How many changes have begun. Only the last one may be unanswered.
     begun: usize,
     /// How many changes are answered or given up.
@@ -36,10 +37,10 @@ pub(crate) struct Changer {
 }
 
 impl Changer {
-    pub(crate) fn new(changes: Vec<(UserId, Wanted)>, on_refusal: OnRefusal) -> Self {
+    pub(crate) fn new(changes: Vec<(UserId, Wanted)>, manner: Manner) -> Self {
         Self {
             changes,
-            on_refusal,
+            manner,
             begun: 0,
             settled: 0,
             tries: 0,
@@ -105,7 +106,10 @@ impl World {
             number: it.tries,
         };
         let (store, queue, (actor, wanted)) = (self.store.clone(), self.queue.clone(), it.changes[change].clone());
-        let now_ms = NOW + i64::from(it.tries);
+        let now_ms = match it.manner {
+            Manner::Careful => NOW + i64::from(it.tries),
+            Manner::Hasty => NOW,
+        };
         self.scheduler
             .note(&format_args!("{process}: user {actor}, {wanted:?}"));
         self.scheduler.start(process, async move {
@@ -153,7 +157,7 @@ impl World {
                 true
             }
             Err(ChangeError::Store(error)) if error.is_retryable() => false,
-            Err(ChangeError::Refused(_) | ChangeError::RefusedFor(..)) if it.on_refusal == OnRefusal::GoOn => true,
+            Err(ChangeError::Refused(_) | ChangeError::RefusedFor(..)) if it.manner == Manner::Hasty => true,
             Err(ChangeError::Refused(Code::BUSY)) => false,
             Err(error) => {
                 self.errors.push(format!("{process}: {error}"));

@@ -9,7 +9,7 @@
 
 use super::{Schedule, run, sizes_up_to};
 use crate::actors::Process;
-use crate::actors::changer::{Changer, OnRefusal};
+use crate::actors::changer::{Changer, Manner};
 use crate::actors::reader::{Reader, ReadsBy};
 use crate::actors::sender::{Sender, Target};
 use crate::checks::membership::copies_by_the_log;
@@ -41,7 +41,7 @@ const CHANGES_AT_ONCE: usize = 3;
 /// Attempts at one change while there are faults.
 const TRIES: u32 = 12;
 
-struct FanOut;
+pub(super) struct FanOut;
 
 impl Schedule for FanOut {
     type Size = [u64; 2];
@@ -162,7 +162,7 @@ fn add_changers(world: &mut World) {
         false => (user, Wanted::Leave),
     };
     let changes = [vec![goes(4)], vec![add(5)], vec![add(6), goes(6), add(6)]];
-    let changers = changes.map(|changes| Changer::new(changes, OnRefusal::Report));
+    let changers = changes.map(|changes| Changer::new(changes, Manner::Careful));
     world.changers.extend(changers);
 }
 

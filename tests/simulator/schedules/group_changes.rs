@@ -5,7 +5,7 @@
 //! has finished the last change, the group must be what its log says, and so must all of its rows.
 
 use super::{Schedule, run};
-use crate::actors::changer::{Changer, OnRefusal};
+use crate::actors::changer::{Changer, Manner};
 use crate::checks::group::{GroupCheck, announced_seq};
 use crate::harness::group::{GROUP, TestGroup, new_group};
 use crate::harness::queues::Flaky;
@@ -44,7 +44,7 @@ impl Schedule for GroupChanges {
         let mut world = World::new(dice, group.engine);
         for user in 1..=3 {
             let changes = (0..CHANGES).map(|_| (user, any_change(&mut world.dice))).collect();
-            world.changers.push(Changer::new(changes, OnRefusal::GoOn));
+            world.changers.push(Changer::new(changes, Manner::Hasty));
         }
         let mut one_of = |of: [u32; 3]| of[world.dice.random_range(0..3)];
         world.queue = WorldQueue::Flaky(Flaky::new(group.queue, one_of([0, 3, 4])));

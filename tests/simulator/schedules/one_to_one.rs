@@ -21,7 +21,7 @@ use wigwag_invariants::{Conversation, TimelineKey};
 /// Messages of the two devices.
 const MESSAGES: [u64; 2] = [6, 3];
 
-struct OneToOne;
+pub(super) struct OneToOne;
 
 impl Schedule for OneToOne {
     type Size = [u64; 2];

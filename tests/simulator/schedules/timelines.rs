@@ -23,7 +23,7 @@ use wigwag_invariants::{Conversation, Row, TimelineKey};
 
 const READERS: usize = 2;
 
-struct Timelines;
+pub(super) struct Timelines;
 
 impl Schedule for Timelines {
     type Size = ();
