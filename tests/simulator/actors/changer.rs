@@ -148,8 +148,8 @@ impl World {
         self.scheduler.note(&format_args!("{process}: {result:?}"));
         let it = &mut self.changers[changer];
         let is_settled = match result {
-            Ok(changed) => {
-                it.made += usize::from(!changed.changed.is_empty());
+            Ok(answer) => {
+                it.made += usize::from(!answer.changed.is_empty());
                 for (user, turn) in it.memberships(change) {
                     let group = GROUP;
                     self.history.note(Event::Changed { group, user, turn });

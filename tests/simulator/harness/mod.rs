@@ -29,10 +29,6 @@ pub(crate) const WHOLE_TIMELINE: Range = Range {
 };
 
 /// The present moment of this process's clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a deadline is a point of this process's own clock"
-)]
 pub(crate) fn moment() -> Instant {
     Instant::now()
 }

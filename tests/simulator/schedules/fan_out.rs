@@ -157,12 +157,15 @@ fn note_creation(world: &mut World) {
 
 fn add_changers(world: &mut World) {
     let add = |user| (OWNER, Wanted::Add(vec![user]));
-    let mut goes = |user| match world.dice.random_ratio(1, 2) {
-        true => (OWNER, Wanted::Remove(vec![user])),
-        false => (user, Wanted::Leave),
+    let mut goes = |user| {
+        if world.dice.random_ratio(1, 2) {
+            (OWNER, Wanted::Remove(vec![user]))
+        } else {
+            (user, Wanted::Leave)
+        }
     };
-    let changes = [vec![goes(4)], vec![add(5)], vec![add(6), goes(6), add(6)]];
-    let changers = changes.map(|changes| Changer::new(changes, Manner::Careful));
+    let wanted = [vec![goes(4)], vec![add(5)], vec![add(6), goes(6), add(6)]];
+    let changers = wanted.map(|wanted| Changer::new(wanted, Manner::Careful));
     world.changers.extend(changers);
 }
 
