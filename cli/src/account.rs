@@ -1,9 +1,9 @@
 //! Accounts: opening one, logging in, and keeping the log-in alive.
 
-use crate::args;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
+use crate::global::GlobalOptions;
 use crate::output::plain;
-use crate::profile::{Held, Profile};
+use crate::profile::{LockedProfile, Profile};
 use rand::distr::{Alphanumeric, SampleString as _};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,18 +39,21 @@ impl Credentials {
 }
 
 /// Where the server is: as given, else as the profile says, else on this machine.
-pub(crate) fn urls(args: &args::Global, profile: Option<&Profile>) -> Result<(Url, Url), Failure> {
+pub(crate) fn urls(args: &GlobalOptions, profile: Option<&Profile>) -> Result<(Url, Url), CommandError> {
     if let (Some(given), Some(profile)) = (&args.url, profile)
         && plain(given) != plain(&profile.url)
     {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "the profile {} has its account on {}, not on {}; choose another profile with --as",
             args.profile,
             plain(&profile.url),
             plain(given)
         )));
     }
-    let default = |text: &str| text.parse().map_err(|_| Failure::usage(format!("{text} is not a URL")));
+    let default = |text: &str| {
+        text.parse()
+            .map_err(|_| CommandError::usage(format!("{text} is not a URL")))
+    };
     let url = match args.url.as_ref().or(profile.map(|profile| &profile.url)) {
         Some(url) => url.clone(),
         None => default(DEFAULT_URL)?,
@@ -132,7 +135,7 @@ impl Profile {
 }
 
 /// The API on behalf of the profile, logged in again where its token is about to end.
-pub(crate) async fn signed_in(held: &Held) -> Result<Api, Failure> {
+pub(crate) async fn signed_in(held: &LockedProfile) -> Result<Api, CommandError> {
     let profile = held.get();
     let api = Api::new(profile.url.clone());
     if !profile.is_about_to_expire(now_ms()) {
@@ -140,7 +143,7 @@ pub(crate) async fn signed_in(held: &Held) -> Result<Api, Failure> {
     }
     let Some(credentials) = profile.credentials() else {
         let message = "the log-in has expired, and the profile does not keep the password";
-        return Err(Failure::refused(Some(Code::TOKEN_EXPIRED), message));
+        return Err(CommandError::refused(Some(Code::TOKEN_EXPIRED), message));
     };
     let logged_in = log_in(&api, &credentials).await?;
     held.update(|profile| profile.take_over(logged_in))?;
@@ -148,7 +151,7 @@ pub(crate) async fn signed_in(held: &Held) -> Result<Api, Failure> {
 }
 
 /// Tokens for the connection: the profile's, renewed where the password was kept.
-pub(crate) fn token_source(held: &Arc<Held>) -> TokenSource {
+pub(crate) fn token_source(held: &Arc<LockedProfile>) -> TokenSource {
     let held = Arc::clone(held);
     TokenSource::provider(move |request| {
         let held = Arc::clone(&held);
@@ -179,17 +182,18 @@ pub(crate) fn now_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::global::FrameEncoding;
     use crate::profile::tests::profile;
     use wigwag_client::Session;
 
-    fn args(url: Option<&str>) -> args::Global {
-        args::Global {
+    fn args(url: Option<&str>) -> GlobalOptions {
+        GlobalOptions {
             url: url.map(|url| url.parse().unwrap()),
             ws_url: None,
             json: false,
             profile_dir: None,
             profile: "alice".to_owned(),
-            frames: args::Frames::Protobuf,
+            frames: FrameEncoding::Protobuf,
         }
     }
 

@@ -1,36 +1,42 @@
 //! The `wigwag` command: register, log in, chat.
 //!
-//! [`Cli`] says what can be asked for, `commands` has one file per command. A [profile](profile) keeps who this device is and how
-//! far it has read; every command but `profiles`, `redrive` and `smoke` locks one. Data goes to standard output (one JSON object per line with
-//! `--json`), notes to standard error.
+//! [`Cli`] is the command line. `commands` has one file per command, with its arguments and help. A
+//! [profile](profile) stores the device's identity and its read positions; every command except
+//! `profiles`, `redrive` and `smoke` uses one. Data goes to standard output (one JSON object per line
+//! with `--json`), notes go to standard error.
 //!
-//! Order of writing: a message is stored in the profile before it is sent, and the cursor moves only after what it
-//! passes was printed. So a process that is killed neither loses nor doubles a message.
+//! A message is stored in the profile before it is sent. The cursor moves only after the messages
+//! before it were printed. So a process that is killed neither loses nor repeats a message.
 
 mod account;
 #[expect(clippy::doc_markdown, reason = "doc comments there are help texts, not Markdown")]
-mod args;
+mod cli;
+mod command_error;
+mod command_hint;
+#[expect(clippy::doc_markdown, reason = "doc comments there are help texts, not Markdown")]
 mod commands;
-mod exit;
-mod hint;
-mod link;
+mod connection;
+#[expect(clippy::doc_markdown, reason = "doc comments there are help texts, not Markdown")]
+mod global;
+mod names;
 mod output;
-mod peer;
+mod password;
 mod profile;
-mod prompt;
-mod shown;
+mod rendering;
 mod signals;
+mod users;
 
-pub use args::Cli;
+pub use cli::Cli;
 
-use args::{BlockCommand, Command, FriendCommand};
-use exit::Failure;
+use cli::Command;
+use command_error::CommandError;
+use global::GlobalOptions;
 use output::Printer;
 use profile::Profiles;
 
 /// What every command works with.
 struct Context {
-    args: args::Global,
+    global: GlobalOptions,
     profiles: Profiles,
     printer: Printer,
 }
@@ -43,29 +49,29 @@ pub async fn run(cli: Cli) -> i32 {
         Err(failure) => return printer.failure(&failure),
     };
     let mut context = Context {
-        args: cli.global,
+        global: cli.global,
         profiles,
         printer,
     };
     match command(&mut context, cli.command).await {
-        Ok(()) => exit::OK,
+        Ok(()) => command_error::EXIT_OK,
         Err(failure) => context.printer.failure(&failure),
     }
 }
 
-async fn command(context: &mut Context, command: Command) -> Result<(), Failure> {
+async fn command(context: &mut Context, command: Command) -> Result<(), CommandError> {
     match command {
         // These two end well when they are interrupted; that is how one leaves them.
         Command::Chat(args) => commands::chat::run(context, args).await,
         Command::Tail(args) => commands::tail::run(context, args).await,
         other => tokio::select! {
             result = short_command(context, other) => result,
-            () = signals::interrupted() => Err(Failure::Interrupted),
+            () = signals::interrupted() => Err(CommandError::Interrupted),
         },
     }
 }
 
-async fn short_command(context: &mut Context, command: Command) -> Result<(), Failure> {
+async fn short_command(context: &mut Context, command: Command) -> Result<(), CommandError> {
     match command {
         Command::Register(args) => commands::register::run(context, args).await,
         Command::Login(args) => commands::login::run(context, args).await,
@@ -77,11 +83,8 @@ async fn short_command(context: &mut Context, command: Command) -> Result<(), Fa
         Command::Group(command) => commands::group::run(context, command).await,
         Command::Room(command) => commands::room::run(context, command).await,
         Command::Signal(args) => commands::signal::run(context, args).await,
-        Command::Friend(FriendCommand::Add(who)) => commands::friend::add(context, who).await,
-        Command::Friend(FriendCommand::Remove(who)) => commands::friend::remove(context, who).await,
-        Command::Friend(FriendCommand::List) => commands::friend::list(context).await,
-        Command::Block(BlockCommand::Add(who)) => commands::block::set(context, who, true).await,
-        Command::Block(BlockCommand::Remove(who)) => commands::block::set(context, who, false).await,
+        Command::Friend(command) => commands::friend::run(context, command).await,
+        Command::Block(command) => commands::block::run(context, command).await,
         Command::Redrive(args) => commands::redrive::run(context, args).await,
         Command::Smoke => commands::smoke::run(context).await,
         Command::Profiles => commands::profiles::run(context),

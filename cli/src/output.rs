@@ -1,6 +1,6 @@
 //! Data on standard output, notes on standard error.
 
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -37,7 +37,7 @@ impl Printer {
     }
 
     /// Prints a line, or an object that has `event` as its first field.
-    pub(crate) fn print(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), Failure> {
+    pub(crate) fn print(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), CommandError> {
         let text = if self.json {
             object(event, data)
         } else {
@@ -47,7 +47,7 @@ impl Printer {
     }
 
     /// Tells something that is not data. With `--json` it is an object all the same.
-    pub(crate) fn note(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), Failure> {
+    pub(crate) fn note(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), CommandError> {
         if self.json {
             return self.write_line(&object(event, data));
         }
@@ -58,7 +58,7 @@ impl Printer {
     }
 
     /// Shows a typed line as a message on its way.
-    pub(crate) fn typed(&mut self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn typed(&mut self, text: &str) -> Result<(), CommandError> {
         if !self.shares_terminal {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl Printer {
     }
 
     /// Marks a message as durable, or as on its way where `receipt` is empty.
-    pub(crate) fn sent(&mut self, text: &str, receipt: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn sent(&mut self, text: &str, receipt: &impl Serialize) -> Result<(), CommandError> {
         let line = format!("you: {} ✓", printable(text));
         if self.unmarked.as_deref() == Some(text) {
             self.unmarked = None;
@@ -85,21 +85,21 @@ impl Printer {
     }
 
     /// Prints a message of the inbox or of a conversation. `line` is how people read it.
-    pub(crate) fn message(&mut self, message: &Message, from: &str, own: bool, line: &str) -> Result<(), Failure> {
+    pub(crate) fn message(&mut self, message: &Message, from: &str, own: bool, line: &str) -> Result<(), CommandError> {
         let mut data = json!({ "from": from, "own": own });
         merge(&mut data, message);
         self.print("message", &data, line)
     }
 
     /// Says why the command failed, and returns the exit code.
-    pub(crate) fn failure(&mut self, failure: &Failure) -> i32 {
+    pub(crate) fn failure(&mut self, failure: &CommandError) -> i32 {
         let exit = failure.exit_code();
-        if matches!(failure, Failure::Unheard) {
+        if matches!(failure, CommandError::OutputClosed) {
             return exit;
         }
         if self.json {
             let code = match failure {
-                Failure::Refused { code, .. } => code.map(wigwag_client::Code::name),
+                CommandError::Refused { code, .. } => code.map(wigwag_client::Code::name),
                 _ => None,
             };
             let data = json!({ "message": failure.to_string(), "code": code, "exit": exit });
@@ -111,7 +111,7 @@ impl Printer {
         exit
     }
 
-    fn write_line(&mut self, line: &str) -> Result<(), Failure> {
+    fn write_line(&mut self, line: &str) -> Result<(), CommandError> {
         self.unmarked = None;
         let erase = if self.shares_terminal && !line.starts_with('\x1b') {
             ERASE_LINE
@@ -123,11 +123,11 @@ impl Printer {
 }
 
 /// Writes to standard output at once.
-fn write(text: &str) -> Result<(), Failure> {
+fn write(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(Failure::printing)
+        .map_err(CommandError::printing)
 }
 
 /// One line of JSON: `event` first, then the fields of `data`.

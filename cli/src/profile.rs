@@ -2,7 +2,7 @@
 //! only; written whole to a second file and renamed, so that it is never half there. A lock beside it keeps two processes
 //! from numbering messages as the same device.
 
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,16 +67,16 @@ pub(crate) struct Profiles {
 
 impl Profiles {
     /// At `dir`, or where the platform keeps such things. Made on first use.
-    pub(crate) fn open(dir: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn open(dir: Option<PathBuf>) -> Result<Self, CommandError> {
         let dir = match dir {
             Some(dir) => dir,
-            None => default_dir().ok_or_else(|| Failure::usage("no home directory: set WIGWAG_HOME"))?,
+            None => default_dir().ok_or_else(|| CommandError::usage("no home directory: set WIGWAG_HOME"))?,
         };
         Ok(Self { dir })
     }
 
     /// Reads a profile without locking it; `None` where there is none.
-    pub(crate) fn read(&self, name: &str) -> Result<Option<Profile>, Failure> {
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Profile>, CommandError> {
         let path = self.path(name)?;
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -92,15 +92,15 @@ impl Profiles {
     }
 
     /// Takes a name for this process; the profile need not exist.
-    pub(crate) fn claim(&self, name: &str) -> Result<Claim, Failure> {
+    pub(crate) fn claim(&self, name: &str) -> Result<ProfileLock, CommandError> {
         let path = self.path(name)?;
         self.make_dir()
             .with_context(|| format!("cannot make {}", self.dir.display()))?;
         let lock = private_file(&path.with_extension("lock"))
             .with_context(|| format!("cannot open the lock of profile {name}"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Claim { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Failure::Other(anyhow::anyhow!(
+            Ok(()) => Ok(ProfileLock { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(CommandError::Other(anyhow::anyhow!(
                 "another wigwag is using the profile {name}; stop it, or choose another with --as"
             ))),
             Err(TryLockError::Error(error)) => Err(anyhow::Error::new(error).context("cannot lock the profile").into()),
@@ -108,16 +108,16 @@ impl Profiles {
     }
 
     /// Reads an existing profile without locking it.
-    pub(crate) fn existing(&self, name: &str) -> Result<Profile, Failure> {
+    pub(crate) fn existing(&self, name: &str) -> Result<Profile, CommandError> {
         self.read(name)?.ok_or_else(|| {
-            Failure::usage(format!(
+            CommandError::usage(format!(
                 "there is no profile {name}; make one with: wigwag register, wigwag login or wigwag chat --as {name}"
             ))
         })
     }
 
     /// Takes an existing profile.
-    pub(crate) fn take(&self, name: &str) -> Result<Held, Failure> {
+    pub(crate) fn take(&self, name: &str) -> Result<LockedProfile, CommandError> {
         // Looked for first, so that a mistyped name leaves no lock behind.
         self.existing(name)?;
         let claim = self.claim(name)?;
@@ -125,7 +125,7 @@ impl Profiles {
     }
 
     /// Every profile, by name. What cannot be read is left out.
-    pub(crate) fn list(&self) -> Result<Vec<(String, Profile)>, Failure> {
+    pub(crate) fn list(&self) -> Result<Vec<(String, Profile)>, CommandError> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -140,11 +140,11 @@ impl Profiles {
         Ok(profiles)
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, Failure> {
+    fn path(&self, name: &str) -> Result<PathBuf, CommandError> {
         if is_name(name) {
             return Ok(self.dir.join(format!("{name}.json")));
         }
-        Err(Failure::usage(format!(
+        Err(CommandError::usage(format!(
             "{name:?} cannot name a profile: letters, digits, - and _, not digits alone, at most {NAME_CHARS}"
         )))
     }
@@ -160,15 +160,15 @@ impl Profiles {
 
 /// A name that belongs to this process until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct ProfileLock {
     path: PathBuf,
     _lock: File,
 }
 
-impl Claim {
+impl ProfileLock {
     /// Puts a profile under the name; nothing is written before the first change.
-    pub(crate) fn hold(self, profile: Profile) -> Held {
-        Held {
+    pub(crate) fn hold(self, profile: Profile) -> LockedProfile {
+        LockedProfile {
             claim: self,
             profile: Mutex::new(profile),
         }
@@ -177,12 +177,12 @@ impl Claim {
 
 /// A profile that belongs to this process.
 #[derive(Debug)]
-pub(crate) struct Held {
-    claim: Claim,
+pub(crate) struct LockedProfile {
+    claim: ProfileLock,
     profile: Mutex<Profile>,
 }
 
-impl Held {
+impl LockedProfile {
     /// As it is now.
     pub(crate) fn get(&self) -> Profile {
         self.lock().clone()
@@ -206,13 +206,13 @@ impl Held {
     }
 
     /// Changes and writes it durably.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Profile)) -> Result<(), Failure> {
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Profile)) -> Result<(), CommandError> {
         let written = self.write(true, change);
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
 
     /// Everything up to `cursor` was printed. A repeated print after a power cut is no harm, so this is quick.
-    pub(crate) fn advance(&self, cursor: u64) -> Result<(), Failure> {
+    pub(crate) fn advance(&self, cursor: u64) -> Result<(), CommandError> {
         if self.cursor() >= cursor {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Held {
     }
 
     /// The same, also backwards: the server has no more than this.
-    pub(crate) fn set_cursor(&self, cursor: u64) -> Result<(), Failure> {
+    pub(crate) fn set_cursor(&self, cursor: u64) -> Result<(), CommandError> {
         if self.cursor() == cursor {
             return Ok(());
         }
@@ -234,7 +234,7 @@ impl Held {
     }
 
     /// Everything up to `cursor` of a super group was printed.
-    pub(crate) fn advance_group(&self, group_id: u64, cursor: u64) -> Result<(), Failure> {
+    pub(crate) fn advance_group(&self, group_id: u64, cursor: u64) -> Result<(), CommandError> {
         if self.group_cursor(group_id) == Some(cursor) {
             return Ok(());
         }
@@ -246,7 +246,7 @@ impl Held {
     }
 
     /// Nothing more comes of a super group, whose log ended here.
-    pub(crate) fn end_group(&self, group_id: u64, cursor: u64) -> Result<(), Failure> {
+    pub(crate) fn end_group(&self, group_id: u64, cursor: u64) -> Result<(), CommandError> {
         let written = self.write(false, |profile| {
             profile.super_groups.remove(&group_id);
             profile.ended_groups.insert(group_id, cursor);
@@ -259,7 +259,7 @@ impl Held {
     }
 }
 
-impl SessionStore for Held {
+impl SessionStore for LockedProfile {
     fn save(&self, session: &Session) -> io::Result<()> {
         self.write(true, |profile| profile.session = Some(session.clone()))
     }

@@ -1,12 +1,28 @@
 //! `wigwag block`: refusing someone's messages, and taking them again.
 
 use crate::Context;
-use crate::args::Who;
-use crate::exit::Failure;
-use crate::peer::resolve;
+use crate::command_error::CommandError;
+use crate::users::UserArgs;
+use crate::users::resolve;
+use clap::Subcommand;
 use serde_json::json;
 
-pub(crate) async fn set(context: &mut Context, args: Who, blocked: bool) -> Result<(), Failure> {
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockCommand {
+    /// Block messages from a user
+    Add(UserArgs),
+    /// Unblock messages from a user
+    Remove(UserArgs),
+}
+
+pub(crate) async fn run(context: &mut Context, command: BlockCommand) -> Result<(), CommandError> {
+    match command {
+        BlockCommand::Add(user) => set_blocked(context, user, true).await,
+        BlockCommand::Remove(user) => set_blocked(context, user, false).await,
+    }
+}
+
+async fn set_blocked(context: &mut Context, args: UserArgs, blocked: bool) -> Result<(), CommandError> {
     let user_id = resolve(&context.profiles, &args.who)?;
     let api = super::api(context).await?;
     let (event, line) = if blocked {

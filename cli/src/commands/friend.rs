@@ -1,12 +1,32 @@
 //! `wigwag friend`: adding, removing, listing.
 
 use crate::Context;
-use crate::args::Who;
-use crate::exit::Failure;
-use crate::peer::{Names, resolve};
+use crate::command_error::CommandError;
+use crate::names::Names;
+use crate::users::UserArgs;
+use crate::users::resolve;
+use clap::Subcommand;
 use serde_json::json;
 
-pub(crate) async fn add(context: &mut Context, args: Who) -> Result<(), Failure> {
+#[derive(Debug, Subcommand)]
+pub(crate) enum FriendCommand {
+    /// Add a user to your friends; this does not add you to theirs
+    Add(UserArgs),
+    /// Remove a user from your friends
+    Remove(UserArgs),
+    /// List friends
+    List,
+}
+
+pub(crate) async fn run(context: &mut Context, command: FriendCommand) -> Result<(), CommandError> {
+    match command {
+        FriendCommand::Add(user) => add(context, user).await,
+        FriendCommand::Remove(user) => remove(context, user).await,
+        FriendCommand::List => list(context).await,
+    }
+}
+
+async fn add(context: &mut Context, args: UserArgs) -> Result<(), CommandError> {
     let user_id = resolve(&context.profiles, &args.who)?;
     let api = super::api(context).await?;
     api.friend_add(user_id).await?;
@@ -16,7 +36,7 @@ pub(crate) async fn add(context: &mut Context, args: Who) -> Result<(), Failure>
         .print("friend_added", &json!({ "user_id": user_id }), &line)
 }
 
-pub(crate) async fn remove(context: &mut Context, args: Who) -> Result<(), Failure> {
+async fn remove(context: &mut Context, args: UserArgs) -> Result<(), CommandError> {
     let user_id = resolve(&context.profiles, &args.who)?;
     let api = super::api(context).await?;
     api.friend_remove(user_id).await?;
@@ -26,14 +46,14 @@ pub(crate) async fn remove(context: &mut Context, args: Who) -> Result<(), Failu
         .print("friend_removed", &json!({ "user_id": user_id }), &line)
 }
 
-pub(crate) async fn list(context: &mut Context) -> Result<(), Failure> {
+async fn list(context: &mut Context) -> Result<(), CommandError> {
     let api = super::api(context).await?;
     let mut names = Names::new(api.clone());
     let mut after = Some(0);
     while let Some(from) = after {
         let page = api.friend_list(from).await?;
         for user_id in page.friend_ids {
-            let name = names.of(user_id).await;
+            let name = names.for_user(user_id).await;
             let data = json!({ "user_id": user_id, "name": name });
             context.printer.print("friend", &data, &name)?;
         }

@@ -1,35 +1,54 @@
 //! `wigwag history`: the newest part of a conversation, oldest first.
 
 use crate::Context;
-use crate::args::History;
-use crate::exit::Failure;
-use crate::peer::{Names, resolve};
-use crate::shown::{self, Here};
+use crate::command_error::CommandError;
+use crate::global::parse_id;
+use crate::names::Names;
+use crate::rendering::{self, Focus};
+use crate::users::resolve;
+use clap::{ArgGroup, Args};
 use wigwag_client::{Api, Message, Range};
 
-pub(crate) async fn run(context: &mut Context, args: History) -> Result<(), Failure> {
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").required(true).args(["with", "group"]))]
+pub(crate) struct HistoryArgs {
+    /// A user id or the name of a local profile
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) with: Option<String>,
+    /// A group or super group that the profile is or was a member of
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    pub(crate) group: Option<u64>,
+    /// Print at most this many messages, the newest ones
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Only messages before this seq of the conversation, to page backwards
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) before: Option<u64>,
+}
+
+pub(crate) async fn run(context: &mut Context, args: HistoryArgs) -> Result<(), CommandError> {
     let here = match (&args.with, args.group) {
-        (Some(with), _) => Here::Peer(resolve(&context.profiles, with)?),
-        (None, Some(group_id)) => Here::Group(group_id),
-        (None, None) => return Err(Failure::usage("whose history? --with or --group")),
+        (Some(with), _) => Focus::Peer(resolve(&context.profiles, with)?),
+        (None, Some(group_id)) => Focus::Group(group_id),
+        (None, None) => return Err(CommandError::usage("whose history? --with or --group")),
     };
     let api = super::api(context).await?;
-    let user_id = context.profiles.existing(&context.args.profile)?.user_id;
+    let user_id = context.profiles.existing(&context.global.profile)?.user_id;
     let messages = newest(&api, here, &args).await?;
     let mut names = Names::new(api);
-    if let (Here::Peer(peer_id), Some(with)) = (here, args.with)
+    if let (Focus::Peer(peer_id), Some(with)) = (here, args.with)
         && with.parse::<u64>().is_err()
     {
         names.call(peer_id, with);
     }
     for message in messages.iter().rev() {
-        shown::message(&mut context.printer, &mut names, user_id, here, message).await?;
+        rendering::message(&mut context.printer, &mut names, user_id, here, message).await?;
     }
     Ok(())
 }
 
 /// Page by page, newest first, until there are enough.
-async fn newest(api: &Api, here: Here, args: &History) -> Result<Vec<Message>, Failure> {
+async fn newest(api: &Api, here: Focus, args: &HistoryArgs) -> Result<Vec<Message>, CommandError> {
     let mut messages = Vec::new();
     let mut end_seq = match args.before {
         Some(0 | 1) => return Ok(messages),
@@ -44,9 +63,9 @@ async fn newest(api: &Api, here: Here, args: &History) -> Result<Vec<Message>, F
             ..Range::newest(limit)
         };
         let page = match here {
-            Here::Group(group_id) => api.group_history(group_id, range).await?,
-            Here::Peer(peer_id) => api.history(peer_id, range).await?,
-            Here::Room(_) | Here::Nowhere => return Ok(messages),
+            Focus::Group(group_id) => api.group_history(group_id, range).await?,
+            Focus::Peer(peer_id) => api.history(peer_id, range).await?,
+            Focus::Room(_) | Focus::None => return Ok(messages),
         };
         messages.extend(page.messages);
         if !page.has_more || page.next_seq == 0 {

@@ -2,16 +2,36 @@
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in, new_device_id};
-use crate::args::Login;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
+use crate::password::PasswordArgs;
 use crate::profile::Profile;
+use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
 use wigwag_client::Api;
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A profile is one device. --device-of creates another device for the account of an existing local
+profile, and uses its password if it is kept there.
+
+Examples:
+  wigwag login --as carol --phone-number +15550001234
+  wigwag login --as carol-phone --device-of carol")]
+pub(crate) struct LoginArgs {
+    /// The number that the account was registered with [default: the profile's]
+    #[arg(long)]
+    pub(crate) phone_number: Option<String>,
+    /// The local profile whose account to log in to
+    #[arg(long, value_name = "NAME", conflicts_with = "phone_number")]
+    pub(crate) device_of: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+}
+
 /// Keeps the device id, the cursor and the numbering of a profile that is of the same account.
-pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failure> {
-    let name = context.args.profile.clone();
+pub(crate) async fn run(context: &mut Context, args: LoginArgs) -> Result<(), CommandError> {
+    let name = context.global.profile.clone();
     let claim = context.profiles.claim(&name)?;
     let known = context.profiles.read(&name)?;
     let other = args
@@ -20,7 +40,7 @@ pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failur
         .map(|other| context.profiles.existing(other))
         .transpose()?;
     let account = known.as_ref().or(other.as_ref());
-    let (url, ws_url) = account::urls(&context.args, account)?;
+    let (url, ws_url) = account::urls(&context.global, account)?;
     let given = args
         .phone_number
         .as_ref()
@@ -74,19 +94,19 @@ pub(crate) async fn run(context: &mut Context, args: Login) -> Result<(), Failur
 }
 
 /// The number that was given, or the profile's; never another than that.
-fn phone_number(name: &str, given: Option<&String>, known: Option<&Profile>) -> Result<String, Failure> {
+fn phone_number(name: &str, given: Option<&String>, known: Option<&Profile>) -> Result<String, CommandError> {
     match (given, known) {
         (Some(given), Some(profile))
             if given.trim_start_matches('+') != profile.phone_number.trim_start_matches('+') =>
         {
-            Err(Failure::usage(format!(
+            Err(CommandError::usage(format!(
                 "the profile {name} is of another account (user {}); choose another name with --as",
                 profile.user_id
             )))
         }
         (Some(given), _) => Ok(given.clone()),
         (None, Some(profile)) => Ok(profile.phone_number.clone()),
-        (None, None) => Err(Failure::usage(format!(
+        (None, None) => Err(CommandError::usage(format!(
             "there is no profile {name} yet: say which account with --phone-number, or --device-of another profile"
         ))),
     }

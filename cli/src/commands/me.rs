@@ -1,9 +1,9 @@
 //! `wigwag me`: who the profile is to the server.
 
 use crate::Context;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 
-pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
+pub(crate) async fn run(context: &mut Context) -> Result<(), CommandError> {
     let api = super::api(context).await?;
     let me = api.me().await?;
     let line = format!("{} (user {}), {}", me.nickname, me.user_id, me.phone_number);

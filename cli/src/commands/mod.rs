@@ -20,26 +20,26 @@ pub(crate) mod token;
 
 use crate::Context;
 use crate::account;
-use crate::exit::Failure;
-use crate::profile::Held;
+use crate::command_error::CommandError;
+use crate::profile::LockedProfile;
 use std::sync::Arc;
 use wigwag_client::{Api, Url};
 
 /// The API on behalf of the profile, for commands that leave the profile as it is: they run also while a chat is using it.
-async fn api(context: &Context) -> Result<Api, Failure> {
-    let profile = context.profiles.existing(&context.args.profile)?;
+async fn api(context: &Context) -> Result<Api, CommandError> {
+    let profile = context.profiles.existing(&context.global.profile)?;
     if profile.is_about_to_expire(account::now_ms()) {
         // The token that comes of it is to be kept.
         return signed_in(context).await.map(|(_, api, _)| api);
     }
-    account::urls(&context.args, Some(&profile))?;
+    account::urls(&context.global, Some(&profile))?;
     Ok(Api::new(profile.url).with_token(profile.token))
 }
 
 /// The profile that the command acts as, and the API on its behalf.
-async fn signed_in(context: &Context) -> Result<(Arc<Held>, Api, Url), Failure> {
-    let held = Arc::new(context.profiles.take(&context.args.profile)?);
-    let (_, ws_url) = account::urls(&context.args, Some(&held.get()))?;
+async fn signed_in(context: &Context) -> Result<(Arc<LockedProfile>, Api, Url), CommandError> {
+    let held = Arc::new(context.profiles.take(&context.global.profile)?);
+    let (_, ws_url) = account::urls(&context.global, Some(&held.get()))?;
     let api = account::signed_in(&held).await?;
     Ok((held, api, ws_url))
 }

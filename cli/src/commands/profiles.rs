@@ -1,11 +1,11 @@
 //! `wigwag profiles`: who can be acted as. Never shows tokens or passwords.
 
 use crate::Context;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use crate::output::plain;
 use serde_json::json;
 
-pub(crate) fn run(context: &mut Context) -> Result<(), Failure> {
+pub(crate) fn run(context: &mut Context) -> Result<(), CommandError> {
     for (name, profile) in context.profiles.list()? {
         let pending = profile
             .session

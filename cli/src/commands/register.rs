@@ -2,24 +2,40 @@
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in, new_device_id};
-use crate::args::Register;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
+use crate::password::PasswordArgs;
 use crate::profile::Profile;
+use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
 use wigwag_client::Api;
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  wigwag register --as carol --phone-number +15550001234 --nickname Carol")]
+pub(crate) struct RegisterArgs {
+    /// 7 to 15 digits, with or without a leading +
+    #[arg(long)]
+    pub(crate) phone_number: String,
+    /// Name shown to others
+    #[arg(long)]
+    pub(crate) nickname: String,
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+}
+
 /// Refuses to overwrite a profile, whose account could be lost with it.
-pub(crate) async fn run(context: &mut Context, args: Register) -> Result<(), Failure> {
-    let name = context.args.profile.clone();
+pub(crate) async fn run(context: &mut Context, args: RegisterArgs) -> Result<(), CommandError> {
+    let name = context.global.profile.clone();
     let claim = context.profiles.claim(&name)?;
     if let Some(profile) = context.profiles.read(&name)? {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "the profile {name} is in use for user {}; choose another name with --as",
             profile.user_id
         )));
     }
-    let (url, ws_url) = account::urls(&context.args, None)?;
+    let (url, ws_url) = account::urls(&context.global, None)?;
     let api = Api::new(url.clone());
     let credentials = Credentials {
         phone_number: args.phone_number,

@@ -1,26 +1,73 @@
 //! `wigwag send`: one message, until it is durable.
 
 use crate::Context;
-use crate::args::{Kind, Send};
-use crate::exit::Failure;
-use crate::link::{self, Purpose};
+use crate::command_error::CommandError;
+use crate::connection::{self, Purpose};
+use crate::global::parse_id;
 use crate::output::plain;
-use crate::peer::resolve;
+use crate::users::resolve;
 use anyhow::Context as _;
+use clap::{ArgGroup, Args, ValueEnum};
 use std::io::Read as _;
 use std::time::Duration;
 use tokio::time::timeout;
-use wigwag_client::{Content, Conversation, Events, Receipt, SendError, Sending};
+use wigwag_client::{Content, Conversation, Events, MessageType, Receipt, SendError, Sending};
 
-pub(crate) async fn run(context: &mut Context, args: Send) -> Result<(), Failure> {
+#[derive(Debug, Args)]
+#[command(after_help = "\
+If a message was sent but not answered in time, it stays in the profile. The next command that sends
+repeats it under the same number, so that it cannot arrive twice. Without a connection nothing is sent
+and nothing is kept.
+
+Examples:
+  wigwag send --as alice --to bob 'hello'
+  wigwag send --as alice --to 1234567890 --type picture - < cat.jpg
+  wigwag send --as alice --group 1234567890 'hello all'")]
+#[command(group = ArgGroup::new("target").required(true).args(["to", "group"]))]
+pub(crate) struct SendArgs {
+    /// A user id or the name of a local profile
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) to: Option<String>,
+    /// A group or super group that the profile is a member of
+    #[arg(long, value_name = "ID", value_parser = parse_id)]
+    pub(crate) group: Option<u64>,
+    /// The content, at most 16 KB; - reads standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) content: String,
+    /// The type of the content
+    #[arg(long = "type", value_enum, default_value_t = ContentType::Text)]
+    pub(crate) content_type: ContentType,
+    /// How many seconds to wait for the acknowledgement
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContentType {
+    Text,
+    Picture,
+    Voice,
+}
+
+impl From<ContentType> for MessageType {
+    fn from(content_type: ContentType) -> Self {
+        match content_type {
+            ContentType::Text => Self::Text,
+            ContentType::Picture => Self::Picture,
+            ContentType::Voice => Self::Voice,
+        }
+    }
+}
+
+pub(crate) async fn run(context: &mut Context, args: SendArgs) -> Result<(), CommandError> {
     let what = read(&args)?;
     let to = match (&args.to, args.group) {
         (Some(who), _) => Conversation::Peer(resolve(&context.profiles, who)?),
         (None, Some(group_id)) => Conversation::Group(group_id),
-        (None, None) => return Err(Failure::usage("to whom? --to or --group")),
+        (None, None) => return Err(CommandError::usage("to whom? --to or --group")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
-    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::SendOnly)
+    let (client, mut events) = connection::connect(context, &held, &ws_url, Purpose::SendOnly)
         .await
         .map_err(not_sent)?;
     let mut sending = client.enqueue(to, what).await?;
@@ -38,7 +85,7 @@ pub(crate) async fn run(context: &mut Context, args: Send) -> Result<(), Failure
 }
 
 /// Waits for the answer, and meanwhile tells how the connection fares.
-async fn outcome(context: &mut Context, events: &mut Events, sending: &mut Sending) -> Result<Receipt, Failure> {
+async fn outcome(context: &mut Context, events: &mut Events, sending: &mut Sending) -> Result<Receipt, CommandError> {
     loop {
         tokio::select! {
             biased;
@@ -47,41 +94,41 @@ async fn outcome(context: &mut Context, events: &mut Events, sending: &mut Sendi
                 Err(SendError::Stopped { .. }) => Err(why_stopped(context, events).await),
                 receipt => Ok(receipt?),
             },
-            Some(event) = events.next() => link::tell(context, event)?,
+            Some(event) = events.next() => connection::report_event(context, event)?,
         }
     }
 }
 
-async fn why_stopped(context: &mut Context, events: &mut Events) -> Failure {
+async fn why_stopped(context: &mut Context, events: &mut Events) -> CommandError {
     while let Some(event) = events.next().await {
-        if let Err(failure) = link::tell(context, event) {
+        if let Err(failure) = connection::report_event(context, event) {
             return failure;
         }
     }
-    Failure::Other(anyhow::anyhow!("the connection has stopped"))
+    CommandError::Other(anyhow::anyhow!("the connection has stopped"))
 }
 
 /// No connection, and so nothing that could be kept for the next command.
-fn not_sent(failure: Failure) -> Failure {
+fn not_sent(failure: CommandError) -> CommandError {
     match failure {
-        Failure::Unreachable(message) => Failure::Unreachable(format!("{message}\nthe message was not sent")),
+        CommandError::Unreachable(message) => CommandError::Unreachable(format!("{message}\nthe message was not sent")),
         other => other,
     }
 }
 
 /// Not answered in time.
-fn late(ws_url: &str, seconds: u64, error: SendError) -> Failure {
+fn late(ws_url: &str, seconds: u64, error: SendError) -> CommandError {
     let fate = match error {
         SendError::Stopped { transmitted: true } => "it is kept, and repeated by the next command that sends",
         SendError::Stopped { transmitted: false } => "it was not sent",
         other => return other.into(),
     };
-    Failure::Unreachable(format!(
+    CommandError::Unreachable(format!(
         "{ws_url} has not acknowledged the message in {seconds} s; {fate}"
     ))
 }
 
-fn read(args: &Send) -> Result<Content, Failure> {
+fn read(args: &SendArgs) -> Result<Content, CommandError> {
     let bytes = if args.content == "-" {
         let mut bytes = Vec::new();
         std::io::stdin()
@@ -91,8 +138,8 @@ fn read(args: &Send) -> Result<Content, Failure> {
     } else {
         args.content.clone().into_bytes()
     };
-    if args.kind == Kind::Text && std::str::from_utf8(&bytes).is_err() {
-        return Err(Failure::usage("the text is not UTF-8; other content has a --type"));
+    if args.content_type == ContentType::Text && std::str::from_utf8(&bytes).is_err() {
+        return Err(CommandError::usage("the text is not UTF-8; other content has a --type"));
     }
-    Ok(Content::new(args.kind.into(), bytes))
+    Ok(Content::new(args.content_type.into(), bytes))
 }

@@ -2,7 +2,7 @@
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in};
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use crate::output::plain;
 use anyhow::anyhow;
 use serde_json::json;
@@ -12,6 +12,17 @@ use wigwag_client::http::CreateGroup;
 use wigwag_client::{
     Api, Client, ConnectOptions, Conversation, Encoding, Event, Events, Message, Start, TokenSource, Url,
 };
+
+/// Text after the help of the command.
+pub(crate) const HELP: &str = "\
+Registers two users with random phone numbers. They exchange messages, one of them leaves and comes
+back, and they share a group. Each step is printed when it is done; the first failure ends the command.
+The group is dissolved at the end. The accounts remain.
+
+Examples:
+  wigwag smoke
+  wigwag smoke --url https://abc.execute-api.eu-central-1.amazonaws.com \\
+    --ws-url wss://def.execute-api.eu-central-1.amazonaws.com/prod";
 
 /// Longest wait for one thing: functions that start for the first time, on a slow emulator.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,20 +36,20 @@ const STEPS: [&str; 5] = [
     "a group's message reaches its member",
 ];
 
-pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
-    let (url, ws_url) = account::urls(&context.args, None)?;
-    let encoding = context.args.frames.into();
-    let place = Place { url, ws_url, encoding };
+pub(crate) async fn run(context: &mut Context) -> Result<(), CommandError> {
+    let (url, ws_url) = account::urls(&context.global, None)?;
+    let encoding = context.global.frames.into();
+    let deployment = Deployment { url, ws_url, encoding };
     let mut report = Report {
         context,
         began: Instant::now(),
         done: 0,
     };
 
-    let (ann, ben) = (place.user("ann").await?, place.user("ben").await?);
+    let (ann, ben) = (deployment.user("ann").await?, deployment.user("ben").await?);
     report.done()?;
 
-    let (mut anns, mut bens) = (place.connect(&ann, 0).await?, place.connect(&ben, 0).await?);
+    let (mut anns, mut bens) = (deployment.connect(&ann, 0).await?, deployment.connect(&ben, 0).await?);
     report.done()?;
 
     let there = anns.says(Conversation::Peer(ben.id), "hello ben").await?;
@@ -52,7 +63,7 @@ pub(crate) async fn run(context: &mut Context) -> Result<(), Failure> {
     for text in ["one", "two", "three"] {
         meanwhile.push(anns.says(Conversation::Peer(ben.id), text).await?);
     }
-    let mut bens = place.connect(&ben, cursor).await?;
+    let mut bens = deployment.connect(&ben, cursor).await?;
     for said in &meanwhile {
         bens.hears(said).await?;
     }
@@ -83,7 +94,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn done(&mut self) -> Result<(), Failure> {
+    fn done(&mut self) -> Result<(), CommandError> {
         let step = STEPS[self.done];
         self.done += 1;
         let took = std::mem::replace(&mut self.began, Instant::now()).elapsed();
@@ -94,40 +105,40 @@ impl Report<'_> {
 }
 
 /// The deployment.
-struct Place {
+struct Deployment {
     url: Url,
     ws_url: Url,
     encoding: Encoding,
 }
 
 /// Somebody who is there for this alone.
-struct User {
+struct SmokeUser {
     id: u64,
     token: String,
     api: Api,
 }
 
-impl Place {
-    async fn user(&self, nickname: &str) -> Result<User, Failure> {
+impl Deployment {
+    async fn user(&self, nickname: &str) -> Result<SmokeUser, CommandError> {
         let api = Api::new(self.url.clone());
         let credentials = Credentials::made_up();
         account::register(&api, &credentials, nickname).await?;
         let logged_in = log_in(&api, &credentials).await?;
-        Ok(User {
+        Ok(SmokeUser {
             id: logged_in.user_id,
             api: api.with_token(&logged_in.token),
             token: logged_in.token,
         })
     }
 
-    async fn connect(&self, user: &User, cursor: u64) -> Result<Device, Failure> {
+    async fn connect(&self, user: &SmokeUser, cursor: u64) -> Result<Device, CommandError> {
         let mut options = ConnectOptions::new(self.ws_url.clone(), user.id, TokenSource::fixed(&user.token));
         options.encoding = self.encoding;
         options.start = Start::After(cursor);
         let connecting = Client::connect(options);
         let (client, events) = connecting
             .await
-            .map_err(|error| Failure::connecting(plain(&self.ws_url), error))?;
+            .map_err(|error| CommandError::connecting(plain(&self.ws_url), error))?;
         Ok(Device {
             user_id: user.id,
             client,
@@ -145,24 +156,24 @@ struct Device {
 
 /// What a message is known by.
 #[derive(PartialEq, Eq)]
-struct Said {
+struct SentText {
     text: &'static str,
     conversation_seq: u64,
 }
 
 impl Device {
-    async fn says(&self, to: Conversation, text: &'static str) -> Result<Said, Failure> {
+    async fn says(&self, to: Conversation, text: &'static str) -> Result<SentText, CommandError> {
         let receipt = timeout(PATIENCE, self.client.send(to, text))
             .await
             .map_err(|_| late(&format!("no acknowledgement of {text:?}")))??;
-        Ok(Said {
+        Ok(SentText {
             text,
             conversation_seq: receipt.conversation_seq,
         })
     }
 
     /// The next message of somebody else must be this one.
-    async fn hears(&mut self, said: &Said) -> Result<(), Failure> {
+    async fn hears(&mut self, said: &SentText) -> Result<(), CommandError> {
         let message = timeout(PATIENCE, self.next())
             .await
             .map_err(|_| late(&format!("{:?} did not come", said.text)))?
@@ -194,6 +205,6 @@ impl Device {
     }
 }
 
-fn late(what: &str) -> Failure {
-    Failure::Unreachable(format!("{what} within {} s", PATIENCE.as_secs()))
+fn late(what: &str) -> CommandError {
+    CommandError::Unreachable(format!("{what} within {} s", PATIENCE.as_secs()))
 }

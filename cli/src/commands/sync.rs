@@ -1,16 +1,26 @@
 //! `wigwag sync`: what has come since the last time.
 
 use crate::Context;
-use crate::args::Sync;
-use crate::exit::Failure;
-use crate::link::{self, Purpose};
-use crate::peer::Names;
+use crate::command_error::CommandError;
+use crate::connection::{self, Purpose};
+use crate::names::Names;
+use clap::Args;
 use wigwag_client::Event;
 
-pub(crate) async fn run(context: &mut Context, args: Sync) -> Result<(), Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Start after this seq of the inbox; 0 prints everything
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+    /// Print at most this many messages
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+}
+
+pub(crate) async fn run(context: &mut Context, args: SyncArgs) -> Result<(), CommandError> {
     let (held, api, ws_url) = super::signed_in(context).await?;
     let cursor = args.from.unwrap_or(held.cursor());
-    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
+    let (client, mut events) = connection::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
     let mut names = Names::new(api);
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0

@@ -1,22 +1,29 @@
 //! `wigwag tail`: messages as they come. Left with Ctrl-C.
 
 use crate::Context;
-use crate::args::Tail;
-use crate::exit::Failure;
-use crate::link::{self, Purpose};
-use crate::peer::Names;
-use crate::profile::Held;
-use crate::shown::{self, Here};
+use crate::command_error::CommandError;
+use crate::connection::{self, Purpose};
+use crate::names::Names;
+use crate::profile::LockedProfile;
+use crate::rendering::{self, Focus};
 use crate::signals;
+use clap::Args;
 use wigwag_client::{Event, Events};
 
-pub(crate) async fn run(context: &mut Context, args: Tail) -> Result<(), Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// Start after this seq of the inbox; 0 prints everything
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+}
+
+pub(crate) async fn run(context: &mut Context, args: TailArgs) -> Result<(), CommandError> {
     let (held, api, ws_url) = tokio::select! {
         ready = super::signed_in(context) => ready?,
         () = signals::interrupted() => return Ok(()),
     };
     let cursor = args.from.unwrap_or(held.cursor());
-    let (client, mut events) = link::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
+    let (client, mut events) = connection::connect(context, &held, &ws_url, Purpose::Both(cursor)).await?;
     let mut names = Names::new(api);
     let outcome = tokio::select! {
         outcome = follow(context, &held, &mut names, &mut events) => outcome,
@@ -26,7 +33,12 @@ pub(crate) async fn run(context: &mut Context, args: Tail) -> Result<(), Failure
     outcome
 }
 
-async fn follow(context: &mut Context, held: &Held, names: &mut Names, events: &mut Events) -> Result<(), Failure> {
+async fn follow(
+    context: &mut Context,
+    held: &LockedProfile,
+    names: &mut Names,
+    events: &mut Events,
+) -> Result<(), CommandError> {
     while let Some(event) = events.next().await {
         receive(context, held, names, event).await?;
     }
@@ -36,27 +48,27 @@ async fn follow(context: &mut Context, held: &Held, names: &mut Names, events: &
 /// Deals with an event: a message is printed, then the cursor moves.
 pub(super) async fn receive(
     context: &mut Context,
-    held: &Held,
+    held: &LockedProfile,
     names: &mut Names,
     event: Event,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     match event {
         Event::Message(message) => {
-            shown::message(&mut context.printer, names, held.user_id(), Here::Nowhere, &message).await?;
+            rendering::message(&mut context.printer, names, held.user_id(), Focus::None, &message).await?;
             held.advance(message.seq)
         }
         Event::GroupMessage(message) => {
-            shown::message(&mut context.printer, names, held.user_id(), Here::Nowhere, &message).await?;
+            rendering::message(&mut context.printer, names, held.user_id(), Focus::None, &message).await?;
             held.advance_group(message.receiver_id, message.conversation_seq)
         }
         Event::GroupCursor { group_id, cursor } => held.advance_group(group_id, cursor),
         Event::GroupEnded { group_id, cursor } => held.end_group(group_id, cursor),
-        Event::Signal(signal) => shown::signal(&mut context.printer, names, &signal).await,
+        Event::Signal(signal) => rendering::signal(&mut context.printer, names, &signal).await,
         Event::CaughtUp { cursor } => {
             // Not only forwards: a cursor beyond this was of an inbox that is no more.
             held.set_cursor(cursor)?;
-            link::tell(context, Event::CaughtUp { cursor })
+            connection::report_event(context, Event::CaughtUp { cursor })
         }
-        event => link::tell(context, event),
+        event => connection::report_event(context, event),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::Context;
 use crate::account::{Credentials, log_in, new_device_id, random_phone_number, random_text, register, urls};
-use crate::exit::Failure;
-use crate::profile::{Held, Profile};
+use crate::command_error::CommandError;
+use crate::profile::{LockedProfile, Profile};
 use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -21,13 +21,13 @@ pub(super) async fn prepare(
     name: &str,
     nickname: &str,
     may_make: bool,
-) -> Result<(Held, Url), Failure> {
+) -> Result<(LockedProfile, Url), CommandError> {
     let claim = context.profiles.claim(name)?;
     let known = match context.profiles.read(name)? {
         None if !may_make => Some(context.profiles.existing(name)?),
         known => known,
     };
-    let (url, ws_url) = urls(&context.args, known.as_ref())?;
+    let (url, ws_url) = urls(&context.global, known.as_ref())?;
     let api = Api::new(url.clone());
     let Some(profile) = known else {
         let held = claim.hold(blank(url, ws_url.clone(), nickname));
@@ -46,7 +46,7 @@ pub(super) async fn prepare(
 }
 
 /// Sees to it that the profile's token is accepted. The inner error is the server's.
-async fn sign_in(api: &Api, held: &Held) -> Result<Result<(), ApiError>, Failure> {
+async fn sign_in(api: &Api, held: &LockedProfile) -> Result<Result<(), ApiError>, CommandError> {
     let profile = held.get();
     let refused = match api.with_token(&profile.token).me().await {
         Ok(_) => return Ok(Ok(())),
@@ -77,7 +77,7 @@ fn is_about_the_token(error: &ApiError) -> bool {
 }
 
 /// The server does not know the account that was made up: it keeps its data in memory and was restarted.
-async fn make_anew(context: &mut Context, api: &Api, held: &Held, name: &str) -> Result<(), Failure> {
+async fn make_anew(context: &mut Context, api: &Api, held: &LockedProfile, name: &str) -> Result<(), CommandError> {
     let before = held.get();
     let lost = before.session.is_some_and(|session| session.pending.is_some());
     let data = json!({ "profile": name, "unanswered_message_lost": lost });
@@ -94,7 +94,7 @@ async fn make_anew(context: &mut Context, api: &Api, held: &Held, name: &str) ->
 }
 
 /// Registers the profile's made-up account, under another number if somebody has it.
-async fn make(context: &mut Context, api: &Api, held: &Held, name: &str) -> Result<(), Failure> {
+async fn make(context: &mut Context, api: &Api, held: &LockedProfile, name: &str) -> Result<(), CommandError> {
     let nickname = held.get().nickname;
     let mut credentials = held.get().credentials().context("the profile has no password")?;
     for _ in 0..TRIES {

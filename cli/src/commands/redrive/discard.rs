@@ -1,9 +1,10 @@
 //! `wigwag redrive --discard`: out with what nobody needs, after it was written down.
 
-use super::queue::{Letter, Queues, Verdict};
+use super::RedriveArgs;
+use super::dead_letter::DeadLetter;
+use super::queue::{Disposition, Queues};
 use crate::Context;
-use crate::args::Redrive;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -11,17 +12,17 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-pub(super) async fn run(context: &mut Context, queues: &Queues, args: &Redrive) -> Result<(), Failure> {
+pub(super) async fn run(context: &mut Context, queues: &Queues, args: &RedriveArgs) -> Result<(), CommandError> {
     let mut wanted: BTreeSet<&str> = args.discard.iter().map(String::as_str).collect();
     let mut written = Vec::new();
     let (gone, sorted) = queues
-        .sort_out(|letter| {
+        .dispose(|letter| {
             if !wanted.remove(letter.id.as_str()) {
-                return Ok(Verdict::Keep);
+                return Ok(Disposition::Keep);
             }
             let path = write_down(letter, &args.into)?;
             written.push((letter.id.clone(), path));
-            Ok(Verdict::Discard)
+            Ok(Disposition::Discard)
         })
         .await;
     for (id, path) in written.iter().take(gone) {
@@ -34,14 +35,14 @@ pub(super) async fn run(context: &mut Context, queues: &Queues, args: &Redrive) 
         return Ok(());
     }
     let ids: Vec<&str> = wanted.into_iter().collect();
-    Err(Failure::Other(anyhow::anyhow!(
+    Err(CommandError::Other(anyhow::anyhow!(
         "there is no {} to be seen; of a message group only the first ten are, so deal with those that show, or look again in a minute",
         ids.join(" and no ")
     )))
 }
 
 /// Writes a message into a file for its owner alone: it holds what somebody said.
-fn write_down(letter: &Letter, into: &Path) -> Result<PathBuf, Failure> {
+fn write_down(letter: &DeadLetter, into: &Path) -> Result<PathBuf, CommandError> {
     let path = into.join(format!("dead-letter-{}.json", letter.id));
     let whole = json!({
         "message_id": letter.id,

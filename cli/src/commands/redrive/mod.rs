@@ -3,26 +3,88 @@
 //! Flow: the dead-letter queue, found from whichever queue is named → counted → its messages received, shown and made visible
 //! again → where that is wanted, all of them back by a move task, watched to its end; or some of them back, or out, one by one.
 
+mod dead_letter;
 mod discard;
 mod queue;
+mod sqs;
 mod task;
 
 use crate::Context;
 use crate::account::now_ms;
-use crate::args::Redrive;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
+use crate::global::parse_id;
 use crate::output::printable;
-use crate::shown::span;
-use queue::{Letter, Queues, Status, Verdict};
+use crate::rendering::span;
+use clap::Args;
+use dead_letter::DeadLetter;
+use queue::{Disposition, MoveStatus, Queues};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Duration;
-use task::{Fate, TaskInfo};
+use task::{RedriveEffect, TaskInfo};
 use tokio::time::sleep;
+use wigwag_client::Url;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Lists the tasks in the dead-letter queue of the fan-out: what each one does, how often it was received
+and why it is there. Listing removes nothing: it receives the messages and makes them visible again at
+once. SQS shows at most the first ten of a message group, which is one shard of one group's members.
+The content of chat messages is never shown.
+
+For each task, the list says what happens if you send it back. Fix the cause first; --send-back then
+sends all tasks to the queue that the workers read. A task that they cannot read comes back here. With
+--only-readable or --group, only the selected tasks are sent, one by one, in the order of their group.
+Until then the tasks wait for as long as the dead-letter queue keeps them (14 days).
+
+--discard removes the tasks with these ids. Each one is first saved as dead-letter-ID.json in the
+directory --into. Only the owner can read the file, since it holds the content of the message.
+
+Credentials come only from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. To take them
+from a profile of the AWS CLI:  eval \"$(aws configure export-credentials --profile NAME --format env)\"
+A queue on this machine needs none. The required permissions are sqs:GetQueueAttributes, GetQueueUrl,
+ReceiveMessage, ChangeMessageVisibility and ListDeadLetterSourceQueues; for --send-back also
+StartMessageMoveTask, ListMessageMoveTasks, DeleteMessage and SendMessage; for --discard DeleteMessage.
+
+Examples:
+  wigwag redrive --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo
+  wigwag redrive --queue-url http://127.0.0.1:4566/000000000000/local-FanoutQueue.fifo --send-back --json
+  wigwag redrive --queue-url URL --send-back --only-readable --group 1234567890
+  wigwag redrive --queue-url URL --discard 5fea7756-0ea4-451a-a703-a558b933e274 --into /var/tmp")]
+pub(crate) struct RedriveArgs {
+    /// The queue that the workers read, or its dead-letter queue
+    #[arg(long, value_name = "URL")]
+    queue_url: Url,
+    /// SQS endpoint [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the queue's host or the region's]
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<Url>,
+    /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the queue's]
+    #[arg(long)]
+    region: Option<String>,
+    /// Show at most this many tasks
+    #[arg(long, default_value_t = 100, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Show and send back only the tasks of this group
+    #[arg(long, value_name = "ID", value_parser = parse_id, conflicts_with = "discard")]
+    group: Option<u64>,
+    /// Send all tasks back to the workers
+    #[arg(long)]
+    send_back: bool,
+    /// Send back only the tasks that can be read
+    #[arg(long, requires = "send_back")]
+    only_readable: bool,
+    /// Save this task to a file and remove it from the queue; can be repeated
+    #[arg(long, value_name = "ID", conflicts_with = "send_back")]
+    discard: Vec<String>,
+    /// The directory for the saved tasks
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "discard")]
+    into: PathBuf,
+}
 
 /// Between looks at the move task.
 const POLL: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(context: &mut Context, args: Redrive) -> Result<(), Failure> {
+pub(crate) async fn run(context: &mut Context, args: RedriveArgs) -> Result<(), CommandError> {
     let queues = Queues::find(&args).await?;
     if !args.discard.is_empty() {
         return discard::run(context, &queues, &args).await;
@@ -48,12 +110,12 @@ pub(crate) async fn run(context: &mut Context, args: Redrive) -> Result<(), Fail
 }
 
 /// Whether a message is of the group that is meant, if one is.
-fn is_meant(letter: &Letter, group: Option<u64>) -> bool {
+fn is_meant(letter: &DeadLetter, group: Option<u64>) -> bool {
     let of = || TaskInfo::read(&letter.body).ok().and_then(|task| task.group());
     group.is_none_or(|group| of().or_else(|| letter.group()) == Some(group))
 }
 
-fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[Letter]) -> Result<(), Failure> {
+fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[DeadLetter]) -> Result<(), CommandError> {
     let oldest = letters.iter().map(|letter| letter.sent_at_ms).min();
     let hidden = count.saturating_sub(u64::try_from(letters.len()).unwrap_or(u64::MAX));
     let data = json!({ "queue_url": queues.dead, "count": count, "oldest_at_ms": oldest, "not_shown": hidden });
@@ -73,14 +135,16 @@ fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[Lett
 }
 
 /// Shows a task; answers whether it can be read.
-fn show(context: &mut Context, letter: &Letter) -> Result<bool, Failure> {
+fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError> {
     let task = TaskInfo::read(&letter.body);
     let why = match (&letter.reason, &task) {
         (Some(reason), _) => reason.clone(),
         (None, Err(error)) => error.to_string(),
         (None, Ok(_)) => "it failed each time it was tried".to_owned(),
     };
-    let fate = task.as_ref().map_or(Fate::ComesBack, |task| task.fate(now_ms()));
+    let fate = task
+        .as_ref()
+        .map_or(RedriveEffect::ComesBack, |task| task.fate(now_ms()));
     let (what, mut data) = if let Ok(task) = &task {
         (task.to_string(), task.to_json())
     } else {
@@ -111,7 +175,7 @@ fn show(context: &mut Context, letter: &Letter) -> Result<bool, Failure> {
     Ok(task.is_ok())
 }
 
-async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> Result<(), Failure> {
+async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> Result<(), CommandError> {
     if unreadable > 0 {
         let line = format!(
             "({unreadable} of them cannot be read, and will come back; --only-readable leaves such, and --discard takes them out)"
@@ -126,20 +190,20 @@ async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> R
         let moving = queues.look_at_move().await?;
         let data = json!({ "moved": moving.moved, "of": moving.of });
         match moving.status {
-            Status::Running => {
+            MoveStatus::Running => {
                 if told != Some(moving.moved) {
                     told = Some(moving.moved);
                     let line = format!("(sent back {} of {})", moving.moved, moving.of);
                     context.printer.note("sending_back", &data, &line)?;
                 }
             }
-            Status::Completed => {
+            MoveStatus::Completed => {
                 let line = format!("sent back {} tasks", moving.moved);
                 return context.printer.print("sent_back", &data, &line);
             }
-            Status::Ended(how) => {
+            MoveStatus::Ended(how) => {
                 let message = format!("sent back {} of {} tasks, then: {how}", moving.moved, moving.of);
-                return Err(Failure::refused(None, message));
+                return Err(CommandError::refused(None, message));
             }
         }
         sleep(POLL).await;
@@ -148,14 +212,14 @@ async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> R
 
 /// One by one. What stands in front of others of its message group hides those behind the first ten, so it is gone through until nothing
 /// more is found.
-async fn send_back_some(context: &mut Context, queues: &Queues, args: &Redrive) -> Result<(), Failure> {
+async fn send_back_some(context: &mut Context, queues: &Queues, args: &RedriveArgs) -> Result<(), CommandError> {
     let mut moved = 0;
     loop {
         let (round, sorted) = queues
-            .sort_out(|letter| {
+            .dispose(|letter| {
                 let is_readable = TaskInfo::read(&letter.body).is_ok();
                 let goes = is_meant(letter, args.group) && (is_readable || !args.only_readable);
-                Ok(if goes { Verdict::SendBack } else { Verdict::Keep })
+                Ok(if goes { Disposition::SendBack } else { Disposition::Keep })
             })
             .await;
         moved += round;

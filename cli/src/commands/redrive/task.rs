@@ -13,7 +13,11 @@ use wigwag_client::Message;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TaskInfo {
     /// Copies of a message for some members of a group.
-    Deliver { group: u64, to: To, message: MessageInfo },
+    Deliver {
+        group: u64,
+        to: DeliverTo,
+        message: MessageInfo,
+    },
     /// Pushes of a message of a super group.
     Announce {
         group: u64,
@@ -31,7 +35,7 @@ pub(super) enum TaskInfo {
 /// Which members.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum To {
+pub(super) enum DeliverTo {
     Shard(u32),
     Users(Vec<u64>),
     /// Those who could not be given their copies with the others.
@@ -59,7 +63,7 @@ const ANNOUNCED_MS: i64 = 15 * 60_000;
 
 /// What comes of a task that is sent back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum RedriveEffect {
     /// What is done already is not done again.
     StandsOnce,
     /// Whoever is online is pushed it.
@@ -70,7 +74,7 @@ pub(super) enum Fate {
     ComesBack,
 }
 
-impl Fate {
+impl RedriveEffect {
     /// For programs.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -123,7 +127,7 @@ impl JsonLogged {
 enum JsonTask {
     Deliver {
         group: u64,
-        audience: To,
+        audience: DeliverTo,
         logged: JsonLogged,
     },
     Announce {
@@ -182,12 +186,14 @@ impl TaskInfo {
     }
 
     /// What comes of it if it is sent back now.
-    pub(super) fn fate(&self, now_ms: i64) -> Fate {
+    pub(super) fn fate(&self, now_ms: i64) -> RedriveEffect {
         match self {
-            Self::Deliver { .. } | Self::Dispatch { .. } | Self::Finish { .. } => Fate::StandsOnce,
-            Self::Announce { message, .. } if now_ms.saturating_sub(message.sent_at_ms) <= ANNOUNCED_MS => Fate::Pushed,
+            Self::Deliver { .. } | Self::Dispatch { .. } | Self::Finish { .. } => RedriveEffect::StandsOnce,
+            Self::Announce { message, .. } if now_ms.saturating_sub(message.sent_at_ms) <= ANNOUNCED_MS => {
+                RedriveEffect::Pushed
+            }
             // What is said in a room is pushed for a minute, and a task is given up after six.
-            Self::Announce { .. } | Self::Room { .. } => Fate::Dropped,
+            Self::Announce { .. } | Self::Room { .. } => RedriveEffect::Dropped,
         }
     }
 
@@ -196,14 +202,14 @@ impl TaskInfo {
         match self {
             Self::Deliver {
                 group,
-                to: To::Shard(shard),
+                to: DeliverTo::Shard(shard),
                 message,
             } => {
                 json!({ "task": "deliver", "group_id": group, "shard": shard, "conversation_seq": message.seq, "sender_id": message.sender })
             }
             Self::Deliver {
                 group,
-                to: To::Users(users) | To::Owed { users },
+                to: DeliverTo::Users(users) | DeliverTo::Owed { users },
                 message,
             } => {
                 json!({ "task": "deliver", "group_id": group, "user_ids": users, "conversation_seq": message.seq, "sender_id": message.sender })
@@ -228,9 +234,11 @@ impl fmt::Display for TaskInfo {
             Self::Deliver { group, to, message } => {
                 let seq = message.seq;
                 match to {
-                    To::Shard(shard) => write!(f, "deliver message {seq} of group {group} to its shard {shard}"),
-                    To::Users(users) => write!(f, "deliver message {seq} of group {group} to {} users", users.len()),
-                    To::Owed { users } => {
+                    DeliverTo::Shard(shard) => write!(f, "deliver message {seq} of group {group} to its shard {shard}"),
+                    DeliverTo::Users(users) => {
+                        write!(f, "deliver message {seq} of group {group} to {} users", users.len())
+                    }
+                    DeliverTo::Owed { users } => {
                         let users = users.len();
                         write!(
                             f,
@@ -304,7 +312,7 @@ mod tests {
         };
         let copies = TaskInfo::Deliver {
             group: 12,
-            to: To::Shard(3),
+            to: DeliverTo::Shard(3),
             message,
         };
         let announced = TaskInfo::Announce {
@@ -314,8 +322,18 @@ mod tests {
         };
         let room = TaskInfo::Room { room: 4 };
         let fates = |age_ms: i64| [&copies, &announced, &room].map(|task| task.fate(sent_ms + age_ms));
-        assert_eq!(fates(900_000), [Fate::StandsOnce, Fate::Pushed, Fate::Dropped]);
-        assert_eq!(fates(900_001), [Fate::StandsOnce, Fate::Dropped, Fate::Dropped]);
+        assert_eq!(
+            fates(900_000),
+            [RedriveEffect::StandsOnce, RedriveEffect::Pushed, RedriveEffect::Dropped]
+        );
+        assert_eq!(
+            fates(900_001),
+            [
+                RedriveEffect::StandsOnce,
+                RedriveEffect::Dropped,
+                RedriveEffect::Dropped
+            ]
+        );
         assert_eq!([copies.group(), room.group()], [Some(12), None]);
     }
 

@@ -5,11 +5,11 @@ use std::io;
 use wigwag_client::{ApiError, Code, ConnectError, RequestError, SendError, StopReason};
 
 /// It worked.
-pub(crate) const OK: i32 = 0;
+pub(crate) const EXIT_OK: i32 = 0;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum CommandError {
     /// The command line cannot be meant like that.
     #[error("{0}")]
     Usage(String),
@@ -29,17 +29,17 @@ pub(crate) enum Failure {
     Interrupted,
     /// Whoever reads our output has stopped.
     #[error("standard output is closed")]
-    Unheard,
+    OutputClosed,
     /// Anything else.
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
 }
 
-impl Failure {
+impl CommandError {
     /// See `wigwag --help`.
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
-            Self::Unheard => OK,
+            Self::OutputClosed => EXIT_OK,
             Self::Other(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused { .. } => 3,
@@ -90,7 +90,7 @@ fn advice(code: Code) -> Option<&'static str> {
     })
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for CommandError {
     fn from(error: ApiError) -> Self {
         match &error {
             ApiError::Unreachable { url, source } => Self::unreachable(url, innermost(source)),
@@ -102,7 +102,7 @@ impl From<ApiError> for Failure {
     }
 }
 
-impl From<SendError> for Failure {
+impl From<SendError> for CommandError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Refused { .. } => Self::refused(error.code(), format!("not sent: {error}")),
@@ -112,7 +112,7 @@ impl From<SendError> for Failure {
     }
 }
 
-impl From<RequestError> for Failure {
+impl From<RequestError> for CommandError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::Refused { code, .. } => Self::refused(Code::from_number(code), error),
@@ -124,7 +124,7 @@ impl From<RequestError> for Failure {
     }
 }
 
-impl From<StopReason> for Failure {
+impl From<StopReason> for CommandError {
     fn from(reason: StopReason) -> Self {
         match reason {
             StopReason::SignIn(message) => Self::refused(
@@ -142,7 +142,7 @@ impl From<StopReason> for Failure {
     }
 }
 
-impl Failure {
+impl CommandError {
     /// Of a first connection to `ws_url`.
     pub(crate) fn connecting(ws_url: &str, error: ConnectError) -> Self {
         match error {
@@ -154,7 +154,7 @@ impl Failure {
     /// Of writing to standard output.
     pub(crate) fn printing(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Unheard,
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::Other(anyhow::Error::new(error).context("cannot write to standard output")),
         }
     }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let failure = Failure::from(ApiError::Refused(http::Failure {
+        let failure = CommandError::from(ApiError::Refused(http::Failure {
             code: Code::WRONG_CREDENTIALS.number(),
             message: "WRONG_CREDENTIALS: phone number or password is wrong".to_owned(),
             retryable: false,
@@ -192,18 +192,18 @@ mod tests {
 
     #[test]
     fn every_kind_of_failure_has_its_exit_code() {
-        let code = |failure: Failure| failure.exit_code();
+        let code = |failure: CommandError| failure.exit_code();
         assert_eq!(code(anyhow::anyhow!("x").into()), 1);
         assert_eq!(code(SendError::ContentEmpty.into()), 2);
         assert_eq!(code(StopReason::SignIn("no".to_owned()).into()), 3);
         assert_eq!(
-            code(Failure::connecting(
+            code(CommandError::connecting(
                 "ws://x",
                 ConnectError::Unreachable("no".to_owned())
             )),
             4
         );
-        assert_eq!(code(Failure::Interrupted), 130);
-        assert_eq!(code(Failure::printing(io::ErrorKind::BrokenPipe.into())), 0);
+        assert_eq!(code(CommandError::Interrupted), 130);
+        assert_eq!(code(CommandError::printing(io::ErrorKind::BrokenPipe.into())), 0);
     }
 }

@@ -1,22 +1,7 @@
 //! Who is meant: a user id, or the name of a local profile.
 
-use crate::exit::Failure;
-use crate::profile::Profiles;
 use std::collections::HashMap;
 use wigwag_client::Api;
-
-/// The id of a user that is named by it or by a local profile.
-pub(crate) fn resolve(profiles: &Profiles, who: &str) -> Result<u64, Failure> {
-    if let Ok(user_id) = who.parse() {
-        return Ok(user_id);
-    }
-    match profiles.read(who)? {
-        Some(profile) => Ok(profile.user_id),
-        None => Err(Failure::usage(format!(
-            "{who} is neither a user id nor a local profile (wigwag profiles lists those)"
-        ))),
-    }
-}
 
 /// A user's name.
 #[derive(Debug)]
@@ -52,7 +37,7 @@ impl Names {
     }
 
     /// What to call a user: with the id where a nickname alone could be anybody's, and the id alone where there is nothing better.
-    pub(crate) async fn of(&mut self, user_id: u64) -> String {
+    pub(crate) async fn for_user(&mut self, user_id: u64) -> String {
         match self.known(user_id).await {
             Some(Known::Given(name)) => name.clone(),
             Some(Known::Nickname(name)) => format!("{name} ({user_id})"),
@@ -73,7 +58,7 @@ impl Names {
     }
 
     /// What a group is called, with its id, which is what commands take.
-    pub(crate) async fn of_group(&mut self, group_id: u64) -> String {
+    pub(crate) async fn for_group(&mut self, group_id: u64) -> String {
         if !self.groups.contains_key(&group_id) {
             let group = self.api.group(group_id).await;
             self.groups.insert(group_id, group.ok().map(|group| group.name));

@@ -1,8 +1,8 @@
 //! Messages as people read them: who says what, and where; and what becomes of a group, in a line.
 
-use crate::exit::Failure;
+use crate::command_error::CommandError;
+use crate::names::Names;
 use crate::output::{Printer, content, printable};
-use crate::peer::Names;
 use serde_json::json;
 use wigwag_client::{GroupChange, GroupChangeType, GroupRole, Message, SessionType, SignalMsg, SignalType};
 
@@ -11,15 +11,15 @@ const NAMES_PER_LINE: usize = 5;
 
 /// Where the reader is: what is said elsewhere says where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Here {
+pub(crate) enum Focus {
     Peer(u64),
     Group(u64),
     Room(u64),
-    Nowhere,
+    None,
 }
 
-impl Here {
-    fn of(message: &Message, me: u64) -> Self {
+impl Focus {
+    fn on_message(message: &Message, me: u64) -> Self {
         match message.session_type() {
             SessionType::Group => Self::Group(message.receiver_id),
             SessionType::Room => Self::Room(message.receiver_id),
@@ -36,9 +36,9 @@ pub(crate) async fn message(
     printer: &mut Printer,
     names: &mut Names,
     me: u64,
-    here: Here,
+    here: Focus,
     message: &Message,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     if let Some(change) = &message.group_change
         && !change.name.is_empty()
     {
@@ -46,14 +46,14 @@ pub(crate) async fn message(
     }
     let own = message.sender_id == me;
     let from = name(names, me, message.sender_id).await;
-    let there = Here::of(message, me);
+    let there = Focus::on_message(message, me);
     let place = match there {
         _ if there == here => String::new(),
-        Here::Group(id) => format!(" (in group {})", printable(&names.of_group(id).await)),
-        Here::Room(id) => format!(" (in room {id})"),
-        Here::Peer(id) if own => format!(" to {}", printable(&names.of(id).await)),
-        Here::Peer(_) if here == Here::Nowhere => String::new(),
-        Here::Peer(_) | Here::Nowhere => " (to you)".to_owned(),
+        Focus::Group(id) => format!(" (in group {})", printable(&names.for_group(id).await)),
+        Focus::Room(id) => format!(" (in room {id})"),
+        Focus::Peer(id) if own => format!(" to {}", printable(&names.for_user(id).await)),
+        Focus::Peer(_) if here == Focus::None => String::new(),
+        Focus::Peer(_) | Focus::None => " (to you)".to_owned(),
     };
     let line = match &message.group_change {
         Some(change) => {
@@ -71,8 +71,8 @@ pub(crate) async fn message(
 }
 
 /// Prints a signal.
-pub(crate) async fn signal(printer: &mut Printer, names: &mut Names, signal: &SignalMsg) -> Result<(), Failure> {
-    let from = names.of(signal.sender_id).await;
+pub(crate) async fn signal(printer: &mut Printer, names: &mut Names, signal: &SignalMsg) -> Result<(), CommandError> {
+    let from = names.for_user(signal.sender_id).await;
     let line = if signal.signal_type() == SignalType::Typing {
         format!("({} is typing)", printable(&from))
     } else {
@@ -86,7 +86,7 @@ async fn name(names: &mut Names, me: u64, user_id: u64) -> String {
     if user_id == me {
         return "you".to_owned();
     }
-    names.of(user_id).await
+    names.for_user(user_id).await
 }
 
 /// The first few by name, and how many more there are.
@@ -165,9 +165,9 @@ mod tests {
     #[tokio::test]
     async fn a_group_is_called_as_it_was_named_last() {
         let mut names = names();
-        assert_eq!(names.of_group(7).await, "7");
+        assert_eq!(names.for_group(7).await, "7");
         names.call_group(7, "club");
-        assert_eq!(names.of_group(7).await, "club (7)");
+        assert_eq!(names.for_group(7).await, "club (7)");
     }
 
     fn names() -> Names {

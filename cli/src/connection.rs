@@ -2,9 +2,9 @@
 
 use crate::Context;
 use crate::account::token_source;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use crate::output::plain;
-use crate::profile::Held;
+use crate::profile::LockedProfile;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,13 @@ pub(crate) enum Purpose {
 /// Connects as a profile. Its numbering, and with it a message that an earlier process left unanswered, is taken up.
 pub(crate) async fn connect(
     context: &Context,
-    held: &Arc<Held>,
+    held: &Arc<LockedProfile>,
     ws_url: &Url,
     purpose: Purpose,
-) -> Result<(Client, Events), Failure> {
+) -> Result<(Client, Events), CommandError> {
     let profile = held.get();
     let mut options = ConnectOptions::new(ws_url.clone(), profile.user_id, token_source(held));
-    options.encoding = context.args.frames.into();
+    options.encoding = context.global.frames.into();
     options.session = profile.session;
     options.session_store = Some(Arc::clone(held) as Arc<dyn SessionStore>);
     options.super_groups = profile.super_groups;
@@ -46,11 +46,11 @@ pub(crate) async fn connect(
     });
     Client::connect(options)
         .await
-        .map_err(|error| Failure::connecting(plain(ws_url), error))
+        .map_err(|error| CommandError::connecting(plain(ws_url), error))
 }
 
 /// Enters a room. What may succeed later is tried a few times: the connection is new, and the server may be just starting.
-pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), Failure> {
+pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), CommandError> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -63,7 +63,7 @@ pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), Fail
 }
 
 /// Tells about the connection what is worth telling. Answers with the failure where the client has stopped.
-pub(crate) fn tell(context: &mut Context, event: Event) -> Result<(), Failure> {
+pub(crate) fn report_event(context: &mut Context, event: Event) -> Result<(), CommandError> {
     let printer = &mut context.printer;
     match event {
         Event::Connected if printer.is_json() => printer.note("connected", &json!({}), ""),
@@ -87,7 +87,7 @@ pub(crate) fn tell(context: &mut Context, event: Event) -> Result<(), Failure> {
             let line = format!("(in room {room_id} again; what was said meanwhile is gone)");
             printer.note("room_entered", &json!({ "room_id": room_id }), &line)
         }
-        Event::RoomLost { room_id, reason } => Err(Failure::refused(
+        Event::RoomLost { room_id, reason } => Err(CommandError::refused(
             None,
             format!("the server does not let this device back into room {room_id}: {reason}"),
         )),

@@ -1,13 +1,13 @@
 //! The conversation itself: lines out, messages in, and what becomes of each.
 
-use super::lines::{self, Input};
-use super::partner::Place;
+use super::stdin_lines::{self, Input};
+use super::target::Target;
 use crate::Context;
-use crate::exit::Failure;
-use crate::link;
-use crate::peer::Names;
-use crate::profile::Held;
-use crate::shown;
+use crate::command_error::CommandError;
+use crate::connection;
+use crate::names::Names;
+use crate::profile::LockedProfile;
+use crate::rendering;
 use crate::signals;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -26,10 +26,10 @@ const MOST_UNANSWERED: usize = 200;
 const CATCH_UP_FIRST: Duration = Duration::from_secs(2);
 
 /// A line and what became of it.
-type Fate = (String, Outcome);
+type SettledLine = (String, LineOutcome);
 
 /// What becomes of a line.
-enum Outcome {
+enum LineOutcome {
     /// For good.
     Sent(Result<Receipt, SendError>),
     /// In a room: for whoever is there now.
@@ -37,14 +37,14 @@ enum Outcome {
 }
 
 /// A chat that is connected.
-pub(super) struct Talk {
-    held: Arc<Held>,
+pub(super) struct LiveChat {
+    held: Arc<LockedProfile>,
     client: Client,
     events: Events,
     names: Names,
-    place: Place,
+    target: Target,
     own: OwnMessages,
-    unanswered: FuturesUnordered<BoxFuture<'static, Fate>>,
+    unanswered: FuturesUnordered<BoxFuture<'static, SettledLine>>,
     /// The message that the last process left unanswered.
     pending: Option<Message>,
     /// Whether what came while away has been printed.
@@ -58,13 +58,13 @@ pub(super) struct Talk {
     failed: u64,
 }
 
-impl Talk {
+impl LiveChat {
     pub(super) fn new(
-        held: Arc<Held>,
+        held: Arc<LockedProfile>,
         client: Client,
         events: Events,
         names: Names,
-        place: Place,
+        target: Target,
         begun: Option<Session>,
     ) -> Self {
         let session = begun.clone().unwrap_or_else(|| client.session());
@@ -73,7 +73,7 @@ impl Talk {
             client,
             events,
             names,
-            place,
+            target,
             own: OwnMessages::since(&session),
             unanswered: FuturesUnordered::new(),
             pending: begun.and_then(|session| session.pending),
@@ -91,7 +91,7 @@ impl Talk {
     }
 
     /// Talks until interrupted, or until the input has ended and everything is answered (with `stay`: until interrupted).
-    pub(super) async fn run(mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
+    pub(super) async fn run(mut self, context: &mut Context, stay: bool) -> Result<(), CommandError> {
         let outcome = tokio::select! {
             outcome = self.talk(context, stay) => outcome,
             () = signals::interrupted() => Ok(()),
@@ -106,8 +106,8 @@ impl Talk {
         }
     }
 
-    async fn talk(&mut self, context: &mut Context, stay: bool) -> Result<(), Failure> {
-        let mut lines = lines::read();
+    async fn talk(&mut self, context: &mut Context, stay: bool) -> Result<(), CommandError> {
+        let mut lines = stdin_lines::read();
         let mut patience = pin!(sleep(CATCH_UP_FIRST));
         let mut patient = true;
         loop {
@@ -131,9 +131,9 @@ impl Talk {
     /// Whether the input has ended, all of it is settled, and the cursor has passed what was sent: otherwise the next chat
     /// would print it once more.
     fn is_done(&self) -> bool {
-        let in_group = match self.place {
-            Place::Group { group_id, .. } => self.held.group_cursor(group_id).unwrap_or(u64::MAX),
-            Place::With(_) | Place::Room(_) => u64::MAX,
+        let in_group = match self.target {
+            Target::Group { group_id, .. } => self.held.group_cursor(group_id).unwrap_or(u64::MAX),
+            Target::With(_) | Target::Room(_) => u64::MAX,
         };
         let is_printed = self.held.cursor() >= self.last_own_seq && in_group >= self.last_own_in_group;
         self.input_ended && self.unanswered.is_empty() && self.caught_up && is_printed
@@ -141,13 +141,13 @@ impl Talk {
 
     /// What is said in a room is sent as it is: only one after the other keeps the order.
     fn most_unanswered(&self) -> usize {
-        match self.place {
-            Place::Room(_) => 1,
-            Place::With(_) | Place::Group { .. } => MOST_UNANSWERED,
+        match self.target {
+            Target::Room(_) => 1,
+            Target::With(_) | Target::Group { .. } => MOST_UNANSWERED,
         }
     }
 
-    async fn input(&mut self, context: &mut Context, input: Option<Input>) -> Result<(), Failure> {
+    async fn input(&mut self, context: &mut Context, input: Option<Input>) -> Result<(), CommandError> {
         match input {
             Some(Input::Line(line)) if line.trim().is_empty() => Ok(()),
             Some(Input::Line(line)) => self.send(context, line).await,
@@ -163,16 +163,16 @@ impl Talk {
         }
     }
 
-    async fn send(&mut self, context: &mut Context, line: String) -> Result<(), Failure> {
+    async fn send(&mut self, context: &mut Context, line: String) -> Result<(), CommandError> {
         context.printer.typed(&line)?;
-        let to = match self.place {
-            Place::With(ref partner) => Conversation::Peer(partner.user_id),
-            Place::Group { group_id, .. } => Conversation::Group(group_id),
-            Place::Room(room_id) => {
+        let to = match self.target {
+            Target::With(ref partner) => Conversation::Peer(partner.user_id),
+            Target::Group { group_id, .. } => Conversation::Group(group_id),
+            Target::Room(room_id) => {
                 let client = self.client.clone();
                 self.unanswered.push(Box::pin(async move {
                     let outcome = client.send_to_room(room_id, line.as_str()).await;
-                    (line, Outcome::Relayed(outcome))
+                    (line, LineOutcome::Relayed(outcome))
                 }));
                 return Ok(());
             }
@@ -180,26 +180,26 @@ impl Talk {
         match self.client.enqueue(to, line.as_str()).await {
             Ok(sending) => self
                 .unanswered
-                .push(Box::pin(async move { (line, Outcome::Sent(sending.await)) })),
-            Err(error) => self.report(context, (line, Outcome::Sent(Err(error))))?,
+                .push(Box::pin(async move { (line, LineOutcome::Sent(sending.await)) })),
+            Err(error) => self.report(context, (line, LineOutcome::Sent(Err(error))))?,
         }
         Ok(())
     }
 
     /// Tells what became of a line. Nothing is dropped silently.
-    fn report(&mut self, context: &mut Context, (text, outcome): Fate) -> Result<(), Failure> {
+    fn report(&mut self, context: &mut Context, (text, outcome): SettledLine) -> Result<(), CommandError> {
         let error = match outcome {
-            Outcome::Sent(Ok(receipt)) if receipt.seq == 0 => {
+            LineOutcome::Sent(Ok(receipt)) if receipt.seq == 0 => {
                 self.last_own_in_group = self.last_own_in_group.max(receipt.conversation_seq);
                 return context.printer.sent(&text, &receipt);
             }
-            Outcome::Sent(Ok(receipt)) => {
+            LineOutcome::Sent(Ok(receipt)) => {
                 self.last_own_seq = self.last_own_seq.max(receipt.seq);
                 return context.printer.sent(&text, &receipt);
             }
-            Outcome::Relayed(Ok(())) => return context.printer.sent(&text, &json!({ "relayed": true })),
-            Outcome::Sent(Err(error)) => error,
-            Outcome::Relayed(Err(error)) => {
+            LineOutcome::Relayed(Ok(())) => return context.printer.sent(&text, &json!({ "relayed": true })),
+            LineOutcome::Sent(Err(error)) => error,
+            LineOutcome::Relayed(Err(error)) => {
                 self.failed += 1;
                 let data = json!({ "text": text, "error": error.to_string(), "kept": false });
                 let line = format!("(not sent: {text}: {error})");
@@ -218,7 +218,7 @@ impl Talk {
         context.printer.note("failed", &data, &line)
     }
 
-    async fn event(&mut self, context: &mut Context, event: Event) -> Result<(), Failure> {
+    async fn event(&mut self, context: &mut Context, event: Event) -> Result<(), CommandError> {
         self.own.note(&self.client.session());
         match event {
             Event::Message(message) => {
@@ -227,7 +227,7 @@ impl Talk {
             }
             Event::CaughtUp { cursor } => {
                 self.held.advance(cursor)?;
-                link::tell(context, Event::CaughtUp { cursor })
+                connection::report_event(context, Event::CaughtUp { cursor })
             }
             Event::GroupMessage(message) => {
                 self.message(context, &message).await?;
@@ -237,33 +237,33 @@ impl Talk {
             Event::GroupEnded { group_id, cursor } => self.held.end_group(group_id, cursor),
             Event::GroupsCaughtUp => {
                 self.caught_up = true;
-                link::tell(context, Event::GroupsCaughtUp)
+                connection::report_event(context, Event::GroupsCaughtUp)
             }
             Event::RoomMessage(message) => self.message(context, &message).await,
-            Event::Signal(signal) => shown::signal(&mut context.printer, &mut self.names, &signal).await,
+            Event::Signal(signal) => rendering::signal(&mut context.printer, &mut self.names, &signal).await,
             Event::PendingSettled(result) => {
                 let text = self
                     .pending
                     .take()
                     .map(|message| String::from_utf8_lossy(&message.content).into_owned());
-                self.report(context, (text.unwrap_or_default(), Outcome::Sent(result)))
+                self.report(context, (text.unwrap_or_default(), LineOutcome::Sent(result)))
             }
-            event => link::tell(context, event),
+            event => connection::report_event(context, event),
         }
     }
 
     /// Prints a message; a line of this process was printed when it was acknowledged.
-    async fn message(&mut self, context: &mut Context, message: &Message) -> Result<(), Failure> {
+    async fn message(&mut self, context: &mut Context, message: &Message) -> Result<(), CommandError> {
         let me = self.held.user_id();
         if message.sender_id == me && self.own.contains(message) {
             return Ok(());
         }
-        let here = self.place.here();
-        shown::message(&mut context.printer, &mut self.names, me, here, message).await
+        let here = self.target.here();
+        rendering::message(&mut context.printer, &mut self.names, me, here, message).await
     }
 
     /// After the end: what is still unanswered is reported as it is settled, and what has arrived is printed.
-    async fn settle(&mut self, context: &mut Context) -> Result<(), Failure> {
+    async fn settle(&mut self, context: &mut Context) -> Result<(), CommandError> {
         while let Some(fate) = self.unanswered.next().await {
             self.report(context, fate)?;
         }

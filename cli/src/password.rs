@@ -1,13 +1,24 @@
 //! Asking for a password at the terminal.
 
-use crate::args::Password;
-use crate::exit::Failure;
+use crate::command_error::CommandError;
 use anyhow::Context as _;
+use clap::Args;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-impl Password {
+/// The options of commands that need a password.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArgs {
+    /// If missing, WIGWAG_PASSWORD or a prompt; other users of this machine can see the command line
+    #[arg(long, env = "WIGWAG_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+    /// Keep the password in the profile, so that the login can be renewed without asking
+    #[arg(long)]
+    pub(crate) save_password: bool,
+}
+
+impl PasswordArgs {
     /// The password that was given, or else is asked for.
-    pub(crate) fn get(&self) -> Result<String, Failure> {
+    pub(crate) fn get(&self) -> Result<String, CommandError> {
         match &self.password {
             Some(password) => Ok(password.clone()),
             None => ask(),
@@ -15,10 +26,10 @@ impl Password {
     }
 }
 
-fn ask() -> Result<String, Failure> {
+fn ask() -> Result<String, CommandError> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::usage(
+        return Err(CommandError::usage(
             "no password: give it by WIGWAG_PASSWORD, or run this at a terminal",
         ));
     }

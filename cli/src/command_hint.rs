@@ -1,10 +1,10 @@
 //! Commands that a user is told to run: as this one was called, against the same server and profiles.
 
-use crate::args::{Frames, Global};
+use crate::global::{FrameEncoding, GlobalOptions};
 use std::env;
 
 /// A command line to paste. `rest` begins with the command.
-pub(crate) fn command(global: &Global, rest: &str) -> String {
+pub(crate) fn command(global: &GlobalOptions, rest: &str) -> String {
     written(&program(), global, rest)
 }
 
@@ -19,7 +19,7 @@ fn program() -> String {
         .map_or_else(|| "wigwag".to_owned(), |program| quoted(&program))
 }
 
-fn written(program: &str, global: &Global, rest: &str) -> String {
+fn written(program: &str, global: &GlobalOptions, rest: &str) -> String {
     let url = global
         .url
         .as_ref()
@@ -30,7 +30,7 @@ fn written(program: &str, global: &Global, rest: &str) -> String {
         .map(|url| format!(" --ws-url {}", quoted(url.as_str())));
     let profiles = global.profile_dir.as_ref();
     let profiles = profiles.map(|path| format!(" --profile-dir {}", quoted(&path.to_string_lossy())));
-    let frames = (global.frames == Frames::Json).then(|| " --frames json".to_owned());
+    let frames = (global.frames == FrameEncoding::Json).then(|| " --frames json".to_owned());
     let flags: String = [url, ws_url, profiles, frames].into_iter().flatten().collect();
     format!("{program}{flags} {rest}")
 }
@@ -50,11 +50,11 @@ mod tests {
 
     #[test]
     fn what_was_given_is_repeated() {
-        let mut global = Global {
+        let mut global = GlobalOptions {
             url: None,
             ws_url: None,
             json: true,
-            frames: Frames::Protobuf,
+            frames: FrameEncoding::Protobuf,
             profile_dir: None,
             profile: "alice".to_owned(),
         };
@@ -62,7 +62,7 @@ mod tests {
         global.url = Some("http://127.0.0.1:4810/".parse().unwrap());
         global.ws_url = Some("ws://127.0.0.1:4811/prod".parse().unwrap());
         global.profile_dir = Some("/home/al ice's".into());
-        global.frames = Frames::Json;
+        global.frames = FrameEncoding::Json;
         assert_eq!(
             written("wigwag", &global, "chat --as bob --with alice"),
             r"wigwag --url http://127.0.0.1:4810/ --ws-url ws://127.0.0.1:4811/prod --profile-dir '/home/al ice'\''s' --frames json chat --as bob --with alice"

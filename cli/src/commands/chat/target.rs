@@ -1,12 +1,12 @@
 //! Where to chat: with somebody, who is waited for while they do not exist; in a group; in a room.
 
+use super::ChatArgs;
 use crate::Context;
-use crate::args::Chat;
-use crate::exit::Failure;
-use crate::hint;
+use crate::command_error::CommandError;
+use crate::command_hint;
 use crate::output::{plain, printable};
 use crate::profile::Profile;
-use crate::shown::Here;
+use crate::rendering::Focus;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -25,7 +25,7 @@ pub(super) struct Partner {
 
 /// Where what is typed goes.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum Target {
     With(Partner),
     Group {
         group_id: u64,
@@ -35,9 +35,14 @@ pub(super) enum Place {
     Room(u64),
 }
 
-impl Place {
+impl Target {
     /// As the command line names it. A group must be one that this user is in.
-    pub(super) async fn find(context: &mut Context, api: &Api, me: &Profile, args: &Chat) -> Result<Self, Failure> {
+    pub(super) async fn find(
+        context: &mut Context,
+        api: &Api,
+        me: &Profile,
+        args: &ChatArgs,
+    ) -> Result<Self, CommandError> {
         if let Some(with) = &args.with {
             return find(context, api, me, with).await.map(Self::With);
         }
@@ -52,14 +57,14 @@ impl Place {
         }
         args.room
             .map(Self::Room)
-            .ok_or_else(|| Failure::usage("where? --with, --group or --room"))
+            .ok_or_else(|| CommandError::usage("where? --with, --group or --room"))
     }
 
-    pub(super) fn here(&self) -> Here {
+    pub(super) fn here(&self) -> Focus {
         match self {
-            Self::With(partner) => Here::Peer(partner.user_id),
-            Self::Group { group_id, .. } => Here::Group(*group_id),
-            Self::Room(room_id) => Here::Room(*room_id),
+            Self::With(partner) => Focus::Peer(partner.user_id),
+            Self::Group { group_id, .. } => Focus::Group(*group_id),
+            Self::Room(room_id) => Focus::Room(*room_id),
         }
     }
 
@@ -98,7 +103,7 @@ impl Place {
 }
 
 /// Finds whom `with` names. A user id must exist; a local profile may come to exist.
-async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, Failure> {
+async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, CommandError> {
     if let Ok(user_id) = with.parse() {
         let name = api.user(user_id).await?.nickname;
         return Ok(Partner { user_id, name });
@@ -112,7 +117,7 @@ async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Res
             });
         }
         if !told {
-            tell(context, with)?;
+            announce_waiting(context, with)?;
             told = true;
         }
         sleep(POLL).await;
@@ -120,12 +125,12 @@ async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Res
 }
 
 /// The user id of a local profile, if both it and its account exist.
-async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<Option<u64>, Failure> {
+async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<Option<u64>, CommandError> {
     let Some(profile) = context.profiles.read(with)? else {
         return Ok(None);
     };
     if plain(&profile.url) != plain(&me.url) {
-        return Err(Failure::usage(format!(
+        return Err(CommandError::usage(format!(
             "{with} is on {}, not on {}",
             plain(&profile.url),
             plain(&me.url)
@@ -140,10 +145,10 @@ async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<
     }
 }
 
-fn tell(context: &mut Context, with: &str) -> Result<(), Failure> {
-    let command = hint::command(
-        &context.args,
-        &format!("chat --as {with} --with {}", context.args.profile),
+fn announce_waiting(context: &mut Context, with: &str) -> Result<(), CommandError> {
+    let command = command_hint::command(
+        &context.global,
+        &format!("chat --as {with} --with {}", context.global.profile),
     );
     let data = json!({ "for": with, "command": command });
     let line = format!("waiting for {with}: in another terminal run  {command}");
