@@ -1,4 +1,4 @@
-//! Accounts: opening one, logging in, and keeping the log-in alive.
+//! Accounts: creating one, logging in, and renewing the login.
 
 use crate::command_error::CommandError;
 use crate::global::GlobalOptions;
@@ -10,16 +10,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wigwag_client::http::{LoggedIn, Login, Register};
 use wigwag_client::{Api, ApiError, Code, TokenRequest, TokenSource, Url};
 
-/// What the protocol calls this platform.
+/// This platform in the protocol.
 const PLATFORM: u8 = wigwag_client::http::PLATFORM_LINUX;
 
-/// A token that ends sooner than this is renewed before it is used.
+/// A token that expires sooner than this is renewed before use.
 const RENEW_BEFORE_MS: i64 = 60_000;
 
 const DEFAULT_URL: &str = "http://127.0.0.1:3000";
 const DEFAULT_WS_URL: &str = "ws://127.0.0.1:3001/prod";
 
-/// An account and this device on it.
+/// The login of an account, and the id of this device.
 #[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) phone_number: String,
@@ -28,7 +28,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// Of an account that is to be made for the moment.
+    /// Random credentials for a new account.
     pub(crate) fn made_up() -> Self {
         Self {
             phone_number: random_phone_number(),
@@ -38,13 +38,13 @@ impl Credentials {
     }
 }
 
-/// Where the server is: as given, else as the profile says, else on this machine.
+/// The URLs of the server: from the command line, else from the profile, else on this machine.
 pub(crate) fn urls(args: &GlobalOptions, profile: Option<&Profile>) -> Result<(Url, Url), CommandError> {
     if let (Some(given), Some(profile)) = (&args.url, profile)
         && plain(given) != plain(&profile.url)
     {
         return Err(CommandError::usage(format!(
-            "the profile {} has its account on {}, not on {}; choose another profile with --as",
+            "the account of profile {} is on {}, not on {}; choose another profile with --as",
             args.profile,
             plain(&profile.url),
             plain(given)
@@ -65,22 +65,23 @@ pub(crate) fn urls(args: &GlobalOptions, profile: Option<&Profile>) -> Result<(U
     Ok((url, ws_url))
 }
 
-/// A new device's id.
+/// Creates the id of a new device.
 pub(crate) fn new_device_id() -> String {
     random_text(16)
 }
 
-/// Letters and digits; 24 of them are more than 140 random bits.
+/// Random letters and digits; 24 of them hold more than 140 bits.
 pub(crate) fn random_text(chars: usize) -> String {
     Alphanumeric.sample_string(&mut rand::rng(), chars)
 }
 
-/// In the range that North America keeps for fiction, with more digits than a real number has there.
+/// A random number from the range reserved for fiction in North America, with more digits than a
+/// real number has.
 pub(crate) fn random_phone_number() -> String {
     format!("+1555{:010}", rand::random_range(0..10_000_000_000_u64))
 }
 
-/// Opens an account.
+/// Creates an account.
 pub(crate) async fn register(api: &Api, credentials: &Credentials, nickname: &str) -> Result<u64, ApiError> {
     let register = Register {
         phone_number: credentials.phone_number.clone(),
@@ -102,7 +103,7 @@ pub(crate) async fn log_in(api: &Api, credentials: &Credentials) -> Result<Logge
 }
 
 impl Profile {
-    /// What to log in with, where the password was kept.
+    /// The credentials, if the profile keeps the password.
     pub(crate) fn credentials(&self) -> Option<Credentials> {
         Some(Credentials {
             phone_number: self.phone_number.clone(),
@@ -111,7 +112,8 @@ impl Profile {
         })
     }
 
-    /// Takes over a log-in. Of another account than before, it begins with an empty inbox and a new numbering.
+    /// Stores a login. If it is for another account than before, the profile starts with an empty
+    /// inbox and a new numbering.
     pub(crate) fn take_over(&mut self, logged_in: LoggedIn) {
         if self.user_id != logged_in.user_id {
             self.forget_reading();
@@ -122,7 +124,7 @@ impl Profile {
         self.expires_at_ms = logged_in.expires_at_ms;
     }
 
-    /// Nothing of what this account has was read.
+    /// Resets all read positions.
     pub(crate) fn forget_reading(&mut self) {
         self.cursor = 0;
         self.super_groups.clear();
@@ -134,7 +136,7 @@ impl Profile {
     }
 }
 
-/// The API on behalf of the profile, logged in again where its token is about to end.
+/// The API on behalf of the profile. Logs in again if the token is about to expire.
 pub(crate) async fn signed_in(held: &LockedProfile) -> Result<Api, CommandError> {
     let profile = held.get();
     let api = Api::new(profile.url.clone());
@@ -142,7 +144,7 @@ pub(crate) async fn signed_in(held: &LockedProfile) -> Result<Api, CommandError>
         return Ok(api.with_token(profile.token));
     }
     let Some(credentials) = profile.credentials() else {
-        let message = "the log-in has expired, and the profile does not keep the password";
+        let message = "the login has expired and the profile does not keep the password";
         return Err(CommandError::refused(Some(Code::TOKEN_EXPIRED), message));
     };
     let logged_in = log_in(&api, &credentials).await?;
@@ -150,7 +152,7 @@ pub(crate) async fn signed_in(held: &LockedProfile) -> Result<Api, CommandError>
     Ok(api.with_token(held.get().token))
 }
 
-/// Tokens for the connection: the profile's, renewed where the password was kept.
+/// Tokens for the connection: the profile's token, renewed if the profile keeps the password.
 pub(crate) fn token_source(held: &Arc<LockedProfile>) -> TokenSource {
     let held = Arc::clone(held);
     TokenSource::provider(move |request| {
@@ -166,7 +168,7 @@ pub(crate) fn token_source(held: &Arc<LockedProfile>) -> TokenSource {
             if logged_in.user_id == profile.user_id
                 && let Err(failure) = held.update(|profile| profile.take_over(logged_in))
             {
-                // The token is good all the same.
+                // The token is valid all the same.
                 eprintln!("wigwag: {failure}");
             }
             Ok(token)
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_stays_with_its_server() {
+    fn a_profile_is_used_only_with_its_own_server() {
         let profile = profile();
         let (url, _) = urls(&args(None), Some(&profile)).unwrap();
         assert_eq!(url, profile.url);
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn another_account_begins_with_an_empty_inbox() {
+    fn another_account_starts_with_an_empty_inbox() {
         let mut profile = profile();
         profile.super_groups.insert(12, 3);
         profile.session = Some(Session {
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_in_good_time() {
+    fn a_token_is_renewed_before_it_expires() {
         let mut profile = profile();
         profile.expires_at_ms = 100_000;
         assert!(!profile.is_about_to_expire(30_000));
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_number_is_one_that_the_server_takes() {
+    fn a_random_phone_number_is_valid() {
         let number = random_phone_number();
         let digits = number.strip_prefix("+1555").unwrap();
         assert!(

@@ -1,33 +1,33 @@
-//! How a command fails, what is said about it, and the exit code.
+//! Errors of commands, their messages and exit codes.
 
 use std::fmt::Display;
 use std::io;
 use wigwag_client::{ApiError, Code, ConnectError, RequestError, SendError, StopReason};
 
-/// It worked.
+/// Exit code of a command that succeeded.
 pub(crate) const EXIT_OK: i32 = 0;
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// The command line cannot be meant like that.
+    /// The command line is wrong.
     #[error("{0}")]
     Usage(String),
-    /// The server said no.
+    /// The server refused.
     #[error("{message}")]
     Refused {
-        /// The server's code, where it gave one.
+        /// The server's code, if it gave one.
         code: Option<Code>,
-        /// What it said, and what to do.
+        /// The server's message, and advice.
         message: String,
     },
-    /// No answer.
+    /// The server could not be reached or did not answer.
     #[error("{0}")]
     Unreachable(String),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
-    /// Whoever reads our output has stopped.
+    /// The reader of standard output has closed it.
     #[error("standard output is closed")]
     OutputClosed,
     /// Anything else.
@@ -52,7 +52,7 @@ impl CommandError {
         Self::Usage(message.into())
     }
 
-    /// The server was not reached at `url`.
+    /// The server could not be reached at `url`.
     pub(crate) fn unreachable(url: &str, cause: impl Display) -> Self {
         let hint = if url.contains("127.0.0.1") || url.contains("localhost") {
             "; is `cargo local` running?"
@@ -62,7 +62,7 @@ impl CommandError {
         Self::Unreachable(format!("cannot reach {url}{hint} ({cause})"))
     }
 
-    /// A refusal in words, with what to do about it where that is known.
+    /// A refusal, with advice if there is any.
     pub(crate) fn refused(code: Option<Code>, message: impl Display) -> Self {
         let message = match code.and_then(advice) {
             Some(advice) => format!("{message}\n{advice}"),
@@ -72,20 +72,20 @@ impl CommandError {
     }
 }
 
-/// What to do about a refusal, in terms of this command.
+/// Advice for a refusal, as commands of this program.
 fn advice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::TOKEN_INVALID | Code::TOKEN_EXPIRED | Code::TOKEN_ELSEWHERE | Code::NOT_SIGNED_IN => {
             "log in again with: login --as NAME"
         }
-        Code::WRONG_CREDENTIALS => "check the number and the password; an account is made with: register",
-        Code::PHONE_NUMBER_TAKEN => "log in to it with: login --as NAME --phone-number …",
-        Code::USER_NOT_FOUND => "check the user id; local profiles are listed by: profiles",
-        Code::NOT_A_MEMBER => "your groups are listed by: group list",
-        Code::GROUP_NOT_FOUND => "check the group's id; your groups are listed by: group list",
+        Code::WRONG_CREDENTIALS => "check the number and the password; create an account with: register",
+        Code::PHONE_NUMBER_TAKEN => "log in to that account with: login --as NAME --phone-number …",
+        Code::USER_NOT_FOUND => "check the user id; list the local profiles with: profiles",
+        Code::NOT_A_MEMBER => "list your groups with: group list",
+        Code::GROUP_NOT_FOUND => "check the group's id; list your groups with: group list",
         Code::OWNER_STAYS => "make another member the owner first: group hand-over GROUP ID",
-        Code::NOT_IN_ROOM => "enter it: chat --room ID",
-        Code::NOT_FRIENDS => "become friends first: friend add ID",
+        Code::NOT_IN_ROOM => "enter the room with: chat --room ID",
+        Code::NOT_FRIENDS => "become friends first with: friend add ID",
         _ => return None,
     })
 }
@@ -97,7 +97,7 @@ impl From<ApiError> for CommandError {
             ApiError::Refused(failure) => {
                 Self::refused(error.code(), format!("the server refused: {}", failure.message))
             }
-            other => Self::Other(anyhow::anyhow!("{other}; is this the HTTP API of Wigwag?")),
+            other => Self::Other(anyhow::anyhow!("{other}; check that the URL is the HTTP API of Wigwag")),
         }
     }
 }
@@ -129,11 +129,11 @@ impl From<StopReason> for CommandError {
         match reason {
             StopReason::SignIn(message) => Self::refused(
                 Some(Code::TOKEN_INVALID),
-                format!("the server does not accept the log-in: {message}"),
+                format!("the server does not accept the login: {message}"),
             ),
             StopReason::CursorBeyondEnd { .. } => Self::refused(
                 Some(Code::CURSOR_BEYOND_END),
-                format!("{reason}\nto begin anew: wigwag tail --as NAME --from 0"),
+                format!("{reason}\nto start again from the beginning: wigwag tail --as NAME --from 0"),
             ),
             StopReason::Handshake { .. } | StopReason::Refused { .. } => Self::refused(None, reason),
             StopReason::Options(message) => Self::Usage(message),
@@ -143,7 +143,7 @@ impl From<StopReason> for CommandError {
 }
 
 impl CommandError {
-    /// Of a first connection to `ws_url`.
+    /// A failed first connection to `ws_url`.
     pub(crate) fn connecting(ws_url: &str, error: ConnectError) -> Self {
         match error {
             ConnectError::Final(reason) => reason.into(),
@@ -151,7 +151,7 @@ impl CommandError {
         }
     }
 
-    /// Of writing to standard output.
+    /// A failure to write to standard output.
     pub(crate) fn printing(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -160,7 +160,7 @@ impl CommandError {
     }
 }
 
-/// The cause at the bottom: "connection refused" rather than "error sending request".
+/// The innermost cause, such as "connection refused" instead of "error sending request".
 pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -184,7 +184,7 @@ mod tests {
         }));
         let text = failure.to_string();
         assert!(
-            text.contains("WRONG_CREDENTIALS") && text.contains("is made with: register"),
+            text.contains("WRONG_CREDENTIALS") && text.contains("create an account with: register"),
             "{text}"
         );
         assert_eq!(failure.exit_code(), 3);

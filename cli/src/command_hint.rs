@@ -1,16 +1,16 @@
-//! Commands that a user is told to run: as this one was called, against the same server and profiles.
+//! Command lines to suggest to the user, with the same server and profiles as this one.
 
 use crate::global::{FrameEncoding, GlobalOptions};
 use std::env;
 
-/// A command line to paste. `rest` begins with the command.
+/// A command line to paste. `rest` starts with the command.
 pub(crate) fn command(global: &GlobalOptions, rest: &str) -> String {
-    written(&program(), global, rest)
+    command_line(&program(), global, rest)
 }
 
-/// What this command is called by.
+/// How this program was started.
 fn program() -> String {
-    // Cargo tells a program that it runs which package that is of.
+    // Cargo sets this for a program that it runs.
     if env::var_os("CARGO_PKG_NAME").is_some_and(|package| package == env!("CARGO_PKG_NAME")) {
         return "cargo run -p wigwag --".to_owned();
     }
@@ -19,7 +19,7 @@ fn program() -> String {
         .map_or_else(|| "wigwag".to_owned(), |program| quoted(&program))
 }
 
-fn written(program: &str, global: &GlobalOptions, rest: &str) -> String {
+fn command_line(program: &str, global: &GlobalOptions, rest: &str) -> String {
     let url = global
         .url
         .as_ref()
@@ -35,7 +35,7 @@ fn written(program: &str, global: &GlobalOptions, rest: &str) -> String {
     format!("{program}{flags} {rest}")
 }
 
-/// For a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,~".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_given_is_repeated() {
+    fn a_hint_repeats_the_given_options() {
         let mut global = GlobalOptions {
             url: None,
             ws_url: None,
@@ -58,13 +58,13 @@ mod tests {
             profile_dir: None,
             profile: "alice".to_owned(),
         };
-        assert_eq!(written("wigwag", &global, "me"), "wigwag me");
+        assert_eq!(command_line("wigwag", &global, "me"), "wigwag me");
         global.url = Some("http://127.0.0.1:4810/".parse().unwrap());
         global.ws_url = Some("ws://127.0.0.1:4811/prod".parse().unwrap());
         global.profile_dir = Some("/home/al ice's".into());
         global.frames = FrameEncoding::Json;
         assert_eq!(
-            written("wigwag", &global, "chat --as bob --with alice"),
+            command_line("wigwag", &global, "chat --as bob --with alice"),
             r"wigwag --url http://127.0.0.1:4810/ --ws-url ws://127.0.0.1:4811/prod --profile-dir '/home/al ice'\''s' --frames json chat --as bob --with alice"
         );
     }

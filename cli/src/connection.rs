@@ -11,20 +11,21 @@ use std::time::Duration;
 use tokio::time::sleep;
 use wigwag_client::{Client, ConnectOptions, Event, Events, SessionStore, Start, Url};
 
-/// How often a room is tried before giving up, and the pause in between.
+/// How many times to try to enter a room.
 const ROOM_TRIES: u32 = 4;
 const ROOM_PAUSE: Duration = Duration::from_millis(500);
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Sending and receiving, the latter after this seq.
+    /// Sending, and receiving after this seq.
     Both(u64),
-    /// Sending alone: the inbox and the profile's cursor stay as they are.
+    /// Only sending: the inbox and the profile's cursor stay as they are.
     SendOnly,
 }
 
-/// Connects as a profile. Its numbering, and with it a message that an earlier process left unanswered, is taken up.
+/// Connects as a profile. Continues its numbering, including a message that an earlier process left
+/// unanswered.
 pub(crate) async fn connect(
     context: &Context,
     held: &Arc<LockedProfile>,
@@ -49,7 +50,8 @@ pub(crate) async fn connect(
         .map_err(|error| CommandError::connecting(plain(ws_url), error))
 }
 
-/// Enters a room. What may succeed later is tried a few times: the connection is new, and the server may be just starting.
+/// Enters a room. Retries a few times, because the connection is new and the server may be
+/// starting.
 pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), CommandError> {
     let mut tries = 0;
     loop {
@@ -62,7 +64,8 @@ pub(crate) async fn enter_room(client: &Client, room_id: u64) -> Result<(), Comm
     }
 }
 
-/// Tells about the connection what is worth telling. Answers with the failure where the client has stopped.
+/// Prints an event of the connection if it matters to the user. Returns an error if the client has
+/// stopped.
 pub(crate) fn report_event(context: &mut Context, event: Event) -> Result<(), CommandError> {
     let printer = &mut context.printer;
     match event {
@@ -73,23 +76,23 @@ pub(crate) fn report_event(context: &mut Context, event: Event) -> Result<(), Co
             printer.note("disconnected", &data, &line)
         }
         Event::PendingSettled(Ok(receipt)) => {
-            let line = "(a message that was left unanswered last time is sent)";
+            let line = "(the message that was left unanswered last time is sent)";
             printer.note("sent", &receipt, line)
         }
         Event::PendingSettled(Err(error)) => {
             let data = json!({ "error": error.to_string() });
-            let line = format!("(a message that was left unanswered last time: {error})");
+            let line = format!("(the message that was left unanswered last time failed: {error})");
             printer.note("failed", &data, &line)
         }
         Event::CaughtUp { cursor } if printer.is_json() => printer.note("caught_up", &json!({ "cursor": cursor }), ""),
         Event::GroupsCaughtUp if printer.is_json() => printer.note("groups_caught_up", &json!({}), ""),
         Event::RoomEntered { room_id } => {
-            let line = format!("(in room {room_id} again; what was said meanwhile is gone)");
+            let line = format!("(in room {room_id} again; messages sent in between are lost)");
             printer.note("room_entered", &json!({ "room_id": room_id }), &line)
         }
         Event::RoomLost { room_id, reason } => Err(CommandError::refused(
             None,
-            format!("the server does not let this device back into room {room_id}: {reason}"),
+            format!("the server did not let this device back into room {room_id}: {reason}"),
         )),
         Event::Kicked { reason } => {
             let data = json!({ "reason": reason.as_str_name() });

@@ -9,7 +9,7 @@ pub(crate) struct GlobalOptions {
     /// URL of the HTTP API [default: the profile's, or http://127.0.0.1:3000]
     #[arg(long, global = true, env = "WIGWAG_URL", value_name = "URL")]
     pub(crate) url: Option<Url>,
-    /// URL of the WebSocket API, with its stage [default: the profile's, or ws://127.0.0.1:3001/prod]
+    /// URL and stage of the WebSocket API [default: the profile's, or ws://127.0.0.1:3001/prod]
     #[arg(long, global = true, env = "WIGWAG_WS_URL", value_name = "URL")]
     pub(crate) ws_url: Option<Url>,
     /// Print one JSON object per line
@@ -21,7 +21,7 @@ pub(crate) struct GlobalOptions {
     /// The local profile to act as
     #[arg(long = "as", global = true, value_name = "NAME", default_value = "default")]
     pub(crate) profile: String,
-    /// Encoding of WebSocket frames; json uses no subprotocol, for emulators that cannot negotiate one
+    /// Encoding of frames; json needs no subprotocol, which some emulators cannot negotiate
     #[arg(long, global = true, value_enum, default_value_t = FrameEncoding::Protobuf)]
     pub(crate) frames: FrameEncoding,
 }

@@ -2,14 +2,13 @@
 //!
 //! [`Cli`] is the command line. `commands` has one file per command, with its arguments and help. A
 //! [profile](profile) stores the device's identity and its read positions; every command except
-//! `profiles`, `redrive` and `smoke` uses one. Data goes to standard output (one JSON object per line
-//! with `--json`), notes go to standard error.
+//! `profiles`, `redrive` and `smoke` uses one. Data goes to standard output (one JSON object per
+//! line with `--json`), notes go to standard error.
 //!
 //! A message is stored in the profile before it is sent. The cursor moves only after the messages
 //! before it were printed. So a process that is killed neither loses nor repeats a message.
 
 mod account;
-#[expect(clippy::doc_markdown, reason = "doc comments there are help texts, not Markdown")]
 mod cli;
 mod command_error;
 mod command_hint;

@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<()> {
     let cli = wigwag_cli::Cli::parse();
-    // Only what is asked for by RUST_LOG. The WebSocket library traces the handshake, and with it the token: never below info.
+    // Logs only what RUST_LOG asks for. The WebSocket library traces the handshake with the token,
+    // so its level is at least info.
     let filter = EnvFilter::from_default_env().add_directive("tungstenite=info".parse()?);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -14,6 +15,6 @@ fn main() -> anyhow::Result<()> {
         .init();
     let runtime = tokio::runtime::Runtime::new()?;
     let code = runtime.block_on(wigwag_cli::run(cli));
-    // Not by returning: a thread that waits for a line of standard input would hold the process up.
+    // Do not return: a thread that waits for standard input would keep the process alive.
     std::process::exit(code);
 }

@@ -1,4 +1,4 @@
-//! Who is meant: a user id, or the name of a local profile.
+//! Names of users and groups for output.
 
 use std::collections::HashMap;
 use wigwag_client::Api;
@@ -6,23 +6,23 @@ use wigwag_client::Api;
 /// A user's name.
 #[derive(Debug)]
 enum Known {
-    /// As the user of this command says it.
+    /// As given on the command line.
     Given(String),
-    /// As the server has it.
+    /// The nickname that the server knows.
     Nickname(String),
 }
 
-/// Names for ids: those that were given, else nicknames, asked for once.
+/// Maps ids to names: those given on the command line, or else nicknames, each asked for once.
 #[derive(Debug)]
 pub(crate) struct Names {
     api: Api,
     known: HashMap<u64, Known>,
-    /// Of groups; `None` for those that the server tells nothing of.
+    /// Names of groups. `None` if the server does not show the group.
     groups: HashMap<u64, Option<String>>,
 }
 
 impl Names {
-    /// Asks `api` for what is not known.
+    /// Asks `api` for unknown names.
     pub(crate) fn new(api: Api) -> Self {
         Self {
             api,
@@ -31,12 +31,13 @@ impl Names {
         }
     }
 
-    /// Calls a user so from now on.
+    /// Sets the name of a user.
     pub(crate) fn call(&mut self, user_id: u64, name: impl Into<String>) {
         self.known.insert(user_id, Known::Given(name.into()));
     }
 
-    /// What to call a user: with the id where a nickname alone could be anybody's, and the id alone where there is nothing better.
+    /// The display name of a user. A nickname comes with the id, because several users may have it.
+    /// Without a name it is the id.
     pub(crate) async fn for_user(&mut self, user_id: u64) -> String {
         match self.known(user_id).await {
             Some(Known::Given(name)) => name.clone(),
@@ -45,19 +46,19 @@ impl Names {
         }
     }
 
-    /// The name alone, for programs, which have the id too.
+    /// The name alone, for programs, which also get the id.
     pub(crate) async fn plain(&mut self, user_id: u64) -> Option<&str> {
         match self.known(user_id).await? {
             Known::Given(name) | Known::Nickname(name) => Some(name),
         }
     }
 
-    /// A group is called so from now on.
+    /// Sets the name of a group.
     pub(crate) fn call_group(&mut self, group_id: u64, name: &str) {
         self.groups.insert(group_id, Some(name.to_owned()));
     }
 
-    /// What a group is called, with its id, which is what commands take.
+    /// The display name of a group, with its id, which commands take.
     pub(crate) async fn for_group(&mut self, group_id: u64) -> String {
         if !self.groups.contains_key(&group_id) {
             let group = self.api.group(group_id).await;
@@ -71,7 +72,7 @@ impl Names {
 
     async fn known(&mut self, user_id: u64) -> Option<&Known> {
         if !self.known.contains_key(&user_id) {
-            // Where this fails, perhaps next time.
+            // If this fails, the next call tries again.
             let profile = self.api.user(user_id).await.ok()?;
             self.known.insert(user_id, Known::Nickname(profile.nickname));
         }

@@ -6,21 +6,21 @@ use serde_json::{Map, Value, json};
 use std::io::{self, IsTerminal as _, Write as _};
 use wigwag_client::{Message, MessageType, Url};
 
-/// Prints for people, or with `--json` one object per line for programs. Everything is flushed at once: what was printed
-/// may be forgotten.
+/// Prints for people, or with `--json` one object per line for programs. Everything is flushed at
+/// once, because the caller may then forget what was printed.
 #[derive(Debug)]
 pub(crate) struct Printer {
     json: bool,
-    /// Whether a half-typed line may stand where the next output goes.
+    /// Whether a half-typed line may be on the line of the next output.
     shares_terminal: bool,
-    /// Whether the last line on the terminal is a message that waits for its mark, and the text of that.
+    /// The text of the message on the terminal's last line, if it still waits for its ✓.
     unmarked: Option<String>,
 }
 
-/// Longest text that is marked in place: it must not have wrapped.
+/// Longest text that is marked in place. A longer one may have wrapped.
 const MARK_IN_PLACE_CHARS: usize = 60;
 
-/// Back to the start of the line, and erase it.
+/// Returns to the start of the line and erases it.
 const ERASE_LINE: &str = "\r\x1b[2K";
 
 impl Printer {
@@ -36,7 +36,7 @@ impl Printer {
         self.json
     }
 
-    /// Prints a line, or an object that has `event` as its first field.
+    /// Prints a line, or an object with `event` as its first field.
     pub(crate) fn print(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), CommandError> {
         let text = if self.json {
             object(event, data)
@@ -46,7 +46,7 @@ impl Printer {
         self.write_line(&text)
     }
 
-    /// Tells something that is not data. With `--json` it is an object all the same.
+    /// Prints a note, which is not data. With `--json` it is an object too.
     pub(crate) fn note(&mut self, event: &str, data: &impl Serialize, line: &str) -> Result<(), CommandError> {
         if self.json {
             return self.write_line(&object(event, data));
@@ -57,7 +57,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Shows a typed line as a message on its way.
+    /// Shows a typed line as a message that is being sent.
     pub(crate) fn typed(&mut self, text: &str) -> Result<(), CommandError> {
         if !self.shares_terminal {
             return Ok(());
@@ -71,12 +71,12 @@ impl Printer {
         Ok(())
     }
 
-    /// Marks a message as durable, or as on its way where `receipt` is empty.
+    /// Marks a message as durable, or as relayed if `receipt` says so.
     pub(crate) fn sent(&mut self, text: &str, receipt: &impl Serialize) -> Result<(), CommandError> {
         let line = format!("you: {} ✓", printable(text));
         if self.unmarked.as_deref() == Some(text) {
             self.unmarked = None;
-            // Save the cursor, rewrite the line above, restore: what is being typed stays.
+            // Save the cursor, rewrite the line above, restore the cursor: a half-typed line stays.
             return write(&format!("\x1b7\x1b[1A{ERASE_LINE}{line}\x1b8"));
         }
         let mut data = json!({ "text": text });
@@ -84,14 +84,14 @@ impl Printer {
         self.print("sent", &data, &line)
     }
 
-    /// Prints a message of the inbox or of a conversation. `line` is how people read it.
+    /// Prints a message. `line` is the form for people.
     pub(crate) fn message(&mut self, message: &Message, from: &str, own: bool, line: &str) -> Result<(), CommandError> {
         let mut data = json!({ "from": from, "own": own });
         merge(&mut data, message);
         self.print("message", &data, line)
     }
 
-    /// Says why the command failed, and returns the exit code.
+    /// Prints why the command failed, and returns the exit code.
     pub(crate) fn failure(&mut self, failure: &CommandError) -> i32 {
         let exit = failure.exit_code();
         if matches!(failure, CommandError::OutputClosed) {
@@ -103,7 +103,7 @@ impl Printer {
                 _ => None,
             };
             let data = json!({ "message": failure.to_string(), "code": code, "exit": exit });
-            // If nobody reads it there is nobody left to tell.
+            // If standard output is closed, nobody can be told.
             let _ = self.write_line(&object("error", &data));
         }
         let erase = if self.shares_terminal { ERASE_LINE } else { "" };
@@ -148,7 +148,7 @@ pub(crate) fn merge(object: &mut Value, data: &impl Serialize) {
     }
 }
 
-/// What a message says, for people.
+/// The content of a message, for people.
 pub(crate) fn content(message: &Message) -> String {
     let kind = match message.message_type() {
         MessageType::Picture => "picture",
@@ -161,7 +161,8 @@ pub(crate) fn content(message: &Message) -> String {
     format!("[{kind}, {} bytes]", message.content.len())
 }
 
-/// Text that cannot move the cursor or change the terminal, whoever wrote it. Further lines are indented.
+/// Escapes control characters, so that a message cannot change the terminal. Further lines are
+/// indented.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -173,7 +174,7 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// A URL without the slash that parsing put at its end.
+/// A URL without the trailing slash that parsing adds.
 pub(crate) fn plain(url: &Url) -> &str {
     url.as_str().trim_end_matches('/')
 }
@@ -183,13 +184,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_cannot_take_over_the_terminal() {
+    fn a_message_cannot_control_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\r"), "a\\u{1b}[2Jb\\r");
         assert_eq!(printable("two\nlines"), "two\n    lines");
     }
 
     #[test]
-    fn an_object_begins_with_its_event_and_carries_the_message() {
+    fn an_object_starts_with_its_event_and_includes_the_message() {
         let message = Message {
             content: b"hi \"bob\"\n".to_vec(),
             seq: 3,
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_described() {
+    fn content_that_is_not_text_is_described() {
         let picture = Message {
             message_type: MessageType::Picture.into(),
             content: vec![0xff; 3],

@@ -1,4 +1,4 @@
-//! Asking for a password at the terminal.
+//! Passwords: options and prompt.
 
 use crate::command_error::CommandError;
 use anyhow::Context as _;
@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 /// The options of commands that need a password.
 #[derive(Debug, Args)]
 pub(crate) struct PasswordArgs {
-    /// If missing, WIGWAG_PASSWORD or a prompt; other users of this machine can see the command line
+    /// The password [default: ask for it]; other users of this machine can see the command line
     #[arg(long, env = "WIGWAG_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
     /// Keep the password in the profile, so that the login can be renewed without asking
@@ -17,7 +17,7 @@ pub(crate) struct PasswordArgs {
 }
 
 impl PasswordArgs {
-    /// The password that was given, or else is asked for.
+    /// Returns the given password, or asks for one.
     pub(crate) fn get(&self) -> Result<String, CommandError> {
         match &self.password {
             Some(password) => Ok(password.clone()),
@@ -30,7 +30,7 @@ fn ask() -> Result<String, CommandError> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
         return Err(CommandError::usage(
-            "no password: give it by WIGWAG_PASSWORD, or run this at a terminal",
+            "no password: set WIGWAG_PASSWORD, or run this in a terminal",
         ));
     }
     eprint!("Password: ");
@@ -42,7 +42,7 @@ fn ask() -> Result<String, CommandError> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Runs `read` while the terminal does not show what is typed.
+/// Runs `read` with the terminal's echo turned off.
 #[cfg(unix)]
 fn without_echo<T>(stdin: &io::Stdin, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
@@ -57,6 +57,6 @@ fn without_echo<T>(stdin: &io::Stdin, read: impl FnOnce() -> io::Result<T>) -> i
 
 #[cfg(not(unix))]
 fn without_echo<T>(_: &io::Stdin, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    eprint!("(it will show) ");
+    eprint!("(the password will be visible) ");
     read()
 }

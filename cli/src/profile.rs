@@ -1,6 +1,8 @@
-//! Profiles: who this device is, and how far it has read and written. One file each, `<dir>/<name>.json`, for its owner's eyes
-//! only; written whole to a second file and renamed, so that it is never half there. A lock beside it keeps two processes
-//! from numbering messages as the same device.
+//! Profiles: the identity of this device and its read positions.
+//!
+//! Each profile is a file `<dir>/<name>.json` that only its owner can read. A change is written to
+//! a second file, which then replaces the first, so that a file is never half written. A lock file
+//! keeps two processes from numbering messages as the same device.
 
 use crate::command_error::CommandError;
 use anyhow::Context as _;
@@ -16,20 +18,21 @@ use wigwag_client::{Session, SessionStore, Url};
 /// Longest name of a profile.
 const NAME_CHARS: usize = 64;
 
-/// What is known of one device of one account.
+/// One device of one account.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Profile {
-    /// The HTTP API that the account is on.
+    /// URL of the HTTP API of the account's server.
     pub(crate) url: Url,
-    /// Its WebSocket API.
+    /// URL of its WebSocket API.
     pub(crate) ws_url: Url,
     pub(crate) user_id: u64,
     pub(crate) nickname: String,
     pub(crate) phone_number: String,
-    /// Kept where the user wants that, and where it was made up by `chat`.
+    /// Kept if the user wants that, or if `chat` generated it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password: Option<String>,
-    /// Whether number and password were made up: then the account may be made anew if the server has lost it.
+    /// Whether number and password are random. Then the account may be created again if the server
+    /// has lost it.
     #[serde(default)]
     pub(crate) generated: bool,
     pub(crate) device_id: String,
@@ -38,13 +41,13 @@ pub(crate) struct Profile {
     /// Everything up to this seq of the inbox was printed.
     #[serde(default)]
     pub(crate) cursor: u64,
-    /// The same in the log of each super group.
+    /// The same for the log of each super group.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) super_groups: BTreeMap<u64, u64>,
-    /// Where the logs of super groups ended.
+    /// The last seqs of super groups that ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) ended_groups: BTreeMap<u64, u64>,
-    /// The numbering of messages, and the one that is not answered.
+    /// The numbering of messages, and the unanswered message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<Session>,
 }
@@ -66,16 +69,16 @@ pub(crate) struct Profiles {
 }
 
 impl Profiles {
-    /// At `dir`, or where the platform keeps such things. Made on first use.
+    /// Uses `dir`, or the default directory of the platform. It is created on first use.
     pub(crate) fn open(dir: Option<PathBuf>) -> Result<Self, CommandError> {
         let dir = match dir {
             Some(dir) => dir,
-            None => default_dir().ok_or_else(|| CommandError::usage("no home directory: set WIGWAG_HOME"))?,
+            None => default_dir().ok_or_else(|| CommandError::usage("no home directory found; set WIGWAG_HOME"))?,
         };
         Ok(Self { dir })
     }
 
-    /// Reads a profile without locking it; `None` where there is none.
+    /// Reads a profile without locking it. Returns `None` if it does not exist.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Profile>, CommandError> {
         let path = self.path(name)?;
         let text = match fs::read(&path) {
@@ -87,15 +90,15 @@ impl Profiles {
                     .into());
             }
         };
-        let profile = serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))?;
+        let profile = serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))?;
         Ok(Some(profile))
     }
 
-    /// Takes a name for this process; the profile need not exist.
+    /// Locks a name for this process. The profile need not exist.
     pub(crate) fn claim(&self, name: &str) -> Result<ProfileLock, CommandError> {
         let path = self.path(name)?;
         self.make_dir()
-            .with_context(|| format!("cannot make {}", self.dir.display()))?;
+            .with_context(|| format!("cannot create {}", self.dir.display()))?;
         let lock = private_file(&path.with_extension("lock"))
             .with_context(|| format!("cannot open the lock of profile {name}"))?;
         match lock.try_lock() {
@@ -111,20 +114,20 @@ impl Profiles {
     pub(crate) fn existing(&self, name: &str) -> Result<Profile, CommandError> {
         self.read(name)?.ok_or_else(|| {
             CommandError::usage(format!(
-                "there is no profile {name}; make one with: wigwag register, wigwag login or wigwag chat --as {name}"
+                "there is no profile {name}; create one with: wigwag register, wigwag login or wigwag chat --as {name}"
             ))
         })
     }
 
-    /// Takes an existing profile.
+    /// Locks an existing profile.
     pub(crate) fn take(&self, name: &str) -> Result<LockedProfile, CommandError> {
-        // Looked for first, so that a mistyped name leaves no lock behind.
+        // Checked first, so that a mistyped name leaves no lock file behind.
         self.existing(name)?;
         let claim = self.claim(name)?;
         Ok(claim.hold(self.existing(name)?))
     }
 
-    /// Every profile, by name. What cannot be read is left out.
+    /// All profiles by name, without those that cannot be read.
     pub(crate) fn list(&self) -> Result<Vec<(String, Profile)>, CommandError> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
@@ -145,7 +148,7 @@ impl Profiles {
             return Ok(self.dir.join(format!("{name}.json")));
         }
         Err(CommandError::usage(format!(
-            "{name:?} cannot name a profile: letters, digits, - and _, not digits alone, at most {NAME_CHARS}"
+            "{name:?} is not a valid profile name: use at most {NAME_CHARS} letters, digits, - and _, not only digits"
         )))
     }
 
@@ -158,7 +161,7 @@ impl Profiles {
     }
 }
 
-/// A name that belongs to this process until it is dropped.
+/// A profile name that this process holds until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ProfileLock {
     path: PathBuf,
@@ -166,7 +169,7 @@ pub(crate) struct ProfileLock {
 }
 
 impl ProfileLock {
-    /// Puts a profile under the name; nothing is written before the first change.
+    /// Stores a profile under the name. Nothing is written before the first change.
     pub(crate) fn hold(self, profile: Profile) -> LockedProfile {
         LockedProfile {
             claim: self,
@@ -175,7 +178,7 @@ impl ProfileLock {
     }
 }
 
-/// A profile that belongs to this process.
+/// A profile that this process holds.
 #[derive(Debug)]
 pub(crate) struct LockedProfile {
     claim: ProfileLock,
@@ -183,7 +186,7 @@ pub(crate) struct LockedProfile {
 }
 
 impl LockedProfile {
-    /// As it is now.
+    /// The current state.
     pub(crate) fn get(&self) -> Profile {
         self.lock().clone()
     }
@@ -193,25 +196,26 @@ impl LockedProfile {
         self.lock().cursor
     }
 
-    /// The account that it is of.
+    /// The user id of the account.
     pub(crate) fn user_id(&self) -> u64 {
         self.lock().user_id
     }
 
-    /// Changes and writes it. `durable` survives a power cut, and takes longer.
+    /// Changes and writes the profile. `durable` survives a power cut and takes longer.
     fn write(&self, durable: bool, change: impl FnOnce(&mut Profile)) -> io::Result<()> {
         let mut profile = self.lock();
         change(&mut profile);
         replace(&self.claim.path, &serde_json::to_vec_pretty(&*profile)?, durable)
     }
 
-    /// Changes and writes it durably.
+    /// Changes and writes the profile durably.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Profile)) -> Result<(), CommandError> {
         let written = self.write(true, change);
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
 
-    /// Everything up to `cursor` was printed. A repeated print after a power cut is no harm, so this is quick.
+    /// Notes that everything up to `cursor` was printed. This write is not durable: after a power
+    /// cut a message may be printed again, which is harmless.
     pub(crate) fn advance(&self, cursor: u64) -> Result<(), CommandError> {
         if self.cursor() >= cursor {
             return Ok(());
@@ -219,7 +223,7 @@ impl LockedProfile {
         self.set_cursor(cursor)
     }
 
-    /// The same, also backwards: the server has no more than this.
+    /// Sets the cursor, also backwards if the server has nothing beyond it.
     pub(crate) fn set_cursor(&self, cursor: u64) -> Result<(), CommandError> {
         if self.cursor() == cursor {
             return Ok(());
@@ -233,7 +237,7 @@ impl LockedProfile {
         self.lock().super_groups.get(&group_id).copied()
     }
 
-    /// Everything up to `cursor` of a super group was printed.
+    /// Notes that everything up to `cursor` of a super group was printed.
     pub(crate) fn advance_group(&self, group_id: u64, cursor: u64) -> Result<(), CommandError> {
         if self.group_cursor(group_id) == Some(cursor) {
             return Ok(());
@@ -245,7 +249,7 @@ impl LockedProfile {
         Ok(written.with_context(|| format!("cannot write {}", self.claim.path.display()))?)
     }
 
-    /// Nothing more comes of a super group, whose log ended here.
+    /// Notes that a super group has ended at this seq.
     pub(crate) fn end_group(&self, group_id: u64, cursor: u64) -> Result<(), CommandError> {
         let written = self.write(false, |profile| {
             profile.super_groups.remove(&group_id);
@@ -291,7 +295,7 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Replaces a file as a whole.
+/// Replaces a file atomically.
 fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     let beside = path.with_extension("tmp");
     let mut file = private_file(&beside)?;
@@ -332,7 +336,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_profile_can_be_read_again() {
         let (_dir, profiles) = profiles();
         assert!(profiles.read("alice").unwrap().is_none());
         let held = profiles.claim("alice").unwrap().hold(profile());
@@ -356,7 +360,7 @@ pub(crate) mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_profile_is_for_its_owner_alone() {
+    fn only_the_owner_can_read_a_profile() {
         use std::os::unix::fs::PermissionsExt as _;
         let (_dir, profiles) = profiles();
         profiles.claim("alice").unwrap().hold(profile()).advance(9).unwrap();
@@ -376,7 +380,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_name_is_neither_a_path_nor_an_id() {
+    fn a_profile_name_is_neither_a_path_nor_an_id() {
         for name in ["", "..", "a/b", "a.b", "12345", "ü", &"x".repeat(65)] {
             assert!(!is_name(name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! Messages as people read them: who says what, and where; and what becomes of a group, in a line.
+//! Formats messages, signals and group changes for people.
 
 use crate::command_error::CommandError;
 use crate::names::Names;
@@ -6,10 +6,10 @@ use crate::output::{Printer, content, printable};
 use serde_json::json;
 use wigwag_client::{GroupChange, GroupChangeType, GroupRole, Message, SessionType, SignalMsg, SignalType};
 
-/// Most users that a line names.
+/// Maximum number of users that a line names.
 const NAMES_PER_LINE: usize = 5;
 
-/// Where the reader is: what is said elsewhere says where.
+/// The conversation that the reader looks at. Messages from elsewhere say where they are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Focus {
     Peer(u64),
@@ -57,7 +57,7 @@ pub(crate) async fn message(
     };
     let line = match &message.group_change {
         Some(change) => {
-            let change = printable(&in_words(names, me, message, change).await);
+            let change = printable(&describe_change(names, me, message, change).await);
             format!("* {change}{place}")
         }
         None => format!("{}{place}: {}", printable(&from), content(message)),
@@ -89,7 +89,7 @@ async fn name(names: &mut Names, me: u64, user_id: u64) -> String {
     names.for_user(user_id).await
 }
 
-/// The first few by name, and how many more there are.
+/// The first few names, and how many more there are.
 async fn list(names: &mut Names, me: u64, user_ids: &[u64]) -> String {
     let mut parts = Vec::new();
     for user_id in user_ids.iter().take(NAMES_PER_LINE) {
@@ -106,8 +106,8 @@ async fn list(names: &mut Names, me: u64, user_ids: &[u64]) -> String {
     }
 }
 
-/// A change of a group in words.
-async fn in_words(names: &mut Names, me: u64, message: &Message, change: &GroupChange) -> String {
+/// Describes a change of a group.
+async fn describe_change(names: &mut Names, me: u64, message: &Message, change: &GroupChange) -> String {
     let who = name(names, me, message.sender_id).await;
     let others: Vec<u64> = match change.r#type() {
         GroupChangeType::Created => {
@@ -116,24 +116,24 @@ async fn in_words(names: &mut Names, me: u64, message: &Message, change: &GroupC
         }
         _ => change.user_ids.clone(),
     };
-    let whom = list(names, me, &others).await;
+    let targets = list(names, me, &others).await;
     let kind = if change.super_group { "super group" } else { "group" };
     let called = &change.name;
     match change.r#type() {
-        GroupChangeType::Created if others.is_empty() => format!("{who} made the {kind} {called}"),
-        GroupChangeType::Created => format!("{who} made the {kind} {called} with {whom}"),
-        GroupChangeType::MembersAdded => format!("{who} added {whom}"),
-        GroupChangeType::MembersRemoved => format!("{who} removed {whom}"),
+        GroupChangeType::Created if others.is_empty() => format!("{who} created the {kind} {called}"),
+        GroupChangeType::Created => format!("{who} created the {kind} {called} with {targets}"),
+        GroupChangeType::MembersAdded => format!("{who} added {targets}"),
+        GroupChangeType::MembersRemoved => format!("{who} removed {targets}"),
         GroupChangeType::MemberLeft => format!("{who} left"),
         GroupChangeType::Renamed => format!("{who} named the group {called}"),
-        GroupChangeType::Role if change.role() == GroupRole::Admin => format!("{who} made {whom} an admin"),
-        GroupChangeType::Role => format!("{who} made {whom} a plain member"),
-        GroupChangeType::HandedOver => format!("{who} made {whom} the owner"),
+        GroupChangeType::Role if change.role() == GroupRole::Admin => format!("{who} made {targets} an admin"),
+        GroupChangeType::Role => format!("{who} made {targets} a plain member"),
+        GroupChangeType::HandedOver => format!("{who} made {targets} the owner"),
         GroupChangeType::MemberMuted => {
             let ms = change.until.saturating_sub(message.send_time);
-            format!("{who} muted {whom} for {}", span(ms))
+            format!("{who} muted {targets} for {}", format_duration(ms))
         }
-        GroupChangeType::MemberUnmuted => format!("{who} let {whom} send again"),
+        GroupChangeType::MemberUnmuted => format!("{who} let {targets} send again"),
         GroupChangeType::Muted => format!("{who} muted the group: only its owner and admins may send"),
         GroupChangeType::Unmuted => format!("{who} let all members send again"),
         GroupChangeType::HistoryOpened => format!("{who} opened the history to members who join later"),
@@ -144,8 +144,8 @@ async fn in_words(names: &mut Names, me: u64, message: &Message, change: &GroupC
     }
 }
 
-/// A length of time, in ms, as people say it: rounded to the largest unit that there is one of.
-pub(crate) fn span(ms: i64) -> String {
+/// Formats a duration in ms, rounded to its largest unit.
+pub(crate) fn format_duration(ms: i64) -> String {
     let seconds = u64::try_from(ms).unwrap_or(0).div_ceil(1000);
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -163,7 +163,7 @@ mod tests {
     const ME: u64 = 1;
 
     #[tokio::test]
-    async fn a_group_is_called_as_it_was_named_last() {
+    async fn a_group_is_shown_with_its_latest_name() {
         let mut names = names();
         assert_eq!(names.for_group(7).await, "7");
         names.call_group(7, "club");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn names() -> Names {
-        // Nobody answers there, so what is not named here stays an id.
+        // No server answers there, so unknown names stay ids.
         let mut names = Names::new(Api::new("http://127.0.0.1:9".parse().unwrap()));
         names.call(2, "alice");
         names.call(3, "bob");
@@ -187,7 +187,7 @@ mod tests {
             sender_id: 2,
             ..Message::default()
         };
-        in_words(&mut names(), ME, &message, &change).await
+        describe_change(&mut names(), ME, &message, &change).await
     }
 
     fn users(user_ids: &[u64]) -> GroupChange {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_of_a_group_is_one_line() {
+    async fn a_group_change_is_one_line() {
         let added = GroupChangeType::MembersAdded;
         assert_eq!(line(added, users(&[3])).await, "alice added bob");
         assert_eq!(line(added, users(&[3, 1, 77])).await, "alice added bob, you and 77");
@@ -213,7 +213,7 @@ mod tests {
         };
         assert_eq!(
             line(GroupChangeType::Created, created).await,
-            "alice made the group club with bob"
+            "alice created the group club with bob"
         );
         let muted = GroupChange {
             until: 600_000,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_kind_of_change_has_its_words() {
+    async fn every_type_of_change_has_a_description() {
         for kind in 1..=15 {
             let kind = GroupChangeType::try_from(kind).unwrap();
             let line = line(kind, users(&[3])).await;
@@ -243,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_length_of_time_is_rounded() {
-        assert_eq!(span(90_000), "90 s");
-        assert_eq!(span(599_000), "10 min");
-        assert_eq!(span(7_200_000), "2 h");
-        assert_eq!(span(7 * 86_400_000), "7 days");
-        assert_eq!(span(-5), "0 s");
+    fn a_duration_is_rounded() {
+        assert_eq!(format_duration(90_000), "90 s");
+        assert_eq!(format_duration(599_000), "10 min");
+        assert_eq!(format_duration(7_200_000), "2 h");
+        assert_eq!(format_duration(7 * 86_400_000), "7 days");
+        assert_eq!(format_duration(-5), "0 s");
     }
 }

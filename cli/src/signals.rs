@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask the process to stop.
 
 /// Returns when the process is asked to stop: Ctrl-C, or SIGTERM.
 pub(crate) async fn interrupted() {

@@ -19,7 +19,7 @@ pub(crate) fn resolve(profiles: &Profiles, who: &str) -> Result<u64, CommandErro
     match profiles.read(who)? {
         Some(profile) => Ok(profile.user_id),
         None => Err(CommandError::usage(format!(
-            "{who} is neither a user id nor a local profile (wigwag profiles lists those)"
+            "{who} is neither a user id nor a local profile; list the profiles with: wigwag profiles"
         ))),
     }
 }

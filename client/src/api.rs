@@ -1,79 +1,27 @@
-//! The HTTP API: accounts, relations, groups, history.
+//! Calls to the HTTP API: accounts, relations, groups, history.
 
-use crate::handle::Range;
+use crate::conversation::Range;
+use crate::error::ApiError;
 use crate::tls;
-use crate::token::TokenError;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::Duration;
 use url::Url;
-use wigwag_protocol::Code;
 use wigwag_protocol::http::{
-    Block, CreateGroup, Done, Failure, Friend, Friends, Group, GroupCreated, GroupMemberRef, GroupRef, GroupUsers,
-    Groups, History, LoggedIn, Login, Me, Members, MembersChanged, MuteMember, Profile, Register, Registered, Role,
-    RoomUsers, SetRole, UpdateGroup,
+    Block, CreateGroup, Done, Friend, Friends, Group, GroupCreated, GroupMemberRef, GroupRef, GroupUsers, Groups,
+    History, LoggedIn, Login, Me, Members, MembersChanged, MuteMember, Profile, Register, Registered, Role, RoomUsers,
+    SetRole, UpdateGroup,
 };
 
-/// How long a call may take: a cold start and a password hash fit in easily.
+/// Limit for one call, which leaves room for a cold start and a password hash.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApiError {
-    /// The server was not reached, or did not answer in time.
-    #[error("cannot reach {url}")]
-    Unreachable {
-        /// The API's base URL.
-        url: String,
-        /// Why.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The server said no.
-    #[error("{} ({})", .0.message, .0.code)]
-    Refused(Failure),
-    /// An answer that is not of this API: something else is at that URL, or in between.
-    #[error("unexpected answer with status {status}")]
-    Unexpected {
-        /// HTTP status.
-        status: u16,
-    },
-}
-
-impl ApiError {
-    /// The server's code, where it refused with one that is known here.
-    pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::Refused(failure) => Code::from_number(failure.code),
-            Self::Unreachable { .. } | Self::Unexpected { .. } => None,
-        }
-    }
-
-    /// Whether the same call can succeed later.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused(failure) => failure.retryable,
-            Self::Unexpected { status } => *status == 429 || *status >= 500,
-        }
-    }
-}
-
-impl From<ApiError> for TokenError {
-    fn from(error: ApiError) -> Self {
-        if error.is_retryable() {
-            Self::Unavailable(error.into())
-        } else {
-            Self::Refused(error.into())
-        }
-    }
-}
-
-/// Calls the HTTP API. Cheap to clone. Calls are made once; whether to repeat one is the caller's decision
-/// ([`ApiError::is_retryable`]). All but [`Api::register`] and [`Api::login`] need a token.
+/// A client of the HTTP API, cheap to clone.
+///
+/// Each call is made once. The caller decides whether to repeat it ([`ApiError::is_retryable`]).
+/// All calls except [`Api::register`] and [`Api::login`] need a token.
 #[derive(Clone)]
 pub struct Api {
     http: reqwest::Client,
@@ -82,11 +30,11 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API at `base`, `https://….amazonaws.com` or `http://127.0.0.1:3000`. Where the process has no default provider of
-    /// cryptography for rustls yet, ring becomes it.
+    /// Uses the API at `base`, such as `https://….amazonaws.com` or `http://127.0.0.1:3000`. If the
+    /// process has no default crypto provider for rustls, this installs ring.
     ///
     /// # Panics
-    /// When TLS cannot be set up, as [`reqwest::Client::new`] does.
+    /// If TLS cannot be set up, like [`reqwest::Client::new`].
     pub fn new(base: Url) -> Self {
         tls::prepare();
         Self {
@@ -96,7 +44,7 @@ impl Api {
         }
     }
 
-    /// The same API on behalf of whom the token belongs to.
+    /// The same API, called on behalf of the token's user.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {
         Self {
@@ -105,7 +53,7 @@ impl Api {
         }
     }
 
-    /// Opens an account.
+    /// Creates an account.
     ///
     /// # Errors
     /// `PHONE_NUMBER_TAKEN`, `PASSWORD_WEAK`, `NICKNAME_INVALID`, …
@@ -121,7 +69,7 @@ impl Api {
         self.post("login", login).await
     }
 
-    /// Who the token belongs to.
+    /// Returns the account that the token belongs to.
     ///
     /// # Errors
     /// `TOKEN_INVALID`, `TOKEN_EXPIRED`: log in again.
@@ -129,7 +77,7 @@ impl Api {
         self.get("me", &[]).await
     }
 
-    /// What everyone may know of a user.
+    /// Returns the public profile of a user.
     ///
     /// # Errors
     /// `USER_NOT_FOUND`.
@@ -137,23 +85,23 @@ impl Api {
         self.get(&format!("user/{user_id}"), &[]).await
     }
 
-    /// Counts another user as a friend. Whether this user is a friend of theirs is theirs to say.
+    /// Adds a user to this user's friends. It does not add this user to theirs.
     ///
     /// # Errors
     /// `USER_NOT_FOUND`, `BLOCKED`, `RELATION_TO_SELF`.
     pub async fn friend_add(&self, friend_id: u64) -> Result<(), ApiError> {
-        self.post("friend/add", &Friend { friend_id }).await.map(no_content)
+        self.post("friend/add", &Friend { friend_id }).await.map(discard)
     }
 
-    /// Counts another user as a friend no more.
+    /// Removes a user from this user's friends.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn friend_remove(&self, friend_id: u64) -> Result<(), ApiError> {
-        self.post("friend/remove", &Friend { friend_id }).await.map(no_content)
+        self.post("friend/remove", &Friend { friend_id }).await.map(discard)
     }
 
-    /// A page of the friends' ids above `after`, ascending; 0 is the first page.
+    /// Returns a page of friend ids above `after`, ascending. Start with 0.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -161,23 +109,23 @@ impl Api {
         self.get("friend/list", &[("after", after.to_string())]).await
     }
 
-    /// Takes no more messages from a user.
+    /// Blocks messages from a user.
     ///
     /// # Errors
     /// `RELATION_TO_SELF`.
     pub async fn block_add(&self, user_id: u64) -> Result<(), ApiError> {
-        self.post("block/add", &Block { user_id }).await.map(no_content)
+        self.post("block/add", &Block { user_id }).await.map(discard)
     }
 
-    /// Takes messages from a user again.
+    /// Unblocks messages from a user.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn block_remove(&self, user_id: u64) -> Result<(), ApiError> {
-        self.post("block/remove", &Block { user_id }).await.map(no_content)
+        self.post("block/remove", &Block { user_id }).await.map(discard)
     }
 
-    /// A page of the conversation with `peer_id`.
+    /// Returns a page of the conversation with `peer_id`.
     ///
     /// # Errors
     /// `INVALID_RANGE`.
@@ -185,7 +133,7 @@ impl Api {
         self.get(&format!("history/{peer_id}"), &range_query(range)).await
     }
 
-    /// Makes a group, which this user then owns.
+    /// Creates a group, owned by this user.
     ///
     /// # Errors
     /// `USER_NOT_FOUND`, `GROUP_NAME_INVALID`, `TOO_MANY_USERS`.
@@ -193,15 +141,17 @@ impl Api {
         self.post("group/create", group).await
     }
 
-    /// Adds users to a group. For its owner and admins.
+    /// Adds users to a group. Only for its owner and admins.
     ///
     /// # Errors
-    /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `USER_NOT_FOUND`, `GROUP_FULL`, `TOO_MANY_USERS`, `GROUP_DISSOLVED`.
+    /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `USER_NOT_FOUND`, `GROUP_FULL`, `TOO_MANY_USERS`,
+    /// `GROUP_DISSOLVED`.
     pub async fn add_members(&self, group_id: u64, user_ids: Vec<u64>) -> Result<MembersChanged, ApiError> {
         self.post("group/add", &GroupUsers { group_id, user_ids }).await
     }
 
-    /// Removes users from a group. For its owner and admins; admins remove plain members alone.
+    /// Removes users from a group. Only for its owner and admins; admins can remove only plain
+    /// members.
     ///
     /// # Errors
     /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `OWNER_STAYS`, `TOO_MANY_USERS`, `GROUP_DISSOLVED`.
@@ -214,19 +164,19 @@ impl Api {
     /// # Errors
     /// `OWNER_STAYS`, `GROUP_NOT_FOUND`.
     pub async fn leave_group(&self, group_id: u64) -> Result<(), ApiError> {
-        self.post("group/leave", &GroupRef { group_id }).await.map(no_content)
+        self.post("group/leave", &GroupRef { group_id }).await.map(discard)
     }
 
-    /// Makes a member the owner, and this user, who is it until then, an admin.
+    /// Makes a member the owner. This user, the owner until then, becomes an admin.
     ///
     /// # Errors
     /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `GROUP_DISSOLVED`.
     pub async fn hand_over_group(&self, group_id: u64, user_id: u64) -> Result<(), ApiError> {
         let body = GroupMemberRef { group_id, user_id };
-        self.post("group/hand_over", &body).await.map(no_content)
+        self.post("group/hand_over", &body).await.map(discard)
     }
 
-    /// Makes a member an admin, or a plain member again. For the owner.
+    /// Makes a member an admin, or an admin a plain member. Only for the owner.
     ///
     /// # Errors
     /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `OWNER_STAYS`, `GROUP_DISSOLVED`.
@@ -236,10 +186,11 @@ impl Api {
             user_id,
             role,
         };
-        self.post("group/role", &body).await.map(no_content)
+        self.post("group/role", &body).await.map(discard)
     }
 
-    /// Keeps a member from sending for so many seconds; 0 lets them send again. For the owner and admins.
+    /// Keeps a member from sending for this many seconds; 0 lets them send again. Only for the
+    /// owner and admins.
     ///
     /// # Errors
     /// `ROLE_TOO_LOW`, `MEMBER_NOT_FOUND`, `OWNER_STAYS`, `GROUP_DISSOLVED`.
@@ -249,28 +200,26 @@ impl Api {
             user_id,
             seconds,
         };
-        self.post("group/mute_member", &body).await.map(no_content)
+        self.post("group/mute_member", &body).await.map(discard)
     }
 
-    /// Changes what a group is called and what its members may do. `super_group: Some(true)` cannot be undone.
+    /// Changes the name and the settings of a group. `super_group: Some(true)` cannot be undone.
     ///
     /// # Errors
     /// `NOT_A_MEMBER`, `ROLE_TOO_LOW`, `GROUP_NAME_INVALID`, `GROUP_DISSOLVED`.
     pub async fn update_group(&self, update: &UpdateGroup) -> Result<(), ApiError> {
-        self.post("group/update", update).await.map(no_content)
+        self.post("group/update", update).await.map(discard)
     }
 
-    /// Ends a group, for ever. For its owner.
+    /// Dissolves a group. Only for its owner. This cannot be undone.
     ///
     /// # Errors
     /// `ROLE_TOO_LOW`, `GROUP_NOT_FOUND`.
     pub async fn dissolve_group(&self, group_id: u64) -> Result<(), ApiError> {
-        self.post("group/dissolve", &GroupRef { group_id })
-            .await
-            .map(no_content)
+        self.post("group/dissolve", &GroupRef { group_id }).await.map(discard)
     }
 
-    /// A page of the groups with ids above `after` that this user is in; 0 is the first page.
+    /// Returns a page of this user's groups with ids above `after`. Start with 0.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -278,7 +227,7 @@ impl Api {
         self.get("group/list", &[("after", after.to_string())]).await
     }
 
-    /// A group, for those who are in it or were.
+    /// Returns a group. Only for its present and former members.
     ///
     /// # Errors
     /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`.
@@ -286,8 +235,8 @@ impl Api {
         self.get(&format!("group/{group_id}"), &[]).await
     }
 
-    /// A page of the members of a group, in the order in which they joined: those after `after`, which is
-    /// [`Members::next`] of the page before, and 0 at first.
+    /// Returns a page of a group's members in the order in which they joined. `after` is
+    /// [`Members::next`] of the page before, or 0 at first.
     ///
     /// # Errors
     /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`.
@@ -296,7 +245,7 @@ impl Api {
         self.get("group_user/list", &query).await
     }
 
-    /// A page of a group's messages, as far as this user may read them.
+    /// Returns a page of the group's messages that this user may read.
     ///
     /// # Errors
     /// `GROUP_NOT_FOUND`, `NOT_A_MEMBER`, `INVALID_RANGE`.
@@ -305,8 +254,8 @@ impl Api {
             .await
     }
 
-    /// A page of who is in a room, one entry per connection: those after `after`, which is [`RoomUsers::next`] of the page
-    /// before.
+    /// Returns a page of the users in a room, one entry per connection. `after` is
+    /// [`RoomUsers::next`] of the page before.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -355,7 +304,7 @@ impl fmt::Debug for Api {
     }
 }
 
-fn no_content(_: Done) {}
+fn discard(_: Done) {}
 
 fn range_query(range: Range) -> [(&'static str, String); 4] {
     [
@@ -382,6 +331,7 @@ fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, ApiEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wigwag_protocol::Code;
 
     #[test]
     fn a_refusal_keeps_its_code_and_whether_to_retry() {
@@ -393,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_something_else_is_named_by_its_status() {
+    fn an_unexpected_answer_is_reported_with_its_status() {
         let error = read::<Me>(StatusCode::BAD_GATEWAY, b"<html>").unwrap_err();
         assert!(error.is_retryable(), "{error}");
         let error = read::<Me>(StatusCode::OK, b"<html>").unwrap_err();
@@ -401,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_appended_to_whatever_base_there_is() {
+    fn paths_are_appended_to_any_base_url() {
         for (base, url) in [
             ("http://127.0.0.1:3000", "http://127.0.0.1:3000/user/7"),
             ("https://example.org/api/", "https://example.org/api/user/7"),

@@ -1,27 +1,27 @@
-//! How long to wait before trying again: exponential, capped, with full jitter.
+//! Pauses before retrying: exponential, capped, with full jitter.
 //!
-//! Full jitter means any length from zero to the ceiling, not the ceiling plus or minus something: a fleet that was cut
-//! off in one moment comes back spread over the whole interval.
+//! With full jitter a pause may have any length from zero to the ceiling. So clients that lost
+//! their connections at the same moment come back spread over the whole interval.
 
 use std::time::Duration;
 
-/// Shape of a series of waits.
+/// The ceilings of a series of pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Ceiling of the first wait.
+    /// Ceiling of the first pause.
     pub base: Duration,
-    /// Ceiling of every later wait, at most.
+    /// Upper limit of all ceilings.
     pub cap: Duration,
 }
 
 impl Backoff {
-    /// The longest that the wait before `attempt` may take; attempts count from 0.
+    /// The longest pause before `attempt`, counted from 0.
     pub fn ceiling(self, attempt: u32) -> Duration {
         let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
         self.base.saturating_mul(factor).min(self.cap)
     }
 
-    /// The wait before `attempt`, where `unit` is a random number from 0 to 1.
+    /// The pause before `attempt`. `unit` is a random number from 0 to 1.
     pub fn full_jitter(self, attempt: u32, unit: f64) -> Duration {
         self.ceiling(attempt).mul_f64(unit.clamp(0.0, 1.0))
     }
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn full_jitter_reaches_from_nothing_to_the_ceiling() {
+    fn full_jitter_ranges_from_zero_to_the_ceiling() {
         assert_eq!(BACKOFF.full_jitter(3, 0.0), Duration::ZERO);
         assert_eq!(BACKOFF.full_jitter(3, 0.5), Duration::from_secs(1));
         assert_eq!(BACKOFF.full_jitter(3, 1.0), Duration::from_secs(2));
@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_wait_is_longer_than_its_ceiling(attempt: u32, unit in -1.0..2.0_f64) {
+        fn no_pause_is_longer_than_its_ceiling(attempt: u32, unit in -1.0..2.0_f64) {
             prop_assert!(BACKOFF.full_jitter(attempt, unit) <= BACKOFF.ceiling(attempt));
         }
     }

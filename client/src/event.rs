@@ -1,7 +1,7 @@
-//! What the connection tells the app.
+//! Events from the client to the app.
 
 use crate::error::{SendError, StopReason};
-use crate::outbox::Receipt;
+use crate::session::Receipt;
 use futures_util::Stream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,54 +9,66 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wigwag_protocol::pb::{KickReason, Message, SignalMsg};
 
-/// Something that happened.
+/// Something that happened on the connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Signed in; SYNC follows at once.
+    /// The connection is open and signed in. SYNC follows at once.
     Connected,
-    /// The connection is gone, or could not be opened; the next attempt comes in `retry_in`.
+    /// The connection was lost or could not be opened. The next attempt is made after `retry_in`.
     Disconnected {
         /// Why.
         reason: DisconnectReason,
         /// How long until the next attempt.
         retry_in: Duration,
     },
-    /// The next message of the inbox: every one once, in ascending seq, own messages included (also those that this
-    /// client sent). When it is dealt with, `message.seq` is the cursor to keep.
+    /// The next message of the inbox.
+    ///
+    /// Every message comes once, in ascending seq. The user's own messages are included, also those
+    /// that this client sent. After handling it, store `message.seq` as the cursor.
     Message(Message),
-    /// Everything that the server had is handed on. `cursor` may be beyond the last message: the seqs between are seals.
+    /// Everything that the server had in the inbox was delivered. `cursor` may be beyond the last
+    /// message, because the seqs in between are seals.
     CaughtUp {
-        /// The cursor to keep once all messages before this event are dealt with.
+        /// The cursor to store after handling all messages before this event.
         cursor: u64,
     },
-    /// The next message of a super group: every one once, in ascending `conversation_seq`, own messages included. When it is
-    /// dealt with, `message.conversation_seq` is the cursor to keep for `message.receiver_id`.
+    /// The next message of a super group.
+    ///
+    /// Every message comes once, in ascending `conversation_seq`, including the user's own. After
+    /// handling it, store `message.conversation_seq` as the cursor of the group
+    /// `message.receiver_id`.
     GroupMessage(Message),
-    /// This is the cursor to keep for a super group, once all messages before this event are dealt with: the group begins
-    /// here for this device, or the seqs before it are seals. It comes before the message of the inbox that tells of the group.
+    /// A new cursor of a super group, to store after handling all messages before this event.
+    ///
+    /// Either the group begins here for this device, or the seqs before it are seals. It comes
+    /// before the inbox message that announces the group.
     GroupCursor {
         /// The super group.
         group_id: u64,
-        /// The conversation seq to keep.
+        /// The conversation seq to store.
         cursor: u64,
     },
-    /// Nothing more comes of a super group, unless the user comes back: its cursor is kept from now on as one of
-    /// [`ConnectOptions::ended_groups`](crate::ConnectOptions::ended_groups). A copy of the inbox that tells late of what was before that
-    /// would else begin the group anew. A later [`Event::GroupCursor`] takes its place.
+    /// A super group has ended for this user.
+    ///
+    /// Store its cursor in [`ConnectOptions::ended_groups`](crate::ConnectOptions::ended_groups)
+    /// from now on. Otherwise a late inbox copy from before the end would start the group again. A
+    /// later [`Event::GroupCursor`] of the group replaces the entry.
     GroupEnded {
         /// The group.
         group_id: u64,
-        /// The conversation seq to keep.
+        /// The conversation seq to store.
         cursor: u64,
     },
-    /// Everything that stood in the super groups when the connection began is handed on. Once per connection.
+    /// Everything that the super groups held when the connection began was delivered. Comes once
+    /// per connection.
     GroupsCaughtUp,
-    /// Somebody says something in the room that this device is in. Stored nowhere: what is not received now never comes again.
+    /// A message in the room that this device is in. It is not stored: a message that is missed
+    /// never comes again.
     RoomMessage(Message),
-    /// A signal of another user, to this user or to the room. Stored nowhere.
+    /// A signal of another user, sent to this user or to the room. It is not stored.
     Signal(SignalMsg),
-    /// This device is in the room again after a new connection. What was said meanwhile is gone.
+    /// This device is back in the room after a new connection. Messages sent in between are lost.
     RoomEntered {
         /// The room.
         room_id: u64,
@@ -68,9 +80,10 @@ pub enum Event {
         /// The refusal in words.
         reason: String,
     },
-    /// The message that [`ConnectOptions::session`](crate::ConnectOptions::session) brought along is settled.
+    /// The pending message of [`ConnectOptions::session`](crate::ConnectOptions::session) is
+    /// settled.
     PendingSettled(Result<Receipt, SendError>),
-    /// The server closes the connection and asks not to come back.
+    /// The server closes the connection and asks not to reconnect.
     Kicked {
         /// Why.
         reason: KickReason,
@@ -79,17 +92,17 @@ pub enum Event {
     Stopped(StopReason),
 }
 
-/// Why a connection ended, or did not come about, and another will be tried.
+/// Why a connection ended or could not be opened. Another one will be tried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// Connections live two hours at most, so this one was replaced in good time.
+    /// The connection was replaced before API Gateway's limit of two hours.
     #[error("planned reconnect")]
     Planned,
     /// The server closed it.
     #[error("closed by the server{}", .code.map(|code| format!(" ({code})")).unwrap_or_default())]
     Closed {
-        /// WebSocket close code, where there was one.
+        /// WebSocket close code, if there was one.
         code: Option<u16>,
     },
     /// The server asked to reconnect.
@@ -99,27 +112,27 @@ pub enum DisconnectReason {
     #[error("connection lost: {0}")]
     Lost(String),
     /// Requests are open and nothing arrives.
-    #[error("the server has fallen silent")]
+    #[error("the server does not answer")]
     Silent,
-    /// The server does not know the connection as signed in any more.
+    /// The server no longer knows the connection as signed in.
     #[error("the connection is not signed in")]
     NotSignedIn,
-    /// It could not be opened.
+    /// The connection could not be opened.
     #[error("cannot connect: {0}")]
     Unreachable(String),
 }
 
-/// The events of one client, in order. Also a [`Stream`]. Dropping it discards what is received from then on.
+/// The events of one client, in order. Also a [`Stream`]. Dropping it discards all later events.
 #[derive(Debug)]
 pub struct Events(pub(crate) mpsc::Receiver<Event>);
 
 impl Events {
-    /// The next event; `None` after [`Event::Stopped`]. Cancelling loses nothing.
+    /// Waits for the next event. Returns `None` after [`Event::Stopped`]. Cancelling loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
     }
 
-    /// The next event if it is here already.
+    /// Returns the next event if it is already there.
     pub fn try_next(&mut self) -> Option<Event> {
         self.0.try_recv().ok()
     }

@@ -1,34 +1,36 @@
-//! The receiving rule of one super group: a [`Series`] by `conversation_seq`, which pushes and pages of PULL fill.
+//! The log of one super group as a [`Series`] by `conversation_seq`, filled by pushes and pages of
+//! PULL.
 //!
-//! A page is asked for from `cursor + 1` on. What is settled by it: everything before `next_seq`, or everything up to `max_seq`
-//! where that is 0. Messages from `next_seq` on may stand in the page; they wait, because one before them is still being written.
+//! A page is asked for from `cursor + 1`. It settles everything before its `next_seq`, or
+//! everything up to `max_seq` if `next_seq` is 0. Messages from `next_seq` on may be in the page,
+//! but they wait for an earlier one that is still being written.
 
-use crate::series::{Next, Part, Pauses, Series};
+use crate::series::{NextAsk, Pauses, Series, SettledPart};
 use std::time::Duration;
 use wigwag_protocol::pb::{Message, PullOutputMsg};
 
-/// Before asking again for what is being written right now. Longer than the inbox's: everyone who is online in the group waits
-/// for the same message.
+/// Pauses before asking again for an entry that is being written. They are longer than those of the
+/// inbox, because all online members of the group wait for the same message.
 const PAUSES: Pauses = Pauses {
     first: Duration::from_millis(500),
     longest: Duration::from_secs(4),
 };
 
-/// Where receiving stands in one super group.
+/// The receiving state of one super group's log.
 #[derive(Debug)]
 pub(crate) struct GroupLog {
     series: Series,
 }
 
 impl GroupLog {
-    /// Everything up to `cursor` is done with. At most `ahead_limit` messages are kept beyond a hole.
+    /// Starts after `cursor`. Keeps at most `ahead_limit` messages beyond a hole.
     pub(crate) fn new(cursor: u64, ahead_limit: usize) -> Self {
         Self {
             series: Series::new(|message| message.conversation_seq, PAUSES, cursor, ahead_limit),
         }
     }
 
-    /// The highest seq up to which everything is handed on or sealed.
+    /// The highest seq up to which everything was delivered or is sealed.
     pub(crate) fn cursor(&self) -> u64 {
         self.series.cursor()
     }
@@ -43,14 +45,16 @@ impl GroupLog {
         self.series.note(max_seq);
     }
 
-    /// A message that came unasked. Returns what can be handed on.
+    /// Takes a pushed message. Returns the messages that can be delivered now.
     pub(crate) fn push(&mut self, message: Message) -> Vec<Message> {
         self.series.push(message)
     }
 
-    /// A page of PULL from `cursor + 1` on, as the cursor was when it was asked for; `is_end`: it reaches the end of what is for this user.
-    /// Returns what can be handed on, and what to do next.
-    pub(crate) fn page(&mut self, page: PullOutputMsg, is_end: bool) -> (Vec<Message>, Next) {
+    /// Takes a page of PULL that was asked for from `cursor + 1`. `is_end` says that it reaches the
+    /// end of what this user may read.
+    ///
+    /// Returns the messages that can be delivered now, and when to ask next.
+    pub(crate) fn page(&mut self, page: PullOutputMsg, is_end: bool) -> (Vec<Message>, NextAsk) {
         if is_end {
             self.series.forget_beyond(page.max_seq);
         }
@@ -58,7 +62,7 @@ impl GroupLog {
             0 => page.max_seq,
             next => next - 1,
         };
-        self.series.part(Part {
+        self.series.part(SettledPart {
             messages: page.messages,
             settled_to,
             max_seq: page.max_seq,

@@ -1,174 +1,57 @@
-//! The handle: cheap to clone, usable from any task.
+//! The client handle: cheap to clone, usable from any task.
 
-use crate::driver::{Control, Driver, Ends, Shared, Submission};
+use crate::content::Content;
+use crate::conversation::{Conversation, Range, SignalTo};
+use crate::driver::{Control, Driver, HandleChannels, HandleState, Submission};
 use crate::error::{ConnectError, RequestError, SendError, StopReason};
 use crate::event::Events;
 use crate::options::ConnectOptions;
-use crate::outbox::{Receipt, Session};
+use crate::session::{Receipt, Session};
 use crate::socket::{OpenError, establish};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::{mpsc, oneshot};
-use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{
-    AckMsg, AckType, HeartbeatMsg, Message, MessageType, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg,
-    SignalType, UpMsg,
+    AckMsg, AckType, HeartbeatMsg, Message, PullInputMsg, PullOutputMsg, RoomMsg, SessionType, SignalMsg, SignalType,
+    UpMsg,
 };
-use wigwag_protocol::{Code, Payload, Request};
+use wigwag_protocol::{Payload, Request};
 
-/// Whom a message is for; a plain number is a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Conversation {
-    /// Another user.
-    Peer(u64),
-    /// A group or a super group.
-    Group(u64),
-}
-
-impl From<u64> for Conversation {
-    fn from(user_id: u64) -> Self {
-        Self::Peer(user_id)
-    }
-}
-
-impl Conversation {
-    /// Kind and id, as the protocol has them.
-    fn parts(self) -> (SessionType, u64) {
-        match self {
-            Self::Peer(id) => (SessionType::Single, id),
-            Self::Group(id) => (SessionType::Group, id),
-        }
-    }
-}
-
-/// Whom a signal is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SignalTo {
-    /// Another user, on all devices that are online.
-    User(u64),
-    /// Everyone in a room that this device is in.
-    Room(u64),
-}
-
-/// What a message says.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Content {
-    kind: MessageType,
-    bytes: Vec<u8>,
-}
-
-impl Content {
-    /// Any bytes of any kind; 1 byte to 16 KB. The server does not look into them.
-    pub fn new(kind: MessageType, bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = bytes.into();
-        Self { kind, bytes }
-    }
-
-    /// Text.
-    pub fn text(text: impl Into<String>) -> Self {
-        Self::new(MessageType::Text, text.into())
-    }
-
-    /// What the server would say to content that it does not take. Longer frames would cost the connection.
-    fn check_relayed(&self) -> Result<(), RequestError> {
-        let code = match self.bytes.len() {
-            0 => Code::CONTENT_EMPTY,
-            1..=CONTENT_BYTES => return Ok(()),
-            _ => Code::CONTENT_TOO_LARGE,
-        };
-        Err(RequestError::Refused {
-            code: code.number(),
-            message: code.text().to_owned(),
-            retryable: false,
-        })
-    }
-
-    fn check(&self) -> Result<(), SendError> {
-        match self.bytes.len() {
-            0 => Err(SendError::ContentEmpty),
-            bytes if bytes > CONTENT_BYTES => Err(SendError::ContentTooLarge { bytes }),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl From<&str> for Content {
-    fn from(text: &str) -> Self {
-        Self::text(text)
-    }
-}
-
-impl From<String> for Content {
-    fn from(text: String) -> Self {
-        Self::text(text)
-    }
-}
-
-impl std::fmt::Debug for Content {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Content {{ kind: {:?}, {} bytes }}", self.kind, self.bytes.len())
-    }
-}
-
-/// A message that is queued; a future of what becomes of it. Dropping it does not take the message back.
+/// A queued message: a future of its receipt. Dropping it does not cancel the message.
 #[derive(Debug)]
-#[must_use = "whether the message was accepted is known only by awaiting this"]
+#[must_use = "await this to learn whether the message was accepted"]
 pub struct Sending(oneshot::Receiver<Result<Receipt, SendError>>);
 
 impl Future for Sending {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // The driver answers every ticket unless its task was torn down with the runtime.
+        // The driver answers every message unless the runtime dropped its task.
         Pin::new(&mut self.0)
             .poll(cx)
             .map(|answer| answer.unwrap_or(Err(SendError::Stopped { transmitted: true })))
     }
 }
 
-/// Which part of a conversation to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// First conversation seq wanted; 0 is the first there is.
-    pub begin_seq: u64,
-    /// Last conversation seq wanted; 0 is the newest.
-    pub end_seq: u64,
-    /// At most so many messages; 0 is as many as fit a page.
-    pub limit: u32,
-    /// Newest first.
-    pub descending: bool,
-}
-
-impl Range {
-    /// The newest `limit` messages, newest first.
-    pub const fn newest(limit: u32) -> Self {
-        Self {
-            begin_seq: 0,
-            end_seq: 0,
-            limit,
-            descending: true,
-        }
-    }
-}
-
-/// A signed-in device. Clones share one connection. When the last one is dropped, the connection ends as by
+/// A signed-in device. Clones share one connection. Dropping the last one ends the connection like
 /// [`Client::close`].
 #[derive(Debug, Clone)]
 pub struct Client {
     submissions: mpsc::Sender<Submission>,
     controls: mpsc::Sender<Control>,
-    shared: Arc<Shared>,
+    shared: Arc<HandleState>,
 }
 
 impl Client {
-    /// Connects, and keeps connected until it is closed or something final happens.
+    /// Connects and stays connected until the client is closed or stops for good.
     ///
-    /// Fails when the first connection does not come about; from then on the client reconnects by itself and tells about
-    /// it by [`Events`]. Must be called within a tokio runtime.
+    /// Returns an error only if the first connection fails. Later the client reconnects by itself
+    /// and reports it in [`Events`]. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`ConnectError::Unreachable`] when trying later can help, [`ConnectError::Final`] when it cannot.
+    /// [`ConnectError::Unreachable`] if trying later can help, [`ConnectError::Final`] if it
+    /// cannot.
     pub async fn connect(options: ConnectOptions) -> Result<(Self, Events), ConnectError> {
         let options = Arc::new(options);
         let socket = establish(Arc::clone(&options)).await.map_err(|error| match error {
@@ -179,8 +62,8 @@ impl Client {
         Ok(Self::spawn(options, |driver| driver.run(Some(socket))))
     }
 
-    /// As [`Client::connect`], but does not wait for the first connection: messages can be queued at once, and
-    /// [`Events`] tell how connecting goes.
+    /// Like [`Client::connect`], but does not wait for the first connection. Messages can be queued
+    /// at once, and [`Events`] report the connection.
     pub fn start(options: ConnectOptions) -> (Self, Events) {
         Self::spawn(Arc::new(options), |driver| driver.run(None))
     }
@@ -190,7 +73,7 @@ impl Client {
         run: impl FnOnce(Driver) -> F,
     ) -> (Self, Events) {
         let (driver, ends) = Driver::new(options);
-        let Ends {
+        let HandleChannels {
             submissions,
             controls,
             events,
@@ -205,21 +88,24 @@ impl Client {
         (client, Events(events))
     }
 
-    /// Sends a message to a user or a group and waits until it is durable in the conversation, and certain to reach every inbox
-    /// that it is to reach. Survives reconnects: it is repeated under the same number until it is answered, however long that takes.
+    /// Sends a message to a user or a group and waits until it is durable in the conversation and
+    /// certain to reach every inbox that it is for.
     ///
-    /// Messages go out in the order of the calls. Cancelling does not take back what is queued.
+    /// Messages are sent in the order of the calls. The client repeats a message under the same
+    /// number until it is answered, over reconnects and without a time limit. Cancelling does not
+    /// take back a queued message.
     ///
     /// # Errors
-    /// See [`SendError`]; [`SendError::is_outcome_unknown`] tells whether the message may have arrived all the same.
+    /// See [`SendError`]. [`SendError::is_outcome_unknown`] says whether the message may have
+    /// arrived in spite of the error.
     pub async fn send(&self, to: impl Into<Conversation>, content: impl Into<Content>) -> Result<Receipt, SendError> {
         self.enqueue(to, content).await?.await
     }
 
-    /// Queues a message, waiting while the queue is full, and returns before it is sent.
+    /// Queues a message and returns before it is sent. Waits while the queue is full.
     ///
     /// # Errors
-    /// Empty or too large content, or a client that has stopped.
+    /// If the content is empty or too large, or the client has stopped.
     pub async fn enqueue(
         &self,
         to: impl Into<Conversation>,
@@ -243,20 +129,21 @@ impl Client {
         Ok(Sending(fate))
     }
 
-    /// The highest seq of the inbox up to which everything was given to [`Events`]. The app may not have read that far: what it should
-    /// keep is the seq of the last message that it has dealt with, or the cursor of the last
-    /// [`Event::CaughtUp`](crate::Event::CaughtUp).
+    /// The highest seq of the inbox up to which everything was given to [`Events`].
+    ///
+    /// The app may not have read that far. It should store the seq of the last message that it
+    /// handled, or the cursor of the last [`Event::CaughtUp`](crate::Event::CaughtUp).
     pub fn cursor(&self) -> u64 {
         self.shared.cursor()
     }
 
-    /// The numbering as it stands. To survive the end of the process it must be saved before a message is transmitted, which
-    /// a [`SessionStore`](crate::SessionStore) does.
+    /// The current numbering. To outlive the process it must be saved before a message is
+    /// transmitted, which a [`SessionStore`](crate::SessionStore) does.
     pub fn session(&self) -> Session {
         self.shared.session()
     }
 
-    /// Asks for what is new, although a push or the next heartbeat would tell;
+    /// Asks for new messages at once instead of waiting for a push or the next heartbeat.
     /// [`Event::CaughtUp`](crate::Event::CaughtUp) follows.
     ///
     /// # Errors
@@ -268,7 +155,7 @@ impl Client {
             .map_err(|_| RequestError::Stopped)
     }
 
-    /// Reads a page of the conversation with a user, or in a group.
+    /// Reads a page of the conversation with a user or in a group.
     ///
     /// # Errors
     /// See [`RequestError`].
@@ -288,7 +175,7 @@ impl Client {
         }
     }
 
-    /// Asks whether the server answers, and for the user's highest seq and the server's time.
+    /// Returns the user's highest inbox seq and the server's time.
     ///
     /// # Errors
     /// See [`RequestError`].
@@ -299,7 +186,8 @@ impl Client {
         }
     }
 
-    /// Tells the server that this device has everything up to `cursor`. Nothing depends on it; it is a hint to the server.
+    /// Tells the server that this device has everything up to `cursor`. This is only a hint;
+    /// nothing depends on it.
     ///
     /// # Errors
     /// See [`RequestError`].
@@ -312,8 +200,10 @@ impl Client {
         self.ask(request).await.map(drop)
     }
 
-    /// Enters a room, out of the one that this device is in; answers with that one. After a new connection the client enters it
-    /// again by itself ([`Event::RoomEntered`](crate::Event::RoomEntered)), until it is left.
+    /// Enters a room and leaves the room that this device was in. Returns that room.
+    ///
+    /// After a new connection the client enters the room again by itself
+    /// ([`Event::RoomEntered`](crate::Event::RoomEntered)) until it is left.
     ///
     /// # Errors
     /// See [`RequestError`].
@@ -325,7 +215,7 @@ impl Client {
         }
     }
 
-    /// Leaves this room. Without a connection that has happened already.
+    /// Leaves a room. Without a connection, the device has left it already.
     ///
     /// # Errors
     /// See [`RequestError`].
@@ -334,8 +224,10 @@ impl Client {
         self.ask(request).await.map(drop)
     }
 
-    /// Says something in the room that this device is in: it is on its way to whoever is there now when this returns. It is stored
-    /// nowhere and sent once: repeating it after an error may double it.
+    /// Sends a message to the room that this device is in. When this returns, the message is on its
+    /// way to the users who are in the room now.
+    ///
+    /// It is not stored and sent only once. Repeating it after an error may double it.
     ///
     /// # Errors
     /// See [`RequestError`]; `NOT_IN_ROOM`.
@@ -349,7 +241,8 @@ impl Client {
             content: content.bytes,
             ..Message::default()
         };
-        // Numbered within the connection: nothing remembers these, and the numbering of messages has no gaps.
+        // Room messages have their own count: nothing stores them, and the session's numbers must
+        // have no gaps.
         let frame = UpMsg {
             msg: Some(message),
             client_id: self.shared.next_relayed(),
@@ -358,7 +251,7 @@ impl Client {
         self.relay(Request::Message(frame)).await
     }
 
-    /// Shows that this user is typing. It reaches whoever is online now, or nobody.
+    /// Signals that this user is typing. It reaches only devices that are online now.
     ///
     /// # Errors
     /// See [`RequestError`]; `BLOCKED`, `NOT_IN_ROOM`.
@@ -366,7 +259,8 @@ impl Client {
         self.signal(to, SignalType::Typing, Vec::new()).await
     }
 
-    /// Sends what two clients have agreed on, 1 byte to 16 KB. It reaches whoever is online now, or nobody.
+    /// Sends a signal with content of 1 byte to 16 KB, whose meaning is up to the clients. It
+    /// reaches only devices that are online now.
     ///
     /// # Errors
     /// See [`RequestError`]; `BLOCKED`, `NOT_IN_ROOM`.
@@ -398,11 +292,11 @@ impl Client {
         }
     }
 
-    /// Ends the connection: takes no more messages, waits a few seconds
-    /// ([`Timing::close_timeout`](crate::Timing::close_timeout)) for those that were taken to be answered, and returns when
-    /// every [`Sending`] has its result.
+    /// Ends the connection. Takes no more messages, waits up to
+    /// [`Timing::close_timeout`](crate::Timing::close_timeout) for answers to the messages already
+    /// taken, and returns when every [`Sending`] has its result.
     pub async fn close(&self) {
-        // When nobody takes it, the client has stopped already.
+        // If nobody receives this, the client has stopped already.
         let _ = self.controls.send(Control::Close).await;
         self.controls.closed().await;
     }

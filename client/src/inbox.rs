@@ -1,26 +1,26 @@
-//! The receiving rule of the inbox: a [`Series`] by `seq`, which pushes and pages of SYNC fill.
+//! The inbox as a [`Series`] by `seq`, filled by pushes and pages of SYNC.
 
-use crate::series::{Next, Part, Pauses, Series};
+use crate::series::{NextAsk, Pauses, Series, SettledPart};
 use std::time::Duration;
 use wigwag_protocol::pb::{Message, SyncOutputMsg};
 
-/// Before asking again for what is being written right now.
+/// Pauses before asking again for an entry that is being written.
 const PAUSES: Pauses = Pauses {
     first: Duration::from_millis(100),
     longest: Duration::from_millis(500),
 };
 
-/// State of the receiving side.
+/// The receiving state of the inbox.
 #[derive(Debug)]
 pub(crate) struct Inbox(Series);
 
 impl Inbox {
-    /// Everything up to `cursor` is done with. At most `ahead_limit` messages are kept beyond a hole.
+    /// Starts after `cursor`. Keeps at most `ahead_limit` messages beyond a hole.
     pub(crate) fn new(cursor: u64, ahead_limit: usize) -> Self {
         Self(Series::new(|message| message.seq, PAUSES, cursor, ahead_limit))
     }
 
-    /// The highest seq up to which everything is handed on or sealed.
+    /// The highest seq up to which everything was delivered or is sealed.
     pub(crate) fn cursor(&self) -> u64 {
         self.0.cursor()
     }
@@ -35,14 +35,14 @@ impl Inbox {
         self.0.note(max_seq);
     }
 
-    /// A message that came unasked. Returns what can be handed on.
+    /// Takes a pushed message. Returns the messages that can be delivered now.
     pub(crate) fn push(&mut self, message: Message) -> Vec<Message> {
         self.0.push(message)
     }
 
-    /// A page of SYNC. Returns what can be handed on, and what to do next.
-    pub(crate) fn page(&mut self, page: SyncOutputMsg) -> (Vec<Message>, Next) {
-        self.0.part(Part {
+    /// Takes a page of SYNC. Returns the messages that can be delivered now, and when to ask next.
+    pub(crate) fn page(&mut self, page: SyncOutputMsg) -> (Vec<Message>, NextAsk) {
+        self.0.part(SettledPart {
             messages: page.messages,
             settled_to: page.cursor,
             max_seq: page.max_seq,

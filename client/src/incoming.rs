@@ -1,14 +1,14 @@
-//! Reading frames from the server, including those that API Gateway writes by itself.
+//! Frames from the server, and notices that API Gateway sends itself.
 
 use serde::Deserialize;
 use wigwag_protocol::{DecodeError, OutputFrame};
 
-/// A frame from the other side.
+/// An incoming frame.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Incoming {
     /// From the server.
     Batch(Vec<OutputFrame>),
-    /// From API Gateway, when a function failed or a limit was met: it does not say which request it answers.
+    /// From API Gateway, if a function failed or a limit was reached. It does not name the request.
     Notice(Notice),
 }
 
@@ -18,7 +18,7 @@ pub(crate) enum Incoming {
 pub(crate) struct Notice {
     /// `Internal server error`, `Forbidden`, `Too Many Requests`, …
     pub(crate) message: String,
-    /// API Gateway's own id, for support.
+    /// API Gateway's id of the failed request, for support.
     #[serde(default)]
     pub(crate) request_id: String,
 }
@@ -41,7 +41,7 @@ mod tests {
     use wigwag_protocol::{Encoding, Payload};
 
     #[test]
-    fn a_gateway_notice_is_told_from_a_batch() {
+    fn a_gateway_notice_is_distinguished_from_a_batch() {
         let text = r#"{"message": "Internal server error", "connectionId":"Qyi07eCbtjMCJKw=", "requestId":"Qyi3UG41tjMFlUg="}"#;
         let Ok(Incoming::Notice(notice)) = Incoming::decode(text) else {
             panic!("not read as a notice");
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_read_in_both_encodings() {
+    fn batches_are_decoded_in_both_encodings() {
         let output = OutputFrame::new(CmdType::Heartbeat, 7, Payload::Heartbeat(HeartbeatMsg::default()));
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             let text = OutputFrame::encode_batch(std::slice::from_ref(&output), encoding);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_an_error() {
+    fn other_text_is_an_error() {
         for text in ["", "{}", "[]", "hello?", "{\"message\":5}"] {
             assert!(Incoming::decode(text).is_err() || text.is_empty(), "{text}");
         }

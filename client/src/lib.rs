@@ -1,13 +1,14 @@
-//! The Wigwag client: one cheap handle, ordered sending, gapless receiving.
+//! The Wigwag client: a cheap handle, ordered sending, gapless receiving.
 //!
-//! - [`Api`] calls the HTTP API: accounts, friends, history
-//! - [`Client`] sends over a WebSocket that it keeps open; [`Events`] is what comes back. One task owns the connection
+//! - [`Api`] calls the HTTP API: accounts, friends, groups, history.
+//! - [`Client`] sends over a WebSocket that it keeps open. [`Events`] delivers what arrives.
 //!
-//! What holds, whatever the network and the server do in between (see `docs/client.md`):
+//! The client guarantees two things, whatever the network and the server do:
 //!
-//! - messages of one client reach a conversation in the order of [`Client::send`], each once; a receipt means durable
-//! - every entry of the inbox comes out of [`Events`] once and in ascending seq, from the cursor that the app kept; and so does
-//!   every message of each super group, from its own cursor
+//! - Messages of one client reach a conversation in the order of [`Client::send`], each once. A
+//!   receipt means that the message is durable.
+//! - [`Events`] yields every entry of the inbox once and in ascending seq, starting after the
+//!   cursor that the app kept. The same holds for each super group and its own cursor.
 //!
 //! ```no_run
 //! use wigwag_client::{Client, ConnectOptions, Event, Start, TokenSource};
@@ -15,16 +16,16 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = "ws://127.0.0.1:3001/prod".parse()?;
 //! let mut options = ConnectOptions::new(url, 42, TokenSource::fixed("<token>"));
-//! options.start = Start::After(0); // the cursor that was kept
+//! options.start = Start::After(0); // the stored cursor
 //! let (client, mut events) = Client::connect(options).await?;
 //!
 //! let receipt = client.send(43, "hello").await?;
-//! println!("stands at {} in the conversation", receipt.conversation_seq);
+//! println!("seq {} of the conversation", receipt.conversation_seq);
 //!
 //! while let Some(event) = events.next().await {
 //!     if let Event::Message(message) = event {
 //!         println!("{}: {}", message.sender_id, String::from_utf8_lossy(&message.content));
-//!         // keep message.seq as the cursor
+//!         // store message.seq as the new cursor
 //!     }
 //! }
 //! # Ok(())
@@ -33,6 +34,8 @@
 
 mod api;
 mod backoff;
+mod content;
+mod conversation;
 mod driver;
 mod error;
 mod event;
@@ -43,18 +46,21 @@ mod incoming;
 mod options;
 mod outbox;
 mod series;
+mod session;
 mod socket;
 mod super_groups;
 mod tls;
 mod token;
 
-pub use api::{Api, ApiError};
+pub use api::Api;
 pub use backoff::Backoff;
-pub use error::{BoxError, ConnectError, RequestError, SendError, StopReason};
+pub use content::Content;
+pub use conversation::{Conversation, Range, SignalTo};
+pub use error::{ApiError, BoxError, ConnectError, RequestError, SendError, StopReason};
 pub use event::{DisconnectReason, Event, Events};
-pub use handle::{Client, Content, Conversation, Range, Sending, SignalTo};
+pub use handle::{Client, Sending};
 pub use options::{ConnectOptions, SessionStore, SignIn, Start, Timing};
-pub use outbox::{Receipt, Session};
+pub use session::{Receipt, Session};
 pub use token::{TokenError, TokenRequest, TokenSource};
 
 pub use url::Url;

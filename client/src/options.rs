@@ -1,9 +1,9 @@
-//! How to connect: every setting and its default in one place.
+//! The settings of a connection and their defaults.
 
 use crate::api::Api;
 use crate::backoff::Backoff;
 use crate::error::BoxError;
-use crate::outbox::Session;
+use crate::session::Session;
 use crate::socket::Dial;
 use crate::token::{TokenRequest, TokenSource};
 use futures_util::future::BoxFuture;
@@ -16,7 +16,7 @@ use url::Url;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::http::Group;
 
-/// How the token reaches the server.
+/// How the token is sent to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SignIn {
@@ -25,58 +25,68 @@ pub enum SignIn {
     Query,
     /// In the `Sec-WebSocket-Protocol` list.
     Subprotocol,
-    /// The connection opens without it; a LOGIN frame brings it. Only where the deployment allows it.
+    /// In a LOGIN frame after the connection opened without a token. Works only if the deployment
+    /// allows it.
     LoginFrame,
 }
 
-/// Where receiving begins.
+/// Where receiving starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// After this seq of the inbox: the cursor that the app kept, 0 for everything.
+    /// After this seq of the inbox: the cursor that the app stored, or 0 for everything.
     After(u64),
-    /// With about so many of the newest messages; 0 for only what comes from now on.
+    /// With about this many of the newest messages. 0 means only new ones.
     Newest(u64),
 }
 
-/// Keeps the numbering of messages over the end of a process.
+/// Stores the numbering of messages, so that it outlives the process.
 pub trait SessionStore: Send + Sync {
-    /// Saves durably. Called on a blocking thread before a message is transmitted under a new number, and after it is
-    /// settled. An error before transmitting fails that message with [`SendError::NotSaved`](crate::SendError::NotSaved).
+    /// Saves durably. Called on a blocking thread before a message is transmitted under a new
+    /// number, and after it is settled.
+    ///
+    /// # Errors
+    /// An error before transmitting fails that message with
+    /// [`SendError::NotSaved`](crate::SendError::NotSaved).
     fn save(&self, session: &Session) -> io::Result<()>;
 }
 
-/// Times, all with defaults that fit API Gateway: it closes a connection after ten minutes without a frame and after two hours
-/// in any case.
+/// Durations. The defaults fit API Gateway, which closes a connection after ten minutes without a
+/// frame and after two hours in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// Between heartbeats.
+    /// Interval between heartbeats.
     pub heartbeat: Duration,
-    /// A connection older than this is replaced by a new one …
+    /// Age at which a connection is replaced by a new one …
     pub planned_reconnect: Duration,
     /// … earlier by a random part of this.
     pub planned_reconnect_jitter: Duration,
-    /// For the handshake, sign-in included.
+    /// Limit for the handshake, including the sign-in.
     pub connect_timeout: Duration,
-    /// A request without an answer for so long is repeated.
+    /// A request that is not answered within this time is repeated.
     pub answer_timeout: Duration,
-    /// A connection on which requests are open and nothing at all arrives for so long is given up.
+    /// A connection is given up if requests are open and nothing arrives for this long.
     pub silence: Duration,
-    /// Waits before reconnecting and before repeating what was refused for the moment.
+    /// Pauses before reconnecting and before repeating what the server refused temporarily.
     pub backoff: Backoff,
-    /// A connection that lasted so long starts the waits from the beginning.
+    /// After a connection that lasted this long, the pauses start from the beginning.
     pub stable_after: Duration,
-    /// A missing push may still be on its way for so long before it is asked for.
+    /// How long to wait for a missing push before asking for it.
     pub gap_grace: Duration,
-    /// A missing message of a super group is asked for after a random part of this more: where one is given up by its writer, all
-    /// members who are online miss it in the same moment. So in groups that may have more than 5,000 members it is as many times as long.
+    /// A missing message of a super group is asked for after an additional random part of this.
+    ///
+    /// If a writer gives up, all online members miss the same message at once. So the time is
+    /// multiplied in groups that may have more than 5,000 members.
     pub super_group_spread: Duration,
-    /// With a heartbeat, a super group is asked for what is new if nothing has been heard of it for so long: its push may be lost.
+    /// A super group that was quiet for this long is asked for news with the next heartbeat,
+    /// because its last push may be lost.
     pub super_group_poll: Duration,
-    /// A super group of which the server says that nothing more comes is followed for so long yet: of one that was dissolved a message may
-    /// come whose sender repeats what had its number before. The first page after that ends it.
+    /// How long a super group is still followed after the server says that it has ended.
+    ///
+    /// In a dissolved group, a message whose number was assigned earlier may still be completed by
+    /// a repeat. The first page after this time ends the group.
     pub super_group_closing: Duration,
-    /// How long [`Client::close`](crate::Client::close) waits for what was sent to be answered.
+    /// How long [`Client::close`](crate::Client::close) waits for answers to sent messages.
     pub close_timeout: Duration,
 }
 
@@ -103,60 +113,70 @@ impl Default for Timing {
     }
 }
 
-/// Everything that [`Client::connect`](crate::Client::connect) needs to know.
+/// Everything that [`Client::connect`](crate::Client::connect) needs.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConnectOptions {
-    /// The WebSocket URL with its stage, without a token: `wss://….amazonaws.com/prod`.
+    /// WebSocket URL with its stage, without a token: `wss://….amazonaws.com/prod`.
     pub url: Url,
-    /// Who signs in.
+    /// The user who signs in.
     pub user_id: u64,
-    /// With what.
+    /// The token to sign in with.
     pub token: TokenSource,
-    /// How the token travels.
+    /// How the token is sent.
     pub sign_in: SignIn,
-    /// How frames are written.
+    /// How frames are encoded.
     pub encoding: Encoding,
-    /// Where receiving begins.
+    /// Where receiving starts.
     pub start: Start,
-    /// Whether messages are received at all. Without, there is no SYNC and no [`Event::Message`](crate::Event::Message), and
-    /// [`Client::cursor`](crate::Client::cursor) is not to be kept: for processes that only send.
-    pub receive: bool,
-    /// The numbering to go on with; a new one without. Its pending message is sent first.
-    pub session: Option<Session>,
-    /// Keeps the numbering; without, a message that is unanswered when the process ends may be lost or, if the app sends it
-    /// again, doubled.
-    pub session_store: Option<Arc<dyn SessionStore>>,
-    /// The cursor of each super group, as [`Event::GroupCursor`](crate::Event::GroupCursor) and
-    /// [`Event::GroupMessage`](crate::Event::GroupMessage) told: group to conversation seq.
-    pub super_groups: BTreeMap<u64, u64>,
-    /// Where the logs of super groups ended, as [`Event::GroupEnded`](crate::Event::GroupEnded) told: what the inbox tells of them late is
-    /// then known to be old.
-    pub ended_groups: BTreeMap<u64, u64>,
-    /// The HTTP API, to ask once which super groups this user is in, where `start` is [`Start::Newest`] and the inbox is not read from
-    /// its beginning: a group of which neither a cursor nor the inbox tells then begins so many messages before its end. Who goes on after a
-    /// cursor needs no list: of each group the inbox tells, or has told when that cursor was kept, and the group's own with it. So an app that began with
-    /// the newest keeps its cursors from [`Event::GroupsCaughtUp`](crate::Event::GroupsCaughtUp) on, which waits for the list.
+    /// Whether to receive messages at all.
     ///
-    /// It is asked too, once on a connection, where a group has pushed for a minute of which the inbox does not tell: a copy may be lost.
+    /// If not, there is no SYNC and no [`Event::Message`](crate::Event::Message), and the app must
+    /// not store [`Client::cursor`](crate::Client::cursor). For processes that only send.
+    pub receive: bool,
+    /// The numbering to continue, or `None` to start a new one. Its pending message is sent first.
+    pub session: Option<Session>,
+    /// Stores the numbering. Without a store, a message that is unanswered when the process ends
+    /// may be lost, or doubled if the app sends it again.
+    pub session_store: Option<Arc<dyn SessionStore>>,
+    /// The stored cursor of each super group: group id to conversation seq. See
+    /// [`Event::GroupCursor`](crate::Event::GroupCursor) and
+    /// [`Event::GroupMessage`](crate::Event::GroupMessage).
+    pub super_groups: BTreeMap<u64, u64>,
+    /// The last seq of super groups that ended: group id to conversation seq. See
+    /// [`Event::GroupEnded`](crate::Event::GroupEnded). Late inbox copies from before that seq are
+    /// then recognised as old.
+    pub ended_groups: BTreeMap<u64, u64>,
+    /// URL of the HTTP API, used to list the user's super groups.
+    ///
+    /// With [`Start::Newest`] the list is read once, and a super group that nothing else mentions
+    /// begins that many messages before its end. Such an app stores its cursors only from
+    /// [`Event::GroupsCaughtUp`](crate::Event::GroupsCaughtUp) on, which waits for the list. With
+    /// [`Start::After`] the inbox announces every group.
+    ///
+    /// The list is also read, at most once per connection, if a group has pushed for a minute
+    /// without being announced by the inbox: the announcement may be lost.
     pub http_url: Option<Url>,
-    /// Messages that may wait to be sent; [`Client::send`](crate::Client::send) waits when it is full.
+    /// Capacity of the send queue, in messages. If it is full,
+    /// [`Client::send`](crate::Client::send) waits.
     pub send_queue: usize,
-    /// Events that may wait to be read. When it is full, receiving pauses: nothing is lost, SYNC brings it later.
+    /// Capacity of the event queue. If it is full, receiving pauses. Nothing is lost: SYNC brings
+    /// it later.
     pub event_queue: usize,
-    /// Times.
+    /// Durations.
     pub timing: Timing,
-    /// How the byte stream under the WebSocket is opened; tests put a scripted peer here.
+    /// Opens the byte stream under the WebSocket. Tests insert a scripted peer.
     pub(crate) dial: Dial,
-    /// Lists groups in place of `http_url`; tests put their own here.
-    pub(crate) lister: Option<Lister>,
+    /// Lists groups instead of `http_url`, for tests.
+    pub(crate) lister: Option<ListGroups>,
 }
 
-/// Asks which groups the user is in.
-pub(crate) type Lister = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Group>, BoxError>> + Send + Sync>;
+/// Lists the groups that the user is a member of.
+pub(crate) type ListGroups = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Group>, BoxError>> + Send + Sync>;
 
 impl ConnectOptions {
-    /// Defaults: token in the query, protobuf, everything from the start of the inbox, a new session.
+    /// The default options: token in the query, protobuf, everything from the start of the inbox, a
+    /// new session.
     pub fn new(url: Url, user_id: u64, token: TokenSource) -> Self {
         Self {
             url,
@@ -179,18 +199,18 @@ impl ConnectOptions {
         }
     }
 
-    /// How to learn which groups the user is in, where there is a way.
-    pub(crate) fn lister(&self) -> Option<Lister> {
+    /// How to list the user's groups, if that is possible.
+    pub(crate) fn lister(&self) -> Option<ListGroups> {
         let by_http = || {
             let (api, token) = (Api::new(self.http_url.clone()?), self.token.clone());
-            Some(list_by(api, token))
+            Some(list_over_http(api, token))
         };
         self.lister.clone().or_else(by_http)
     }
 }
 
-/// Lists groups by the HTTP API, all pages.
-fn list_by(api: Api, token: TokenSource) -> Lister {
+/// Lists groups over the HTTP API, all pages.
+fn list_over_http(api: Api, token: TokenSource) -> ListGroups {
     Arc::new(move || {
         let (api, token) = (api.clone(), token.clone());
         Box::pin(async move {

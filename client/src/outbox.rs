@@ -1,74 +1,25 @@
-//! The sending rule: numbering, one message in flight, and what each answer means for it.
+//! The sending rule: numbering, one message in flight, and the meaning of each answer.
 //!
-//! A message gets the session's next `client_id` when it is taken up, and keeps number and content until it is settled.
-//! The server accepts a number once; a repeat gets the first answer again. Flow of one message:
+//! A message gets the session's next `client_id` and keeps number and content until it is settled.
+//! The server accepts a number once; a repeat gets the first answer again.
 //!
-//! 1. [`Outbox::start`] numbers it; the caller saves [`Outbox::session`] if the app wants that, **then** transmits
-//! 2. every transmission is an [`Attempt`]; its answer goes to [`Outbox::answer`]
-//! 3. accepted → settled, the number is used up. Retryable → the same again. Finally refused → settled with an error; a
-//!    refused message does not use up its number, the next one gets it
+//! 1. [`Outbox::start`] numbers the message. The caller saves [`Outbox::session`], **then**
+//!    transmits.
+//! 2. Every transmission is a [`SendAttempt`]. Its answer goes to [`Outbox::answer`].
+//! 3. Accepted: settled, the number is used up. Retryable: the same again. Refused for good:
+//!    settled with an error, and the next message gets the number.
 //!
-//! # Where the server's record and ours differ
-//!
-//! The own copy of every accepted message comes back through the own inbox, or the log of the super group that it is for, with
-//! its session and `client_id`; [`Outbox::observe`] recognises the one in flight by number **and** content. Then:
-//!
-//! - `CLIENT_ID_AHEAD` (the server forgot our numbering), `SESSION_PASSED` (a later session of this device is known): a new
-//!   session above both is begun and the message is numbered 1 in it. No duplicate can arise when the refused transmission was
-//!   the only one, for then the server has never accepted it. After more than one, an earlier one may have been accepted
-//!   before the record went away. So the inbox (and the super group's log) is caught up with first; only if the own copy is not there is the message
-//!   sent anew.
-//! - A message restored from an earlier process is never sent anew on such an answer: its own copy may lie below
-//!   the cursor that this process started with. It ends as [`SendError::StateLost`] unless its copy is seen.
-//! - `CLIENT_ID_PASSED` (somebody else counted on in our session): the same check, and `StateLost` where it finds nothing.
-//! - `CLIENT_ID_REUSED` (the number holds another message): that one was reported as refused on a repeat, but had been accepted
-//!   before. Ours was not, so it takes the next number.
-//!
-//! What remains is a server that drops a device's record while a message of it is unanswered whose writer died between the log and
-//! the own inbox, so that there is no copy to be found: it would stand twice. A server must refuse the sessions of a dropped record
-//! (`SESSION_PASSED`), or number 1 of such a session would look like a new beginning; ours does.
-//!
-//! An answer counts only for the numbering that it was given to: a late one for an earlier message that had the same number
-//! is ignored.
+//! `docs/user/sdk-internals.md` describes the recovery when the server's record and ours differ.
 
 use crate::error::SendError;
-use serde::{Deserialize, Serialize};
+use crate::session::{Receipt, Session};
 use wigwag_protocol::limits::MAX_INTEGER;
 use wigwag_protocol::pb::{AckMsg, AckType, Message, SessionType, UpMsg};
 use wigwag_protocol::{Code, OutputFrame, Payload};
 
-/// A device's numbering of its messages, as an app may keep it. Saved before a message is transmitted, it lets the next
-/// process send an unanswered message again under the same number, so that it cannot arrive twice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    /// Grows with every new numbering; the time it began, in ms.
-    pub id: u64,
-    /// The number of the pending message, or else of the next one.
-    pub next_client_id: u64,
-    /// The message that is not answered yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pending: Option<Message>,
-}
-
-/// What the server gave a message that it accepted: it is durable in the conversation's log, and reaches every inbox that it is
-/// to reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The session that it was numbered in.
-    pub session: u64,
-    /// Its number there.
-    pub client_id: u64,
-    /// Its seq in the own inbox; 0 in a super group.
-    pub seq: u64,
-    /// Its seq in the conversation: the display order, the same for all sides.
-    pub conversation_seq: u64,
-    /// When the server accepted it, in ms.
-    pub send_time_ms: i64,
-}
-
-/// Names one numbering of one message; every transmission of it carries the same.
+/// One numbering of one message. All its transmissions share it. An answer counts only for its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Attempt {
+pub(crate) struct SendAttempt {
     flight: u64,
     session: u64,
     client_id: u64,
@@ -76,16 +27,16 @@ pub(crate) struct Attempt {
 
 /// What to do after an answer.
 #[derive(Debug)]
-pub(crate) enum Step {
-    /// Nothing: the answer is not for what is in flight.
+pub(crate) enum OutboxStep {
+    /// Do nothing: the answer is not for the message in flight.
     Ignore,
-    /// The message is accepted; with it comes its copy as it stands in the own inbox.
+    /// The message was accepted. Includes its copy as stored in the user's own inbox.
     Accepted(Receipt, Box<Message>),
-    /// The message is done with, and not accepted as far as can be known.
+    /// The message is settled and, as far as is known, not accepted.
     Failed(SendError),
     /// Transmit the same again after a pause.
     Again,
-    /// It has a new number: save, then transmit.
+    /// The message has a new number: save, then transmit.
     Renumbered,
     /// Catch up with the inbox, then call [`Outbox::caught_up`].
     Verify,
@@ -93,47 +44,48 @@ pub(crate) enum Step {
     Reconnect,
 }
 
-/// Why it is open whether the message was accepted.
+/// Why it is unknown whether the message was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
-    /// The server's record is of another numbering; if the message is not found it can be sent in a new session.
+    /// The server's record has another numbering. If the message is not found, it can be sent in a
+    /// new session.
     Lost { stored_session: u64 },
-    /// The number was used up by somebody.
+    /// Somebody else used the number.
     Passed,
 }
 
 #[derive(Debug)]
-struct Flight {
-    /// Tells messages apart that had the same number in turn.
+struct InFlight {
+    /// Distinguishes messages that had the same number one after the other.
     serial: u64,
     message: Message,
     transmissions: u32,
     /// Whether an earlier process may have transmitted it.
     restored: bool,
-    /// Its own copy, once that came through the inbox.
+    /// Its copy in the user's own inbox or log, once it was seen.
     seen: Option<Receipt>,
     doubt: Option<Doubt>,
 }
 
-/// State of the sending side.
+/// The state of sending.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     user_id: u64,
     id: u64,
     next: u64,
     serial: u64,
-    flight: Option<Flight>,
+    flight: Option<InFlight>,
 }
 
 impl Outbox {
-    /// Goes on with `session`, or begins one at `now_ms`.
+    /// Continues `session`, or begins a new one at `now_ms`.
     pub(crate) fn new(user_id: u64, session: Option<Session>, now_ms: u64) -> Self {
         let session = session.unwrap_or(Session {
             id: now_ms,
             next_client_id: 1,
             pending: None,
         });
-        let flight = session.pending.map(|message| Flight {
+        let flight = session.pending.map(|message| InFlight {
             serial: 0,
             message,
             transmissions: 0,
@@ -150,7 +102,7 @@ impl Outbox {
         }
     }
 
-    /// What an app should keep.
+    /// The numbering for the app to store.
     pub(crate) fn session(&self) -> Session {
         Session {
             id: self.id,
@@ -164,16 +116,16 @@ impl Outbox {
         self.flight.is_none()
     }
 
-    /// Whether the inbox must be caught up with before anything else is transmitted.
+    /// Whether the inbox must be caught up before anything else is transmitted.
     pub(crate) fn is_verifying(&self) -> bool {
         self.flight.as_ref().is_some_and(|flight| flight.doubt.is_some())
     }
 
-    /// Takes up the next message. Only when idle.
+    /// Takes the next message. Call it only when idle.
     pub(crate) fn start(&mut self, message: Message) {
         debug_assert!(self.is_idle(), "one message in flight");
         self.serial += 1;
-        self.flight = Some(Flight {
+        self.flight = Some(InFlight {
             serial: self.serial,
             message: Message {
                 sender_id: self.user_id,
@@ -186,12 +138,13 @@ impl Outbox {
         });
     }
 
-    /// The message in flight, to be transmitted now. `None` when there is none, or its fate must be found out first.
-    pub(crate) fn transmit(&mut self) -> Option<(Attempt, UpMsg)> {
+    /// Returns the message in flight for transmission. `None` if there is none, or if its outcome
+    /// must be found out first.
+    pub(crate) fn transmit(&mut self) -> Option<(SendAttempt, UpMsg)> {
         let (session, client_id) = (self.id, self.next);
         let flight = self.flight.as_mut().filter(|flight| flight.doubt.is_none())?;
         flight.transmissions += 1;
-        let attempt = Attempt {
+        let attempt = SendAttempt {
             flight: flight.serial,
             session,
             client_id,
@@ -204,7 +157,7 @@ impl Outbox {
         Some((attempt, frame))
     }
 
-    /// How often the message in flight was transmitted under its present number by this process.
+    /// How often this process transmitted the message in flight under its present number.
     pub(crate) fn transmissions(&self) -> u32 {
         self.flight.as_ref().map_or(0, |flight| flight.transmissions)
     }
@@ -215,18 +168,19 @@ impl Outbox {
         (message.session_type() == SessionType::Group).then_some(message.receiver_id)
     }
 
-    /// Gives up the message in flight without an answer; only right when it was never transmitted under its present number.
+    /// Gives up the message in flight without an answer. Correct only if it was never transmitted
+    /// under its present number.
     pub(crate) fn abandon(&mut self) {
         self.flight = None;
     }
 
-    /// Takes note of a message of the inbox: it may be the own copy of the one in flight.
+    /// Notes a received message, which may be the copy of the one in flight.
     pub(crate) fn observe(&mut self, message: &Message) {
         let numbered = (message.sender_id, message.session, message.client_id) == (self.user_id, self.id, self.next);
         if let Some(flight) = self
             .flight
             .as_mut()
-            .filter(|flight| numbered && same(&flight.message, message))
+            .filter(|flight| numbered && is_same_message(&flight.message, message))
         {
             flight.seen = Some(Receipt {
                 session: message.session,
@@ -238,14 +192,14 @@ impl Outbox {
         }
     }
 
-    /// Judges the answer to an attempt. `now_ms` becomes the id of a new session where one is needed.
-    pub(crate) fn answer(&mut self, attempt: Attempt, answer: &OutputFrame, now_ms: u64) -> Step {
+    /// Decides what an answer means. `now_ms` becomes the id of a new session if one is needed.
+    pub(crate) fn answer(&mut self, attempt: SendAttempt, answer: &OutputFrame, now_ms: u64) -> OutboxStep {
         let Some(flight) = &self.flight else {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         };
         let (current, in_doubt) = (self.attempt(flight), flight.doubt.is_some());
         if attempt != current || (in_doubt && !answer.is_ok()) {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         }
         let ack = match &answer.payload {
             Payload::Ack(ack) => Some(ack),
@@ -255,8 +209,11 @@ impl Outbox {
             return self.accepted(ack);
         }
         match Code::from_number(answer.code) {
-            // The very number we sent: the answer contradicts itself, so only a repeat can tell.
-            Some(Code::CLIENT_ID_AHEAD) if ack.is_some_and(|ack| ack.expected_client_id == self.next) => Step::Again,
+            // The server expects the number that we sent, which contradicts the refusal. Only a
+            // repeat can tell.
+            Some(Code::CLIENT_ID_AHEAD) if ack.is_some_and(|ack| ack.expected_client_id == self.next) => {
+                OutboxStep::Again
+            }
             Some(Code::CLIENT_ID_AHEAD | Code::SESSION_PASSED) => {
                 let stored_session = ack.map_or(0, |ack| ack.session);
                 self.doubt(Doubt::Lost { stored_session }, now_ms)
@@ -264,20 +221,20 @@ impl Outbox {
             Some(Code::CLIENT_ID_PASSED) => self.doubt(Doubt::Passed, now_ms),
             Some(Code::CLIENT_ID_REUSED) => self.renumber(self.id, self.next + 1),
             Some(Code::NOT_SIGNED_IN | Code::TOKEN_INVALID | Code::TOKEN_EXPIRED | Code::TOKEN_ELSEWHERE) => {
-                Step::Reconnect
+                OutboxStep::Reconnect
             }
-            _ if answer.retryable => Step::Again,
+            _ if answer.retryable => OutboxStep::Again,
             _ => self.refused(answer),
         }
     }
 
     /// Everything that the server had when the doubt arose has passed [`Self::observe`].
-    pub(crate) fn caught_up(&mut self, now_ms: u64) -> Step {
+    pub(crate) fn caught_up(&mut self, now_ms: u64) -> OutboxStep {
         let Some(flight) = &self.flight else {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         };
         let Some(doubt) = flight.doubt else {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         };
         match (flight.seen, doubt) {
             (Some(receipt), _) => self.settle_accepted(receipt),
@@ -289,20 +246,20 @@ impl Outbox {
                 };
                 self.flight = None;
                 self.new_session(stored, now_ms);
-                Step::Failed(SendError::StateLost)
+                OutboxStep::Failed(SendError::StateLost)
             }
         }
     }
 
-    fn attempt(&self, flight: &Flight) -> Attempt {
-        Attempt {
+    fn attempt(&self, flight: &InFlight) -> SendAttempt {
+        SendAttempt {
             flight: flight.serial,
             session: self.id,
             client_id: self.next,
         }
     }
 
-    fn accepted(&mut self, ack: Option<&AckMsg>) -> Step {
+    fn accepted(&mut self, ack: Option<&AckMsg>) -> OutboxStep {
         match ack {
             Some(ack) if ack.r#type() == AckType::Up && ack.client_id == self.next => self.settle_accepted(Receipt {
                 session: self.id,
@@ -311,14 +268,15 @@ impl Outbox {
                 conversation_seq: ack.conversation_seq,
                 send_time_ms: ack.send_time,
             }),
-            // A success that does not say of what: repeat, the server answers a repeat with the same seqs.
-            _ => Step::Again,
+            // A success that does not name the message. The server answers a repeat with the same
+            // seqs.
+            _ => OutboxStep::Again,
         }
     }
 
-    fn settle_accepted(&mut self, receipt: Receipt) -> Step {
+    fn settle_accepted(&mut self, receipt: Receipt) -> OutboxStep {
         let Some(flight) = self.flight.take() else {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         };
         self.next += 1;
         let own_copy = Message {
@@ -329,31 +287,32 @@ impl Outbox {
             session: receipt.session,
             ..flight.message
         };
-        Step::Accepted(receipt, Box::new(own_copy))
+        OutboxStep::Accepted(receipt, Box::new(own_copy))
     }
 
-    fn refused(&mut self, answer: &OutputFrame) -> Step {
+    fn refused(&mut self, answer: &OutputFrame) -> OutboxStep {
         if let Some(receipt) = self.flight.as_ref().and_then(|flight| flight.seen) {
-            // Refused on a repeat (blocked since, say), but an earlier transmission had been accepted.
+            // A repeat was refused, because the sender was blocked since, for example. An earlier
+            // transmission had been accepted.
             return self.settle_accepted(receipt);
         }
         self.flight = None;
-        Step::Failed(SendError::Refused {
+        OutboxStep::Failed(SendError::Refused {
             code: answer.code,
             message: answer.code_msg.clone(),
         })
     }
 
-    fn doubt(&mut self, doubt: Doubt, now_ms: u64) -> Step {
+    fn doubt(&mut self, doubt: Doubt, now_ms: u64) -> OutboxStep {
         let Some(flight) = &mut self.flight else {
-            return Step::Ignore;
+            return OutboxStep::Ignore;
         };
         if let Some(receipt) = flight.seen {
             return self.settle_accepted(receipt);
         }
         if flight.transmissions > 1 || flight.restored {
             flight.doubt = Some(doubt);
-            return Step::Verify;
+            return OutboxStep::Verify;
         }
         match doubt {
             Doubt::Lost { stored_session } => self.new_session(stored_session, now_ms),
@@ -361,24 +320,24 @@ impl Outbox {
         }
     }
 
-    fn new_session(&mut self, stored: u64, now_ms: u64) -> Step {
+    fn new_session(&mut self, stored: u64, now_ms: u64) -> OutboxStep {
         let above = self.id.max(stored).saturating_add(1);
         self.renumber(now_ms.max(above).min(MAX_INTEGER), 1)
     }
 
-    fn renumber(&mut self, session: u64, client_id: u64) -> Step {
+    fn renumber(&mut self, session: u64, client_id: u64) -> OutboxStep {
         (self.id, self.next) = (session, client_id);
         if let Some(flight) = &mut self.flight {
             flight.transmissions = 0;
             flight.doubt = None;
             flight.restored = false;
         }
-        Step::Renumbered
+        OutboxStep::Renumbered
     }
 }
 
-/// Whether two messages say the same to the same receiver.
-fn same(a: &Message, b: &Message) -> bool {
+/// Whether two messages have the same content and receiver.
+fn is_same_message(a: &Message, b: &Message) -> bool {
     (a.session_type, a.receiver_id, a.message_type, &a.content)
         == (b.session_type, b.receiver_id, b.message_type, &b.content)
 }

@@ -1,55 +1,55 @@
-//! The rule that both ways of receiving share: what to hand on of a dense series of seqs, what to keep back, and when to ask.
+//! The receiving rule of the inbox and of super group logs: when to deliver, keep or ask.
 //!
-//! Each seq of a series is a message or a seal. Pushes are hints that may come late, twice, out of order or not at all; a page
-//! says what is settled. Flow:
+//! Each seq of a series is a message or a seal. Pushes are hints: they may be late, doubled, out of
+//! order or lost. A page says what is settled.
 //!
-//! - push `cursor + 1` → handed on, and with it whatever had been waiting right behind it
-//! - push at or below the cursor → a duplicate, dropped
-//! - push beyond → kept (within a bound; what does not fit is only remembered as existing), the caller asks
-//! - page → everything up to where it is settled is done with: messages above our cursor are handed on, what is missing there is
-//!   a seal. Messages beyond wait, because one before them is still being written
+//! - A push of `cursor + 1` is delivered, together with the kept messages right behind it.
+//! - A push at or below the cursor is a duplicate and is dropped.
+//! - A push beyond that is kept up to a limit, and the caller asks for what is missing.
+//! - A page settles a range: its messages are delivered, seqs missing from it are seals. Later
+//!   messages wait.
 //!
-//! Invariants: messages leave in strictly ascending seq; each at most once; the cursor never passes a seq that was neither
-//! handed on nor settled by a page. So an app may keep the seq of every message as its cursor.
+//! Messages leave once and in strictly ascending seq. The cursor passes a seq only after its
+//! message was delivered or a page settled it, so an app may store each seq as its cursor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wigwag_protocol::pb::Message;
 
-/// What to do after a page.
+/// When to ask next after a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextAsk {
     /// Nothing is missing.
     CaughtUp,
     /// There is more: ask at once.
     Again,
-    /// Something is being written: ask after this pause.
+    /// An entry is being written: ask after this pause.
     Later(Duration),
 }
 
-/// Pauses before asking again for what is being written right now; they double.
+/// Pauses before asking again for an entry that is being written. Each is twice the one before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pauses {
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
 }
 
-/// Part of a series.
+/// The part of a series that a page settles.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct SettledPart {
     pub(crate) messages: Vec<Message>,
-    /// Everything up to here is in this part, in an earlier one, or will never be.
+    /// Every seq up to here is in this part, in an earlier one, or will never hold a message.
     pub(crate) settled_to: u64,
     /// The highest reserved seq.
     pub(crate) max_seq: u64,
-    /// Whether asking again right now brings more.
+    /// Whether asking again at once brings more.
     pub(crate) has_more: bool,
 }
 
-/// Where receiving stands in one series.
+/// The receiving state of one series.
 #[derive(Debug)]
 pub(crate) struct Series {
-    /// Which of a message's seqs this is the series of.
+    /// Reads the seq of a message that this series is ordered by.
     seq: fn(&Message) -> u64,
     pauses: Pauses,
     cursor: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Everything up to `cursor` is done with. At most `ahead_limit` messages are kept beyond a hole.
+    /// Starts after `cursor`. Keeps at most `ahead_limit` messages beyond a hole.
     pub(crate) fn new(seq: fn(&Message) -> u64, pauses: Pauses, cursor: u64, ahead_limit: usize) -> Self {
         Self {
             seq,
@@ -76,7 +76,7 @@ impl Series {
         }
     }
 
-    /// The highest seq up to which everything is handed on or sealed.
+    /// The highest seq up to which everything was delivered or is sealed.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor
     }
@@ -97,13 +97,13 @@ impl Series {
         self.known_max = self.known_max.max(max_seq);
     }
 
-    /// Forgets what is known of seqs beyond `last`: they are not for this user.
+    /// Forgets all seqs beyond `last`, which are not for this user.
     pub(crate) fn forget_beyond(&mut self, last: u64) {
         self.known_max = self.known_max.min(last.max(self.cursor));
         self.ahead.split_off(&last.saturating_add(1));
     }
 
-    /// A message that came unasked. Returns what can be handed on.
+    /// Takes a pushed message. Returns the messages that can be delivered now.
     pub(crate) fn push(&mut self, message: Message) -> Vec<Message> {
         self.note((self.seq)(&message));
         self.keep(message);
@@ -112,8 +112,8 @@ impl Series {
         ready
     }
 
-    /// A part that was asked for. Returns what can be handed on, and what to do next.
-    pub(crate) fn part(&mut self, part: Part) -> (Vec<Message>, Next) {
+    /// Takes a settled part. Returns the messages that can be delivered now, and when to ask next.
+    pub(crate) fn part(&mut self, part: SettledPart) -> (Vec<Message>, NextAsk) {
         let (before, seq) = (self.cursor, self.seq);
         self.note(part.max_seq.max(part.settled_to));
         let (settled, open): (Vec<_>, Vec<_>) = part.messages.into_iter().partition(|m| seq(m) <= part.settled_to);
@@ -130,7 +130,7 @@ impl Series {
         (ready, next)
     }
 
-    /// Moves the cursor to `to`; what lies on the way is in `settled`, in what was kept, or a seal.
+    /// Moves the cursor to `to`. Every seq in between is in `settled`, was kept, or is a seal.
     fn settle(&mut self, settled: Vec<Message>, to: u64, ready: &mut Vec<Message>) {
         let seq = self.seq;
         let beyond = self.ahead.split_off(&to.saturating_add(1));
@@ -141,7 +141,7 @@ impl Series {
         self.cursor = to;
     }
 
-    /// Hands on what has become contiguous.
+    /// Delivers the kept messages that directly follow the cursor.
     fn absorb(&mut self, ready: &mut Vec<Message>) {
         while let Some(message) = self.ahead.remove(&self.cursor.saturating_add(1)) {
             self.cursor += 1;
@@ -149,7 +149,8 @@ impl Series {
         }
     }
 
-    /// Keeps a message that is beyond the cursor. Where there is no room, the highest goes: a page brings it again.
+    /// Keeps a message beyond the cursor. If the limit is exceeded, drops the highest: a page
+    /// brings it again.
     fn keep(&mut self, message: Message) {
         let seq = (self.seq)(&message);
         if seq <= self.cursor {
@@ -162,19 +163,19 @@ impl Series {
         }
     }
 
-    fn next(&mut self, has_more: bool, progress: bool) -> Next {
+    fn next(&mut self, has_more: bool, progress: bool) -> NextAsk {
         if progress {
             self.idle_rounds = 0;
         }
         if has_more && progress {
-            return Next::Again;
+            return NextAsk::Again;
         }
         if !self.is_behind() {
-            return Next::CaughtUp;
+            return NextAsk::CaughtUp;
         }
         let Pauses { first, longest } = self.pauses;
         let pause = first.saturating_mul(1 << self.idle_rounds.min(8)).min(longest);
         self.idle_rounds += 1;
-        Next::Later(pause)
+        NextAsk::Later(pause)
     }
 }

@@ -1,7 +1,8 @@
-//! Opening a WebSocket and signing in, and what a failure to do so means.
+//! Opens a WebSocket and signs in.
 //!
-//! Flow of [`establish`]: get a token → TCP, TLS, handshake → LOGIN frame where that is how to sign in. A refused token is
-//! replaced by a fresh one once; refused again, or with no other token to be had, it is final.
+//! [`establish`] gets a token, opens TCP and TLS, does the handshake and sends a LOGIN frame if
+//! that is the way to sign in. A refused token is replaced by a fresh one once. If that is refused
+//! too, or there is no other token, the failure is final.
 
 use crate::error::{BoxError, StopReason, code_name};
 use crate::incoming::Incoming;
@@ -27,20 +28,20 @@ use wigwag_protocol::http::Failure;
 use wigwag_protocol::pb::LoginMsg;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Request};
 
-/// API Gateway sends frames of 32 KB, and messages of 128 KB at most.
+/// API Gateway sends frames of 32 KB and messages of at most 128 KB.
 const MESSAGE_BYTES: usize = 128 * 1024;
 
-/// The request id of the LOGIN frame; it is the first on its connection.
+/// Request id of the LOGIN frame, the first on its connection.
 const LOGIN_REQUEST_ID: u64 = 1;
 
-/// The first request id that is free after signing in.
+/// The first free request id after signing in.
 pub(crate) const FIRST_REQUEST_ID: u64 = LOGIN_REQUEST_ID + 1;
 
-/// A stream of bytes in both directions.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// A byte stream in both directions.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-pub(crate) type BoxStream = Box<dyn Stream>;
+pub(crate) type BoxStream = Box<dyn ByteStream>;
 
 /// An open, signed-in WebSocket.
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<BoxStream>>;
@@ -48,7 +49,7 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<BoxStream>>;
 /// Opens the byte stream to the host of a URL.
 pub(crate) type Dial = Arc<dyn Fn(&Url) -> BoxFuture<'static, io::Result<BoxStream>> + Send + Sync>;
 
-/// Dials by TCP.
+/// Connects over TCP.
 pub(crate) fn dial_tcp() -> Dial {
     Arc::new(|url| {
         let host = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned());
@@ -63,14 +64,14 @@ pub(crate) fn dial_tcp() -> Dial {
     })
 }
 
-/// Why there is no connection.
+/// Why no connection could be opened.
 #[derive(Debug)]
 pub(crate) enum OpenError {
     /// The token was not accepted.
     SignIn(String),
-    /// Trying again does not help.
+    /// Retrying does not help.
     Final(StopReason),
-    /// Trying again can help.
+    /// Retrying can help.
     Retry(String),
 }
 
@@ -110,7 +111,7 @@ pub(crate) async fn establish(options: Arc<ConnectOptions>) -> Result<Socket, Op
 async fn token(options: &ConnectOptions, request: TokenRequest) -> Result<Option<String>, OpenError> {
     timeout(options.timing.connect_timeout, options.token.get(request))
         .await
-        .map_err(|_| OpenError::Retry("no token in time".to_owned()))?
+        .map_err(|_| OpenError::Retry("the token source did not answer in time".to_owned()))?
         .map_err(OpenError::from)
 }
 
@@ -141,7 +142,7 @@ async fn open(options: &ConnectOptions, token: &str) -> Result<Socket, OpenError
 /// The HTTP request that opens the WebSocket.
 fn handshake(options: &ConnectOptions, token: &str) -> Result<Handshake, OpenError> {
     let mut url = options.url.clone();
-    // JSON is what a connection without a subprotocol speaks, and not all emulators negotiate one.
+    // A connection without a subprotocol uses JSON. Not all emulators can negotiate subprotocols.
     let mut protocols = (options.encoding != Encoding::Json).then(|| options.encoding.subprotocol().to_owned());
     match options.sign_in {
         SignIn::Query => {
@@ -166,7 +167,7 @@ fn handshake(options: &ConnectOptions, token: &str) -> Result<Handshake, OpenErr
     Ok(handshake)
 }
 
-/// What a failed handshake means.
+/// Classifies a failed handshake.
 fn classify(error: tungstenite::Error) -> OpenError {
     match error {
         tungstenite::Error::Http(response) => classify_status(&response),
@@ -191,17 +192,17 @@ fn classify_status(response: &Response<Option<Vec<u8>>>) -> OpenError {
     }
 }
 
-/// The server's own words where the body has them, the status otherwise.
+/// Returns the server's message if the body has one, or the status.
 fn reason(status: StatusCode, body: &[u8]) -> String {
     match serde_json::from_slice::<Failure>(body) {
         Ok(failure) => format!("{} ({status})", failure.message),
-        // API Gateway passes on the status alone; this is what the server means by it.
+        // API Gateway passes on only the status. The server uses 409 only for this.
         Err(_) if status == StatusCode::CONFLICT => Code::TOO_MANY_DEVICES.text().to_owned(),
         Err(_) => format!("status {status}"),
     }
 }
 
-/// Signs in by frame. Nothing else arrives before the answer.
+/// Signs in with a LOGIN frame. The server sends nothing else before its answer.
 async fn log_in(socket: &mut Socket, options: &ConnectOptions, token: &str) -> Result<(), OpenError> {
     let login = InputFrame {
         request_id: LOGIN_REQUEST_ID,
@@ -219,7 +220,7 @@ async fn log_in(socket: &mut Socket, options: &ConnectOptions, token: &str) -> R
             Incoming::Notice(notice) => return Err(OpenError::Retry(notice.message)),
             Incoming::Batch(outputs) => {
                 if let Some(answer) = outputs.iter().find(|output| output.request_id == LOGIN_REQUEST_ID) {
-                    return judge_login(answer);
+                    return check_login_answer(answer);
                 }
             }
         }
@@ -227,7 +228,7 @@ async fn log_in(socket: &mut Socket, options: &ConnectOptions, token: &str) -> R
     Err(OpenError::Retry("closed before the sign-in was answered".to_owned()))
 }
 
-fn judge_login(answer: &OutputFrame) -> Result<(), OpenError> {
+fn check_login_answer(answer: &OutputFrame) -> Result<(), OpenError> {
     let message = || format!("{} ({}): {}", code_name(answer.code), answer.code, answer.code_msg);
     match Code::from_number(answer.code) {
         Some(Code::OK | Code::ALREADY_SIGNED_IN) => Ok(()),
@@ -237,7 +238,7 @@ fn judge_login(answer: &OutputFrame) -> Result<(), OpenError> {
     }
 }
 
-/// An error and what caused it, in one line.
+/// Formats an error and its causes on one line.
 fn with_causes(error: &BoxError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_travels_where_it_was_asked_to() {
+    fn the_token_is_sent_in_the_chosen_way() {
         let query = handshake(&options(SignIn::Query), "a.b+c").unwrap();
         assert_eq!(query.uri().query(), Some("token=a.b%2Bc"));
         assert_eq!(query.headers()["sec-websocket-protocol"], "wigwag.pb.v1");
@@ -285,8 +286,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_is_told_from_a_busy_server_and_a_wrong_path() {
-        let of = |status: u16| {
+    fn handshake_statuses_are_classified() {
+        let classified = |status: u16| {
             classify_status(
                 &Response::builder()
                     .status(status)
@@ -295,19 +296,19 @@ mod tests {
             )
         };
         assert!(matches!(
-            (of(401), of(403)),
+            (classified(401), classified(403)),
             (OpenError::SignIn(_), OpenError::SignIn(_))
         ));
         for status in [408, 429, 500, 502, 503, 504] {
-            assert!(matches!(of(status), OpenError::Retry(_)), "{status}");
+            assert!(matches!(classified(status), OpenError::Retry(_)), "{status}");
         }
         for status in [301, 400, 404, 410, 426] {
-            assert!(matches!(of(status), OpenError::Final(_)), "{status}");
+            assert!(matches!(classified(status), OpenError::Final(_)), "{status}");
         }
     }
 
     #[test]
-    fn the_words_of_a_refusal_reach_the_app() {
+    fn the_message_of_a_refusal_reaches_the_app() {
         let body = br#"{"code":1102,"message":"TOKEN_EXPIRED: log in again","retryable":false}"#;
         let text = reason(StatusCode::UNAUTHORIZED, body);
         assert_eq!(text, "TOKEN_EXPIRED: log in again (401 Unauthorized)");
@@ -318,7 +319,7 @@ mod tests {
         let mut options = options(SignIn::Query);
         options.url = Url::parse("wss://127.0.0.1:1/prod").unwrap();
         options.dial = Arc::new(|_| Box::pin(async { Ok(Box::new(tokio::io::duplex(16).0) as BoxStream) }));
-        // The peer hangs up; without a provider this would panic instead.
+        // The peer hangs up. Without a provider this would panic instead.
         assert!(matches!(open(&options, "t").await, Err(OpenError::Retry(_))));
     }
 }

@@ -1,7 +1,8 @@
-//! The cryptography of TLS: ring, for HTTP and for WebSockets.
+//! The cryptography of TLS for HTTP and WebSockets: ring.
 
-/// Sees to it that TLS has its cryptography. An application that has installed one of its own keeps it.
+/// Installs ring as the crypto provider of rustls. If the app has installed a provider, that one
+/// stays.
 pub(crate) fn prepare() {
-    // Refused where there is one.
+    // This fails if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,16 +1,16 @@
-//! Where the token for a connection comes from.
+//! The source of a connection's token.
 
 use crate::error::BoxError;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of token is needed.
+/// Which token is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenRequest {
-    /// The one at hand will do.
+    /// The current token.
     Current,
-    /// The one at hand was refused: log in again.
+    /// A new token, because the current one was refused. Log in again.
     Fresh,
 }
 
@@ -18,17 +18,17 @@ pub enum TokenRequest {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Not now; the client tries again with backoff.
+    /// Temporarily. The client tries again with backoff.
     #[error("no token at the moment: {0}")]
     Unavailable(#[source] BoxError),
-    /// Never; the client stops.
+    /// For good. The client stops.
     #[error("no token: {0}")]
     Refused(#[source] BoxError),
 }
 
 type Provide = dyn Fn(TokenRequest) -> BoxFuture<'static, Result<String, TokenError>> + Send + Sync;
 
-/// A token, or a way to get one. Never shown by `Debug`.
+/// A token, or a way to get one. `Debug` never shows it.
 #[derive(Clone)]
 pub struct TokenSource(Source);
 
@@ -39,12 +39,13 @@ enum Source {
 }
 
 impl TokenSource {
-    /// Always this token. When the server refuses it the client stops.
+    /// Always uses this token. If the server refuses it, the client stops.
     pub fn fixed(token: impl AsRef<str>) -> Self {
         Self(Source::Fixed(token.as_ref().into()))
     }
 
-    /// Asks `provide` before every connection, and once more with [`TokenRequest::Fresh`] when the server refused the token.
+    /// Calls `provide` before every connection, and once more with [`TokenRequest::Fresh`] if the
+    /// server refused the token.
     pub fn provider<F, Fut>(provide: F) -> Self
     where
         F: Fn(TokenRequest) -> Fut + Send + Sync + 'static,
@@ -53,7 +54,8 @@ impl TokenSource {
         Self(Source::Provider(Arc::new(move |request| Box::pin(provide(request)))))
     }
 
-    /// The token to sign in with. `None` when a fresh one is asked for and there is none but the old.
+    /// Returns the token to sign in with. `None` if a fresh one is wanted and the source has only
+    /// the old one.
     pub(crate) async fn get(&self, request: TokenRequest) -> Result<Option<String>, TokenError> {
         match (&self.0, request) {
             (Source::Fixed(token), TokenRequest::Current) => Ok(Some(token.to_string())),

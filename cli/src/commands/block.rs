@@ -1,4 +1,4 @@
-//! `wigwag block`: refusing someone's messages, and taking them again.
+//! `wigwag block`: blocking and unblocking a user's messages.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -27,10 +27,10 @@ async fn set_blocked(context: &mut Context, args: UserArgs, blocked: bool) -> Re
     let api = super::api(context).await?;
     let (event, line) = if blocked {
         api.block_add(user_id).await?;
-        ("blocked", format!("messages of {} are refused from now on", args.who))
+        ("blocked", format!("messages from {} are now blocked", args.who))
     } else {
         api.block_remove(user_id).await?;
-        ("unblocked", format!("messages of {} are taken again", args.who))
+        ("unblocked", format!("messages from {} are no longer blocked", args.who))
     };
     context.printer.print(event, &json!({ "user_id": user_id }), &line)
 }

@@ -1,4 +1,4 @@
-//! `wigwag friend`: adding, removing, listing.
+//! `wigwag friend`: adding, removing and listing friends.
 
 use crate::Context;
 use crate::command_error::CommandError;

@@ -1,4 +1,4 @@
-//! `wigwag history`: the newest part of a conversation, oldest first.
+//! `wigwag history`: prints the newest part of a conversation, oldest message first.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &mut Context, args: HistoryArgs) -> Result<(), 
     let here = match (&args.with, args.group) {
         (Some(with), _) => Focus::Peer(resolve(&context.profiles, with)?),
         (None, Some(group_id)) => Focus::Group(group_id),
-        (None, None) => return Err(CommandError::usage("whose history? --with or --group")),
+        (None, None) => return Err(CommandError::usage("give --with or --group")),
     };
     let api = super::api(context).await?;
     let user_id = context.profiles.existing(&context.global.profile)?.user_id;
@@ -47,7 +47,7 @@ pub(crate) async fn run(context: &mut Context, args: HistoryArgs) -> Result<(), 
     Ok(())
 }
 
-/// Page by page, newest first, until there are enough.
+/// Reads pages, newest first, until there are enough messages.
 async fn newest(api: &Api, here: Focus, args: &HistoryArgs) -> Result<Vec<Message>, CommandError> {
     let mut messages = Vec::new();
     let mut end_seq = match args.before {

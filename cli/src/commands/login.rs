@@ -1,4 +1,4 @@
-//! `wigwag login`: a new token for a profile, which is made if there is none.
+//! `wigwag login`: gets a new token for a profile, which is created if it does not exist.
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in, new_device_id};
@@ -29,7 +29,7 @@ pub(crate) struct LoginArgs {
     pub(crate) password: PasswordArgs,
 }
 
-/// Keeps the device id, the cursor and the numbering of a profile that is of the same account.
+/// Keeps the device id, the cursor and the numbering of a profile of the same account.
 pub(crate) async fn run(context: &mut Context, args: LoginArgs) -> Result<(), CommandError> {
     let name = context.global.profile.clone();
     let claim = context.profiles.claim(&name)?;
@@ -93,21 +93,21 @@ pub(crate) async fn run(context: &mut Context, args: LoginArgs) -> Result<(), Co
     context.printer.print("logged_in", &data, &line)
 }
 
-/// The number that was given, or the profile's; never another than that.
+/// Returns the given number or the profile's. They must be the same.
 fn phone_number(name: &str, given: Option<&String>, known: Option<&Profile>) -> Result<String, CommandError> {
     match (given, known) {
         (Some(given), Some(profile))
             if given.trim_start_matches('+') != profile.phone_number.trim_start_matches('+') =>
         {
             Err(CommandError::usage(format!(
-                "the profile {name} is of another account (user {}); choose another name with --as",
+                "the profile {name} belongs to another account (user {}); choose another name with --as",
                 profile.user_id
             )))
         }
         (Some(given), _) => Ok(given.clone()),
         (None, Some(profile)) => Ok(profile.phone_number.clone()),
         (None, None) => Err(CommandError::usage(format!(
-            "there is no profile {name} yet: say which account with --phone-number, or --device-of another profile"
+            "there is no profile {name} yet; give the account with --phone-number, or with --device-of and another profile"
         ))),
     }
 }

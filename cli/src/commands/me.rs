@@ -1,4 +1,4 @@
-//! `wigwag me`: who the profile is to the server.
+//! `wigwag me`: shows the profile's account as the server has it.
 
 use crate::Context;
 use crate::command_error::CommandError;

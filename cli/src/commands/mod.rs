@@ -1,4 +1,4 @@
-//! One file per command.
+//! One file per command, with its arguments, help and `run`.
 
 pub(crate) mod block;
 pub(crate) mod chat;
@@ -25,18 +25,19 @@ use crate::profile::LockedProfile;
 use std::sync::Arc;
 use wigwag_client::{Api, Url};
 
-/// The API on behalf of the profile, for commands that leave the profile as it is: they run also while a chat is using it.
+/// The API on behalf of the profile, without locking it. So these commands also work while a chat
+/// uses the profile.
 async fn api(context: &Context) -> Result<Api, CommandError> {
     let profile = context.profiles.existing(&context.global.profile)?;
     if profile.is_about_to_expire(account::now_ms()) {
-        // The token that comes of it is to be kept.
+        // The renewed token must be stored.
         return signed_in(context).await.map(|(_, api, _)| api);
     }
     account::urls(&context.global, Some(&profile))?;
     Ok(Api::new(profile.url).with_token(profile.token))
 }
 
-/// The profile that the command acts as, and the API on its behalf.
+/// Locks the profile and returns the API on its behalf.
 async fn signed_in(context: &Context) -> Result<(Arc<LockedProfile>, Api, Url), CommandError> {
     let held = Arc::new(context.profiles.take(&context.global.profile)?);
     let (_, ws_url) = account::urls(&context.global, Some(&held.get()))?;

@@ -1,4 +1,4 @@
-//! `wigwag profiles`: who can be acted as. Never shows tokens or passwords.
+//! `wigwag profiles`: lists the local profiles. Never shows tokens or passwords.
 
 use crate::Context;
 use crate::command_error::CommandError;

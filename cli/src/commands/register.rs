@@ -1,4 +1,4 @@
-//! `wigwag register`: opens an account, logs in, and keeps both as a profile.
+//! `wigwag register`: creates an account, logs in, and stores both as a profile.
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in, new_device_id};
@@ -25,13 +25,13 @@ pub(crate) struct RegisterArgs {
     pub(crate) password: PasswordArgs,
 }
 
-/// Refuses to overwrite a profile, whose account could be lost with it.
+/// Refuses to overwrite a profile, because its account could be lost with it.
 pub(crate) async fn run(context: &mut Context, args: RegisterArgs) -> Result<(), CommandError> {
     let name = context.global.profile.clone();
     let claim = context.profiles.claim(&name)?;
     if let Some(profile) = context.profiles.read(&name)? {
         return Err(CommandError::usage(format!(
-            "the profile {name} is in use for user {}; choose another name with --as",
+            "the profile {name} already belongs to user {}; choose another name with --as",
             profile.user_id
         )));
     }
@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &mut Context, args: RegisterArgs) -> Result<(),
         session: None,
     });
     let data = json!({ "user_id": logged_in.user_id, "profile": name, "expires_at_ms": logged_in.expires_at_ms });
-    let line = format!("registered as user {}, kept as profile {name}", logged_in.user_id);
+    let line = format!("registered as user {}, stored as profile {name}", logged_in.user_id);
     held.update(|profile| profile.take_over(logged_in))?;
     context.printer.print("registered", &data, &line)
 }

@@ -1,4 +1,4 @@
-//! `wigwag room`: who is in a room right now.
+//! `wigwag room`: lists the users in a room right now.
 
 use crate::Context;
 use crate::command_error::CommandError;

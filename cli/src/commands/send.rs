@@ -1,4 +1,4 @@
-//! `wigwag send`: one message, until it is durable.
+//! `wigwag send`: sends one message and waits until it is durable.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -60,37 +60,41 @@ impl From<ContentType> for MessageType {
 }
 
 pub(crate) async fn run(context: &mut Context, args: SendArgs) -> Result<(), CommandError> {
-    let what = read(&args)?;
+    let message = read_content(&args)?;
     let to = match (&args.to, args.group) {
         (Some(who), _) => Conversation::Peer(resolve(&context.profiles, who)?),
         (None, Some(group_id)) => Conversation::Group(group_id),
-        (None, None) => return Err(CommandError::usage("to whom? --to or --group")),
+        (None, None) => return Err(CommandError::usage("give --to or --group")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
     let (client, mut events) = connection::connect(context, &held, &ws_url, Purpose::SendOnly)
         .await
         .map_err(not_sent)?;
-    let mut sending = client.enqueue(to, what).await?;
-    let waiting = outcome(context, &mut events, &mut sending);
+    let mut sending = client.enqueue(to, message).await?;
+    let waiting = wait_for_receipt(context, &mut events, &mut sending);
     let in_time = timeout(Duration::from_secs(args.timeout), waiting).await;
     client.close().await;
     let receipt = match in_time {
         Ok(outcome) => outcome?,
         Err(_) => sending
             .await
-            .map_err(|error| late(plain(&ws_url), args.timeout, error))?,
+            .map_err(|error| not_acknowledged(plain(&ws_url), args.timeout, error))?,
     };
     let line = format!("sent (seq {} of the conversation)", receipt.conversation_seq);
     context.printer.print("sent", &receipt, &line)
 }
 
-/// Waits for the answer, and meanwhile tells how the connection fares.
-async fn outcome(context: &mut Context, events: &mut Events, sending: &mut Sending) -> Result<Receipt, CommandError> {
+/// Waits for the answer and prints events of the connection meanwhile.
+async fn wait_for_receipt(
+    context: &mut Context,
+    events: &mut Events,
+    sending: &mut Sending,
+) -> Result<Receipt, CommandError> {
     loop {
         tokio::select! {
             biased;
             receipt = &mut *sending => return match receipt {
-                // Why it stopped comes as an event, and says more.
+                // An event gives the reason, with more detail.
                 Err(SendError::Stopped { .. }) => Err(why_stopped(context, events).await),
                 receipt => Ok(receipt?),
             },
@@ -108,7 +112,7 @@ async fn why_stopped(context: &mut Context, events: &mut Events) -> CommandError
     CommandError::Other(anyhow::anyhow!("the connection has stopped"))
 }
 
-/// No connection, and so nothing that could be kept for the next command.
+/// Adds that nothing was sent: without a connection, nothing is kept for the next command.
 fn not_sent(failure: CommandError) -> CommandError {
     match failure {
         CommandError::Unreachable(message) => CommandError::Unreachable(format!("{message}\nthe message was not sent")),
@@ -116,10 +120,10 @@ fn not_sent(failure: CommandError) -> CommandError {
     }
 }
 
-/// Not answered in time.
-fn late(ws_url: &str, seconds: u64, error: SendError) -> CommandError {
+/// The error for a message that was not answered in time.
+fn not_acknowledged(ws_url: &str, seconds: u64, error: SendError) -> CommandError {
     let fate = match error {
-        SendError::Stopped { transmitted: true } => "it is kept, and repeated by the next command that sends",
+        SendError::Stopped { transmitted: true } => "it is kept, and the next command that sends repeats it",
         SendError::Stopped { transmitted: false } => "it was not sent",
         other => return other.into(),
     };
@@ -128,7 +132,7 @@ fn late(ws_url: &str, seconds: u64, error: SendError) -> CommandError {
     ))
 }
 
-fn read(args: &SendArgs) -> Result<Content, CommandError> {
+fn read_content(args: &SendArgs) -> Result<Content, CommandError> {
     let bytes = if args.content == "-" {
         let mut bytes = Vec::new();
         std::io::stdin()
@@ -139,7 +143,9 @@ fn read(args: &SendArgs) -> Result<Content, CommandError> {
         args.content.clone().into_bytes()
     };
     if args.content_type == ContentType::Text && std::str::from_utf8(&bytes).is_err() {
-        return Err(CommandError::usage("the text is not UTF-8; other content has a --type"));
+        return Err(CommandError::usage(
+            "the text is not UTF-8; for other content give a --type",
+        ));
     }
     Ok(Content::new(args.content_type.into(), bytes))
 }

@@ -1,4 +1,4 @@
-//! `wigwag signal`: something for whoever is online now, stored nowhere.
+//! `wigwag signal`: sends a signal to devices that are online now.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &mut Context, args: SignalArgs) -> Result<(), C
     let to = match (&args.to, args.room) {
         (Some(who), _) => SignalTo::User(resolve(&context.profiles, who)?),
         (None, Some(room)) => SignalTo::Room(room),
-        (None, None) => return Err(CommandError::usage("to whom? --to or --room")),
+        (None, None) => return Err(CommandError::usage("give --to or --room")),
     };
     let (held, _, ws_url) = super::signed_in(context).await?;
     let (client, _events) = connection::connect(context, &held, &ws_url, Purpose::SendOnly).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn run(context: &mut Context, args: SignalArgs) -> Result<(), C
     };
     context
         .printer
-        .print("signalled", &data, "relayed to whoever is online")
+        .print("signalled", &data, "relayed to the devices that are online")
 }
 
 async fn signal(client: &Client, to: SignalTo, text: Option<String>) -> Result<(), CommandError> {

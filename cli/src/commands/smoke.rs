@@ -1,4 +1,4 @@
-//! `wigwag smoke`: whether a deployment works, seen from outside, by two users that are made for it.
+//! `wigwag smoke`: checks a deployment from outside, using two new users.
 
 use crate::Context;
 use crate::account::{self, Credentials, log_in};
@@ -24,16 +24,16 @@ Examples:
   wigwag smoke --url https://abc.execute-api.eu-central-1.amazonaws.com \\
     --ws-url wss://def.execute-api.eu-central-1.amazonaws.com/prod";
 
-/// Longest wait for one thing: functions that start for the first time, on a slow emulator.
+/// Limit for one wait. Functions may start for the first time, on a slow emulator.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is tried, in this order, and what each line says.
+/// The steps in order, as printed.
 const STEPS: [&str; 5] = [
     "two users register and log in",
     "both connect",
     "a message is acknowledged and pushed, both ways",
-    "who was away gets what came meanwhile, once and in order",
-    "a group's message reaches its member",
+    "a device that was away gets the missed messages, once and in order",
+    "a group message reaches its member",
 ];
 
 pub(crate) async fn run(context: &mut Context) -> Result<(), CommandError> {
@@ -104,14 +104,14 @@ impl Report<'_> {
     }
 }
 
-/// The deployment.
+/// The deployment to check.
 struct Deployment {
     url: Url,
     ws_url: Url,
     encoding: Encoding,
 }
 
-/// Somebody who is there for this alone.
+/// A user created for this check.
 struct SmokeUser {
     id: u64,
     token: String,
@@ -147,14 +147,14 @@ impl Deployment {
     }
 }
 
-/// A device that is connected.
+/// A connected device.
 struct Device {
     user_id: u64,
     client: Client,
     events: Events,
 }
 
-/// What a message is known by.
+/// Identifies a sent message.
 #[derive(PartialEq, Eq)]
 struct SentText {
     text: &'static str,
@@ -172,7 +172,7 @@ impl Device {
         })
     }
 
-    /// The next message of somebody else must be this one.
+    /// Expects this message as the next one of another user.
     async fn hears(&mut self, said: &SentText) -> Result<(), CommandError> {
         let message = timeout(PATIENCE, self.next())
             .await
@@ -182,10 +182,10 @@ impl Device {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&message.content);
-        Err(anyhow!("{:?} was to come, and {text:?} came", said.text).into())
+        Err(anyhow!("expected {:?}, but {text:?} came", said.text).into())
     }
 
-    /// Passes over what this device said itself, and over announcements.
+    /// Skips the device's own messages and announcements.
     async fn next(&mut self) -> Option<Message> {
         while let Some(event) = self.events.next().await {
             if let Event::Message(message) = event
@@ -198,7 +198,7 @@ impl Device {
         None
     }
 
-    /// Answers with how far it has read.
+    /// Disconnects and returns the cursor.
     async fn leaves(self) -> u64 {
         self.client.close().await;
         self.client.cursor()

@@ -1,4 +1,4 @@
-//! `wigwag sync`: what has come since the last time.
+//! `wigwag sync`: prints the messages that arrived since the last time.
 
 use crate::Context;
 use crate::command_error::CommandError;

@@ -1,4 +1,4 @@
-//! `wigwag tail`: messages as they come. Left with Ctrl-C.
+//! `wigwag tail`: prints messages as they arrive, until Ctrl-C.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -45,7 +45,7 @@ async fn follow(
     Ok(())
 }
 
-/// Deals with an event: a message is printed, then the cursor moves.
+/// Handles an event. A message is printed, then the cursor moves.
 pub(super) async fn receive(
     context: &mut Context,
     held: &LockedProfile,
@@ -65,7 +65,7 @@ pub(super) async fn receive(
         Event::GroupEnded { group_id, cursor } => held.end_group(group_id, cursor),
         Event::Signal(signal) => rendering::signal(&mut context.printer, names, &signal).await,
         Event::CaughtUp { cursor } => {
-            // Not only forwards: a cursor beyond this was of an inbox that is no more.
+            // The cursor may also move backwards, if it belonged to an inbox that no longer exists.
             held.set_cursor(cursor)?;
             connection::report_event(context, Event::CaughtUp { cursor })
         }

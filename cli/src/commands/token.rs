@@ -1,4 +1,4 @@
-//! `wigwag token`: an access token, for clients that have none of their own.
+//! `wigwag token`: prints an access token, for use with other clients.
 
 use crate::Context;
 use crate::command_error::CommandError;
@@ -13,7 +13,7 @@ Examples:
   wscat -c \"ws://127.0.0.1:3001/prod?token=$(wigwag token --as alice)\"
   curl -H \"Authorization: Bearer $(wigwag token --as alice)\" http://127.0.0.1:3000/me";
 
-/// Renews the token first where it is about to end.
+/// Renews the token first if it is about to expire.
 pub(crate) async fn run(context: &mut Context) -> Result<(), CommandError> {
     super::api(context).await?;
     let profile = context.profiles.existing(&context.global.profile)?;

@@ -1,32 +1,33 @@
-//! The one task that owns the connection and all state.
+//! The task that owns the connection and all state.
 //!
-//! Flow: connect (with backoff) → serve until the connection ends → connect again, until something final happens. What is in
-//! flight, the numbering and the cursor live here and outlast connections.
+//! It connects with backoff, serves until the connection ends, and connects again until something
+//! final happens. The message in flight, the numbering and the cursor outlive connections.
+//! `receive` handles the inbox, `groups` the logs of super groups, `listing` the list of groups,
+//! `room` the current room.
 //!
-//! `receive` deals with the inbox, `groups` with the logs of super groups, `listing` asks which those are, `room` keeps the device in
-//! its room.
-//!
-//! Invariants: one message in flight; it is saved before it is transmitted; the queue of the handle is read only when
-//! nothing is in flight, so that its bound is the bound; SYNC is the first thing on every connection.
+//! Invariants: at most one message is in flight, and it is saved before it is transmitted. The send
+//! queue is read only when nothing is in flight, so its capacity is the true bound. SYNC comes
+//! first on every connection.
 
+mod connection;
 mod groups;
-mod link;
 mod listing;
 mod outlet;
 mod receive;
 mod room;
 mod serve;
 
-pub(crate) use link::Answer;
+pub(crate) use connection::AppAnswer;
 
 use crate::error::{SendError, StopReason};
 use crate::event::{DisconnectReason, Event};
 use crate::inbox::Inbox;
 use crate::options::{ConnectOptions, Start};
-use crate::outbox::{Outbox, Receipt, Session};
+use crate::outbox::Outbox;
+use crate::session::{Receipt, Session};
 use crate::socket::{OpenError, Socket, establish};
-use crate::super_groups::{Rules, SuperGroups};
-use listing::Listing;
+use crate::super_groups::{SuperGroupRules, SuperGroups};
+use listing::GroupListing;
 use outlet::Outlet;
 use std::io;
 use std::pin::pin;
@@ -38,42 +39,42 @@ use tokio::time::{Instant, sleep, sleep_until};
 use wigwag_protocol::Request;
 use wigwag_protocol::pb::Message;
 
-/// Most messages kept beyond a hole; SYNC brings what did not fit.
+/// Maximum number of messages kept beyond a hole. SYNC brings what did not fit.
 const AHEAD_LIMIT: usize = 1024;
 
-/// Who waits for the fate of a message.
+/// The sender that waits for the result of a message.
 pub(crate) type Ticket = oneshot::Sender<Result<Receipt, SendError>>;
 
-/// A message on its way from the handle.
+/// A message from the handle.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) message: Message,
     pub(crate) ticket: Ticket,
 }
 
-/// What else the handle asks for.
+/// Other requests from the handle.
 #[derive(Debug)]
 pub(crate) enum Control {
     SyncNow,
-    Ask(Request, Answer),
+    Ask(Request, AppAnswer),
     Close,
 }
 
-/// What the handle can look at without asking.
+/// State that the handle can read without asking the driver.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct HandleState {
     cursor: AtomicU64,
     session: Mutex<Session>,
-    /// How many messages were sent to rooms.
+    /// Number of messages sent to rooms.
     relayed: AtomicU64,
 }
 
-impl Shared {
+impl HandleState {
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor.load(Ordering::Acquire)
     }
 
-    /// A number for a message to a room.
+    /// Returns a number for a message to a room.
     pub(crate) fn next_relayed(&self) -> u64 {
         self.relayed.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -84,26 +85,26 @@ impl Shared {
 }
 
 /// The handle's ends of the driver's channels.
-pub(crate) struct Ends {
+pub(crate) struct HandleChannels {
     pub(crate) submissions: mpsc::Sender<Submission>,
     pub(crate) controls: mpsc::Sender<Control>,
     pub(crate) events: mpsc::Receiver<Event>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<HandleState>,
 }
 
 /// How a connection ended.
 #[derive(Debug)]
-enum Exit {
+enum ConnectionEnd {
     Reconnect(DisconnectReason),
     Stop(StopReason),
 }
 
-/// Where receiving stands.
+/// The receiving state.
 #[derive(Debug)]
 enum Receiving {
-    /// The end of the inbox has to be found first; so many messages before it are wanted.
+    /// The end of the inbox must be found first. This many messages before it are wanted.
     FindEnd(u64),
-    /// Under way.
+    /// The inbox is being read.
     From(Inbox),
 }
 
@@ -113,27 +114,28 @@ pub(crate) struct Driver {
     submissions: mpsc::Receiver<Submission>,
     controls: mpsc::Receiver<Control>,
     outlet: Outlet,
-    shared: Arc<Shared>,
+    shared: Arc<HandleState>,
     receiving: Receiving,
     super_groups: SuperGroups,
-    listing: Listing,
-    /// Super groups that were listed and that the inbox may still tell of, with where they end.
+    listing: GroupListing,
+    /// Listed super groups that the inbox may still announce, with the seq that each log begins
+    /// after.
     candidates: Vec<(u64, u64)>,
-    /// The room to be in.
+    /// The room that the device should be in.
     room: Option<u64>,
     outbox: Outbox,
-    /// Who waits for the message in flight; nobody for one that came with the session.
+    /// The sender of the message in flight. `None` for a message restored from a session.
     ticket: Option<Ticket>,
     /// Whether the numbering has changed since it was saved.
     unsaved: bool,
     /// Connection attempts since the last stable connection.
     attempt: u32,
-    /// Until when what was sent may be answered; set once closing has begun.
+    /// Deadline for answers to sent messages. Set once closing has begun.
     closing: Option<Instant>,
 }
 
 impl Driver {
-    pub(crate) fn new(options: Arc<ConnectOptions>) -> (Self, Ends) {
+    pub(crate) fn new(options: Arc<ConnectOptions>) -> (Self, HandleChannels) {
         let (submit, submissions) = mpsc::channel(options.send_queue.max(1));
         let (control, controls) = mpsc::channel(16);
         let (emit, events) = mpsc::channel(options.event_queue.max(1));
@@ -148,7 +150,7 @@ impl Driver {
             0
         };
         let is_newest = matches!(options.start, Start::Newest(_));
-        let rules = Rules {
+        let rules = SuperGroupRules {
             ahead_limit: AHEAD_LIMIT,
             closing: options.timing.super_group_closing,
             inbox_tells_all: !is_newest,
@@ -156,7 +158,7 @@ impl Driver {
         let (followed, ended) = (&options.super_groups, &options.ended_groups);
         let super_groups = SuperGroups::new(options.user_id, rules, followed, ended);
         let lister = options.receive.then(|| options.lister()).flatten();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(HandleState {
             cursor: AtomicU64::new(cursor),
             session: Mutex::new(outbox.session()),
             relayed: AtomicU64::new(0),
@@ -169,7 +171,7 @@ impl Driver {
             shared: Arc::clone(&shared),
             receiving,
             super_groups,
-            listing: Listing::new(lister, is_newest),
+            listing: GroupListing::new(lister, is_newest),
             candidates: Vec::new(),
             room: None,
             outbox,
@@ -178,7 +180,7 @@ impl Driver {
             attempt: 0,
             closing: None,
         };
-        let ends = Ends {
+        let ends = HandleChannels {
             submissions: submit,
             controls: control,
             events,
@@ -187,7 +189,7 @@ impl Driver {
         (driver, ends)
     }
 
-    /// Runs until something final happens. `first` is a connection that is open already.
+    /// Runs until something final happens. `first` is a connection that is already open.
     pub(crate) async fn run(mut self, mut first: Option<Socket>) {
         let reason = loop {
             let socket = match first.take() {
@@ -198,8 +200,8 @@ impl Driver {
                 },
             };
             match self.serve(socket).await {
-                Exit::Stop(reason) => break reason,
-                Exit::Reconnect(reason) => self.pause(reason).await,
+                ConnectionEnd::Stop(reason) => break reason,
+                ConnectionEnd::Reconnect(reason) => self.pause(reason).await,
             }
         };
         tracing::info!(%reason, "the client stops");
@@ -209,7 +211,7 @@ impl Driver {
     /// Tries until a connection is open.
     async fn connect(&mut self) -> Result<Socket, StopReason> {
         loop {
-            // Boxed, for a TLS handshake makes it large.
+            // Boxed, because a TLS handshake makes the future large.
             let opening = Box::pin(establish(Arc::clone(&self.options)));
             match self.meanwhile(opening).await {
                 None => return Err(StopReason::Closed),
@@ -221,7 +223,7 @@ impl Driver {
         }
     }
 
-    /// Tells the app and waits before the next attempt.
+    /// Reports the disconnection and waits before the next attempt.
     async fn pause(&mut self, reason: DisconnectReason) {
         let retry_in = if reason == DisconnectReason::Planned {
             Duration::ZERO
@@ -236,7 +238,8 @@ impl Driver {
         self.meanwhile(sleep(retry_in)).await;
     }
 
-    /// Runs `work` to its end while the handle and the app are served; `None` when closing leaves nothing to wait for.
+    /// Runs `work` to its end while serving the handle and the app. Returns `None` if the client is
+    /// closing and nothing is left to wait for.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         loop {
@@ -257,7 +260,7 @@ impl Driver {
         }
     }
 
-    /// Takes no more messages, and gives those that were taken some time.
+    /// Takes no more messages and sets the deadline for those already taken.
     fn begin_closing(&mut self) {
         self.submissions.close();
         self.closing = Some(Instant::now() + self.options.timing.close_timeout);
@@ -268,7 +271,8 @@ impl Driver {
         self.outbox.is_idle() && self.submissions.is_empty()
     }
 
-    /// Tells everyone who waits that it is over. The channel of controls goes last: that is what `Client::close` awaits.
+    /// Answers everyone who waits. The channel of controls is dropped last, because `Client::close`
+    /// waits for that.
     async fn finish(mut self, reason: StopReason) {
         self.submissions.close();
         self.listing.abort();
@@ -289,7 +293,7 @@ impl Driver {
         self.options.timing.backoff.full_jitter(attempt, rand::random())
     }
 
-    /// Lets the handle see the numbering, and notes that it is to be saved.
+    /// Publishes the numbering to the handle and marks it as unsaved.
     fn session_changed(&mut self) {
         self.unsaved = true;
         let mut shared = self.shared.session.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,7 +314,7 @@ impl Driver {
     }
 }
 
-/// Now, in ms since 1970: what a new session is called.
+/// The current time in ms since 1970, used as the id of a new session.
 fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

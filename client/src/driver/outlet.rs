@@ -1,11 +1,12 @@
-//! The way out to the app: a bounded queue of events, and behind it what did not fit yet.
+//! The events on their way to the app: a bounded queue, and a backlog behind it.
 
 use crate::event::Event;
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 
-/// Hands events on in order and never drops one while the app listens. While something waits here the outlet is
-/// *congested*, and the driver receives nothing new: pushes are forgotten (SYNC brings them again), and SYNC waits.
+/// Delivers events in order and never drops one while the app listens. While the backlog is not
+/// empty the outlet is *congested*: the driver forgets pushes and delays SYNC, which brings them
+/// again later.
 #[derive(Debug)]
 pub(super) struct Outlet {
     events: mpsc::Sender<Event>,
@@ -20,12 +21,12 @@ impl Outlet {
         }
     }
 
-    /// Whether the app has to read before more can be received.
+    /// Whether the app must read before more can be received.
     pub(super) fn is_congested(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Hands on, or keeps until there is room.
+    /// Delivers an event, or keeps it until there is room.
     pub(super) fn emit(&mut self, event: Event) {
         if self.is_congested() {
             self.waiting.push_back(event);
@@ -34,7 +35,7 @@ impl Outlet {
         }
     }
 
-    /// Waits for room and hands on one event. Cancelling loses nothing.
+    /// Waits for room and delivers one event. Cancelling loses nothing.
     pub(super) async fn relieve(&mut self) {
         match self.events.reserve().await {
             Ok(permit) => {
@@ -42,12 +43,12 @@ impl Outlet {
                     permit.send(event);
                 }
             }
-            // Nobody listens any more.
+            // The app no longer listens.
             Err(_) => self.waiting.clear(),
         }
     }
 
-    /// Hands on everything that waits, however long the app takes.
+    /// Delivers the whole backlog, however long the app takes.
     pub(super) async fn finish(mut self) {
         while self.is_congested() {
             self.relieve().await;

@@ -1,4 +1,4 @@
-//! The connection itself: signing in, being cut off, being replaced, being sent away.
+//! The connection: signing in, losing it, replacing it, being kicked.
 
 use super::peer::*;
 use crate::{
@@ -23,7 +23,7 @@ async fn a_refused_token_is_final() {
     peer.refuse(401).await;
     assert!(matches!(next(&mut events).await, Event::Stopped(StopReason::SignIn(_))));
     assert!(events.next().await.is_none());
-    assert!(peer.is_left_alone());
+    assert!(peer.has_no_connection_waiting());
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_cannot_be_reached_is_tried_again_and_connect_says_so() {
+async fn an_unreachable_server_is_retried_and_connect_reports_it() {
     let (mut peer, options) = peer();
     let connecting = tokio::spawn(Client::connect(options.clone()));
     peer.refuse(503).await;
@@ -72,12 +72,12 @@ async fn a_kick_stops_the_client() {
     link.ended().await;
     assert!(matches!(next(&mut events).await, Event::Kicked { .. }));
     assert!(matches!(next(&mut events).await, Event::Stopped(StopReason::Kicked)));
-    assert!(peer.is_left_alone());
+    assert!(peer.has_no_connection_waiting());
     assert!(client.heartbeat().await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kick_that_asks_to_come_back_reconnects() {
+async fn a_kick_with_reconnect_reconnects() {
     let (mut peer, mut link, _client, mut events) = connected().await;
     link.kick(true).await;
     assert_eq!(disconnected(&mut events).await.0, DisconnectReason::Asked);
@@ -108,7 +108,7 @@ async fn heartbeats_keep_the_connection_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_has_fallen_silent_is_given_up() {
+async fn a_silent_server_is_given_up() {
     let (mut peer, mut link, client, mut events) = connected().await;
     let sending = send(&client, "hello");
     link.message().await;
@@ -148,7 +148,7 @@ async fn a_login_frame_that_is_refused_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_not_signed_in_any_more_is_replaced() {
+async fn a_connection_that_is_no_longer_signed_in_is_replaced() {
     let (mut peer, mut link, client, mut events) = connected().await;
     let sending = send(&client, "hello");
     let (id, _) = link.message().await;
@@ -162,7 +162,7 @@ async fn a_connection_that_is_not_signed_in_any_more_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn questions_fail_without_a_connection_and_when_it_ends() {
+async fn requests_fail_without_a_connection_and_when_it_ends() {
     let (_peer, mut link, client, mut events) = connected().await;
     let asking = tokio::spawn({
         let client = client.clone();
@@ -176,7 +176,7 @@ async fn questions_fail_without_a_connection_and_when_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_are_written_as_json_where_that_is_chosen() {
+async fn frames_are_encoded_as_json_if_that_is_chosen() {
     let (mut peer, mut options) = peer();
     options.encoding = wigwag_protocol::Encoding::Json;
     let (client, _events) = Client::start(options);

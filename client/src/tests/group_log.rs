@@ -1,4 +1,4 @@
-//! The receiving rule of a super group, against a simulated log in which anything may happen, over restarts.
+//! The receiving rule of a super group, against a simulated log with random events and restarts.
 
 use super::*;
 use proptest::prelude::*;
@@ -29,79 +29,82 @@ fn push(log: &mut GroupLog, seq: u64) -> Vec<u64> {
 }
 
 #[test]
-fn a_page_to_the_end_settles_everything_there_is() {
+fn a_page_to_the_end_settles_everything() {
     let mut log = GroupLog::new(5, 10);
     push(&mut log, 9);
     // 7 and 10 are seals.
     let (ready, next) = log.page(page(&[6, 8], 0, 10, false), false);
-    assert_eq!((seqs(&ready), next), (vec![6, 8, 9], Next::CaughtUp));
+    assert_eq!((seqs(&ready), next), (vec![6, 8, 9], NextAsk::CaughtUp));
     assert_eq!(log.cursor(), 10);
 }
 
 #[test]
-fn a_page_that_stops_before_what_is_being_written_does_not_pass_it() {
+fn a_page_that_stops_at_an_entry_being_written_does_not_pass_it() {
     let mut log = GroupLog::new(0, 10);
     let (ready, next) = log.page(page(&[1, 3], 2, 3, false), false);
-    assert_eq!((seqs(&ready), next), (vec![1], Next::Later(PAUSES.first)));
+    assert_eq!((seqs(&ready), next), (vec![1], NextAsk::Later(PAUSES.first)));
     let (ready, next) = log.page(page(&[2, 3], 0, 3, false), false);
-    assert_eq!((seqs(&ready), next), (vec![2, 3], Next::CaughtUp));
+    assert_eq!((seqs(&ready), next), (vec![2, 3], NextAsk::CaughtUp));
 }
 
 #[test]
-fn a_page_that_is_full_is_followed_by_the_next_at_once() {
+fn a_full_page_is_followed_by_the_next_at_once() {
     let mut log = GroupLog::new(0, 10);
     let (ready, next) = log.page(page(&[1, 2], 3, 9, true), false);
-    assert_eq!((seqs(&ready), next), (vec![1, 2], Next::Again));
+    assert_eq!((seqs(&ready), next), (vec![1, 2], NextAsk::Again));
 }
 
 #[test]
-fn a_log_that_is_not_there_is_caught_up_with() {
+fn a_missing_log_counts_as_caught_up() {
     let mut log = GroupLog::new(4, 10);
-    assert_eq!(log.page(PullOutputMsg::default(), false).1, Next::CaughtUp);
+    assert_eq!(log.page(PullOutputMsg::default(), false).1, NextAsk::CaughtUp);
     assert_eq!(log.cursor(), 4);
 }
 
 #[test]
-fn what_lies_beyond_the_end_is_waited_for_no_longer() {
+fn messages_beyond_the_end_are_no_longer_waited_for() {
     let mut log = GroupLog::new(1, 10);
     assert_eq!(push(&mut log, 5), [0; 0]);
     let (ready, next) = log.page(page(&[2], 0, 3, false), true);
-    assert_eq!((seqs(&ready), next), (vec![2], Next::CaughtUp));
+    assert_eq!((seqs(&ready), next), (vec![2], NextAsk::CaughtUp));
     assert_eq!((log.cursor(), log.is_behind()), (3, false));
-    // It may go on all the same.
+    // The log may still go on.
     assert_eq!(push(&mut log, 4), [4]);
 }
 
-/// What happens to the device next.
+/// The next event for the device.
 #[derive(Debug, Clone)]
-enum Happening {
-    /// A push of the message at this place of the log arrives (again).
+enum NetworkEvent {
+    /// A push of the message at this position arrives, possibly again.
     Push(prop::sample::Index),
-    /// A page of at most so many messages is read when this part of the log is not written, and arrives.
+    /// A page of at most this many messages is read while this part of the log is not written, and
+    /// arrives.
     Page {
         limit: usize,
         unwritten: prop::sample::Index,
     },
-    /// The same, but it arrives only after the next happening.
+    /// The same, but the page arrives after the next event.
     LatePage {
         limit: usize,
         unwritten: prop::sample::Index,
     },
-    /// The process ends. The next one begins from what the app kept: the last message, or the cursor.
+    /// The process ends. The next one starts with what the app stored: the last message, or the
+    /// cursor.
     Restart { by_cursor: bool },
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn network_event() -> impl Strategy<Value = NetworkEvent> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        6 => index().prop_map(Happening::Push),
-        2 => (1..8_usize, index()).prop_map(|(limit, unwritten)| Happening::Page { limit, unwritten }),
-        1 => (1..8_usize, index()).prop_map(|(limit, unwritten)| Happening::LatePage { limit, unwritten }),
-        1 => any::<bool>().prop_map(|by_cursor| Happening::Restart { by_cursor }),
+        6 => index().prop_map(NetworkEvent::Push),
+        2 => (1..8_usize, index()).prop_map(|(limit, unwritten)| NetworkEvent::Page { limit, unwritten }),
+        1 => (1..8_usize, index()).prop_map(|(limit, unwritten)| NetworkEvent::LatePage { limit, unwritten }),
+        1 => any::<bool>().prop_map(|by_cursor| NetworkEvent::Restart { by_cursor }),
     ]
 }
 
-/// The server's side, as it reads ascending: `true` is a message, `false` a seal; `hole` (from 1) is not written yet.
+/// A page of the server, read ascending. `true` is a message, `false` a seal. `hole` (from 1) is
+/// not written yet.
 fn server_page(log: &[bool], hole: u64, begin: u64, limit: usize) -> PullOutputMsg {
     let max_seq = log.len() as u64;
     let row = |seq: &u64| *seq != hole;
@@ -124,9 +127,9 @@ fn server_page(log: &[bool], hole: u64, begin: u64, limit: usize) -> PullOutputM
 
 proptest! {
     #[test]
-    fn whatever_arrives_every_message_is_handed_on_once_and_in_order(
+    fn every_message_is_delivered_once_and_in_order(
         log in prop::collection::vec(prop::bool::weighted(0.8), 1..60),
-        happenings in prop::collection::vec(happening(), 0..120),
+        happenings in prop::collection::vec(network_event(), 0..120),
         limit in 1..20_usize,
         start in any::<prop::sample::Index>(),
     ) {
@@ -143,18 +146,18 @@ proptest! {
                 server_page(&log, hole, rule.cursor() + 1, limit)
             };
             match happening {
-                Happening::Push(index) => {
+                NetworkEvent::Push(index) => {
                     let at = index.index(log.len());
                     if log[at] {
                         out.extend(push(&mut rule, at as u64 + 1));
                     }
                 }
-                Happening::Page { limit, unwritten } => {
+                NetworkEvent::Page { limit, unwritten } => {
                     let page = read(&rule, limit, unwritten);
                     out.extend(seqs(&rule.page(page, false).0));
                 }
-                Happening::LatePage { limit, unwritten } => late = Some(read(&rule, limit, unwritten)),
-                Happening::Restart { by_cursor } => {
+                NetworkEvent::LatePage { limit, unwritten } => late = Some(read(&rule, limit, unwritten)),
+                NetworkEvent::Restart { by_cursor } => {
                     late = None;
                     let kept = if by_cursor { rule.cursor() } else { out.last().copied().unwrap_or(start) };
                     rule = begin(kept);

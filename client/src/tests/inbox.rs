@@ -1,4 +1,4 @@
-//! The receiving rule against hand-made cases, and against a simulated timeline in which anything may happen.
+//! The receiving rule with hand-written cases, and against a simulated timeline with random events.
 
 use super::*;
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn push(inbox: &mut Inbox, seq: u64) -> Vec<u64> {
 }
 
 #[test]
-fn the_next_push_is_handed_on_and_a_repeat_is_not() {
+fn the_next_push_is_delivered_and_a_repeat_is_not() {
     let mut inbox = Inbox::new(5, 10);
     assert_eq!(push(&mut inbox, 6), [6]);
     assert_eq!(push(&mut inbox, 6), [0; 0]);
@@ -47,54 +47,54 @@ fn pushes_beyond_a_hole_wait_for_it() {
 }
 
 #[test]
-fn a_page_settles_seals_and_hands_on_what_waited_behind_it() {
+fn a_page_settles_seals_and_delivers_the_messages_kept_behind_them() {
     let mut inbox = Inbox::new(5, 10);
     push(&mut inbox, 9);
     // 7 is a seal.
     let (ready, next) = inbox.page(page(&[6, 8], 8, 9, false));
     assert_eq!(seqs(&ready), [6, 8, 9]);
-    assert_eq!((inbox.cursor(), next), (9, Next::CaughtUp));
+    assert_eq!((inbox.cursor(), next), (9, NextAsk::CaughtUp));
 }
 
 #[test]
-fn what_a_page_shows_beyond_its_cursor_waits_until_it_is_settled() {
+fn messages_beyond_the_cursor_of_a_page_wait_until_they_are_settled() {
     let mut inbox = Inbox::new(0, 10);
     let (ready, next) = inbox.page(page(&[1, 3], 1, 3, false));
     assert_eq!(seqs(&ready), [1]);
-    assert_eq!(next, Next::Later(PAUSES.first));
+    assert_eq!(next, NextAsk::Later(PAUSES.first));
     let (ready, next) = inbox.page(page(&[3], 3, 3, false));
     assert_eq!(seqs(&ready), [3]);
-    assert_eq!(next, Next::CaughtUp);
+    assert_eq!(next, NextAsk::CaughtUp);
 }
 
 #[test]
-fn a_page_that_pushes_have_overtaken_hands_on_nothing_twice() {
+fn a_page_overtaken_by_pushes_delivers_nothing_twice() {
     let mut inbox = Inbox::new(0, 10);
     assert_eq!(push(&mut inbox, 1), [1]);
     assert_eq!(push(&mut inbox, 2), [2]);
     let (ready, next) = inbox.page(page(&[1], 1, 1, false));
     assert_eq!(seqs(&ready), [0; 0]);
-    assert_eq!((inbox.cursor(), next), (2, Next::CaughtUp));
+    assert_eq!((inbox.cursor(), next), (2, NextAsk::CaughtUp));
 }
 
 #[test]
-fn more_is_asked_for_at_once_and_what_is_being_written_in_growing_pauses() {
+fn more_pages_are_asked_for_at_once_and_unfinished_entries_in_growing_pauses() {
     let mut inbox = Inbox::new(0, 10);
-    assert_eq!(inbox.page(page(&[1, 2], 2, 9, true)).1, Next::Again);
-    let pauses: Vec<Next> = (0..5).map(|_| inbox.page(page(&[], 2, 9, false)).1).collect();
-    let expected = [100, 200, 400, 500, 500].map(|ms| Next::Later(Duration::from_millis(ms)));
+    assert_eq!(inbox.page(page(&[1, 2], 2, 9, true)).1, NextAsk::Again);
+    let pauses: Vec<NextAsk> = (0..5).map(|_| inbox.page(page(&[], 2, 9, false)).1).collect();
+    let expected = [100, 200, 400, 500, 500].map(|ms| NextAsk::Later(Duration::from_millis(ms)));
     assert_eq!(pauses, expected);
-    assert_eq!(inbox.page(page(&[3], 3, 9, false)).1, Next::Later(PAUSES.first));
+    assert_eq!(inbox.page(page(&[3], 3, 9, false)).1, NextAsk::Later(PAUSES.first));
 }
 
 #[test]
-fn a_server_that_promises_more_and_brings_nothing_is_not_asked_in_a_spin() {
+fn a_server_that_promises_more_but_brings_nothing_is_not_asked_in_a_busy_loop() {
     let mut inbox = Inbox::new(0, 10);
-    assert_eq!(inbox.page(page(&[], 0, 9, true)).1, Next::Later(PAUSES.first));
+    assert_eq!(inbox.page(page(&[], 0, 9, true)).1, NextAsk::Later(PAUSES.first));
 }
 
 #[test]
-fn what_does_not_fit_is_remembered_as_missing() {
+fn messages_over_the_limit_are_remembered_as_missing() {
     let mut inbox = Inbox::new(0, 2);
     for seq in [9, 8, 3, 2] {
         push(&mut inbox, seq);
@@ -104,17 +104,18 @@ fn what_does_not_fit_is_remembered_as_missing() {
     assert!(inbox.is_behind(), "8 and 9 are still to come");
 }
 
-/// What happens to the device next.
+/// The next event for the device.
 #[derive(Debug, Clone)]
-enum Happening {
-    /// A push of the entry at this place of the timeline arrives (again).
+enum NetworkEvent {
+    /// A push of the entry at this position arrives, possibly again.
     Push(prop::sample::Index),
-    /// A page with at most so many entries is read when this part of the timeline is written, and arrives.
+    /// A page of at most this many entries is read while this part of the timeline is written, and
+    /// arrives.
     Page {
         limit: usize,
         written: prop::sample::Index,
     },
-    /// The same, but it arrives only after the next happening.
+    /// The same, but the page arrives after the next event.
     LatePage {
         limit: usize,
         written: prop::sample::Index,
@@ -123,18 +124,18 @@ enum Happening {
     Restart,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn network_event() -> impl Strategy<Value = NetworkEvent> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        6 => index().prop_map(Happening::Push),
-        2 => (1..8_usize, index()).prop_map(|(limit, written)| Happening::Page { limit, written }),
-        1 => (1..8_usize, index()).prop_map(|(limit, written)| Happening::LatePage { limit, written }),
-        1 => Just(Happening::Heartbeat),
-        1 => Just(Happening::Restart),
+        6 => index().prop_map(NetworkEvent::Push),
+        2 => (1..8_usize, index()).prop_map(|(limit, written)| NetworkEvent::Page { limit, written }),
+        1 => (1..8_usize, index()).prop_map(|(limit, written)| NetworkEvent::LatePage { limit, written }),
+        1 => Just(NetworkEvent::Heartbeat),
+        1 => Just(NetworkEvent::Restart),
     ]
 }
 
-/// The server's side: `true` is an entry, `false` a seal; `hole` (from 1) is not written yet.
+/// A page of the server. `true` is an entry, `false` a seal. `hole` (from 1) is not written yet.
 fn server_page(timeline: &[bool], hole: u64, after: u64, limit: usize) -> SyncOutputMsg {
     let max_seq = timeline.len() as u64;
     let exists = |seq: u64| timeline[usize::try_from(seq).unwrap() - 1] && seq != hole;
@@ -148,9 +149,9 @@ fn server_page(timeline: &[bool], hole: u64, after: u64, limit: usize) -> SyncOu
 
 proptest! {
     #[test]
-    fn whatever_arrives_every_entry_is_handed_on_once_and_in_order(
+    fn every_entry_is_delivered_once_and_in_order(
         timeline in prop::collection::vec(prop::bool::weighted(0.8), 1..60),
-        happenings in prop::collection::vec(happening(), 0..120),
+        happenings in prop::collection::vec(network_event(), 0..120),
         limit in 1..20_usize,
     ) {
         let max_seq = timeline.len() as u64;
@@ -160,23 +161,24 @@ proptest! {
         for happening in happenings {
             let arrived = late.take();
             match happening {
-                Happening::Push(index) => {
+                NetworkEvent::Push(index) => {
                     let at = index.index(timeline.len());
                     if timeline[at] {
                         out.extend(push(&mut inbox, at as u64 + 1));
                     }
                 }
-                Happening::Page { limit, written } => {
+                NetworkEvent::Page { limit, written } => {
                     let hole = written.index(timeline.len() + 1) as u64;
                     out.extend(seqs(&inbox.page(server_page(&timeline, hole, inbox.cursor(), limit)).0));
                 }
-                Happening::LatePage { limit, written } => {
+                NetworkEvent::LatePage { limit, written } => {
                     let hole = written.index(timeline.len() + 1) as u64;
                     late = Some(server_page(&timeline, hole, inbox.cursor(), limit));
                 }
-                Happening::Heartbeat => inbox.note(max_seq),
-                // The app kept the seq of the last message, which may be below seals that were passed.
-                Happening::Restart => inbox = Inbox::new(out.last().copied().unwrap_or(0), limit),
+                NetworkEvent::Heartbeat => inbox.note(max_seq),
+                // The app stored the seq of the last message, which may be below seals that were
+                // passed.
+                NetworkEvent::Restart => inbox = Inbox::new(out.last().copied().unwrap_or(0), limit),
             }
             if let Some(page) = arrived {
                 out.extend(seqs(&inbox.page(page).0));

@@ -1,4 +1,5 @@
-//! The sending rule, answer by answer, and against a simulated server that loses answers and forgets devices.
+//! The sending rule answer by answer, and against a simulated server that loses answers and forgets
+//! devices.
 
 use super::*;
 use proptest::prelude::*;
@@ -40,7 +41,7 @@ fn refuse(code: Code, expected_client_id: u64, session: u64) -> OutputFrame {
     OutputFrame::refusal(CmdType::Ack, 1, code, Payload::Ack(ack))
 }
 
-fn transmit(outbox: &mut Outbox) -> (Attempt, u64, u64) {
+fn transmit(outbox: &mut Outbox) -> (SendAttempt, u64, u64) {
     let (attempt, frame) = outbox.transmit().expect("something to transmit");
     (attempt, frame.session, frame.client_id)
 }
@@ -54,7 +55,7 @@ fn messages_are_numbered_in_order_and_repeats_keep_their_number() {
     let (again, ..) = transmit(&mut outbox);
     assert_eq!(first, again);
     assert!(
-        matches!(outbox.answer(first, &accept(1, 7), NOW), Step::Accepted(receipt, copy)
+        matches!(outbox.answer(first, &accept(1, 7), NOW), OutboxStep::Accepted(receipt, copy)
         if receipt.seq == 7 && copy.seq == 7 && copy.client_id == 1 && copy.sender_id == ME)
     );
     outbox.start(text("b"));
@@ -67,37 +68,40 @@ fn a_refused_message_does_not_use_up_its_number() {
     outbox.start(text("a"));
     let (attempt, ..) = transmit(&mut outbox);
     let step = outbox.answer(attempt, &refuse(Code::BLOCKED, 0, 0), NOW);
-    assert!(matches!(step, Step::Failed(SendError::Refused { code, .. }) if code == Code::BLOCKED.number()));
+    assert!(matches!(step, OutboxStep::Failed(SendError::Refused { code, .. }) if code == Code::BLOCKED.number()));
     outbox.start(text("b"));
     assert_eq!(transmit(&mut outbox).2, 1);
 }
 
 #[test]
-fn a_late_answer_for_an_earlier_message_with_the_same_number_does_not_count() {
+fn a_late_answer_to_an_earlier_message_with_the_same_number_is_ignored() {
     let mut outbox = outbox();
     outbox.start(text("a"));
     let (earlier, ..) = transmit(&mut outbox);
     outbox.answer(earlier, &refuse(Code::BLOCKED, 0, 0), NOW);
     outbox.start(text("b"));
     transmit(&mut outbox);
-    assert!(matches!(outbox.answer(earlier, &accept(1, 7), NOW), Step::Ignore));
+    assert!(matches!(outbox.answer(earlier, &accept(1, 7), NOW), OutboxStep::Ignore));
     assert!(!outbox.is_idle());
 }
 
 #[test]
-fn what_may_succeed_later_is_repeated() {
+fn a_retryable_refusal_is_repeated() {
     let mut outbox = outbox();
     outbox.start(text("a"));
     let (attempt, ..) = transmit(&mut outbox);
     for code in [Code::INTERNAL, Code::BUSY] {
-        assert!(matches!(outbox.answer(attempt, &refuse(code, 0, 0), NOW), Step::Again));
+        assert!(matches!(
+            outbox.answer(attempt, &refuse(code, 0, 0), NOW),
+            OutboxStep::Again
+        ));
     }
     let mut unknown = refuse(Code::BUSY, 0, 0);
     unknown.code = 4711;
-    assert!(matches!(outbox.answer(attempt, &unknown, NOW), Step::Again));
+    assert!(matches!(outbox.answer(attempt, &unknown, NOW), OutboxStep::Again));
     assert!(matches!(
         outbox.answer(attempt, &refuse(Code::CLIENT_ID_AHEAD, 1, 1_000), NOW),
-        Step::Again
+        OutboxStep::Again
     ));
 }
 
@@ -107,12 +111,12 @@ fn a_connection_that_is_not_signed_in_keeps_the_message() {
     outbox.start(text("a"));
     let (attempt, ..) = transmit(&mut outbox);
     let step = outbox.answer(attempt, &refuse(Code::NOT_SIGNED_IN, 0, 0), NOW);
-    assert!(matches!(step, Step::Reconnect));
+    assert!(matches!(step, OutboxStep::Reconnect));
     assert!(!outbox.is_idle());
 }
 
 #[test]
-fn a_numbering_that_the_server_forgot_begins_anew_when_nothing_can_have_been_accepted() {
+fn a_forgotten_numbering_restarts_if_nothing_can_have_been_accepted() {
     let mut outbox = Outbox::new(
         ME,
         Some(Session {
@@ -125,11 +129,11 @@ fn a_numbering_that_the_server_forgot_begins_anew_when_nothing_can_have_been_acc
     outbox.start(text("a"));
     let (attempt, ..) = transmit(&mut outbox);
     let step = outbox.answer(attempt, &refuse(Code::CLIENT_ID_AHEAD, 1, 0), NOW);
-    assert!(matches!(step, Step::Renumbered));
+    assert!(matches!(step, OutboxStep::Renumbered));
     assert_eq!(
         transmit(&mut outbox),
         (
-            Attempt {
+            SendAttempt {
                 flight: 1,
                 session: NOW,
                 client_id: 1
@@ -150,14 +154,14 @@ fn a_new_session_is_above_the_stored_one_even_if_the_clock_is_behind() {
 }
 
 #[test]
-fn a_repeat_that_meets_a_forgotten_numbering_is_looked_for_before_it_is_sent_anew() {
+fn a_repeat_after_a_forgotten_numbering_is_searched_for_before_it_is_sent_again() {
     for accepted_before in [true, false] {
         let mut outbox = outbox();
         outbox.start(text("a"));
         transmit(&mut outbox);
         let (attempt, session, client_id) = transmit(&mut outbox);
         let step = outbox.answer(attempt, &refuse(Code::SESSION_PASSED, 0, 9_000), NOW);
-        assert!(matches!(step, Step::Verify));
+        assert!(matches!(step, OutboxStep::Verify));
         assert!(outbox.transmit().is_none(), "nothing goes out before that");
         if accepted_before {
             outbox.observe(&Message {
@@ -167,16 +171,16 @@ fn a_repeat_that_meets_a_forgotten_numbering_is_looked_for_before_it_is_sent_ane
                 seq: 3,
                 ..text("a")
             });
-            assert!(matches!(outbox.caught_up(NOW), Step::Accepted(receipt, _) if receipt.seq == 3));
+            assert!(matches!(outbox.caught_up(NOW), OutboxStep::Accepted(receipt, _) if receipt.seq == 3));
         } else {
-            assert!(matches!(outbox.caught_up(NOW), Step::Renumbered));
+            assert!(matches!(outbox.caught_up(NOW), OutboxStep::Renumbered));
             assert_eq!(transmit(&mut outbox).2, 1);
         }
     }
 }
 
 #[test]
-fn another_message_under_the_same_number_is_not_taken_for_ours() {
+fn another_message_with_the_same_number_is_not_mistaken_for_ours() {
     let mut outbox = outbox();
     outbox.start(text("a"));
     let (_, session, client_id) = transmit(&mut outbox);
@@ -188,12 +192,15 @@ fn another_message_under_the_same_number_is_not_taken_for_ours() {
         ..text("b")
     });
     outbox.answer(attempt, &refuse(Code::CLIENT_ID_PASSED, 0, 0), NOW);
-    assert!(matches!(outbox.caught_up(NOW), Step::Failed(SendError::StateLost)));
-    assert!(outbox.session().id >= NOW, "what follows is numbered anew");
+    assert!(matches!(
+        outbox.caught_up(NOW),
+        OutboxStep::Failed(SendError::StateLost)
+    ));
+    assert!(outbox.session().id >= NOW, "later messages are in a new session");
 }
 
 #[test]
-fn a_restored_message_is_repeated_but_never_sent_anew() {
+fn a_restored_message_is_repeated_but_never_renumbered() {
     let session = Session {
         id: 1_000,
         next_client_id: 4,
@@ -203,8 +210,11 @@ fn a_restored_message_is_repeated_but_never_sent_anew() {
     let (attempt, session, client_id) = transmit(&mut outbox);
     assert_eq!((session, client_id), (1_000, 4));
     let step = outbox.answer(attempt, &refuse(Code::CLIENT_ID_AHEAD, 1, 0), NOW);
-    assert!(matches!(step, Step::Verify));
-    assert!(matches!(outbox.caught_up(NOW), Step::Failed(SendError::StateLost)));
+    assert!(matches!(step, OutboxStep::Verify));
+    assert!(matches!(
+        outbox.caught_up(NOW),
+        OutboxStep::Failed(SendError::StateLost)
+    ));
 }
 
 #[test]
@@ -213,12 +223,12 @@ fn a_number_that_holds_another_message_is_skipped() {
     outbox.start(text("a"));
     let (attempt, ..) = transmit(&mut outbox);
     let step = outbox.answer(attempt, &refuse(Code::CLIENT_ID_REUSED, 0, 0), NOW);
-    assert!(matches!(step, Step::Renumbered));
+    assert!(matches!(step, OutboxStep::Renumbered));
     assert_eq!(transmit(&mut outbox).2, 2);
 }
 
 #[test]
-fn a_session_survives_being_written_down() {
+fn a_session_survives_serialization() {
     let mut outbox = outbox();
     outbox.start(text("a"));
     transmit(&mut outbox);
@@ -228,7 +238,8 @@ fn a_session_survives_being_written_down() {
     assert_eq!(read.next_client_id, 1, "the number of the pending message");
 }
 
-/// A server as in the design: one record per device, which it may forget; inbox entries with session and number.
+/// A model of the server: one record per device, which it may forget, and inbox entries with
+/// session and number.
 #[derive(Default)]
 struct Server {
     record: Option<(u64, u64, Message, u64)>,
@@ -244,7 +255,7 @@ impl Server {
             .as_ref()
             .filter(|_| (frame.session, frame.client_id) == (session, last))
         {
-            return if same(stored, &message) {
+            return if is_same_message(stored, &message) {
                 accept(last, *seq)
             } else {
                 refuse(Code::CLIENT_ID_REUSED, 0, session)
@@ -273,8 +284,8 @@ impl Server {
 }
 
 proptest! {
-    /// Per message: answers lost before one arrives, whether the record is forgotten before the last repeat, and
-    /// whether the server refuses for the moment first.
+    /// Per message: the number of lost answers, whether the record is forgotten before the last
+    /// repeat, and whether the server first refuses temporarily.
     #[test]
     fn lost_answers_and_forgotten_records_neither_lose_nor_double_a_message(
         plan in prop::collection::vec((0..4_u32, prop::bool::weighted(0.3), any::<bool>()), 1..20),
@@ -290,17 +301,18 @@ proptest! {
                         outbox.observe(message);
                     }
                     seen = server.inbox.len();
-                    if matches!(outbox.caught_up(NOW + n as u64), Step::Accepted(..)) { break; }
+                    if matches!(outbox.caught_up(NOW + n as u64), OutboxStep::Accepted(..)) { break; }
                     continue;
                 };
-                // This simulated server keeps no floor, so the first number of a session is left out (see the module).
+                // This model keeps no floor, so the first number of a session is left out (see
+                // `docs/user/sdk-internals.md`).
                 if arriving == *lost && *forget && frame.client_id > 1 {
                     server.record = None;
                 }
                 let answer = if *busy && round == 0 { refuse(Code::BUSY, 0, 0) } else { server.receive(&frame) };
                 arriving += 1;
                 if arriving <= *lost { continue; }
-                if matches!(outbox.answer(attempt, &answer, NOW + n as u64), Step::Accepted(..)) { break; }
+                if matches!(outbox.answer(attempt, &answer, NOW + n as u64), OutboxStep::Accepted(..)) { break; }
             }
         }
         let contents: Vec<String> = server.inbox.iter().map(|m| String::from_utf8(m.content.clone()).unwrap()).collect();

@@ -1,4 +1,5 @@
-//! The other end of the client's connections: each test reads what the client sends and decides what it hears.
+//! The other end of the client's connections. Each test reads the client's requests and chooses the
+//! answers.
 
 use crate::socket::{BoxStream, Dial};
 use crate::{Client, ConnectOptions, Event, Events, Receipt, SendError, SignIn, TokenSource, Url};
@@ -23,7 +24,7 @@ pub(super) const ME: u64 = 1;
 pub(super) const BOB: u64 = 2;
 pub(super) const GROUP: u64 = 7;
 
-/// Where the client's connections arrive.
+/// Accepts the client's connections.
 pub(super) struct Peer {
     dialled: mpsc::UnboundedReceiver<DuplexStream>,
 }
@@ -44,8 +45,8 @@ pub(super) fn peer() -> (Peer, ConnectOptions) {
     (Peer { dialled }, options)
 }
 
-/// A client that is connected and has found its inbox empty.
-pub(super) async fn connected() -> (Peer, Link, Client, Events) {
+/// A connected client that has found its inbox empty.
+pub(super) async fn connected() -> (Peer, PeerConnection, Client, Events) {
     let (mut peer, options) = peer();
     let (client, mut events) = Client::start(options);
     let mut link = peer.accept().await;
@@ -64,7 +65,7 @@ pub(super) async fn next(events: &mut Events) -> Event {
         .expect("not the end")
 }
 
-/// The next event that is neither about connecting nor about having caught up.
+/// The next event that is not about connecting or catching up.
 pub(super) async fn next_of_substance(events: &mut Events) -> Event {
     loop {
         match next(events).await {
@@ -81,7 +82,7 @@ pub(super) fn send(client: &Client, content: &str) -> JoinHandle<Result<Receipt,
 }
 
 impl Peer {
-    /// The next connection, in whatever state it is.
+    /// The next connection, before any handshake.
     pub(super) async fn dialled(&mut self) -> DuplexStream {
         timeout(Duration::from_hours(1), self.dialled.recv())
             .await
@@ -90,17 +91,17 @@ impl Peer {
     }
 
     /// Whether no connection is waiting.
-    pub(super) fn is_left_alone(&mut self) -> bool {
+    pub(super) fn has_no_connection_waiting(&mut self) -> bool {
         self.dialled.try_recv().is_err()
     }
 
     /// Accepts the next connection.
-    pub(super) async fn accept(&mut self) -> Link {
+    pub(super) async fn accept(&mut self) -> PeerConnection {
         self.accept_with_handshake().await.0
     }
 
-    /// Accepts the next connection and tells with what path it came.
-    pub(super) async fn accept_with_handshake(&mut self) -> (Link, String) {
+    /// Accepts the next connection and returns the path that it requested.
+    pub(super) async fn accept_with_handshake(&mut self) -> (PeerConnection, String) {
         let path = Arc::new(Mutex::new(String::new()));
         let seen = Arc::clone(&path);
         #[expect(clippy::result_large_err, reason = "the signature of tungstenite's callback")]
@@ -117,7 +118,7 @@ impl Peer {
             .await
             .expect("a handshake");
         let path = path.lock().unwrap().clone();
-        (Link { socket }, path)
+        (PeerConnection { socket }, path)
     }
 
     /// Answers the next handshake with a status.
@@ -132,11 +133,11 @@ impl Peer {
 }
 
 /// The far end of one connection.
-pub(super) struct Link {
+pub(super) struct PeerConnection {
     socket: WebSocketStream<DuplexStream>,
 }
 
-impl Link {
+impl PeerConnection {
     /// The next frame, which must come within ten minutes of paused time.
     pub(super) async fn text(&mut self) -> String {
         loop {
@@ -152,7 +153,7 @@ impl Link {
         InputFrame::decode(&self.text().await).unwrap()
     }
 
-    /// The next request, which must be a message. Its id, and what it is.
+    /// Expects a message. Returns its request id and the message.
     pub(super) async fn message(&mut self) -> (u64, UpMsg) {
         match self.request().await {
             InputFrame {
@@ -163,7 +164,7 @@ impl Link {
         }
     }
 
-    /// The next request, which must be SYNC. Its id, and after which seq.
+    /// Expects SYNC. Returns its id and the seq that it starts after.
     pub(super) async fn sync(&mut self) -> (u64, u64) {
         match self.request().await {
             InputFrame {
@@ -174,7 +175,7 @@ impl Link {
         }
     }
 
-    /// Expects SYNC, which finds nothing beyond `cursor`.
+    /// Expects SYNC after `cursor` and answers that there is nothing more.
     pub(super) async fn sync_is_empty(&mut self, cursor: u64) {
         let (id, after) = self.sync().await;
         assert_eq!(after, cursor);
@@ -213,7 +214,7 @@ impl Link {
         self.say(OutputFrame::new(CmdType::Sync, id, Payload::Sync(page))).await;
     }
 
-    /// The next request, which must be PULL of a group. Its id, and the group and the first seq it asks for.
+    /// Expects PULL of a group. Returns its id, the group and the first seq.
     pub(super) async fn pull(&mut self) -> (u64, u64, u64) {
         match self.request().await {
             InputFrame {
@@ -227,19 +228,19 @@ impl Link {
         }
     }
 
-    /// Answers PULL of a group, to the end of what there is.
+    /// Answers PULL of a group up to the end.
     pub(super) async fn group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64) {
-        self.group_page_of(id, seqs, max_seq, false).await;
+        self.send_group_page(id, seqs, max_seq, false).await;
     }
 
-    /// The same, and there will not be more.
+    /// The same, and says that the group has ended.
     pub(super) async fn last_group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64) {
-        self.group_page_of(id, seqs, max_seq, true).await;
+        self.send_group_page(id, seqs, max_seq, true).await;
     }
 
-    async fn group_page_of(&mut self, id: u64, seqs: &[u64], max_seq: u64, ended: bool) {
+    async fn send_group_page(&mut self, id: u64, seqs: &[u64], max_seq: u64, ended: bool) {
         let page = PullOutputMsg {
-            messages: seqs.iter().map(|seq| of_group(*seq)).collect(),
+            messages: seqs.iter().map(|seq| group_message_from_bob(*seq)).collect(),
             max_seq,
             ended,
             ..PullOutputMsg::default()
@@ -248,11 +249,11 @@ impl Link {
     }
 
     /// Pushes a message of the super group.
-    pub(super) async fn push_of_group(&mut self, seq: u64) {
-        self.say(OutputFrame::push(of_group(seq))).await;
+    pub(super) async fn push_group_message(&mut self, seq: u64) {
+        self.say(OutputFrame::push(group_message_from_bob(seq))).await;
     }
 
-    /// The next request, which must enter a room. Its id, and the room.
+    /// Expects a request to enter a room. Returns its id and the room.
     pub(super) async fn enter(&mut self) -> (u64, u64) {
         match self.request().await {
             InputFrame {
@@ -269,7 +270,7 @@ impl Link {
         self.say(OutputFrame::new(CmdType::EnterRoom, id, payload)).await;
     }
 
-    /// Says that something is on its way.
+    /// Acknowledges a relayed request.
     pub(super) async fn relay(&mut self, id: u64) {
         let ack = AckMsg {
             r#type: AckType::Relayed.into(),
@@ -278,7 +279,7 @@ impl Link {
         self.say(OutputFrame::new(CmdType::Ack, id, Payload::Ack(ack))).await;
     }
 
-    /// Accepts a message under this seq of the sender's inbox.
+    /// Accepts a message with this seq in the sender's inbox.
     pub(super) async fn accept(&mut self, id: u64, up: &UpMsg, seq: u64) {
         let ack = AckMsg {
             r#type: AckType::Up.into(),
@@ -314,7 +315,7 @@ impl Link {
         self.socket.send(Frame::text(text)).await.unwrap();
     }
 
-    /// The gateway's own words when a function failed.
+    /// Sends the gateway's notice that a function failed.
     pub(super) async fn gateway_fails(&mut self) {
         self.raw(r#"{"message": "Internal server error", "connectionId":"c=", "requestId":"r="}"#)
             .await;
@@ -341,7 +342,7 @@ pub(super) fn incoming(seq: u64) -> Message {
 }
 
 /// A message from Bob in the super group.
-pub(super) fn of_group(conversation_seq: u64) -> Message {
+pub(super) fn group_message_from_bob(conversation_seq: u64) -> Message {
     Message {
         session_type: SessionType::Group.into(),
         sender_id: BOB,
@@ -352,7 +353,7 @@ pub(super) fn of_group(conversation_seq: u64) -> Message {
     }
 }
 
-/// A change of the super group that is about this user, as their inbox has it.
+/// A change of the super group that concerns this user, as in their inbox.
 pub(super) fn change(seq: u64, conversation_seq: u64, kind: GroupChangeType) -> Message {
     Message {
         seq,
@@ -364,11 +365,11 @@ pub(super) fn change(seq: u64, conversation_seq: u64, kind: GroupChangeType) -> 
             super_group: true,
             ..GroupChange::default()
         }),
-        ..of_group(conversation_seq)
+        ..group_message_from_bob(conversation_seq)
     }
 }
 
-/// How long something took, in paused time.
+/// Measures in paused time how long something takes.
 pub(super) async fn time<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let begin = Instant::now();
     let output = work.await;
@@ -376,7 +377,7 @@ pub(super) async fn time<T>(work: impl Future<Output = T>) -> (T, Duration) {
 }
 
 /// Reads the LOGIN frame and returns its id and token.
-pub(super) async fn login(link: &mut Link) -> (u64, String) {
+pub(super) async fn login(link: &mut PeerConnection) -> (u64, String) {
     match link.request().await {
         InputFrame {
             request_id,

@@ -1,4 +1,4 @@
-//! Receiving: SYNC first, pushes in order, gaps found and filled, an app that is slow.
+//! Receiving: SYNC first, pushes in order, gaps, and a slow app.
 
 use super::peer::*;
 use crate::{Client, Code, Event, Events, Start, StopReason};
@@ -14,7 +14,7 @@ async fn message_seq(events: &mut Events) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_begins_with_what_was_missed() {
+async fn a_connection_starts_with_the_missed_messages() {
     let (mut peer, mut options) = peer();
     options.start = Start::After(3);
     let (client, mut events) = Client::start(options);
@@ -36,12 +36,12 @@ async fn pushes_out_of_order_are_put_in_order_without_asking() {
     link.push(1).await;
     assert_eq!(message_seq(&mut events).await, 1);
     assert_eq!(message_seq(&mut events).await, 2);
-    // Nothing was asked: the next request is the heartbeat.
+    // The next request is the heartbeat, so nothing else was asked.
     link.heartbeat(2).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_is_asked_for_after_a_moment() {
+async fn a_gap_is_asked_for_after_a_short_wait() {
     let (_peer, mut link, _client, mut events) = connected().await;
     link.push(3).await;
     let ((id, after), waited) = time(link.sync()).await;
@@ -62,7 +62,7 @@ async fn a_heartbeat_finds_a_lost_push() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_being_written_is_asked_for_again_shortly() {
+async fn an_entry_that_is_being_written_is_asked_for_again_shortly() {
     let (mut peer, options) = peer();
     let (_client, mut events) = Client::start(options);
     let mut link = peer.accept().await;
@@ -91,7 +91,7 @@ async fn a_lost_page_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_own_copy_of_a_sent_message_takes_its_place_without_asking() {
+async fn the_own_copy_of_a_sent_message_is_delivered_in_order_without_asking() {
     let (_peer, mut link, client, mut events) = connected().await;
     let sending = send(&client, "hello");
     let (id, up) = link.message().await;
@@ -117,7 +117,7 @@ async fn a_slow_app_gets_everything_and_does_not_hold_up_sending() {
     let (id, up) = link.message().await;
     link.accept(id, &up, 21).await;
     sending.await.unwrap().unwrap();
-    // Now the app reads, and what had no room is asked for.
+    // Now the app reads, and the client asks for the messages that had no room.
     let reading = tokio::spawn(async move {
         let mut seqs = Vec::new();
         while seqs.len() < 21 {
@@ -133,7 +133,7 @@ async fn a_slow_app_gets_everything_and_does_not_hold_up_sending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_that_starts_at_the_end_asks_where_that_is() {
+async fn a_device_that_starts_at_the_end_asks_for_the_end_first() {
     let (mut peer, mut options) = peer();
     options.start = Start::Newest(2);
     let (client, mut events) = Client::start(options);
@@ -167,7 +167,7 @@ async fn a_process_that_only_sends_asks_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cursor_that_the_server_does_not_know_is_final() {
+async fn a_cursor_beyond_the_end_is_final() {
     let (mut peer, mut options) = peer();
     options.start = Start::After(50);
     let (_client, mut events) = Client::start(options);
@@ -187,7 +187,7 @@ async fn a_cursor_that_the_server_does_not_know_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_cannot_be_read_is_made_up_for() {
+async fn the_client_recovers_from_an_unreadable_frame() {
     let (_peer, mut link, _client, mut events) = connected().await;
     link.raw("this is no frame").await;
     let (id, _) = link.sync().await;

@@ -1,4 +1,4 @@
-//! Rooms and signals: entering, leaving, entering again, and what is for now alone.
+//! Rooms and signals: entering, leaving, entering again, and messages that are not stored.
 
 use super::peer::*;
 use crate::{Code, DisconnectReason, Event, RequestError, SignalTo};
@@ -9,9 +9,9 @@ use wigwag_protocol::pb::{CmdType, Message, RoomMsg, SessionType, SignalMsg, Sig
 use wigwag_protocol::{InputFrame, OutputFrame, Payload, Request};
 
 const ROOM: u64 = 50;
-const STRANGE: u64 = 51;
+const WRONG_ROOM: u64 = 51;
 
-/// Runs a question of the app beside the peer's answer to it.
+/// Runs a request of the app together with the peer's answer.
 macro_rules! asking {
     ($client:ident.$method:ident($($argument:expr),*)) => {
         tokio::spawn({
@@ -41,8 +41,8 @@ async fn a_room_is_entered_again_after_a_reconnect_until_it_is_left() {
         Event::RoomEntered { room_id: ROOM }
     ));
 
-    // Another one first: that changes nothing.
-    for left in [STRANGE, ROOM] {
+    // Leaving another room first changes nothing.
+    for left in [WRONG_ROOM, ROOM] {
         let leaving = asking!(client.leave_room(left));
         let (id, room) = leaves(&mut link).await;
         assert_eq!(room, left);
@@ -52,7 +52,7 @@ async fn a_room_is_entered_again_after_a_reconnect_until_it_is_left() {
         drop(link);
         link = peer.accept().await;
         link.sync_is_empty(0).await;
-        if left == STRANGE {
+        if left == WRONG_ROOM {
             let (id, room) = link.enter().await;
             assert_eq!(room, ROOM);
             link.let_in(id, ROOM, 0).await;
@@ -62,7 +62,7 @@ async fn a_room_is_entered_again_after_a_reconnect_until_it_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_connection_a_room_is_left_and_not_entered() {
+async fn without_a_connection_a_room_can_be_left_but_not_entered() {
     let (mut peer, mut link, client, mut events) = connected().await;
     let entering = asking!(client.enter_room(ROOM));
     let (id, _) = link.enter().await;
@@ -85,7 +85,7 @@ async fn without_a_connection_a_room_is_left_and_not_entered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_room_that_is_closed_to_this_device_is_lost_and_a_busy_server_is_asked_again() {
+async fn a_refused_room_is_lost_and_a_busy_server_is_asked_again() {
     let (mut peer, mut link, client, mut events) = connected().await;
     let entering = asking!(client.enter_room(ROOM));
     let (id, _) = link.enter().await;
@@ -113,7 +113,7 @@ async fn a_room_that_is_closed_to_this_device_is_lost_and_a_busy_server_is_asked
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_in_a_room_goes_out_once_and_leaves_the_numbering_alone() {
+async fn a_room_message_is_sent_once_and_does_not_use_the_numbering() {
     let (_peer, mut link, client, mut events) = connected().await;
     for n in 1..=2 {
         let saying = asking!(client.send_to_room(ROOM, "hi"));
@@ -136,11 +136,11 @@ async fn what_is_said_in_a_room_goes_out_once_and_leaves_the_numbering_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_from_a_room_and_signals_are_events() {
+async fn room_messages_and_signals_are_events() {
     let (_peer, mut link, client, mut events) = connected().await;
     let entering = asking!(client.enter_room(ROOM));
     let (id, _) = link.enter().await;
-    // Others may be ahead of the answer.
+    // Messages of others may come before the answer.
     link.say(OutputFrame::push(said_in(ROOM))).await;
     assert!(matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM));
     link.let_in(id, ROOM, 0).await;
@@ -157,12 +157,12 @@ async fn what_comes_from_a_room_and_signals_are_events() {
         .await;
     assert!(matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM));
     assert!(matches!(next_of_substance(&mut events).await, Event::Signal(s) if s.sender_id == BOB));
-    // Neither is in the inbox, so nothing is missing.
+    // Neither is in the inbox, so nothing is missing there.
     link.heartbeat(0).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn signals_say_what_they_are_and_refusals_reach_the_caller() {
+async fn signals_carry_their_type_and_refusals_reach_the_caller() {
     let (_peer, mut link, client, _events) = connected().await;
     let typing = asking!(client.send_typing(SignalTo::User(BOB)));
     let (id, signal) = signal(&mut link).await;
@@ -183,27 +183,27 @@ async fn signals_say_what_they_are_and_refusals_reach_the_caller() {
     assert!(matches!(refused, Err(RequestError::Refused { code, .. }) if code == Code::NOT_IN_ROOM.number()));
 }
 
-/// A function died after it had let the connection into the room, and before it had said so.
+/// A function died after it had moved the connection into the room and before it had answered.
 #[tokio::test(start_paused = true)]
-async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
+async fn a_room_that_the_device_should_not_be_in_is_left() {
     let (_peer, mut link, client, mut events) = connected().await;
     let entering = asking!(client.enter_room(ROOM));
     let (id, _) = link.enter().await;
     link.let_in(id, ROOM, 0).await;
     entering.await.unwrap().unwrap();
-    // What is on its way from a room that was just left.
-    link.say(OutputFrame::push(said_in(STRANGE))).await;
+    // A message that was still on its way from a room that was just left.
+    link.say(OutputFrame::push(said_in(WRONG_ROOM))).await;
     sleep(Duration::from_secs(11)).await;
     let typing = SignalMsg {
         session_type: SessionType::Room.into(),
-        receiver_id: STRANGE,
+        receiver_id: WRONG_ROOM,
         ..SignalMsg::default()
     };
     link.say(OutputFrame::new(CmdType::Signal, 0, Payload::Signal(typing)))
         .await;
     let (_, room) = leaves(&mut link).await;
-    assert_eq!(room, STRANGE);
-    // It may have been let out of its own room for that one.
+    assert_eq!(room, WRONG_ROOM);
+    // The server may have moved it out of its own room into that one.
     let (id, room) = link.enter().await;
     assert_eq!(room, ROOM);
     link.let_in(id, ROOM, 0).await;
@@ -211,10 +211,10 @@ async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
         next_of_substance(&mut events).await,
         Event::RoomEntered { room_id: ROOM }
     ));
-    link.say(OutputFrame::push(said_in(STRANGE))).await;
+    link.say(OutputFrame::push(said_in(WRONG_ROOM))).await;
     sleep(Duration::from_secs(11)).await;
-    link.say(OutputFrame::push(said_in(STRANGE))).await;
-    assert_eq!(leaves(&mut link).await.1, STRANGE, "that may have been lost");
+    link.say(OutputFrame::push(said_in(WRONG_ROOM))).await;
+    assert_eq!(leaves(&mut link).await.1, WRONG_ROOM, "that may have been lost");
     let (id, _) = link.enter().await;
     link.let_in(id, ROOM, 0).await;
     assert!(matches!(
@@ -226,19 +226,19 @@ async fn a_room_that_the_device_is_not_meant_to_be_in_is_left() {
         matches!(next_of_substance(&mut events).await, Event::RoomMessage(m) if m.receiver_id == ROOM),
         "the other ones are not for the app"
     );
-    // Entered after all: the two frames may have overtaken each other.
-    let entering = asking!(client.enter_room(STRANGE));
+    // The app enters it: the two frames may have overtaken each other.
+    let entering = asking!(client.enter_room(WRONG_ROOM));
     let (id, _) = link.enter().await;
-    link.let_in(id, STRANGE, ROOM).await;
+    link.let_in(id, WRONG_ROOM, ROOM).await;
     entering.await.unwrap().unwrap();
     let (id, room) = link.enter().await;
-    assert_eq!(room, STRANGE);
-    link.let_in(id, STRANGE, 0).await;
+    assert_eq!(room, WRONG_ROOM);
+    link.let_in(id, WRONG_ROOM, 0).await;
     link.heartbeat(0).await;
     link.heartbeat(0).await;
 }
 
-/// It may have been let out of the room that it is in, and not into the other one.
+/// The server may have moved the device out of its room, but not into the other one.
 #[tokio::test(start_paused = true)]
 async fn a_device_that_could_not_enter_another_room_enters_its_own_again() {
     let (_peer, mut link, client, mut events) = connected().await;
@@ -246,8 +246,8 @@ async fn a_device_that_could_not_enter_another_room_enters_its_own_again() {
     let (id, _) = link.enter().await;
     link.let_in(id, ROOM, 0).await;
     entering.await.unwrap().unwrap();
-    // Refused, and without an answer.
-    let entering = asking!(client.enter_room(STRANGE));
+    // Once refused, once without an answer.
+    let entering = asking!(client.enter_room(WRONG_ROOM));
     let (id, _) = link.enter().await;
     link.refuse(id, Code::BUSY).await;
     assert!(entering.await.unwrap().is_err());
@@ -258,7 +258,7 @@ async fn a_device_that_could_not_enter_another_room_enters_its_own_again() {
         next_of_substance(&mut events).await,
         Event::RoomEntered { room_id: ROOM }
     ));
-    let entering = asking!(client.enter_room(STRANGE));
+    let entering = asking!(client.enter_room(WRONG_ROOM));
     link.enter().await;
     assert!(entering.await.unwrap().is_err());
     let (_, room) = link.enter().await;
@@ -275,7 +275,7 @@ fn said_in(room: u64) -> Message {
     }
 }
 
-async fn leaves(link: &mut Link) -> (u64, u64) {
+async fn leaves(link: &mut PeerConnection) -> (u64, u64) {
     match link.request().await {
         InputFrame {
             request_id,
@@ -285,7 +285,7 @@ async fn leaves(link: &mut Link) -> (u64, u64) {
     }
 }
 
-async fn signal(link: &mut Link) -> (u64, SignalMsg) {
+async fn signal(link: &mut PeerConnection) -> (u64, SignalMsg) {
     match link.request().await {
         InputFrame {
             request_id,

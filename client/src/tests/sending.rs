@@ -1,4 +1,5 @@
-//! Sending: one in flight, repeated until answered, over lost answers, lost connections and the end of a process.
+//! Sending: one message in flight, repeated until answered, across lost answers, lost connections
+//! and restarts.
 
 use super::peer::*;
 use crate::{Client, Code, Event, SendError, Session, SessionStore};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use wigwag_protocol::limits::CONTENT_BYTES;
 
 #[tokio::test(start_paused = true)]
-async fn messages_go_out_one_by_one_in_the_order_of_the_calls() {
+async fn messages_are_sent_one_by_one_in_the_order_of_the_calls() {
     let (_peer, mut link, client, _events) = connected().await;
     let sendings = [
         client.enqueue(BOB, "a").await.unwrap(),
@@ -27,7 +28,7 @@ async fn messages_go_out_one_by_one_in_the_order_of_the_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_asked_for_with_the_same_number_and_content() {
+async fn a_lost_answer_causes_a_repeat_with_the_same_number_and_content() {
     let (_peer, mut link, client, _events) = connected().await;
     let sending = send(&client, "hello");
     let (_, first) = link.message().await;
@@ -49,7 +50,7 @@ async fn a_late_answer_to_an_earlier_transmission_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_flight_is_sent_again_at_once_after_a_reconnect() {
+async fn the_message_in_flight_is_repeated_at_once_after_a_reconnect() {
     let (mut peer, mut link, client, _events) = connected().await;
     let sending = send(&client, "hello");
     let (_, first) = link.message().await;
@@ -63,7 +64,7 @@ async fn what_is_in_flight_is_sent_again_at_once_after_a_reconnect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_names_no_request_makes_the_one_in_flight_go_out_again_soon() {
+async fn a_failure_that_names_no_request_repeats_the_message_in_flight_soon() {
     let (_peer, mut link, client, _events) = connected().await;
     let sending = send(&client, "hello");
     link.message().await;
@@ -94,7 +95,7 @@ async fn a_busy_server_is_asked_again_and_a_refusal_reaches_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_server_would_take_is_refused_here() {
+async fn empty_and_too_large_content_is_refused_locally() {
     let (_peer, _link, client, _events) = connected().await;
     assert!(matches!(client.send(BOB, "").await, Err(SendError::ContentEmpty)));
     let long = "x".repeat(CONTENT_BYTES + 1);
@@ -103,13 +104,13 @@ async fn what_no_server_would_take_is_refused_here() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_numbering_that_the_server_forgot_is_looked_into_before_a_repeat_is_sent_anew() {
+async fn a_repeat_after_a_forgotten_numbering_is_searched_for_in_the_inbox_first() {
     let (_peer, mut link, client, mut events) = connected().await;
     let sending = send(&client, "hello");
     link.message().await;
     let (id, up) = link.message().await;
     link.refuse(id, Code::CLIENT_ID_AHEAD).await;
-    // It had been accepted the first time: its copy stands in the own inbox.
+    // The first transmission had been accepted: its copy is in the user's own inbox.
     let (id, _) = link.sync().await;
     let copy = crate::Message {
         seq: 1,
@@ -134,7 +135,7 @@ async fn a_numbering_that_the_server_forgot_is_looked_into_before_a_repeat_is_se
     assert!(matches!(next_of_substance(&mut events).await, Event::Message(m) if m.seq == 1));
 }
 
-/// Keeps every session that was saved, and fails when told to.
+/// Keeps every saved session, and fails when told to.
 #[derive(Default)]
 struct Notebook {
     saved: Mutex<Vec<Session>>,
@@ -152,7 +153,7 @@ impl SessionStore for Notebook {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_is_saved_before_it_is_sent_and_taken_out_when_it_is_settled() {
+async fn a_message_is_saved_before_it_is_sent_and_removed_when_it_is_settled() {
     let notebook = Arc::new(Notebook::default());
     let (mut peer, mut options) = peer();
     options.session_store = Some(Arc::clone(&notebook) as Arc<dyn SessionStore>);
@@ -202,7 +203,7 @@ async fn a_message_that_the_last_process_left_unanswered_is_sent_first_and_repor
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_waits_for_answers_and_reports_what_got_none() {
+async fn closing_waits_for_answers_and_reports_unanswered_messages() {
     let (_peer, mut link, client, mut events) = connected().await;
     let answered = client.enqueue(BOB, "a").await.unwrap();
     let unanswered = client.enqueue(BOB, "b").await.unwrap();

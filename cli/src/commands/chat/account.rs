@@ -1,4 +1,4 @@
-//! Somebody to chat as: the profile's account, or one that is made up.
+//! The account to chat with: the profile's, or a generated one.
 
 use crate::Context;
 use crate::account::{Credentials, log_in, new_device_id, random_phone_number, random_text, register, urls};
@@ -10,12 +10,11 @@ use std::collections::BTreeMap;
 use wigwag_client::http::LoggedIn;
 use wigwag_client::{Api, ApiError, Code, Url};
 
-/// Numbers that are tried before giving up.
+/// How many phone numbers to try.
 const TRIES: u32 = 5;
 
-/// A profile whose token the server accepts.
-///
-/// `may_make`: an account may be made for a profile that does not exist.
+/// Returns a profile whose token the server accepts. If `may_make`, an account is created for a
+/// profile that does not exist.
 pub(super) async fn prepare(
     context: &mut Context,
     name: &str,
@@ -31,21 +30,21 @@ pub(super) async fn prepare(
     let api = Api::new(url.clone());
     let Some(profile) = known else {
         let held = claim.hold(blank(url, ws_url.clone(), nickname));
-        make(context, &api, &held, name).await?;
+        register_generated(context, &api, &held, name).await?;
         return Ok((held, ws_url));
     };
     let held = claim.hold(profile);
     if let Err(error) = sign_in(&api, &held).await? {
         let generated = held.get().generated;
         match error.code() {
-            Some(Code::WRONG_CREDENTIALS) if generated => make_anew(context, &api, &held, name).await?,
+            Some(Code::WRONG_CREDENTIALS) if generated => register_again(context, &api, &held, name).await?,
             _ => return Err(error.into()),
         }
     }
     Ok((held, ws_url))
 }
 
-/// Sees to it that the profile's token is accepted. The inner error is the server's.
+/// Makes sure that the server accepts the profile's token. The inner error is the server's.
 async fn sign_in(api: &Api, held: &LockedProfile) -> Result<Result<(), ApiError>, CommandError> {
     let profile = held.get();
     let refused = match api.with_token(&profile.token).me().await {
@@ -62,7 +61,8 @@ async fn sign_in(api: &Api, held: &LockedProfile) -> Result<Result<(), ApiError>
     }
 }
 
-/// Whether a new token could help. `USER_NOT_FOUND`: the token outlived a server that keeps its accounts in memory.
+/// Whether a new token could help. `USER_NOT_FOUND` means that the token outlived a server that
+/// keeps accounts in memory.
 fn is_about_the_token(error: &ApiError) -> bool {
     matches!(
         error.code(),
@@ -76,25 +76,35 @@ fn is_about_the_token(error: &ApiError) -> bool {
     )
 }
 
-/// The server does not know the account that was made up: it keeps its data in memory and was restarted.
-async fn make_anew(context: &mut Context, api: &Api, held: &LockedProfile, name: &str) -> Result<(), CommandError> {
+/// The server no longer knows the generated account: it keeps its data in memory and was restarted.
+async fn register_again(
+    context: &mut Context,
+    api: &Api,
+    held: &LockedProfile,
+    name: &str,
+) -> Result<(), CommandError> {
     let before = held.get();
     let lost = before.session.is_some_and(|session| session.pending.is_some());
     let data = json!({ "profile": name, "unanswered_message_lost": lost });
-    let line = format!("(the server does not know {name} any more, so it was started anew; registering again)");
+    let line = format!("(the server no longer knows {name}, so it has lost its data; registering again)");
     context.printer.note("account_lost", &data, &line)?;
     if lost {
         context.printer.note(
             "failed",
             &json!({}),
-            "(a message that was left unanswered is lost with it)",
+            "(the unanswered message of the old account is lost)",
         )?;
     }
-    make(context, api, held, name).await
+    register_generated(context, api, held, name).await
 }
 
-/// Registers the profile's made-up account, under another number if somebody has it.
-async fn make(context: &mut Context, api: &Api, held: &LockedProfile, name: &str) -> Result<(), CommandError> {
+/// Registers the profile's generated account, with another number if this one is taken.
+async fn register_generated(
+    context: &mut Context,
+    api: &Api,
+    held: &LockedProfile,
+    name: &str,
+) -> Result<(), CommandError> {
     let nickname = held.get().nickname;
     let mut credentials = held.get().credentials().context("the profile has no password")?;
     for _ in 0..TRIES {
@@ -103,7 +113,7 @@ async fn make(context: &mut Context, api: &Api, held: &LockedProfile, name: &str
                 let user_id = logged_in.user_id;
                 held.update(|profile| {
                     profile.phone_number = credentials.phone_number;
-                    // Whoever it was before, nothing of its inbox and numbering remains.
+                    // The new account has an empty inbox and no numbering.
                     profile.forget_reading();
                     profile.session = None;
                     profile.take_over(logged_in);
@@ -118,7 +128,7 @@ async fn make(context: &mut Context, api: &Api, held: &LockedProfile, name: &str
             Err(error) => return Err(error.into()),
         }
     }
-    Err(anyhow::anyhow!("no free phone number was found").into())
+    Err(anyhow::anyhow!("found no free phone number").into())
 }
 
 async fn register_and_log_in(api: &Api, credentials: &Credentials, nickname: &str) -> Result<LoggedIn, ApiError> {

@@ -1,4 +1,4 @@
-//! The conversation itself: lines out, messages in, and what becomes of each.
+//! A running chat: sends lines, prints messages, and reports the result of each line.
 
 use super::stdin_lines::{self, Input};
 use super::target::Target;
@@ -19,24 +19,25 @@ use std::time::Duration;
 use tokio::time::sleep;
 use wigwag_client::{Client, Conversation, Event, Events, Message, Receipt, RequestError, SendError, Session};
 
-/// Lines that may wait for their acknowledgement; below the client's own queue, so that taking one never waits.
+/// Maximum number of unanswered lines. It is below the capacity of the client's queue, so that
+/// queueing never waits.
 const MOST_UNANSWERED: usize = 200;
 
-/// What came while away is printed before the first line is sent, unless that takes longer than this.
+/// Missed messages are printed before the first line is sent, unless that takes longer than this.
 const CATCH_UP_FIRST: Duration = Duration::from_secs(2);
 
-/// A line and what became of it.
+/// A line and its result.
 type SettledLine = (String, LineOutcome);
 
-/// What becomes of a line.
+/// The result of a line.
 enum LineOutcome {
-    /// For good.
+    /// Sent as a stored message.
     Sent(Result<Receipt, SendError>),
-    /// In a room: for whoever is there now.
+    /// Relayed to the users in a room.
     Relayed(Result<(), RequestError>),
 }
 
-/// A chat that is connected.
+/// A connected chat.
 pub(super) struct LiveChat {
     held: Arc<LockedProfile>,
     client: Client,
@@ -47,14 +48,14 @@ pub(super) struct LiveChat {
     unanswered: FuturesUnordered<BoxFuture<'static, SettledLine>>,
     /// The message that the last process left unanswered.
     pending: Option<Message>,
-    /// Whether what came while away has been printed.
+    /// Whether all missed messages were printed.
     caught_up: bool,
     input_ended: bool,
-    /// The highest seq that a message of this process has in the own inbox.
+    /// The highest seq that a message of this process has in the user's own inbox.
     last_own_seq: u64,
     /// The same in the log of the super group.
     last_own_in_group: u64,
-    /// Messages that were reported as not sent.
+    /// Number of messages reported as not sent.
     failed: u64,
 }
 
@@ -85,19 +86,20 @@ impl LiveChat {
         }
     }
 
-    /// Whether the account was made up by `chat`, and can be again.
+    /// Whether `chat` generated the account, and may do so again.
     pub(super) fn is_made_up(&self) -> bool {
         self.held.get().generated
     }
 
-    /// Talks until interrupted, or until the input has ended and everything is answered (with `stay`: until interrupted).
+    /// Runs until interrupted, or until the input has ended and everything is answered. With
+    /// `stay`, runs until interrupted.
     pub(super) async fn run(mut self, context: &mut Context, stay: bool) -> Result<(), CommandError> {
         let outcome = tokio::select! {
-            outcome = self.talk(context, stay) => outcome,
+            outcome = self.exchange(context, stay) => outcome,
             () = signals::interrupted() => Ok(()),
         };
         let client = self.client.clone();
-        // Neither waits for the other: closing answers what `settle` reads.
+        // Both at once, because closing answers what `settle` reads.
         let ((), settled) = tokio::join!(client.close(), self.settle(context));
         outcome.and(settled)?;
         match self.failed {
@@ -106,7 +108,7 @@ impl LiveChat {
         }
     }
 
-    async fn talk(&mut self, context: &mut Context, stay: bool) -> Result<(), CommandError> {
+    async fn exchange(&mut self, context: &mut Context, stay: bool) -> Result<(), CommandError> {
         let mut lines = stdin_lines::read();
         let mut patience = pin!(sleep(CATCH_UP_FIRST));
         let mut patient = true;
@@ -128,8 +130,8 @@ impl LiveChat {
         }
     }
 
-    /// Whether the input has ended, all of it is settled, and the cursor has passed what was sent: otherwise the next chat
-    /// would print it once more.
+    /// Whether the input has ended, all of it is settled, and the cursor has passed the sent
+    /// messages. Otherwise the next chat would print them again.
     fn is_done(&self) -> bool {
         let in_group = match self.target {
             Target::Group { group_id, .. } => self.held.group_cursor(group_id).unwrap_or(u64::MAX),
@@ -139,7 +141,7 @@ impl LiveChat {
         self.input_ended && self.unanswered.is_empty() && self.caught_up && is_printed
     }
 
-    /// What is said in a room is sent as it is: only one after the other keeps the order.
+    /// Room messages are not numbered, so only sending one after the other keeps their order.
     fn most_unanswered(&self) -> usize {
         match self.target {
             Target::Room(_) => 1,
@@ -153,7 +155,7 @@ impl LiveChat {
             Some(Input::Line(line)) => self.send(context, line).await,
             Some(Input::Broken(error)) => {
                 self.input_ended = true;
-                let line = format!("(cannot read any further: {error})");
+                let line = format!("(cannot read more input: {error})");
                 context.printer.note("input_failed", &json!({ "error": error }), &line)
             }
             None => {
@@ -186,7 +188,7 @@ impl LiveChat {
         Ok(())
     }
 
-    /// Tells what became of a line. Nothing is dropped silently.
+    /// Reports the result of a line. Every line is reported.
     fn report(&mut self, context: &mut Context, (text, outcome): SettledLine) -> Result<(), CommandError> {
         let error = match outcome {
             LineOutcome::Sent(Ok(receipt)) if receipt.seq == 0 => {
@@ -211,7 +213,7 @@ impl LiveChat {
         let code = error.code().map(wigwag_client::Code::name);
         let data = json!({ "text": text, "error": error.to_string(), "code": code, "kept": kept });
         let line = if kept {
-            format!("(not answered yet, and repeated next time: {text})")
+            format!("(not answered yet; the next command repeats it: {text})")
         } else {
             format!("(not sent: {text}: {error})")
         };
@@ -252,7 +254,8 @@ impl LiveChat {
         }
     }
 
-    /// Prints a message; a line of this process was printed when it was acknowledged.
+    /// Prints a message, except for lines of this process, which were printed when they were
+    /// acknowledged.
     async fn message(&mut self, context: &mut Context, message: &Message) -> Result<(), CommandError> {
         let me = self.held.user_id();
         if message.sender_id == me && self.own.contains(message) {
@@ -262,7 +265,7 @@ impl LiveChat {
         rendering::message(&mut context.printer, &mut self.names, me, here, message).await
     }
 
-    /// After the end: what is still unanswered is reported as it is settled, and what has arrived is printed.
+    /// After the end, reports lines as they are settled and prints the remaining messages.
     async fn settle(&mut self, context: &mut Context) -> Result<(), CommandError> {
         while let Some(fate) = self.unanswered.next().await {
             self.report(context, fate)?;
@@ -276,12 +279,12 @@ impl LiveChat {
     }
 }
 
-/// Which own messages of the inbox are this process's, and so were printed already.
+/// Recognises messages that this process sent and has already printed.
 #[derive(Debug)]
 struct OwnMessages {
-    /// Session, and first number in it, that this process began with.
+    /// The session and first number that this process started with.
     begun: (u64, u64),
-    /// The session it numbers in now.
+    /// The current session.
     current: u64,
 }
 
@@ -311,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_this_process_sends_is_taken_for_printed() {
+    fn only_messages_of_this_process_count_as_printed() {
         let session = |id, next_client_id| Session {
             id,
             next_client_id,

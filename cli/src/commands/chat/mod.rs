@@ -1,7 +1,9 @@
-//! `wigwag chat`: lines typed are sent, messages that come are printed. Left with Ctrl-C or at the end of the input.
+//! `wigwag chat`: sends typed lines and prints incoming messages, until Ctrl-C or the end of the
+//! input.
 //!
-//! Flow: an account, made where there is none → the other one, waited for where there is none, or the group → connect: what was missed
-//! is printed → lines and messages until the end → what is unanswered is waited for, or reported.
+//! It prepares the account, finds the target (waiting for a partner's profile if necessary),
+//! connects and prints missed messages. Then it handles lines and messages until the end, and waits
+//! for open answers.
 
 mod account;
 mod live_chat;
@@ -67,7 +69,8 @@ pub(crate) async fn run(context: &mut Context, args: ChatArgs) -> Result<(), Com
     let outcome = ready.run(context, args.stay).await;
     match outcome {
         Err(CommandError::Refused { code, message }) if generated && code == Some(Code::TOKEN_INVALID) => {
-            let advice = "if it was restarted without its data, start this chat again: it registers anew";
+            let advice =
+                "if the server was restarted without its data, start this chat again: it registers a new account";
             Err(CommandError::Refused {
                 code,
                 message: format!("{}\n{advice}", message.lines().next().unwrap_or_default()),
@@ -77,16 +80,16 @@ pub(crate) async fn run(context: &mut Context, args: ChatArgs) -> Result<(), Com
     }
 }
 
-/// Everything up to being connected.
+/// Does everything up to and including the connection.
 async fn prepare(context: &mut Context, args: &ChatArgs) -> Result<LiveChat, CommandError> {
     let name = context.global.profile.clone();
     if args.with.as_ref() == Some(&name) {
         return Err(CommandError::usage(
-            "--as and --with name the same profile; chatting takes two",
+            "--as and --with name the same profile; choose two different profiles",
         ));
     }
     let nickname = args.nickname.clone().unwrap_or_else(|| name.clone());
-    // A new account is in no group.
+    // A new account is not a member of any group.
     let may_make = args.group.is_none();
     let (held, ws_url) = account::prepare(context, &name, &nickname, may_make).await?;
     let held = Arc::new(held);

@@ -1,14 +1,14 @@
-//! Lines of standard input, read by a thread of their own: a read cannot be cancelled, and must hold nothing up.
+//! Lines of standard input, read by a separate thread, because a read cannot be cancelled.
 
 use std::io::{self, BufRead as _};
 use tokio::sync::mpsc;
 
-/// What the input gave.
+/// An item of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// A line without its end.
+    /// A line without its line break.
     Line(String),
-    /// It cannot be read any further.
+    /// The input cannot be read any further.
     Broken(String),
 }
 
@@ -30,7 +30,7 @@ pub(super) fn read() -> mpsc::Receiver<Input> {
     lines
 }
 
-/// What is not UTF-8 is shown as such rather than ending the chat.
+/// Decodes a line. Invalid UTF-8 is replaced instead of ending the chat.
 fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.strip_suffix('\r').unwrap_or(&text).to_owned()
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_loses_its_end_and_nothing_else() {
+    fn only_the_line_break_is_removed() {
         assert_eq!(text(b" hi \r"), " hi ");
         assert_eq!(text("你好".as_bytes()), "你好");
         assert_eq!(text(b"a\xffb"), "a\u{fffd}b");

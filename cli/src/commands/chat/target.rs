@@ -1,4 +1,5 @@
-//! Where to chat: with somebody, who is waited for while they do not exist; in a group; in a room.
+//! The target of a chat: a user, a group or a room. It waits for a user whose profile does not
+//! exist yet.
 
 use super::ChatArgs;
 use crate::Context;
@@ -12,18 +13,18 @@ use std::time::Duration;
 use tokio::time::sleep;
 use wigwag_client::{Api, Code};
 
-/// Between looking for someone who is not there yet.
+/// Interval between attempts to find the partner.
 const POLL: Duration = Duration::from_millis(500);
 
-/// The other one.
+/// The other user.
 #[derive(Debug, Clone)]
 pub(super) struct Partner {
     pub(super) user_id: u64,
-    /// What to call them: as given by `--with`, or the nickname.
+    /// Their name as given by `--with`, or the nickname.
     pub(super) name: String,
 }
 
-/// Where what is typed goes.
+/// Where typed lines are sent.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     With(Partner),
@@ -36,7 +37,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// As the command line names it. A group must be one that this user is in.
+    /// Finds the target given on the command line. The user must be a member of a group.
     pub(super) async fn find(
         context: &mut Context,
         api: &Api,
@@ -57,7 +58,7 @@ impl Target {
         }
         args.room
             .map(Self::Room)
-            .ok_or_else(|| CommandError::usage("where? --with, --group or --room"))
+            .ok_or_else(|| CommandError::usage("give --with, --group or --room"))
     }
 
     pub(super) fn here(&self) -> Focus {
@@ -68,7 +69,7 @@ impl Target {
         }
     }
 
-    /// For people.
+    /// A description for people.
     pub(super) fn title(&self) -> String {
         match self {
             Self::With(partner) => format!("with {}", partner.name),
@@ -78,7 +79,7 @@ impl Target {
                 dissolved,
             } => {
                 let ended = if *dissolved {
-                    ", which is dissolved: nobody can send"
+                    ", which is dissolved, so nobody can send"
                 } else {
                     ""
                 };
@@ -88,7 +89,7 @@ impl Target {
         }
     }
 
-    /// For programs.
+    /// A description for programs.
     pub(super) fn to_json(&self) -> Value {
         match self {
             Self::With(partner) => json!({ "with": partner.name, "with_user_id": partner.user_id }),
@@ -102,7 +103,7 @@ impl Target {
     }
 }
 
-/// Finds whom `with` names. A user id must exist; a local profile may come to exist.
+/// Finds the user named by `with`. A user id must exist; a local profile may still be created.
 async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Result<Partner, CommandError> {
     if let Ok(user_id) = with.parse() {
         let name = api.user(user_id).await?.nickname;
@@ -110,7 +111,7 @@ async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Res
     }
     let mut told = false;
     loop {
-        if let Some(user_id) = look(context, api, me, with).await? {
+        if let Some(user_id) = find_profile(context, api, me, with).await? {
             return Ok(Partner {
                 user_id,
                 name: with.to_owned(),
@@ -124,8 +125,8 @@ async fn find(context: &mut Context, api: &Api, me: &Profile, with: &str) -> Res
     }
 }
 
-/// The user id of a local profile, if both it and its account exist.
-async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<Option<u64>, CommandError> {
+/// The user id of a local profile, if the profile and its account exist.
+async fn find_profile(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<Option<u64>, CommandError> {
     let Some(profile) = context.profiles.read(with)? else {
         return Ok(None);
     };
@@ -139,7 +140,7 @@ async fn look(context: &Context, api: &Api, me: &Profile, with: &str) -> Result<
     match api.user(profile.user_id).await {
         Ok(_) => Ok(Some(profile.user_id)),
         Err(error) if error.code() == Some(Code::USER_NOT_FOUND) => Ok(None),
-        // Reached, but busy: it is asked again anyway.
+        // The server answered but is busy; it is asked again anyway.
         Err(error) if error.is_retryable() && error.code().is_some() => Ok(None),
         Err(error) => Err(error.into()),
     }

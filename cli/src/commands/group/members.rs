@@ -23,7 +23,7 @@ pub(super) async fn add(context: &mut Context, args: GroupUsersArgs) -> Result<(
         args.group,
         &GivenNames::new(&args.who, &users),
         &outcome,
-        ["added", "in it already"],
+        ["added", "already a member"],
     )
 }
 
@@ -39,11 +39,11 @@ pub(super) async fn remove(context: &mut Context, args: GroupUsersArgs) -> Resul
         args.group,
         &GivenNames::new(&args.who, &users),
         &outcome,
-        ["removed", "not in it"],
+        ["removed", "not a member"],
     )
 }
 
-/// Users by what they were called on the command line.
+/// Names of users as given on the command line.
 struct GivenNames<'a>(HashMap<u64, &'a str>);
 
 impl<'a> GivenNames<'a> {
@@ -59,7 +59,7 @@ impl<'a> GivenNames<'a> {
     }
 }
 
-/// What became of each.
+/// Prints which users were changed and which were not.
 fn print_changed(
     context: &mut Context,
     event: &str,
@@ -118,7 +118,7 @@ pub(super) async fn hand_over(context: &mut Context, args: GroupUserArgs) -> Res
         .hand_over_group(args.group, user_id)
         .await?;
     let data = json!({ "group_id": args.group, "user_id": user_id });
-    let line = format!("group {}: {} is its owner now", args.group, args.who);
+    let line = format!("group {}: {} is now its owner", args.group, args.who);
     context.printer.print("group_handed_over", &data, &line)
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn set_role(context: &mut Context, args: GroupUserArgs, role: R
         .set_role(args.group, user_id, role)
         .await?;
     let data = json!({ "group_id": args.group, "user_id": user_id, "role": role });
-    let line = format!("group {}: {} is {what} now", args.group, args.who);
+    let line = format!("group {}: {} is now {what}", args.group, args.who);
     context.printer.print("role_set", &data, &line)
 }
 

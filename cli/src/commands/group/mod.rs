@@ -123,7 +123,7 @@ pub(crate) struct GroupSwitchArgs {
     /// The group's id
     #[arg(value_name = "GROUP", value_parser = parse_id)]
     group: u64,
-    /// Undo it
+    /// Turn it off again
     #[arg(long)]
     off: bool,
 }
@@ -173,7 +173,7 @@ pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<
     }
 }
 
-/// The ids of users who are named by them or by local profiles.
+/// The ids of users who are given by id or by the name of a local profile.
 fn resolve_all(context: &Context, who: &[String]) -> Result<Vec<u64>, CommandError> {
     who.iter().map(|who| resolve(&context.profiles, who)).collect()
 }
@@ -203,7 +203,7 @@ async fn create(context: &mut Context, args: GroupCreateArgs) -> Result<(), Comm
     let data = json!({ "group_id": group_id, "name": group.name, "super_group": group.super_group });
     let kind = if group.super_group { "super group" } else { "group" };
     let line = format!(
-        "made {kind} {group_id}, {}; talk in it with: {}",
+        "created {kind} {group_id}, {}; chat in it with: {}",
         printable(&group.name),
         command_hint::command(
             &context.global,
@@ -219,7 +219,7 @@ async fn mute_all(context: &mut Context, args: GroupSwitchArgs) -> Result<(), Co
     let (event, line) = if args.off {
         ("group_unmuted", "all members may send again")
     } else {
-        ("group_muted", "only its owner and admins may send from now on")
+        ("group_muted", "only its owner and admins may send now")
     };
     update(context, change, event, line).await
 }

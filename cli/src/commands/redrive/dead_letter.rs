@@ -12,12 +12,12 @@ pub(super) struct DeadLetter {
     pub(super) sent_at_ms: i64,
     /// How often it was received.
     pub(super) received: u64,
-    /// What the worker said that put it here; one that was merely received too often has none.
+    /// The reason that the worker gave. None if SQS moved the message after too many receives.
     pub(super) reason: Option<String>,
 }
 
 impl DeadLetter {
-    /// The group that its message group names: `g<group>`, and what part of it.
+    /// The chat group in the name of its message group, which is `g<group>` and a part of it.
     pub(super) fn group(&self) -> Option<u64> {
         let named = self.ordering.strip_prefix('g')?;
         named.split('.').next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! `wigwag redrive --discard`: out with what nobody needs, after it was written down.
+//! `wigwag redrive --discard`: saves tasks to files and removes them from the queue.
 
 use super::RedriveArgs;
 use super::dead_letter::DeadLetter;
@@ -20,14 +20,14 @@ pub(super) async fn run(context: &mut Context, queues: &Queues, args: &RedriveAr
             if !wanted.remove(letter.id.as_str()) {
                 return Ok(Disposition::Keep);
             }
-            let path = write_down(letter, &args.into)?;
+            let path = save_to_file(letter, &args.into)?;
             written.push((letter.id.clone(), path));
             Ok(Disposition::Discard)
         })
         .await;
     for (id, path) in written.iter().take(gone) {
         let data = json!({ "message_id": id, "file": path.display().to_string() });
-        let line = format!("discarded {id}, which is in {} now", path.display());
+        let line = format!("discarded {id}, saved in {}", path.display());
         context.printer.print("discarded", &data, &line)?;
     }
     sorted?;
@@ -36,13 +36,13 @@ pub(super) async fn run(context: &mut Context, queues: &Queues, args: &RedriveAr
     }
     let ids: Vec<&str> = wanted.into_iter().collect();
     Err(CommandError::Other(anyhow::anyhow!(
-        "there is no {} to be seen; of a message group only the first ten are, so deal with those that show, or look again in a minute",
-        ids.join(" and no ")
+        "cannot see {}; SQS shows only the first ten of a message group, so handle those first, or try again in a minute",
+        ids.join(" and ")
     )))
 }
 
-/// Writes a message into a file for its owner alone: it holds what somebody said.
-fn write_down(letter: &DeadLetter, into: &Path) -> Result<PathBuf, CommandError> {
+/// Writes a task to a file that only its owner can read, because it holds the content of a message.
+fn save_to_file(letter: &DeadLetter, into: &Path) -> Result<PathBuf, CommandError> {
     let path = into.join(format!("dead-letter-{}.json", letter.id));
     let whole = json!({
         "message_id": letter.id,
@@ -61,6 +61,6 @@ fn write_down(letter: &DeadLetter, into: &Path) -> Result<PathBuf, CommandError>
         writeln!(file, "{whole:#}")?;
         file.sync_all()
     };
-    write().with_context(|| format!("cannot write {}; what it is for was not taken out", path.display()))?;
+    write().with_context(|| format!("cannot write {}; the task was not removed", path.display()))?;
     Ok(path)
 }

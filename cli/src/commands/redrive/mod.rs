@@ -1,7 +1,8 @@
-//! `wigwag redrive`: what workers gave up, and back to them with it.
+//! `wigwag redrive`: shows the tasks that workers gave up, sends them back or discards them.
 //!
-//! Flow: the dead-letter queue, found from whichever queue is named → counted → its messages received, shown and made visible
-//! again → where that is wanted, all of them back by a move task, watched to its end; or some of them back, or out, one by one.
+//! It finds the dead-letter queue, counts its messages, receives them, prints them and makes them
+//! visible again. `--send-back` moves all of them with an SQS move task and follows it to its end.
+//! Selected tasks are sent back or discarded one by one.
 
 mod dead_letter;
 mod discard;
@@ -14,7 +15,7 @@ use crate::account::now_ms;
 use crate::command_error::CommandError;
 use crate::global::parse_id;
 use crate::output::printable;
-use crate::rendering::span;
+use crate::rendering::format_duration;
 use clap::Args;
 use dead_letter::DeadLetter;
 use queue::{Disposition, MoveStatus, Queues};
@@ -55,7 +56,8 @@ pub(crate) struct RedriveArgs {
     /// The queue that the workers read, or its dead-letter queue
     #[arg(long, value_name = "URL")]
     queue_url: Url,
-    /// SQS endpoint [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the queue's host or the region's]
+    /// SQS endpoint [default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, the queue's host or the
+    /// region's]
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<Url>,
     /// AWS region [default: AWS_REGION, AWS_DEFAULT_REGION, or the queue's]
@@ -81,7 +83,7 @@ pub(crate) struct RedriveArgs {
     into: PathBuf,
 }
 
-/// Between looks at the move task.
+/// Interval between checks of the move task.
 const POLL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(context: &mut Context, args: RedriveArgs) -> Result<(), CommandError> {
@@ -97,7 +99,7 @@ pub(crate) async fn run(context: &mut Context, args: RedriveArgs) -> Result<(), 
     };
     summarise(context, &queues, count, &letters)?;
     let mut unreadable = 0;
-    for letter in letters.iter().filter(|letter| is_meant(letter, args.group)) {
+    for letter in letters.iter().filter(|letter| is_selected(letter, args.group)) {
         unreadable += u64::from(!show(context, letter)?);
     }
     if !args.send_back || count == 0 {
@@ -109,10 +111,10 @@ pub(crate) async fn run(context: &mut Context, args: RedriveArgs) -> Result<(), 
     send_back(context, &queues, unreadable).await
 }
 
-/// Whether a message is of the group that is meant, if one is.
-fn is_meant(letter: &DeadLetter, group: Option<u64>) -> bool {
-    let of = || TaskInfo::read(&letter.body).ok().and_then(|task| task.group());
-    group.is_none_or(|group| of().or_else(|| letter.group()) == Some(group))
+/// Whether a task belongs to the selected group, if one is selected.
+fn is_selected(letter: &DeadLetter, group: Option<u64>) -> bool {
+    let task_group = || TaskInfo::read(&letter.body).ok().and_then(|task| task.group());
+    group.is_none_or(|group| task_group().or_else(|| letter.group()) == Some(group))
 }
 
 fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[DeadLetter]) -> Result<(), CommandError> {
@@ -121,12 +123,12 @@ fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[Dead
     let data = json!({ "queue_url": queues.dead, "count": count, "oldest_at_ms": oldest, "not_shown": hidden });
     let line = match (count, oldest) {
         (0, _) => "no tasks in the dead-letter queue".to_owned(),
-        (_, None) => format!("{count} tasks in the dead-letter queue, none of which can be seen right now"),
+        (_, None) => format!("{count} tasks in the dead-letter queue, but none can be seen right now"),
         (_, Some(at_ms)) => {
-            let age = span(now_ms().saturating_sub(at_ms));
+            let age = format_duration(now_ms().saturating_sub(at_ms));
             let hidden = match hidden {
                 0 => String::new(),
-                hidden => format!("; {hidden} of them are not shown"),
+                hidden => format!("; {hidden} are not shown"),
             };
             format!("{count} tasks in the dead-letter queue, the oldest from {age} ago{hidden}")
         }
@@ -134,21 +136,21 @@ fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[Dead
     context.printer.print("dead_letters", &data, &line)
 }
 
-/// Shows a task; answers whether it can be read.
+/// Prints a task. Returns whether it can be read.
 fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError> {
     let task = TaskInfo::read(&letter.body);
     let why = match (&letter.reason, &task) {
         (Some(reason), _) => reason.clone(),
         (None, Err(error)) => error.to_string(),
-        (None, Ok(_)) => "it failed each time it was tried".to_owned(),
+        (None, Ok(_)) => "it failed on every try".to_owned(),
     };
-    let fate = task
+    let effect = task
         .as_ref()
-        .map_or(RedriveEffect::ComesBack, |task| task.fate(now_ms()));
+        .map_or(RedriveEffect::ComesBack, |task| task.redrive_effect(now_ms()));
     let (what, mut data) = if let Ok(task) = &task {
         (task.to_string(), task.to_json())
     } else {
-        // Not what it says: it may hold a message.
+        // Do not print the body, which may hold a message.
         let bytes = letter.body.len();
         let data = json!({ "task": Value::Null, "bytes": bytes });
         (format!("{bytes} bytes that cannot be read"), data)
@@ -159,16 +161,16 @@ fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError
         "sent_at_ms": letter.sent_at_ms,
         "received": letter.received,
         "why": why,
-        "sent_back": fate.name(),
+        "sent_back": effect.name(),
     });
     crate::output::merge(&mut data, &facts);
-    let age = span(now_ms().saturating_sub(letter.sent_at_ms));
+    let age = format_duration(now_ms().saturating_sub(letter.sent_at_ms));
     let line = format!(
-        "- {}; from {age} ago, received {} times here; {}; sent back, it {}\n  {}",
+        "- {}; {age} old, received {} times here; {}; sent back, it {}\n  {}",
         printable(&what),
         letter.received,
         printable(&why),
-        fate.in_words(),
+        effect.description(),
         letter.id
     );
     context.printer.print("dead_letter", &data, &line)?;
@@ -178,7 +180,7 @@ fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError
 async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> Result<(), CommandError> {
     if unreadable > 0 {
         let line = format!(
-            "({unreadable} of them cannot be read, and will come back; --only-readable leaves such, and --discard takes them out)"
+            "({unreadable} of them cannot be read and will come back; --only-readable leaves them here, --discard removes them)"
         );
         context
             .printer
@@ -210,15 +212,15 @@ async fn send_back(context: &mut Context, queues: &Queues, unreadable: u64) -> R
     }
 }
 
-/// One by one. What stands in front of others of its message group hides those behind the first ten, so it is gone through until nothing
-/// more is found.
+/// Sends tasks back one by one. Since SQS shows only the first ten of a message group, it repeats
+/// until nothing more is found.
 async fn send_back_some(context: &mut Context, queues: &Queues, args: &RedriveArgs) -> Result<(), CommandError> {
     let mut moved = 0;
     loop {
         let (round, sorted) = queues
             .dispose(|letter| {
                 let is_readable = TaskInfo::read(&letter.body).is_ok();
-                let goes = is_meant(letter, args.group) && (is_readable || !args.only_readable);
+                let goes = is_selected(letter, args.group) && (is_readable || !args.only_readable);
                 Ok(if goes { Disposition::SendBack } else { Disposition::Keep })
             })
             .await;

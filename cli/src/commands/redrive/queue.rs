@@ -1,4 +1,4 @@
-//! The two queues, in the terms of SQS.
+//! The work queue and its dead-letter queue in SQS.
 
 use super::RedriveArgs;
 use super::dead_letter::DeadLetter;
@@ -11,16 +11,17 @@ use aws_sdk_sqs::types::{
     QueueAttributeName as Attribute,
 };
 
-/// Most messages that one call takes.
+/// Maximum number of messages per call.
 const BATCH: i32 = 10;
 
-/// For how long what is looked at is out of sight, in seconds, if it cannot be made visible again.
-const OUT_OF_SIGHT_S: i32 = 60;
+/// How long a received message stays invisible, in seconds, if it cannot be made visible again.
+const INVISIBLE_S: i32 = 60;
 
-/// How long a call waits for messages, in seconds: with none, it may look into a part of the queue alone.
+/// How long a call waits for messages, in seconds. With 0, SQS may look into only a part of the
+/// queue.
 const WAIT_S: i32 = 1;
 
-/// How far a move is.
+/// The progress of a move.
 #[derive(Debug)]
 pub(super) struct MoveProgress {
     pub(super) status: MoveStatus,
@@ -32,7 +33,7 @@ pub(super) struct MoveProgress {
 pub(super) enum MoveStatus {
     Running,
     Completed,
-    /// Otherwise, and how.
+    /// Ended in another way, with the reason.
     Ended(String),
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Queues {
     /// URL of the dead-letter queue.
     pub(super) dead: String,
     dead_arn: String,
-    /// The queue that the workers read, where it is known.
+    /// The queue that the workers read, if it is known.
     live: Option<WorkQueue>,
 }
 
@@ -54,26 +55,26 @@ struct WorkQueue {
     arn: String,
 }
 
-/// What is to become of a message.
+/// What to do with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disposition {
-    /// It stays.
+    /// Leave it in the queue.
     Keep,
-    /// It goes to the workers.
+    /// Send it to the workers.
     SendBack,
-    /// It is no more.
+    /// Delete it.
     Discard,
 }
 
 impl Queues {
-    /// From the URL of either.
+    /// Finds both queues from the URL of either.
     pub(super) async fn find(args: &RedriveArgs) -> Result<Self, CommandError> {
         let client = sqs::client(args)?;
         let url = args.queue_url.as_str().to_owned();
         let attributes = attributes(&client, &url).await?;
         let arn = required(&attributes, &Attribute::QueueArn)?;
         let Some(policy) = attributes.get(&Attribute::RedrivePolicy) else {
-            let live = source(&client, &url).await?;
+            let live = find_source(&client, &url).await?;
             return Ok(Self {
                 client,
                 dead: url,
@@ -89,7 +90,9 @@ impl Queues {
             .to_owned();
         let name = dead_arn.rsplit(':').next().unwrap_or_default();
         let found = client.get_queue_url().queue_name(name).send().await.map_err(failed)?;
-        let dead = found.queue_url.context("SQS gave no URL of the dead-letter queue")?;
+        let dead = found
+            .queue_url
+            .context("SQS did not return the URL of the dead-letter queue")?;
         Ok(Self {
             client,
             dead,
@@ -98,7 +101,7 @@ impl Queues {
         })
     }
 
-    /// About how many messages there are.
+    /// The approximate number of messages in the dead-letter queue.
     pub(super) async fn count(&self) -> Result<u64, CommandError> {
         let attributes = attributes(&self.client, &self.dead).await?;
         let number = |name| attributes.get(&name).and_then(|text| text.parse::<u64>().ok());
@@ -138,7 +141,7 @@ impl Queues {
             .receive_message()
             .queue_url(&self.dead)
             .max_number_of_messages(most)
-            .visibility_timeout(OUT_OF_SIGHT_S)
+            .visibility_timeout(INVISIBLE_S)
             .wait_time_seconds(WAIT_S)
             .message_system_attribute_names(System::All)
             .message_attribute_names("All")
@@ -148,8 +151,10 @@ impl Queues {
         Ok(received.messages.unwrap_or_default())
     }
 
-    /// Receives everything that can be seen, once, and does with each message what `judge` says; what stays is made visible again.
-    /// Answers with how many did not stay, also where something failed.
+    /// Receives every visible message once and does with it what `judge` says. Messages that stay
+    /// are made visible again.
+    ///
+    /// Returns how many did not stay, even after a failure.
     pub(super) async fn dispose(
         &self,
         mut judge: impl FnMut(&DeadLetter) -> Result<Disposition, CommandError>,
@@ -160,7 +165,7 @@ impl Queues {
                 let received = self.receive(BATCH).await?;
                 let is_seen =
                     |message: &Message| kept.iter().any(|seen: &Message| seen.message_id == message.message_id);
-                // What was out of sight for its time comes again.
+                // Messages whose invisibility ended come again.
                 if received.iter().all(is_seen) {
                     kept.extend(received);
                     return Ok(());
@@ -185,7 +190,7 @@ impl Queues {
         (gone, sorted.and(shown_again))
     }
 
-    /// Does with a message what is to become of it. Answers whether it is gone.
+    /// Does with a message what `judge` says. Returns whether it is gone.
     async fn settle(
         &self,
         message: &Message,
@@ -203,8 +208,8 @@ impl Queues {
         Ok(true)
     }
 
-    /// Gives the workers a message again. Its id here is what the queue knows it by: a second attempt at the same is dropped there, and
-    /// what comes here again is another one.
+    /// Sends a message to the workers again. Its id is the deduplication id: SQS drops a second
+    /// attempt, while a task that fails again gets another id.
     async fn send_back(&self, letter: &DeadLetter) -> Result<(), CommandError> {
         self.client
             .send_message()
@@ -220,7 +225,9 @@ impl Queues {
 
     fn live(&self) -> Result<&WorkQueue, CommandError> {
         self.live.as_ref().ok_or_else(|| {
-            CommandError::usage("which queue is it the dead-letter queue of? give that queue's URL with --queue-url")
+            CommandError::usage(
+                "cannot find the queue of this dead-letter queue; give the URL of that queue with --queue-url",
+            )
         })
     }
 
@@ -236,20 +243,20 @@ impl Queues {
             let entries: Result<Vec<_>, _> = some.iter().enumerate().map(entry).collect();
             let call = self.client.change_message_visibility_batch().queue_url(&self.dead);
             let outcome = call
-                .set_entries(Some(entries.context("a message cannot be named")?))
+                .set_entries(Some(entries.context("cannot build the request")?))
                 .send()
                 .await
                 .map_err(failed)?;
             if !outcome.failed().is_empty() {
                 let count = outcome.failed().len();
-                eprintln!("wigwag: {count} messages are out of sight for up to {OUT_OF_SIGHT_S} s");
+                eprintln!("wigwag: {count} messages stay invisible for up to {INVISIBLE_S} s");
             }
         }
         Ok(())
     }
 
-    /// Begins to move everything to where the workers read. The workers put what they cannot read here themselves, and SQS does
-    /// not know where that came from: so the destination is named.
+    /// Starts to move everything to the work queue. The destination must be named, because SQS does
+    /// not know the source of messages that workers put here themselves.
     pub(super) async fn begin_move(&self) -> Result<(), CommandError> {
         let live = self.live()?;
         self.client
@@ -262,11 +269,11 @@ impl Queues {
         Ok(())
     }
 
-    /// How far the latest move is.
+    /// The progress of the latest move.
     pub(super) async fn look_at_move(&self) -> Result<MoveProgress, CommandError> {
         let call = self.client.list_message_move_tasks().source_arn(&self.dead_arn);
         let tasks = call.max_results(1).send().await.map_err(failed)?;
-        let task = tasks.results().first().context("SQS does not know of the move")?;
+        let task = tasks.results().first().context("SQS does not know the move task")?;
         let status = match task.status() {
             Some("RUNNING" | "CANCELLING") => MoveStatus::Running,
             Some("COMPLETED") => MoveStatus::Completed,
@@ -283,8 +290,8 @@ impl Queues {
     }
 }
 
-/// The only queue that this is the dead-letter queue of.
-async fn source(client: &Client, url: &str) -> Result<Option<WorkQueue>, CommandError> {
+/// The only queue whose dead-letter queue this is. None if there are several.
+async fn find_source(client: &Client, url: &str) -> Result<Option<WorkQueue>, CommandError> {
     let call = client.list_dead_letter_source_queues().queue_url(url);
     let output = call.send().await.map_err(failed)?;
     match output.queue_urls() {

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::env;
 use wigwag_client::Url;
 
-/// A client with what the command line and the environment say. `aws-config` would know more places to look for credentials, at the
-/// price of the clients of three more services.
+/// Creates a client from the command line and the environment. `aws-config` knows more sources of
+/// credentials, but adds the clients of three more services.
 pub(super) fn client(args: &RedriveArgs) -> Result<Client, CommandError> {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint = match &args.endpoint_url {
@@ -28,13 +28,13 @@ pub(super) fn client(args: &RedriveArgs) -> Result<Client, CommandError> {
         .or_else(|| set("AWS_DEFAULT_REGION"))
         .or_else(|| region_from_url(&args.queue_url))
         .or_else(|| is_local.then(|| "us-east-1".to_owned()))
-        .ok_or_else(|| CommandError::usage("in which region? give --region or AWS_REGION"))?;
+        .ok_or_else(|| CommandError::usage("the AWS region is unknown; give --region or AWS_REGION"))?;
     let credentials = match (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) {
         (Some(id), Some(secret)) => Credentials::new(id, secret, set("AWS_SESSION_TOKEN"), None, "environment"),
         _ if is_local => Credentials::new("local", "local", None, None, "this machine"),
         _ => {
             return Err(CommandError::usage(
-                "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, from a profile by\n  \
+                "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or take them from a profile with\n  \
                  eval \"$(aws configure export-credentials --profile NAME --format env)\"",
             ));
         }
@@ -48,7 +48,8 @@ pub(super) fn client(args: &RedriveArgs) -> Result<Client, CommandError> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// Where a queue is that is not on AWS: what stands in for SQS there has one endpoint for its URLs and its calls.
+/// The endpoint of a queue outside AWS. An SQS emulator uses one endpoint for its queue URLs and
+/// its calls.
 fn endpoint_outside_aws(queue_url: &Url) -> Option<String> {
     let is_aws = queue_url.host_str().is_some_and(|host| {
         let host = host.trim_end_matches(".cn");
@@ -70,7 +71,7 @@ fn region_from_url(url: &Url) -> Option<String> {
     domain.starts_with("amazonaws.com").then(|| region.to_owned())
 }
 
-/// What a call that failed is for this command.
+/// Converts a failed call into an error of this command.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 pub(super) fn failed<E, R>(error: SdkError<E, R>) -> CommandError
 where
@@ -98,7 +99,7 @@ pub(super) async fn attributes(client: &Client, url: &str) -> Result<HashMap<Att
 
 pub(super) fn required(attributes: &HashMap<Attribute, String>, name: &Attribute) -> Result<String, CommandError> {
     let value = attributes.get(name).cloned();
-    Ok(value.with_context(|| format!("SQS does not tell the {} of the queue", name.as_str()))?)
+    Ok(value.with_context(|| format!("SQS did not return the {} of the queue", name.as_str()))?)
 }
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_region_is_read_from_a_queues_url() {
+    fn the_region_is_read_from_the_queue_url() {
         let region = |url: &str| region_from_url(&url.parse().unwrap());
         let url = "https://sqs.eu-central-1.amazonaws.com/123456789012/fanout.fifo";
         assert_eq!(region(url).as_deref(), Some("eu-central-1"));
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_is_not_on_aws_is_asked_where_it_is() {
+    fn a_queue_outside_aws_uses_the_host_of_its_url_as_endpoint() {
         let endpoint = |url: &str| endpoint_outside_aws(&url.parse().unwrap());
         assert_eq!(
             endpoint("http://127.0.0.1:4566/000000000000/q.fifo").as_deref(),
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_needs_no_credentials() {
+    fn only_a_queue_on_this_machine_needs_no_credentials() {
         assert!(is_on_this_machine("http://127.0.0.1:4566") && is_on_this_machine("http://localhost:4566/"));
         assert!(!is_on_this_machine("https://sqs.eu-central-1.amazonaws.com"));
         assert!(!is_on_this_machine("http://localhost.example.org"));

@@ -1,5 +1,5 @@
-//! A task as it travels through the queue, as far as an operator needs to know it: what it is for, and what comes of it if it is sent back.
-//! What its message says is not read out.
+//! A task of the fan-out queue, as far as an operator needs to know it: what it does, and what
+//! happens if it is sent back. The content of its message is not read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,36 +9,36 @@ use serde_json::{Value, json};
 use std::fmt;
 use wigwag_client::Message;
 
-/// What a task is for.
+/// What a task does.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TaskInfo {
-    /// Copies of a message for some members of a group.
+    /// Delivers copies of a message to some members of a group.
     Deliver {
         group: u64,
         to: DeliverTo,
         message: MessageInfo,
     },
-    /// Pushes of a message of a super group.
+    /// Pushes a message of a super group.
     Announce {
         group: u64,
         shards: Shards,
         message: MessageInfo,
     },
-    /// The tasks of all shards of a large group.
+    /// Creates the tasks of all shards of a large group.
     Dispatch { group: u64, message: MessageInfo },
-    /// The end of a change of a group whose function may have died.
+    /// Finishes a change of a group whose function may have died.
     Finish { group: u64 },
-    /// Pushes to who is in a room.
+    /// Pushes to the users in a room.
     Room { room: u64 },
 }
 
-/// Which members.
+/// The members that get copies.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DeliverTo {
     Shard(u32),
     Users(Vec<u64>),
-    /// Those who could not be given their copies with the others.
+    /// Members with a pending copy, which could not be written with the others.
     Owed {
         users: Vec<u64>,
     },
@@ -50,7 +50,7 @@ pub(super) struct Shards {
     end: u32,
 }
 
-/// Which message.
+/// Identifies the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MessageInfo {
     seq: u64,
@@ -58,39 +58,39 @@ pub(super) struct MessageInfo {
     sent_at_ms: i64,
 }
 
-/// Workers push a message of a super group to who is online if it is no older than this, in ms.
+/// Workers push a message of a super group only if it is no older than this, in ms.
 const ANNOUNCED_MS: i64 = 15 * 60_000;
 
-/// What comes of a task that is sent back.
+/// What happens if a task is sent back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RedriveEffect {
-    /// What is done already is not done again.
-    StandsOnce,
-    /// Whoever is online is pushed it.
+    /// Work that is already done is not repeated.
+    AppliedOnce,
+    /// It is pushed to online users.
     Pushed,
-    /// Workers drop it: who is online has moved on, and reads it from the log.
+    /// Workers drop it. Users who are online have read the message from the log.
     Dropped,
     /// It comes back, unless workers of another version can read it.
     ComesBack,
 }
 
 impl RedriveEffect {
-    /// For programs.
+    /// The form for programs.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::StandsOnce => "stands_once",
+            Self::AppliedOnce => "stands_once",
             Self::Pushed => "pushed",
             Self::Dropped => "dropped",
             Self::ComesBack => "comes_back",
         }
     }
 
-    /// For people: sent back, it …
-    pub(super) fn in_words(self) -> &'static str {
+    /// The form for people: sent back, it …
+    pub(super) fn description(self) -> &'static str {
         match self {
-            Self::StandsOnce => "stands once, also where it stands already",
-            Self::Pushed => "is pushed to who is online",
-            Self::Dropped => "is dropped, for it is too old to be pushed",
+            Self::AppliedOnce => "is applied once, even if it was already applied in part",
+            Self::Pushed => "is pushed to online users",
+            Self::Dropped => "is dropped, because it is too old to be pushed",
             Self::ComesBack => "comes back here, unless workers of another version can read it",
         }
     }
@@ -99,9 +99,9 @@ impl RedriveEffect {
 /// Why a task cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
-    #[error("it is not a task: {0}")]
+    #[error("this is not a task: {0}")]
     Form(#[from] serde_json::Error),
-    #[error("the message in it cannot be read")]
+    #[error("its message cannot be read")]
     Message,
 }
 
@@ -148,7 +148,7 @@ enum JsonTask {
 }
 
 impl TaskInfo {
-    /// Reads the body of a queue's message.
+    /// Parses the body of a queue message.
     pub(super) fn read(body: &str) -> Result<Self, Unreadable> {
         Ok(match serde_json::from_str(body)? {
             JsonTask::Deliver {
@@ -174,7 +174,7 @@ impl TaskInfo {
         })
     }
 
-    /// The group that it is of.
+    /// The group that it concerns.
     pub(super) fn group(&self) -> Option<u64> {
         match self {
             Self::Deliver { group, .. }
@@ -185,19 +185,19 @@ impl TaskInfo {
         }
     }
 
-    /// What comes of it if it is sent back now.
-    pub(super) fn fate(&self, now_ms: i64) -> RedriveEffect {
+    /// What happens if it is sent back now.
+    pub(super) fn redrive_effect(&self, now_ms: i64) -> RedriveEffect {
         match self {
-            Self::Deliver { .. } | Self::Dispatch { .. } | Self::Finish { .. } => RedriveEffect::StandsOnce,
+            Self::Deliver { .. } | Self::Dispatch { .. } | Self::Finish { .. } => RedriveEffect::AppliedOnce,
             Self::Announce { message, .. } if now_ms.saturating_sub(message.sent_at_ms) <= ANNOUNCED_MS => {
                 RedriveEffect::Pushed
             }
-            // What is said in a room is pushed for a minute, and a task is given up after six.
+            // A room message is pushed for a minute, and workers give up a task after six.
             Self::Announce { .. } | Self::Room { .. } => RedriveEffect::Dropped,
         }
     }
 
-    /// For programs.
+    /// The form for programs.
     pub(super) fn to_json(&self) -> Value {
         match self {
             Self::Deliver {
@@ -227,7 +227,7 @@ impl TaskInfo {
     }
 }
 
-/// For people.
+/// The form for people.
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -242,7 +242,7 @@ impl fmt::Display for TaskInfo {
                         let users = users.len();
                         write!(
                             f,
-                            "deliver message {seq} of group {group} to {users} users, who are owed it"
+                            "deliver message {seq} of group {group} to {users} users whose copies are pending"
                         )
                     }
                 }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_task_says_what_it_is_for_and_not_what_the_message_says() {
+    fn every_task_is_described_without_its_message_content() {
         let deliver =
             json!({ "task": "deliver", "group": 12, "audience": { "shard": 3 }, "logged": logged(), "skip": 7 });
         assert_eq!(said(&deliver), "deliver message 5 of group 12 to its shard 3");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_of_a_task_that_is_sent_back_depends_on_its_kind_and_age() {
+    fn the_effect_of_sending_back_depends_on_the_kind_and_age_of_a_task() {
         let sent_ms = 1_800_000_000_000;
         let message = MessageInfo {
             seq: 5,
@@ -321,15 +321,19 @@ mod tests {
             message,
         };
         let room = TaskInfo::Room { room: 4 };
-        let fates = |age_ms: i64| [&copies, &announced, &room].map(|task| task.fate(sent_ms + age_ms));
+        let effects = |age_ms: i64| [&copies, &announced, &room].map(|task| task.redrive_effect(sent_ms + age_ms));
         assert_eq!(
-            fates(900_000),
-            [RedriveEffect::StandsOnce, RedriveEffect::Pushed, RedriveEffect::Dropped]
+            effects(900_000),
+            [
+                RedriveEffect::AppliedOnce,
+                RedriveEffect::Pushed,
+                RedriveEffect::Dropped
+            ]
         );
         assert_eq!(
-            fates(900_001),
+            effects(900_001),
             [
-                RedriveEffect::StandsOnce,
+                RedriveEffect::AppliedOnce,
                 RedriveEffect::Dropped,
                 RedriveEffect::Dropped
             ]
@@ -338,10 +342,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_says_why() {
+    fn an_unreadable_task_says_why() {
         for body in ["", "not a task", "{}", r#"{"task":"dance","group":1}"#] {
             let error = TaskInfo::read(body).unwrap_err();
-            assert!(error.to_string().starts_with("it is not a task"), "{body}: {error}");
+            assert!(error.to_string().starts_with("this is not a task"), "{body}: {error}");
         }
         let broken = json!({ "task": "deliver", "group": 1, "audience": { "shard": 0 }, "logged": { "key": "", "message": "!" } });
         assert!(matches!(TaskInfo::read(&broken.to_string()), Err(Unreadable::Message)));
