@@ -1,12 +1,12 @@
 //! The `wigwag` command: register, log in, chat.
 //!
 //! [`Cli`] is the command line. `commands` has one file per command, with its arguments and help. A
-//! [profile](profile) stores the device's identity and its read positions; every command except
+//! profile stores the device's identity and its read positions; every command except
 //! `profiles`, `redrive` and `smoke` uses one. Data goes to standard output (one JSON object per
 //! line with `--json`), notes go to standard error.
 //!
 //! A message is stored in the profile before it is sent. The cursor moves only after the messages
-//! before it were printed. So a process that is killed neither loses nor repeats a message.
+//! before it were printed. So a process that is killed neither loses a message nor sends one twice.
 
 mod account;
 mod cli;
