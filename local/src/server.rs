@@ -1,9 +1,10 @@
-//! The HTTP/1.1 server under every listener of the stack.
+//! The HTTP/1.1 server behind every listener of the stack.
 //!
-//! hyper does the protocol; this adds the accept loop, an end on demand, and the one thing hyper does not tell: how the
-//! client spelled its header names, which API Gateway passes on to functions as they were sent.
+//! hyper handles the protocol. This module adds the accept loop and a way to stop it. It also keeps
+//! the client's spelling of header names, which hyper drops but API Gateway passes on to functions.
 //!
-//! Invariant: every task that a server starts runs under the tracker it was given and ends soon after the token is cancelled.
+//! Invariant: every task of a server runs under the tracker it was given and ends soon after the
+//! token is cancelled.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,13 +28,13 @@ use tokio_util::task::TaskTracker;
 /// Longest request head whose spelling is kept.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 
-/// What a request head ends with.
+/// The end of a request head.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// Pause after a failed `accept`, for example when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// In a response's extensions: the connection is closed in its place.
+/// Marks a response, in its extensions: close the connection instead of sending it.
 #[derive(Debug, Clone, Copy)]
 struct Cut;
 
@@ -42,23 +43,23 @@ struct Cut;
 #[error("the answer is withheld")]
 struct Withheld;
 
-/// A response that is never sent: the connection is closed instead.
+/// A response that is never sent; the connection is closed instead.
 pub(crate) fn cut() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     response.extensions_mut().insert(Cut);
     response
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    /// Where it connects from.
+    /// Its address.
     pub(crate) address: SocketAddr,
-    /// How it spells its headers.
+    /// Its spelling of header names.
     pub(crate) spelling: Spelling,
 }
 
-/// The head of the latest request on a connection, as it came over the wire.
+/// The head of the latest request on a connection, as it was received.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spelling(Arc<Mutex<Head>>);
 
@@ -69,7 +70,8 @@ struct Head {
 }
 
 impl Spelling {
-    /// The header names of the latest request, by their lower-case form; and begins anew for the next request.
+    /// The header names of the latest request, by their lower-case form. Resets the head for the
+    /// next request.
     pub(crate) fn take(&self) -> BTreeMap<String, String> {
         let head = std::mem::take(&mut self.lock().bytes);
         head.split(|byte| *byte == b'\n')
@@ -81,7 +83,7 @@ impl Spelling {
             .collect()
     }
 
-    /// Keeps nothing any more: what follows on the connection is not HTTP.
+    /// Stops recording: the connection no longer carries HTTP.
     pub(crate) fn end(&self) {
         *self.lock() = Head {
             bytes: Vec::new(),
@@ -109,7 +111,7 @@ impl Spelling {
     }
 }
 
-/// Serves until `stop` is cancelled. What runs then is cut off.
+/// Serves until `stop` is cancelled, which also cuts off open connections.
 pub(crate) fn serve<F, A>(listener: TcpListener, stop: CancellationToken, tasks: &TaskTracker, handler: F)
 where
     F: Fn(Request<Incoming>, Peer) -> A + Clone + Send + Sync + 'static,
@@ -175,8 +177,8 @@ where
     }
 }
 
-/// Reads a body of up to `limit` bytes; `None` if it is larger, in which case the rest is read and dropped, so that the
-/// client gets to read the answer.
+/// Reads a body of up to `limit` bytes; `None` if it is larger. The rest is read and dropped, so
+/// that the client gets to read the answer.
 pub(crate) async fn read_body<B>(mut body: B, limit: usize) -> Result<Option<Bytes>, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -193,7 +195,7 @@ where
     Ok(fits.then(|| read.freeze()))
 }
 
-/// A TCP stream that keeps the head of each request.
+/// A TCP stream that records the head of each request.
 struct Recorded {
     stream: TcpStream,
     spelling: Spelling,

@@ -1,11 +1,11 @@
-//! Answers that the endpoint gives itself.
+//! Answers that the endpoint itself produces.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
 
-/// Where SDKs read the name of an error.
+/// The header in which SDKs look for the name of an error.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// A JSON answer.
@@ -19,7 +19,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes>
     response
 }
 
-/// An error as API Gateway gives it: its name is in a header.
+/// An error in the form of API Gateway: the name is in a header.
 pub(super) fn gateway_error(status: StatusCode, name: &'static str, message: &str) -> Response<Bytes> {
     let mut response = json(status, &json!({"message": message}));
     response
@@ -28,7 +28,8 @@ pub(super) fn gateway_error(status: StatusCode, name: &'static str, message: &st
     response
 }
 
-/// An error for a client of a service that is not here, whose protocol is not known: its name is in both places.
+/// An error for a client of an unknown service. The protocol is not known either, so the name is in
+/// the body and in a header.
 pub(super) fn not_implemented(message: &str) -> Response<Bytes> {
     const NAME: &str = "NotImplementedException";
     let mut response = json(
@@ -41,7 +42,7 @@ pub(super) fn not_implemented(message: &str) -> Response<Bytes> {
     response
 }
 
-/// An error as DynamoDB gives it: its name is in the body.
+/// An error in the form of DynamoDB: the name is in the body.
 pub(super) fn dynamodb_error(name: &str, message: &str) -> Response<Bytes> {
     let body = json!({"__type": format!("com.amazon.coral.service#{name}"), "message": message});
     let mut response = json(StatusCode::BAD_REQUEST, &body);

@@ -1,15 +1,8 @@
-//! Learns from each DynamoDB call what it would be billed, without the caller noticing.
+//! Measures what AWS would bill for each DynamoDB call, without the caller noticing.
 //!
-//! [`prepare`] asks the engine for its capacity figures where the caller did not, [`settle`] reads them and takes them out of the
-//! answer again. The rules where the engine gives no figure, because AWS gives none either but bills all the same:
-//!
-//! - a failed condition of `PutItem`, `UpdateItem` or `DeleteItem` is a write of the larger of the item that stands and, for
-//!   `PutItem`, the one that was to replace it; one unit at least.
-//!   <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html#write-operation-consumption>
-//!   For this the engine is asked for the item that stands (`ReturnValuesOnConditionCheckFailure`), which costs nothing
-//! - a failed condition of a `PartiQL` statement is one unit; in a batch of which something succeeded the engine counts it itself
-//! - a transaction that a failed condition cancels is two units for each of its actions: an assumption, on the side of caution
-//! - other refused requests (validation, conflicts, throttles) cost nothing
+//! [`prepare`] asks the engine for capacity figures if the caller did not; [`settle`] reads them
+//! and removes them from the answer. Some failed calls have no figures, on AWS neither, and are
+//! billed all the same. Their rules are in `local/docs/metering.md`.
 
 use std::collections::BTreeSet;
 
@@ -20,24 +13,24 @@ use serde_json::{Map, Value, json};
 use super::permissions;
 use crate::meter::Permission;
 
-/// A request as the engine gets it.
+/// A request in the form in which it goes to the engine.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    /// The body to send on.
+    /// The body to forward.
     pub(super) body: Bytes,
     operation: String,
-    /// What the caller sent, where it is a JSON object.
+    /// The caller's request, if it is a JSON object.
     request: Option<Map<String, Value>>,
-    /// Whether the capacity figures are for us alone.
+    /// Whether we added the request for capacity figures.
     capacity_added: bool,
-    /// Whether the item that stands is for us alone.
+    /// Whether we added the request for the existing item.
     item_added: bool,
 }
 
-/// What an answer costs, and what the caller gets to see of it.
+/// What a call costs, and the body that the caller gets.
 #[derive(Debug, PartialEq)]
 pub(super) struct Settled {
-    /// The answer's body, where it had to be changed.
+    /// The body of the answer, if it was changed.
     pub(super) body: Option<Bytes>,
     /// Read units.
     pub(super) read_units: f64,
@@ -46,7 +39,7 @@ pub(super) struct Settled {
 }
 
 impl Prepared {
-    /// What a role must grant for it.
+    /// The IAM permissions that a role needs for this request.
     pub(super) fn permissions(&self) -> BTreeSet<Permission> {
         let request = self.request.as_ref();
         request.map_or_else(BTreeSet::new, |request| {
@@ -55,7 +48,7 @@ impl Prepared {
     }
 }
 
-/// Asks for capacity figures.
+/// Adds the request for capacity figures.
 pub(super) fn prepare(operation: &str, body: Bytes) -> Prepared {
     let request = serde_json::from_slice::<Map<String, Value>>(&body)
         .ok()
@@ -88,7 +81,7 @@ pub(super) fn prepare(operation: &str, body: Bytes) -> Prepared {
     prepared
 }
 
-/// Reads the figures, and makes the answer the one that the caller asked for.
+/// Reads the figures, and removes those that the caller did not ask for.
 pub(super) fn settle(prepared: &Prepared, succeeded: bool, body: &[u8]) -> Settled {
     let mut settled = Settled {
         body: None,
@@ -116,7 +109,7 @@ pub(super) fn settle(prepared: &Prepared, succeeded: bool, body: &[u8]) -> Settl
     settled
 }
 
-/// Read and write units of an answer, which has one figure for each table.
+/// Read and write units of an answer, which has figures for each table.
 fn consumed(operation: &str, request: &Map<String, Value>, answer: &Map<String, Value>) -> (f64, f64) {
     let figures = match answer.get("ConsumedCapacity") {
         Some(Value::Array(tables)) => tables.as_slice(),
@@ -197,7 +190,7 @@ fn is_write(operation: &str, request: &Map<String, Value>) -> bool {
     }
 }
 
-/// All statements of a request read, or all write.
+/// The first statement of a request. Either all of them read, or all of them write.
 fn first_statement<'a>(request: &'a Map<String, Value>, list: &str) -> Option<&'a Value> {
     request.get(list)?.get(0)?.get("Statement")
 }

@@ -1,19 +1,19 @@
-//! The credentials that functions get: they tell the endpoint who calls.
+//! The credentials of functions, by which the endpoint knows who calls.
 
 use std::collections::BTreeSet;
 
-/// What the access key id of a function begins with; its logical id follows.
+/// Prefix of the access key id of a function; its logical id follows.
 const PREFIX: &str = "LOCAL";
 
-/// Who calls with other credentials.
+/// The name of callers with any other credentials.
 pub(super) const EXTERNAL: &str = "external";
 
-/// Access key id and secret for the function with this logical id.
+/// Access key id and secret access key of the function with this logical id.
 pub fn credentials_for(function: &str) -> (String, String) {
     (format!("{PREFIX}{function}"), "local".to_owned())
 }
 
-/// The function that has this access key id, or `external`.
+/// The function with this access key id, or `external`.
 pub(super) fn caller<'a>(access_key_id: &'a str, functions: &BTreeSet<String>) -> &'a str {
     access_key_id
         .strip_prefix(PREFIX)

@@ -1,7 +1,8 @@
-//! DynamoDB: an embedded engine behind its own HTTP server, which is what checks requests as DynamoDB does.
+//! DynamoDB: an embedded engine behind its own HTTP server, which checks requests as DynamoDB does.
 //!
-//! The engine's server listens on a loopback port of its own; [`DynamoDb::call`] passes requests on to it and meters them on the way.
-//! Nothing expires by itself, so a sweep deletes expired items every [`SWEEP_EVERY`].
+//! The server listens on a loopback port of its own; [`DynamoDb::call`] forwards requests to it and
+//! meters them. The engine does not expire items by itself, so a task deletes expired items every
+//! [`SWEEP_EVERY`].
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,31 +23,32 @@ use super::{capacity, tables};
 use crate::meter::{AwsCall, Meter};
 use crate::template::model::Table;
 
-/// What `X-Amz-Target` begins with.
+/// Prefixes of `X-Amz-Target`.
 pub(super) const TARGETS: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 
-/// How often expired items are deleted. AWS takes up to a few days, so a function must not rely on it either way.
+/// How often expired items are deleted. AWS takes up to a few days, so functions must not rely on
+/// it.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
-/// The checksum of a body that is no longer the one it was made for.
+/// The checksum header; it is removed when the body has changed.
 const CHECKSUM: &str = "x-amz-crc32";
 
-/// Why the tables are not there.
+/// Why the tables could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DynamoDbError {
     /// The database file cannot be opened.
     #[error("cannot open the database: {0}")]
     Open(String),
-    /// The engine's own port.
+    /// The engine's port cannot be opened.
     #[error("cannot listen for the database engine")]
     Listen(#[source] std::io::Error),
-    /// A table of the template cannot be made.
+    /// A table of the template cannot be created.
     #[error("{table}: {reason}")]
     Table {
-        /// Logical id.
+        /// Logical id of the table.
         table: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
@@ -59,7 +61,8 @@ pub struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// Opens the database (in memory without a file), makes the tables, and serves until `stop` is cancelled.
+    /// Opens the database (in memory if there is no file), creates the tables, and serves until
+    /// `stop` is cancelled.
     pub async fn start(
         file: Option<&Path>,
         tables: &[Table],
@@ -84,7 +87,7 @@ impl DynamoDb {
         })
     }
 
-    /// Answers one call, and counts it.
+    /// Answers one call and meters it.
     pub(super) async fn call(&self, request: Request<Bytes>, caller: &str, meter: &Meter) -> Response<Bytes> {
         let operation = operation(&request).to_owned();
         let request_bytes = request.body().len();
@@ -140,7 +143,7 @@ impl DynamoDb {
     }
 }
 
-/// The operation that a request names, for example `GetItem`; `unknown` if it names none that could be one.
+/// The operation that a request names, such as `GetItem`; `unknown` if the name is not valid.
 pub(super) fn operation(request: &Request<Bytes>) -> &str {
     let target = request
         .headers()
@@ -153,7 +156,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> &str {
         .unwrap_or("unknown")
 }
 
-/// The response with another body, for which its checksum would be wrong.
+/// The response with another body, and without the checksum of the old one.
 pub(super) fn with_body(response: Response<Bytes>, body: Bytes) -> Response<Bytes> {
     let mut response = response.map(|_| body);
     response.headers_mut().remove(CHECKSUM);
@@ -165,7 +168,7 @@ fn unavailable(reason: &str) -> Response<Bytes> {
     failure()
 }
 
-/// Status 500, as DynamoDB says it.
+/// Status 500 in the form of DynamoDB.
 pub(super) fn failure() -> Response<Bytes> {
     let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"The request processing has failed"}"#;
     let mut response = Response::new(Bytes::from_static(body.as_bytes()));

@@ -1,4 +1,4 @@
-//! Calls that go wrong on purpose: what callers see of it is what AWS would show them.
+//! Calls that fail on purpose. Callers see what AWS would show them.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,11 @@ use crate::secretsmanager::{self as secrets, SecretsError};
 use crate::server;
 use crate::sqs::{Code, SqsError};
 
-/// Where SDKs put the token that goes with temporary credentials, as those of functions are.
+/// The header in which SDKs send the session token of temporary credentials, which functions have.
 const SESSION_TOKEN: &str = "x-amz-security-token";
 
-/// What is to happen to a call; `None` is: nothing. Calls from outside are spared.
+/// Decides what happens to a call. `None` for calls from outside, which never fail on purpose, and
+/// for calls that the plan leaves alone.
 pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
     if call.caller == credentials::EXTERNAL {
         return None;
@@ -26,7 +27,7 @@ pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
     faults.call(&call.caller, token, call.service, call.operation())
 }
 
-/// Lets it happen, and answers; or cuts the connection.
+/// Answers the call as decided, or cuts the connection.
 pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call) -> Response<Bytes> {
     let service = call.service;
     let response = if let Some(refusal) = harm.before().await {
@@ -44,7 +45,7 @@ pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call)
     }
 }
 
-/// Answers a call, of whose entries some may fail.
+/// Answers a call, some of whose entries may fail.
 async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call) -> Response<Bytes> {
     let split = partial::split(call.service, call.operation(), call.request.body(), |entry| {
         harm.leaves_out(entry)
@@ -62,7 +63,7 @@ async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call
             }
         }
         Some((None, partial)) => match partial {
-            // As on AWS, where nothing at all could be done.
+            // AWS does the same if it could process nothing at all.
             Partial::Keys { .. } => refused(services, &call, Refusal::Throttled),
             Partial::Statements(_) | Partial::Entries(_) => {
                 let response = sqs::response(Ok(serde_json::json!({})));
@@ -73,7 +74,7 @@ async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call
     }
 }
 
-/// A refusal instead of an effect; it is counted as a request where it is answered.
+/// Refuses the call without effect. The refusal is metered as a request if it is answered.
 fn refused(services: &Services, call: &Call, refusal: Refusal) -> Response<Bytes> {
     let response = refusal_of(call.service, refusal);
     if refusal != Refusal::Cut {

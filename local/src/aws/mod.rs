@@ -1,4 +1,4 @@
-//! The endpoint that AWS SDKs talk to: one port for all services, told apart by what a request is signed for.
+//! The endpoint for AWS SDKs: one port for all services. The signature names the service.
 //!
 //! ```text
 //! request ─► /_local/…            the stack's own paths, unsigned
@@ -9,12 +9,11 @@
 //!         ─► anything else        refused by name
 //! ```
 //!
-//! A call that is to go wrong goes through `harm`, in a task of its own: as on AWS, a call that has come takes effect, whatever
-//! becomes of its caller.
+//! Calls that fail on purpose go through `harm`, in a task of their own: as on AWS, a call takes
+//! effect even if its caller goes away.
 //!
-//! Invariants:
-//! - without a whole signature nothing is done; its value is not verified (`signature`)
-//! - each call that a service handled is counted once, under the function whose credentials signed it
+//! Without a complete signature nothing is done. Its value is not verified (`signature`). Each call
+//! that a service handled is metered once, under the function whose credentials signed it.
 
 mod answer;
 mod capacity;
@@ -53,15 +52,15 @@ use signature::{Signed, Unsigned};
 pub use credentials::credentials_for;
 pub use dynamodb::{DynamoDb, DynamoDbError, SWEEP_EVERY};
 
-/// Largest body of a request: DynamoDB's limit, the larger one.
+/// Largest body of a request: the limit of DynamoDB, which is the larger one.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>
 const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
-/// Answers calls to `@connections`, their signature being checked already.
+/// Answers calls to `@connections` whose signature was already checked.
 pub type ConnectionsHandler =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync + 'static>;
 
-/// What the endpoint serves.
+/// The services of the endpoint.
 #[derive(Clone)]
 pub struct Services {
     /// DynamoDB.
@@ -72,11 +71,11 @@ pub struct Services {
     pub secretsmanager: SecretsManager,
     /// The management API of the WebSocket APIs.
     pub connections: ConnectionsHandler,
-    /// Counts the calls.
+    /// Meters the calls.
     pub meter: Meter,
-    /// Says which calls go wrong.
+    /// Decides which calls fail on purpose.
     pub faults: Injector,
-    /// Logical ids of the functions, to know callers by.
+    /// Logical ids of the functions, to recognise callers.
     pub functions: BTreeSet<String>,
 }
 
@@ -89,7 +88,7 @@ impl fmt::Debug for Services {
     }
 }
 
-/// The services by the names that requests are signed for.
+/// The services, by the names that signatures use.
 const SERVICES: [(&str, Service); 4] = [
     ("dynamodb", Service::DynamoDb),
     ("sqs", Service::Sqs),
@@ -97,7 +96,7 @@ const SERVICES: [(&str, Service); 4] = [
     ("execute-api", Service::Connections),
 ];
 
-/// The services, and what runs beyond a request.
+/// The services, and what outlives a request.
 #[derive(Debug)]
 struct Endpoint {
     services: Services,
@@ -105,11 +104,11 @@ struct Endpoint {
     tasks: TaskTracker,
 }
 
-/// A signed call of a service that is here.
+/// A signed call of a service that runs here.
 #[derive(Debug)]
 struct Call {
     service: Service,
-    /// A function's logical id, or who is none.
+    /// A function's logical id, or `external`.
     caller: String,
     request: Request<Bytes>,
 }
@@ -159,7 +158,7 @@ impl Endpoint {
         }
     }
 
-    /// Sees a call through that is to go wrong, also if the caller goes away meanwhile.
+    /// Answers a call that fails on purpose, even if the caller goes away meanwhile.
     async fn answer_harmed(self: Arc<Self>, call: Call, harm: crate::faults::Call) -> Response<Bytes> {
         let (tasks, stop) = (self.tasks.clone(), self.stop.clone());
         let answering = async move {
@@ -172,7 +171,7 @@ impl Endpoint {
 }
 
 impl Services {
-    /// What a signed request calls, or why that is nothing.
+    /// The call that a signed request makes, or the refusal if it makes none.
     fn recognise(&self, request: Request<Bytes>, signed: &Signed) -> Result<Call, Box<Response<Bytes>>> {
         let service = SERVICES
             .iter()
@@ -227,7 +226,7 @@ impl Services {
 }
 
 impl Call {
-    /// What it calls, `unknown` if that is nothing.
+    /// The name of the operation; `unknown` if there is none.
     fn operation(&self) -> &str {
         match self.service {
             Service::DynamoDb => dynamodb::operation(&self.request),
@@ -247,7 +246,7 @@ fn connections_operation(method: &Method) -> &'static str {
     }
 }
 
-/// The service that a request's shape shows, whatever it is signed for.
+/// The service that the form of the request suggests, whatever it is signed for.
 fn aimed_at(request: &Request<Bytes>) -> Option<Service> {
     let target = request
         .headers()

@@ -8,7 +8,7 @@ use super::answer;
 use crate::faults::Injector;
 use crate::meter::Meter;
 
-/// What these paths begin with.
+/// Prefix of these paths.
 pub(super) const PREFIX: &str = "/_local/";
 
 /// Answers one request.

@@ -1,25 +1,26 @@
-//! Batches of which some entries fail: they are taken out of the request, and put into the answer as AWS would have them there.
+//! Batches with entries that fail on purpose: these are removed from the request and added to the
+//! answer in the form of AWS.
 //!
-//! | request | what fails is |
+//! | request | how the answer shows failed entries |
 //! |---|---|
-//! | `BatchExecuteStatement` | an `Error` in the place of its response |
-//! | `BatchGetItem`, `BatchWriteItem` | among the `UnprocessedKeys`, `UnprocessedItems` |
-//! | `SendMessageBatch` and the other batches of SQS | among the `Failed` |
+//! | `BatchExecuteStatement` | an `Error` instead of a response |
+//! | `BatchGetItem`, `BatchWriteItem` | in `UnprocessedKeys`, `UnprocessedItems` |
+//! | `SendMessageBatch` and the other batches of SQS | in `Failed` |
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::faults::Service;
 
-/// What DynamoDB says when it throttles.
+/// DynamoDB's message when it throttles.
 pub(super) const THROTTLED: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling your table or index so please try again shortly.";
 
 /// The entries that fail.
 #[derive(Debug, PartialEq)]
 pub(super) enum Partial {
-    /// Places of statements.
+    /// Indexes of statements.
     Statements(Vec<usize>),
-    /// Keys or requests by table, under the name that the answer has for them.
+    /// Keys or requests by table, with the name that they have in the answer.
     Keys {
         name: &'static str,
         unprocessed: Map<String, Value>,
@@ -28,7 +29,8 @@ pub(super) enum Partial {
     Entries(Vec<Value>),
 }
 
-/// What is left of the request, if anything is, and what is not; `None` if no entry fails. Entries are numbered from 0.
+/// Splits a request into the rest (`None` if nothing is left) and the entries that fail. Entries
+/// are numbered from 0. Returns `None` if no entry fails.
 pub(super) fn split(
     service: Service,
     operation: &str,
@@ -72,12 +74,13 @@ pub(super) fn split(
     Some((rest, partial))
 }
 
-/// Takes out what fails, and tables of which nothing is left.
+/// Removes the entries that fail, and tables that have no entries left.
 fn unprocessed(tables: &mut Map<String, Value>, fails: &mut impl FnMut(usize) -> bool) -> Option<Map<String, Value>> {
     let mut unprocessed = Map::new();
     let mut number = 0;
     for (table, asked) in tables.iter_mut() {
-        // The keys of a read have something beside them, the requests of a write have not.
+        // For reads, the keys are a member of an object with other members; for writes, the list is
+        // the value itself.
         let mut failed = asked.clone();
         let entries = match asked {
             Value::Object(asked) => asked.get_mut("Keys")?.as_array_mut()?,
@@ -102,7 +105,7 @@ fn unprocessed(tables: &mut Map<String, Value>, fails: &mut impl FnMut(usize) ->
     Some(unprocessed)
 }
 
-/// Takes the elements at these places out.
+/// Removes the elements with these indexes and returns them.
 fn remove(elements: &mut Vec<Value>, places: &[usize]) -> Vec<Value> {
     let all = std::mem::take(elements);
     let (mut removed, mut place) = (Vec::new(), 0);
@@ -127,7 +130,7 @@ impl Partial {
         }
     }
 
-    /// The answer to the whole request, given that to what was left of it.
+    /// Adds the failed entries to the answer for the rest of the request.
     pub(super) fn merge(self, answer: &[u8]) -> Bytes {
         let mut answer: Map<String, Value> = serde_json::from_slice(answer).unwrap_or_default();
         match self {
@@ -156,7 +159,7 @@ impl Partial {
     }
 }
 
-/// The list under this name, which is made if it is not there.
+/// The list with this name; an empty one is added if it is missing.
 fn list<'a>(answer: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
     let value = answer.entry(name).or_insert_with(|| json!([]));
     if !value.is_array() {
@@ -165,7 +168,7 @@ fn list<'a>(answer: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value
     value.as_array_mut().expect("it was made one")
 }
 
-/// Adds keys or requests to those that the engine did not process itself.
+/// Adds keys or requests to those that the engine itself did not process.
 fn add(known: &mut Value, failed: Value) {
     let more = match &failed {
         Value::Object(failed) => failed.get("Keys").cloned(),

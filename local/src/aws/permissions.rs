@@ -1,8 +1,8 @@
-//! What a role must grant for a call: the IAM actions, and the tables, queues and secrets that they are about.
+//! The permissions that a call needs: IAM actions on tables, queues and secrets. The meter shows
+//! them, to help write policies and tests of policies.
 //!
-//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>,
-//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html>. The meter shows them, so that whoever
-//! writes policies, or a test of them, knows what is used.
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html>
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::meter::Permission;
 
-/// Of a call to DynamoDB. A transaction needs the actions of its parts, and `PartiQL` those of its statements.
+/// For a call to DynamoDB. A transaction needs the actions of its parts, and `PartiQL` those of its
+/// statements.
 pub(super) fn of_dynamodb(operation: &str, request: &Map<String, Value>) -> BTreeSet<Permission> {
     let list = |name: &str| request.get(name).and_then(Value::as_array).into_iter().flatten();
     let needs = |action: &str, table: &str| Permission {
@@ -44,7 +45,7 @@ pub(super) fn of_dynamodb(operation: &str, request: &Map<String, Value>) -> BTre
     }
 }
 
-/// Of a call to SQS, whose batches need the action of a single call.
+/// For a call to SQS. A batch needs the action of the single call.
 pub(super) fn of_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
     let queue = request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
     let needed = queue.map(|queue| Permission {
@@ -54,7 +55,7 @@ pub(super) fn of_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
     needed.into_iter().collect()
 }
 
-/// Of a call to Secrets Manager: on the secret as it was named, by its ARN or its name.
+/// For a call to Secrets Manager, on the secret as the request names it: by ARN or name.
 pub(super) fn of_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Permission> {
     let secret = request["SecretId"].as_str().and_then(|id| id.rsplit([':', '/']).next());
     let needed = secret.map(|secret| Permission {
@@ -64,7 +65,7 @@ pub(super) fn of_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Pe
     needed.into_iter().collect()
 }
 
-/// Of a call to `@connections`: all connections of a stage are granted together.
+/// For a call to `@connections`. A policy grants all connections of a stage together.
 pub(super) fn of_connections() -> BTreeSet<Permission> {
     let needed = Permission {
         action: "execute-api:ManageConnections".to_owned(),
@@ -84,7 +85,8 @@ fn action_of_part(part: &str) -> &str {
     }
 }
 
-/// Action and table of `INSERT INTO "t" …`, `UPDATE "t" …`, `DELETE FROM "t" …` or `SELECT … FROM "t" …`.
+/// Action and table of `INSERT INTO "t" …`, `UPDATE "t" …`, `DELETE FROM "t" …` or `SELECT … FROM
+/// "t" …`.
 fn of_statement(text: &str) -> Option<(&'static str, String)> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (action, before) = match words.first()?.to_ascii_uppercase().as_str() {

@@ -1,4 +1,4 @@
-//! Secrets Manager over HTTP: the protocol AWS JSON 1.1, to `/`.
+//! Secrets Manager over HTTP: the protocol AWS JSON 1.1, at `/`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -8,10 +8,10 @@ use super::{answer, permissions};
 use crate::meter::{AwsCall, Meter};
 use crate::secretsmanager::{Code, SecretsError, SecretsManager, is_known};
 
-/// What `X-Amz-Target` begins with.
+/// Prefix of `X-Amz-Target`.
 pub(super) const TARGET: &str = "secretsmanager.";
 
-/// Answers one call, and counts it.
+/// Answers one call and meters it.
 pub(super) fn call(secrets: &SecretsManager, request: &Request<Bytes>, caller: &str, meter: &Meter) -> Response<Bytes> {
     let operation = operation(request);
     let response = response(secrets.call(operation, request.body()));
@@ -36,7 +36,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> &str {
     target.strip_prefix(TARGET).unwrap_or_default()
 }
 
-/// The answer to a call with this result.
+/// The HTTP response for a result.
 pub(super) fn response(result: Result<Value, SecretsError>) -> Response<Bytes> {
     match result {
         Ok(body) => with_content_type(answer::json(StatusCode::OK, &body)),
@@ -50,7 +50,7 @@ pub(super) fn response(result: Result<Value, SecretsError>) -> Response<Bytes> {
     }
 }
 
-/// An error; the member with the words has a capital letter, as its model says.
+/// An error. The member `Message` has a capital letter, as in the service's model.
 pub(super) fn refusal(name: &str, message: &str) -> Response<Bytes> {
     let body = json!({"__type": name, "Message": message});
     with_content_type(answer::json(StatusCode::BAD_REQUEST, &body))

@@ -1,7 +1,8 @@
-//! Signature Version 4, as far as it is checked: a request must carry a whole signature, but its value is not verified.
+//! Signature Version 4, without verification: a request must have a complete signature, but its
+//! value is not checked.
 //!
-//! The stack's credentials are no secrets, so a verified signature would prove nothing; what matters is that a client which
-//! forgot to sign, or signs for another service, fails here as it does on AWS.
+//! The stack's credentials are not secret, so a verified signature would prove nothing. But a
+//! client that forgets to sign, or signs for another service, must fail here as it does on AWS.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
 
 use std::borrow::Cow;
@@ -12,10 +13,10 @@ use percent_encoding::percent_decode_str;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// What a signature says about the request.
+/// The signer and the service of a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signed {
-    /// Who signed.
+    /// The access key id of the signer.
     pub(super) access_key_id: String,
     /// The service it is signed for, for example `dynamodb`.
     pub(super) service: String,
@@ -24,13 +25,13 @@ pub(super) struct Signed {
 /// Why a request does not count as signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unsigned {
-    /// There is no signature.
+    /// It has no signature.
     Missing,
-    /// There is one that is not whole: what AWS says about it.
+    /// Its signature is incomplete; with the message that AWS gives.
     Incomplete(String),
 }
 
-/// Reads the signature in the `Authorization` header, or in the query of a presigned URL.
+/// Reads the signature from the `Authorization` header or the query of a presigned URL.
 pub(super) fn read(headers: &HeaderMap, query: Option<&str>) -> Result<Signed, Unsigned> {
     let authorization = headers
         .get(http::header::AUTHORIZATION)

@@ -1,7 +1,8 @@
-//! SQS over HTTP: the protocol AWS JSON 1.0, to `/` or to the URL of a queue.
+//! SQS over HTTP: the protocol AWS JSON 1.0, at `/` or at the URL of a queue.
 //!
-//! Errors have their name in the body and, under the name of the older Query protocol, in a header that SDKs prefer. The Query
-//! protocol itself is refused: SDKs have not spoken it since the end of 2023.
+//! Errors have their name in the body and, under the name of the older Query protocol, in a header
+//! that SDKs prefer. The Query protocol itself is refused: SDKs have not used it since the end of
+//! 2023.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -13,10 +14,10 @@ use crate::lambda::ids::request_id;
 use crate::meter::{AwsCall, Meter, QueueCall};
 use crate::sqs::{Code, Reply, Sqs, SqsError};
 
-/// What `X-Amz-Target` begins with.
+/// Prefix of `X-Amz-Target`.
 pub(super) const TARGET: &str = "AmazonSQS.";
 
-/// Answers one call, and counts it.
+/// Answers one call and meters it.
 pub(super) async fn call(sqs: &Sqs, request: &Request<Bytes>, caller: &str, meter: &Meter) -> Response<Bytes> {
     let Some(operation) = operation(request) else {
         return answer::not_implemented(
@@ -61,7 +62,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> Option<&str> {
     target.strip_prefix(TARGET)
 }
 
-/// The answer to a call with this result.
+/// The HTTP response for a result.
 pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
     match result {
         Ok(body) => with_headers(answer::json(StatusCode::OK, &body)),

@@ -1,4 +1,4 @@
-//! Makes the tables of a template in the engine.
+//! Creates the tables of a template in the engine.
 
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::DynamoDbError;
 use crate::template::model::Table;
 
-/// Creates the tables that are not there yet, and turns their expiry on.
+/// Creates missing tables and enables expiry.
 ///
-/// A table that is there from an earlier start is kept with all of its items; if its keys or indexes are no longer those of the
-/// template, that is an error, because nothing here could convert the items.
+/// An existing table keeps its items. If its keys or indexes differ from the template, that is an
+/// error, because nothing here can convert the items.
 pub(super) fn create(database: &Database, tables: &[Table]) -> Result<(), DynamoDbError> {
     tables.iter().try_for_each(|table| create_one(database, table))
 }
@@ -61,7 +61,7 @@ fn compare(wanted: &Value, stored: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Names and keys of a key schema or of a list of indexes, in an order of their own.
+/// Names and keys of a key schema or of a list of indexes, sorted.
 fn keys(part: &Value) -> Vec<String> {
     let members = part.as_array().map_or(&[][..], Vec::as_slice);
     let mut keys: Vec<String> = members

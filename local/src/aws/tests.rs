@@ -330,9 +330,9 @@ async fn secrets_answer_in_json_with_their_errors_and_are_metered() {
     stack.stop().await;
 }
 
-/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+/// An HTTP client. reqwest needs a cryptography provider, even for plain HTTP.
 fn http() -> reqwest::Client {
-    // Refused where another test was first.
+    // Fails if another test has already installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }

@@ -1,11 +1,11 @@
-//! Calls of AWS services by functions.
+//! Faults of calls to AWS services by functions.
 
 use super::kind::{CallFault, Kind, Service};
 use super::plan::{Rate, Within};
 use super::processes::LastCall;
 use super::{Hold, Injector};
 
-/// What is to happen to one call.
+/// What happens to one call.
 #[derive(Debug)]
 pub(crate) struct Call {
     injector: Injector,
@@ -16,25 +16,25 @@ pub(crate) struct Call {
     entries: Rate,
     after: Option<CallFault>,
     delay_after: Hold,
-    /// There, if it is the last one of its process.
+    /// Present if this is the last call of its process.
     last: Option<LastCall>,
 }
 
-/// What a caller gets instead of an answer.
+/// What a caller gets instead of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The service's error for too many requests.
     Throttled,
     /// Status 500.
     Failed,
-    /// Nothing: the connection is cut.
+    /// No answer: the connection is cut.
     Cut,
     /// 410.
     Gone,
 }
 
 impl Injector {
-    /// What is to happen to the call that this function makes now; `None` is: nothing.
+    /// Decides what happens to the call that this function makes now; `None` if nothing does.
     pub(crate) fn call(&self, function: &str, token: &str, service: Service, operation: &str) -> Option<Call> {
         if self.shared.is_harmless {
             return None;
@@ -83,26 +83,28 @@ impl Call {
             || !self.delay_after.is_none()
     }
 
-    /// Waits until it is to take effect, and says if it is refused instead.
+    /// Waits until the call should take effect; returns a refusal if it should not.
     pub(crate) async fn before(&self) -> Option<Refusal> {
         self.delay_before.clone().over().await;
         self.take(self.before)
     }
 
-    /// Whether this entry of a batch, of which there are more that are not, is refused.
+    /// Whether this entry of a batch is refused.
     pub(crate) fn leaves_out(&self, entry: usize) -> bool {
         let kind = Kind::Call(self.service, CallFault::Entries);
         let key = format!("{}/{entry}", self.key);
         self.injector.hits(kind, self.entries, &key) && self.injector.takes_effect(kind)
     }
 
-    /// When it has taken effect: waits until it is to be answered, and says what is in the place of its answer, if anything is.
+    /// After the call took effect: waits until it should be answered; returns a refusal if the
+    /// answer is replaced.
     pub(crate) async fn after(&self) -> Option<Refusal> {
         self.delay_after.clone().over().await;
         self.take(self.after)
     }
 
-    /// When it is to be answered, or has been refused: ends the process if this was its last call, and waits until it is gone.
+    /// Before the answer or the refusal is sent: ends the process if this was its last call, and
+    /// waits until it is gone.
     pub(crate) async fn ends_process(&self) -> bool {
         let Some(last) = &self.last else {
             return false;

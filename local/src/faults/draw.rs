@@ -1,8 +1,9 @@
-//! Chance that has no state.
+//! Stateless random numbers.
 
 use sha2::{Digest, Sha256};
 
-/// At least 0, less than 1: always the same number for the same seed, kind and key, and unrelated ones for others.
+/// A number of at least 0 and less than 1. The same seed, kind and key always give the same number;
+/// others give unrelated ones.
 pub(super) fn draw(seed: u64, kind: &str, key: &str) -> f64 {
     let mut hash = Sha256::new();
     hash.update(seed.to_be_bytes());

@@ -1,8 +1,8 @@
-//! The kinds of harm, under the names that the plan has for them.
+//! The kinds of faults, under their names in a plan.
 
 use std::fmt;
 
-/// A service of AWS, as far as it is here.
+/// A service of AWS that runs here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     /// DynamoDB.
@@ -15,41 +15,41 @@ pub enum Service {
     Connections,
 }
 
-/// What can happen to a call of a service.
+/// A fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallFault {
-    /// Refused as one too many, without effect.
+    /// Refused as one request too many, without effect.
     Throttle,
     /// Status 500, without effect.
     FailBefore,
     /// No answer, without effect.
     CutBefore,
-    /// 410 although the connection is open.
+    /// Status 410 although the connection is open.
     Gone,
     /// One entry of a batch is refused, without effect.
     Entries,
-    /// Takes effect later.
+    /// The call takes effect late.
     DelayBefore,
-    /// Status 500 although it took effect.
+    /// Status 500, but the call took effect.
     FailAfter,
-    /// No answer although it took effect.
+    /// No answer, but the call took effect.
     CutAfter,
-    /// Is answered later than it took effect.
+    /// The answer is late.
     DelayAfter,
 }
 
-/// A kind of harm.
+/// Something that a plan can make go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A process is killed in the place of the answer to its n-th call of an invocation.
+    /// A process is killed instead of getting the answer to its n-th call of an invocation.
     KillAfterCalls,
-    /// A process is killed some time into an invocation.
+    /// A process is killed at some time during an invocation.
     KillAfterMs,
-    /// A call of a service is harmed.
+    /// A call of a service fails or is late.
     Call(Service, CallFault),
-    /// A batch is visible again while its function works on it.
+    /// A batch becomes visible again while its function works on it.
     Twice,
-    /// What a function has done is not deleted.
+    /// A processed batch is not deleted.
     Again,
     /// A batch waits before its function gets it.
     Late,
@@ -57,11 +57,11 @@ pub enum Kind {
     DelayFrameIn,
     /// A frame to a client waits before it is written.
     DelayFrameOut,
-    /// A socket is cut.
+    /// A connection is cut.
     Cut,
-    /// `$disconnect` never comes.
+    /// `$disconnect` is not invoked.
     DropDisconnect,
-    /// `$disconnect` comes late.
+    /// `$disconnect` is invoked late.
     DelayDisconnect,
 }
 

@@ -1,20 +1,21 @@
-//! Messages on their way from queues to functions.
+//! Faults of messages between queues and functions.
 
 use super::kind::Kind;
 use super::{Hold, Injector};
 
-/// What is to happen to one batch.
+/// What happens to one batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
     injector: Injector,
     late: Hold,
-    /// The time until it is visible again; there is none if it is not to be.
+    /// The time until it is visible again, if it becomes so.
     twice: Hold,
     again: bool,
 }
 
 impl Injector {
-    /// What is to happen to a batch that begins with the message at this position of the queue, received so many times.
+    /// Decides what happens to a batch, given the position of its first message in the queue and
+    /// how often that message was received.
     pub(crate) fn batch(&self, queue: &str, position: u64, receives: u32) -> Batch {
         let plan = &self.plan().messages;
         let key = format!("{queue}/{position}/{receives}");
@@ -28,12 +29,13 @@ impl Injector {
 }
 
 impl Batch {
-    /// Waits until the function is to get it.
+    /// Waits until the function should get the batch.
     pub(crate) async fn begins(&self) {
         self.late.clone().over().await;
     }
 
-    /// Returns when it is to be visible again, while the function works on it; as a rule, never.
+    /// Returns when the batch should be visible again while the function works on it; usually
+    /// never.
     pub(crate) async fn is_visible_again(&self) {
         if let Some(span) = self.twice.span {
             tokio::time::sleep(span).await;
@@ -44,7 +46,7 @@ impl Batch {
         std::future::pending::<()>().await;
     }
 
-    /// Whether it is not deleted although it is done.
+    /// Whether the processed batch is not deleted.
     pub(crate) fn comes_again(&self) -> bool {
         self.again && self.injector.takes_effect(Kind::Again)
     }

@@ -1,22 +1,15 @@
-//! Harm on purpose, by a plan and a seed: whatever AWS does not rule out, done often.
+//! Faults on purpose, driven by a plan and a seed: everything that AWS does not rule out, but
+//! often.
 //!
 //! ```text
-//! plan file ─► Plan ─► Injector ◄── lambda    is this process to be killed, and when?
-//!                         ▲  ▲ ◄─── aws       is this call to be refused, cut, or its answer lost?
-//!                         │  └───── mapping   is this batch late, or does it come twice?
-//!                         │ ◄────── gateway   is this frame, this socket, this `$disconnect` harmed?
-//!                     pause, resume, report
+//! plan file ─► FaultPlan ─► Injector ◄── lambda    is this process killed, and when?
+//!                              ▲  ▲ ◄─── aws       is this call refused, cut, or its answer lost?
+//!                              │  └───── mapping   is this batch late, or delivered twice?
+//!                              │ ◄────── gateway   is this frame, socket or `$disconnect` affected?
+//!                          pause, resume, report
 //! ```
 //!
-//! Others ask, and do what they are told; nothing here knows what a process or a socket is.
-//!
-//! Invariants:
-//! - a decision is a pure function of the seed, the kind of harm, and a key that says where: the third `PutItem` of the twelfth
-//!   invocation of a function, the message at position 7 of a queue when it is received the second time. No decision changes
-//!   another one, so the same thing in the same place gets the same harm
-//! - calls of functions are harmed, never those from outside: whoever watches sees what is there
-//! - while it is paused, nothing is harmed: what was held goes on at once, and what was decided but not done is not done
-//! - what was done is counted, once, by kind
+//! The callers ask, and do what they are told. How decisions are made: `local/docs/faults.md`.
 
 mod calls;
 mod draw;
@@ -41,7 +34,7 @@ pub(crate) use messages::Batch;
 pub(crate) use processes::{Doom, Process};
 pub(crate) use sockets::Socket;
 
-/// Does what a plan says. Cheap to clone; the default does nothing.
+/// Makes faults happen according to a plan. Cheap to clone; the default does nothing.
 #[derive(Debug, Clone)]
 pub struct Injector {
     shared: Arc<Shared>,
@@ -50,25 +43,25 @@ pub struct Injector {
 #[derive(Debug)]
 struct Shared {
     plan: Plan,
-    /// Whether nothing ever goes wrong: then nothing is asked twice.
+    /// Whether nothing can ever go wrong; then no decisions are made.
     is_harmless: bool,
     seed: u64,
     paused: watch::Sender<bool>,
     injected: Mutex<BTreeMap<Kind, u64>>,
-    /// How often [`Injector::next`] was asked, by what for.
+    /// Counters of [`Injector::next`], by name.
     numbers: Mutex<HashMap<String, u64>>,
-    /// What each process does now, by its token.
+    /// The current invocation of each process, by its token.
     invocations: Mutex<HashMap<String, Arc<processes::Invocation>>>,
 }
 
-/// What goes wrong, and what has.
+/// The plan, the seed, and the faults so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// As given, or as made up.
+    /// The seed, given or generated.
     pub seed: u64,
-    /// Whether nothing goes wrong at the moment.
+    /// Whether the plan is paused.
     pub paused: bool,
-    /// How often each kind of harm was done, for example `dynamodb.throttle`; also those that were not done yet.
+    /// How often each kind of fault happened, for example `dynamodb.throttle`; with zeros.
     pub injected: BTreeMap<String, u64>,
     /// The plan.
     pub plan: Plan,
@@ -81,7 +74,7 @@ impl Default for Injector {
 }
 
 impl Injector {
-    /// Does what this plan says; the same seed does the same harm in the same places.
+    /// Runs this plan. The same seed makes the same faults.
     pub fn new(plan: Plan, seed: u64) -> Self {
         let shared = Shared {
             is_harmless: plan == Plan::default(),
@@ -97,22 +90,22 @@ impl Injector {
         }
     }
 
-    /// Lets nothing go wrong from now on. What is held back goes on at once.
+    /// Pauses the plan. Everything that is held back continues at once.
     pub fn pause(&self) {
         self.shared.paused.send_replace(true);
     }
 
-    /// Goes on with the plan.
+    /// Continues the plan.
     pub fn resume(&self) {
         self.shared.paused.send_replace(false);
     }
 
-    /// Whether nothing goes wrong at the moment.
+    /// Whether the plan is paused.
     pub fn is_paused(&self) -> bool {
         *self.shared.paused.borrow()
     }
 
-    /// How often each kind of harm was done; also those that were not done yet.
+    /// How often each kind of fault happened, including those that did not happen yet.
     pub fn injected(&self) -> BTreeMap<String, u64> {
         let injected = lock(&self.shared.injected);
         Kind::all()
@@ -120,7 +113,7 @@ impl Injector {
             .collect()
     }
 
-    /// What goes wrong, and what has.
+    /// The plan, the seed, and the faults so far.
     pub fn report(&self) -> Report {
         Report {
             seed: self.shared.seed,
@@ -134,7 +127,7 @@ impl Injector {
         &self.shared.plan
     }
 
-    /// The next number for this, from 1.
+    /// The next number of this counter, from 1.
     fn next(&self, what: String) -> u64 {
         let mut numbers = lock(&self.shared.numbers);
         let number = numbers.entry(what).or_default();
@@ -142,23 +135,23 @@ impl Injector {
         *number
     }
 
-    /// Whether it is to happen here.
+    /// Whether this fault happens here.
     fn hits(&self, kind: Kind, rate: Rate, key: &str) -> bool {
         rate > Rate::default() && !self.is_paused() && draw::draw(self.shared.seed, &kind.to_string(), key) < rate.get()
     }
 
-    /// For how long it is to happen here, if it is.
+    /// For how long this fault happens here, if it does.
     fn span(&self, kind: Kind, within: Within, key: &str) -> Option<Duration> {
         self.hits(kind, within.rate, key)
             .then(|| Duration::from_millis(within.ms.get()).mul_f64(self.share(kind, key)))
     }
 
-    /// How much of what is possible: at least 0, less than 1.
+    /// Which share of the maximum: at least 0, less than 1.
     fn share(&self, kind: Kind, key: &str) -> f64 {
         draw::draw(self.shared.seed, &format!("{kind}, how much"), key)
     }
 
-    /// Whether what was decided is still to be done; it is counted then.
+    /// Whether a decided fault still takes effect. If so, counts it.
     fn takes_effect(&self, kind: Kind) -> bool {
         let takes_effect = !self.is_paused();
         if takes_effect {
@@ -180,7 +173,7 @@ impl Injector {
     }
 }
 
-/// Something that is to wait, as a rule for no time at all.
+/// A wait, usually of no time at all.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
     injector: Injector,
@@ -194,7 +187,7 @@ impl Hold {
         self.span.is_none()
     }
 
-    /// Returns when the wait is over: a pause ends it.
+    /// Waits. A pause ends the wait.
     pub(crate) async fn over(self) {
         let Some(span) = self.span.filter(|_| self.injector.takes_effect(self.kind)) else {
             return;

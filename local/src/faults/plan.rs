@@ -1,4 +1,5 @@
-//! The plan: what may go wrong, and how often. A TOML file; everything that it does not name never goes wrong.
+//! A fault plan: what can go wrong, and how often. A TOML file; what it does not name never
+//! happens.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,22 +8,23 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{CallFault, Service};
 
-/// The built-in plan, which is harsh: text of a plan file.
+/// The built-in plan, as text of a plan file. It is harsh.
 pub const HARSH: &str = include_str!("harsh.toml");
 
-/// The name under which [`Plan::load`] knows the built-in plan.
+/// The name of the built-in plan for [`FaultPlan::load`].
 pub const HARSH_NAME: &str = "harsh";
 
-/// The key of a service's rates for all of its operations.
+/// The key of the faults for all operations of a service.
 const ALL: &str = "all";
 
-/// Longest wait that a plan may ask for, in milliseconds: as long as a function may run on Lambda.
+/// Longest wait that a plan can ask for, in milliseconds: the longest time that a function can run
+/// on Lambda.
 const MS_LIMIT: u64 = 900_000;
 
-/// Most calls that a plan may let a process make before it is killed.
+/// Most calls after which a plan can kill a process.
 const CALLS_LIMIT: u64 = 10_000;
 
-/// What may go wrong. The default is: nothing.
+/// What can go wrong. The default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plan {
@@ -30,33 +32,37 @@ pub struct Plan {
     pub processes: Processes,
     /// Calls of DynamoDB, by operation or `all`.
     pub dynamodb: Calls,
-    /// Calls of SQS by functions, by operation or `all`. What event source mappings do is in `messages`.
+    /// Calls of SQS by functions, by operation or `all`. Faults of event source mappings are in
+    /// `messages`.
     pub sqs: Calls,
     /// Calls of Secrets Manager, by operation or `all`.
     pub secretsmanager: Calls,
     /// Calls of `@connections`, by operation or `all`.
     pub connections: Calls,
-    /// Messages on their way from queues to functions.
+    /// Messages between queues and functions.
     pub messages: Messages,
     /// WebSockets.
     pub sockets: Sockets,
 }
 
-/// What may happen to calls of a service: by operation, or for `all`; an operation's own rates win.
+/// Faults of the calls of a service, by operation or for `all`. Those of the operation take
+/// precedence.
 pub type Calls = BTreeMap<String, CallFaults>;
 
-/// How processes of functions may end.
+/// Faults of processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Processes {
-    /// Share of invocations whose process is killed when it has made so many calls: the last one takes effect, and is not answered.
-    /// The number is from 1 to `calls`; an invocation that makes fewer is spared.
+    /// Share of invocations whose process is killed after a number of calls, from 1 to `calls`. The
+    /// last call takes effect and is not answered. An invocation that makes fewer calls is spared.
     pub kill_after_calls: WithinCalls,
-    /// Share of invocations whose process is killed within so many milliseconds, unless they are over by then.
+    /// Share of invocations whose process is killed within this many milliseconds, unless they end
+    /// before.
     pub kill_after_ms: Within,
 }
 
-/// What may happen to calls. What is not set is as for `all` operations, and there it is never.
+/// Faults of calls. What is not set is taken from `all`; if it is not set there either, it never
+/// happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table such as { throttle = 0.1 }")]
 pub struct CallFaults {
@@ -69,80 +75,87 @@ pub struct CallFaults {
     /// The connection is cut, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_before: Option<Rate>,
-    /// `@connections` alone: 410, also if the connection is open; without effect.
+    /// Only `@connections`: status 410 although the connection is open, without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone: Option<Rate>,
-    /// Batches of DynamoDB and SQS alone: share of their entries that fail, without effect, while the others succeed.
+    /// Only batches of DynamoDB and SQS: share of their entries that fail, without effect, while
+    /// the others succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<Rate>,
-    /// Takes effect only after up to so long, also if the caller has gone by then.
+    /// The call takes effect up to this much later, even if its caller is gone by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_before: Option<Within>,
-    /// Status 500, but it took effect.
+    /// Status 500, but the call took effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_after: Option<Rate>,
-    /// The connection is cut, but it took effect.
+    /// The connection is cut, but the call took effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_after: Option<Rate>,
-    /// Takes effect at once, and is answered up to so much later.
+    /// The call takes effect at once and is answered up to this much later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_after: Option<Within>,
 }
 
-/// What may happen to messages on their way from queues to functions.
+/// Faults of messages between queues and functions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Messages {
-    /// Share of batches that are visible again while their function still works on them, up to so long after it got them.
+    /// Share of batches that become visible again while their function works on them, up to this
+    /// long after it got them.
     pub twice: Within,
-    /// Share of batches that are not deleted when they are done, and so come again after their visibility timeout.
+    /// Share of batches that are not deleted after processing, so that they are delivered again
+    /// after their visibility timeout.
     pub again: Rate,
-    /// Share of batches that wait up to so long before their function gets them, while other groups go on.
+    /// Share of batches that wait up to this long before their function gets them, while other
+    /// groups continue.
     pub late: Within,
 }
 
-/// What may happen to WebSockets.
+/// Faults of WebSockets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sockets {
-    /// Share of frames from clients that wait up to so long before they are dispatched, so that others overtake them.
+    /// Share of frames from clients that wait up to this long before they are dispatched, so that
+    /// others overtake them.
     pub delay_frame_in: Within,
-    /// Share of frames to clients that wait up to so long before they are written, so that others overtake them.
+    /// Share of frames to clients that wait up to this long before they are written, so that others
+    /// overtake them.
     pub delay_frame_out: Within,
-    /// Share of connections that are cut, without a close frame, up to so long after they were opened.
+    /// Share of connections that are cut, without a close frame, up to this long after they were
+    /// opened.
     pub cut: Within,
     /// Share of `$disconnect` invocations that do not happen.
     pub drop_disconnect: Rate,
-    /// Share of `$disconnect` invocations that come up to so much later.
+    /// Share of `$disconnect` invocations that happen up to this much later.
     pub delay_disconnect: Within,
 }
 
-/// How often: 0 is never, 1 always.
+/// A share of cases: 0 is never, 1 always.
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Rate(f64);
 
-/// How often, and for how long at most.
+/// A share of cases, and the longest time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table such as { rate = 0.1, ms = 100 }")]
 pub struct Within {
     /// How often.
     pub rate: Rate,
-    /// From 0 to this, in milliseconds.
+    /// The longest time, in milliseconds; each case draws its own.
     pub ms: Ms,
 }
 
-/// How often, and after how many calls at most.
+/// A share of cases, and the largest number of calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table such as { rate = 0.1, calls = 10 }")]
 pub struct WithinCalls {
     /// How often.
     pub rate: Rate,
-    /// From 1 to this.
+    /// The largest number of calls; each case draws its own, from 1.
     pub calls: CallCount,
 }
 
-/// Milliseconds, up to fifteen minutes of them.
+/// Milliseconds, up to fifteen minutes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Ms(u64);
@@ -152,7 +165,7 @@ pub struct Ms(u64);
 #[serde(try_from = "u64", into = "u64")]
 pub struct CallCount(u64);
 
-/// Why there is no plan.
+/// Why a plan could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -161,25 +174,25 @@ pub enum PlanError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// It is not TOML, has a key that plans do not have, or a value that the key cannot have. The reason shows the line.
+    /// It is not TOML, has an unknown key, or an invalid value. The message shows the line.
     #[error("the fault plan is not one: {}", .0.trim_end())]
     Malformed(String),
-    /// A key is in a place where it means nothing.
+    /// A key that means nothing for this service or operation.
     #[error("the fault plan is not one: {key}: {reason}")]
     Misplaced {
         /// For example `dynamodb.GetItem.entries`.
         key: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
 impl Plan {
-    /// Reads the plan in this file, or the built-in one if that is the name.
+    /// Loads the plan in this file, or the built-in plan if the path is its name.
     ///
     /// # Errors
     /// See [`PlanError`].
@@ -194,7 +207,7 @@ impl Plan {
         Self::parse(&text)
     }
 
-    /// Reads a plan.
+    /// Parses a plan.
     ///
     /// # Errors
     /// See [`PlanError`].
@@ -208,7 +221,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// What may happen to a call.
+    /// The faults of an operation.
     pub fn call(&self, service: Service, operation: &str) -> CallFaults {
         let calls = self.calls(service);
         let for_all = calls.get(ALL).copied().unwrap_or_default();
@@ -227,7 +240,7 @@ impl Plan {
     }
 }
 
-/// Refuses an operation that the service does not have, and faults that the operation cannot have: they would never happen.
+/// Refuses unknown operations, and faults that the operation cannot have: they would never happen.
 fn check(service: Service, operation: &str, faults: &CallFaults) -> Result<(), PlanError> {
     let misplaced = |key: &str, reason: String| {
         let key = format!("{}.{operation}{key}", service.name());
@@ -252,7 +265,7 @@ fn check(service: Service, operation: &str, faults: &CallFaults) -> Result<(), P
     Ok(())
 }
 
-/// The operations that functions may call.
+/// The operations that functions can call.
 fn operations(service: Service) -> &'static [&'static str] {
     match service {
         Service::DynamoDb => &[
@@ -288,7 +301,7 @@ fn operations(service: Service) -> &'static [&'static str] {
 }
 
 impl CallFaults {
-    /// These, and the others where these say nothing.
+    /// These faults, completed by `others`.
     fn otherwise(&self, others: &Self) -> Self {
         Self {
             throttle: self.throttle.or(others.throttle),
@@ -305,17 +318,17 @@ impl CallFaults {
 }
 
 impl Rate {
-    /// Always.
+    /// Happens always.
     pub const ALWAYS: Self = Self(1.0);
 
-    /// 0 to 1.
+    /// A number from 0 to 1.
     pub fn get(self) -> f64 {
         self.0
     }
 }
 
 impl Ms {
-    /// Milliseconds.
+    /// The number.
     pub fn get(self) -> u64 {
         self.0
     }

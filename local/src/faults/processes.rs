@@ -1,4 +1,5 @@
-//! Processes of functions: which invocation each is at, which calls are its own, and when it is to die.
+//! Processes of functions: the current invocation of each, its calls, and when the process is
+//! killed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,22 +20,22 @@ pub(crate) struct Process {
     token: String,
 }
 
-/// What a process is at.
+/// The current invocation of a process.
 #[derive(Debug)]
 pub(super) struct Invocation {
     /// For example `Work/12`.
     key: String,
     calls: AtomicU64,
     by_operation: Mutex<HashMap<(Service, String), u64>>,
-    /// The call whose answer is the end.
+    /// The call that ends the process.
     last_call: Option<u64>,
     last_call_made: CancellationToken,
     over: CancellationToken,
-    /// Says that it is over when the process is gone, or at its next invocation.
+    /// Signals the end when the process is gone, or at its next invocation.
     _over_on_drop: DropGuard,
 }
 
-/// When the process of an invocation is to be killed, if it is.
+/// When the process of an invocation is killed, if it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Doom {
     injector: Injector,
@@ -42,16 +43,16 @@ pub(crate) struct Doom {
     last_call_made: CancellationToken,
 }
 
-/// One call among those of its invocation.
+/// One call of an invocation.
 #[derive(Debug)]
 pub(super) struct Numbered {
-    /// Where it is, for decisions.
+    /// The key for decisions about it.
     pub(super) key: String,
-    /// What ends the process, if this call is its last.
+    /// Ends the process, if this call is its last.
     pub(super) last_call: Option<LastCall>,
 }
 
-/// The call in the place of whose answer a process is killed.
+/// The call at which a process is killed instead of getting the answer.
 #[derive(Debug)]
 pub(super) struct LastCall {
     made: CancellationToken,
@@ -59,7 +60,8 @@ pub(super) struct LastCall {
 }
 
 impl Injector {
-    /// Knows calls of this function's next process by [`Process::token`].
+    /// Registers the next process of this function. Its calls are recognised by the token of the
+    /// result.
     pub(crate) fn process(&self, function: &str) -> Process {
         let number = self.next(format!("process of {function}"));
         Process {
@@ -69,7 +71,7 @@ impl Injector {
         }
     }
 
-    /// The next call that is made with this token.
+    /// Numbers the next call that is made with this token.
     pub(super) fn number(&self, function: &str, token: &str, service: Service, operation: &str) -> Numbered {
         let invocation = lock(&self.shared.invocations).get(token).cloned();
         if let Some(invocation) = invocation {
@@ -91,7 +93,7 @@ impl Process {
         &self.token
     }
 
-    /// Begins the next invocation, which ends with the next one or with the process.
+    /// Starts the next invocation. It ends with the next one, or with the process.
     pub(crate) fn begin(&self) -> Doom {
         let injector = &self.injector;
         let number = injector.next(format!("invocation of {}", self.function));
@@ -148,7 +150,7 @@ impl Invocation {
 }
 
 impl LastCall {
-    /// Ends the process, and returns when it is gone.
+    /// Ends the process and waits until it is gone.
     pub(super) async fn end_process(&self) {
         self.made.cancel();
         self.over.cancelled().await;
@@ -156,7 +158,7 @@ impl LastCall {
 }
 
 impl Doom {
-    /// Returns when the process is to be killed; as a rule, never.
+    /// Returns when the process should be killed; usually never.
     pub(crate) async fn comes(&self) {
         let time_is_up = async {
             match self.at {
@@ -177,7 +179,7 @@ impl Doom {
 
 /// One of the numbers from 1 to `most`, for a share of at least 0 and less than 1.
 fn one_of(most: u64, share: f64) -> u64 {
-    // Whole milliseconds are as good a way as any to get from a fraction to a number without a cast.
+    // Whole milliseconds turn a fraction into an integer without a cast.
     let drawn = u64::try_from(Duration::from_millis(most).mul_f64(share).as_millis()).unwrap_or(most);
     (drawn + 1).min(most)
 }

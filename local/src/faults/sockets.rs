@@ -1,4 +1,4 @@
-//! WebSockets.
+//! Faults of WebSockets.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::kind::Kind;
 use super::{Hold, Injector};
 
-/// What is to happen to one connection.
+/// What happens to one connection.
 #[derive(Debug)]
 pub(crate) struct Socket {
     injector: Injector,
@@ -19,7 +19,7 @@ pub(crate) struct Socket {
 }
 
 impl Injector {
-    /// What is to happen to the next connection.
+    /// Decides what happens to the next connection.
     pub(crate) fn socket(&self) -> Socket {
         let key = format!("socket/{}", self.next("socket".to_owned()));
         let cut = self.span(Kind::Cut, self.plan().sockets.cut, &key);
@@ -48,7 +48,7 @@ impl Socket {
         self.injector.hold(Kind::DelayFrameOut, within, &self.frame(number))
     }
 
-    /// Returns when the connection is to be cut; as a rule, never.
+    /// Returns when the connection should be cut; usually never.
     pub(crate) async fn is_cut(&self) {
         if let Some(at) = self.cut_at {
             tokio::time::sleep_until(at).await;
@@ -59,7 +59,7 @@ impl Socket {
         std::future::pending::<()>().await;
     }
 
-    /// Waits until `$disconnect` is to come; says if it never does.
+    /// Waits until `$disconnect` should be invoked; returns whether it never is.
     pub(crate) async fn loses_disconnect(&self) -> bool {
         let plan = &self.injector.plan().sockets;
         let is_hit = self

@@ -1,4 +1,4 @@
-//! The meter's state.
+//! The counts of the meter.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,7 +6,7 @@ use super::prices::{self, HTTP_UNIT_BYTES, Price, QUEUE_UNIT_BYTES, WEBSOCKET_UN
 use super::reading::{AwsRow, CostRow, FunctionRow, HttpRow, QueueRow, Reading, Spread, WebSocketRow};
 use super::{AwsCall, Invocation, QueueCall, milliseconds};
 
-/// How many measurements the median is taken of.
+/// How many of the latest measurements the median uses.
 const MEDIAN_OF: usize = 1024;
 
 /// Service, operation, caller.
@@ -171,7 +171,7 @@ fn count(value: u64) -> f64 {
     value as f64
 }
 
-/// Measurements, of which the latest are kept for the median.
+/// Measurements; the latest ones are kept for the median.
 #[derive(Debug, Default)]
 struct Samples {
     count: u64,

@@ -1,7 +1,8 @@
 //! The meter: counts requests, units, messages and processor time, and prices them.
 //!
-//! All parts of the stack report to one [`Meter`]; [`Meter::read`] is what `GET /_local/meter` shows. What is counted is what AWS
-//! would bill, so a push that API Gateway refuses is a request but no message, and the price of a thing stands in [`prices`] alone.
+//! All parts of the stack report to one [`Meter`]; `GET /_local/meter` shows [`Meter::read`]. The
+//! meter counts what AWS would bill: a push that API Gateway refuses is a request but not a
+//! message. Prices are only in [`prices`].
 
 mod counters;
 pub mod prices;
@@ -18,7 +19,7 @@ pub use reading::{AwsRow, CostRow, FunctionRow, HttpRow, Permission, QueueRow, R
 /// The service and operation whose accepted requests are messages to clients.
 const PUSH: (&str, &str) = ("execute-api", "PostToConnection");
 
-/// Counts what the stack does. Cheap to clone; all clones count together.
+/// Counts what the stack does. Cheap to clone; all clones share their counts.
 #[derive(Debug, Clone, Default)]
 pub struct Meter {
     counters: Arc<Mutex<Counters>>,
@@ -41,11 +42,11 @@ pub struct AwsCall<'a> {
     pub write_units: f64,
     /// Bytes of the request's body.
     pub request_bytes: u64,
-    /// What a role must grant for it.
+    /// The IAM permissions that a role needs for it.
     pub permissions: BTreeSet<Permission>,
 }
 
-/// What a call to SQS is billed by, beside being an [`AwsCall`].
+/// What SQS bills for a call, in addition to its [`AwsCall`].
 #[derive(Debug, Clone, Copy)]
 pub struct QueueCall {
     /// Whether the queue is FIFO.
@@ -59,15 +60,15 @@ pub struct QueueCall {
 pub struct Invocation<'a> {
     /// Logical id.
     pub function: &'a str,
-    /// Wall time from dispatch to result: what Lambda bills.
+    /// Wall time from dispatch to result, which Lambda bills.
     pub duration: Duration,
-    /// Processor time that the function's process spent on it, where the system can tell.
+    /// Processor time of the function's process for this invocation, if the system reports it.
     pub cpu: Option<Duration>,
-    /// Highest resident memory of that process so far, in bytes, where the system can tell.
+    /// Highest resident memory of that process so far, in bytes, if the system reports it.
     pub peak_memory_bytes: Option<u64>,
-    /// Memory of the template, in MB: with the duration, the price.
+    /// Memory size in the template, in MB. Lambda bills memory times duration.
     pub memory_mb: u32,
-    /// From the start of the process to its first `/next`, where this invocation began with a start.
+    /// Time from the start of the process to its first `/next`, if this invocation started one.
     pub init: Option<Duration>,
     /// Whether it ended in an error.
     pub failed: bool,
@@ -79,12 +80,13 @@ impl Meter {
         self.counters().aws_call(call);
     }
 
-    /// Counts what a call to SQS is billed by.
+    /// Counts what SQS bills for a call.
     pub fn queue_call(&self, call: &QueueCall) {
         self.counters().queue_call(call);
     }
 
-    /// Counts messages of FIFO batches that failed with one before them and that their function did not report.
+    /// Counts messages of FIFO batches that failed because an earlier one failed, and that their
+    /// function did not report.
     pub fn unreported_failures(&self, messages: usize) {
         self.counters().unreported_failures(messages);
     }
@@ -94,12 +96,13 @@ impl Meter {
         self.counters().invocation(invocation);
     }
 
-    /// Counts one message from a client (`inbound`) or a route response to it; pushes are counted as AWS calls.
+    /// Counts one message from a client (`inbound`), or a route response to it. Pushes are counted
+    /// as AWS calls.
     pub fn websocket_message(&self, inbound: bool, bytes: u64) {
         self.counters().message(inbound, bytes);
     }
 
-    /// Counts the time that a connection was open.
+    /// Counts the time for which a connection was open.
     pub fn connection_time(&self, open: Duration) {
         self.counters().connection(open.as_secs_f64() / 60.0);
     }
@@ -109,17 +112,17 @@ impl Meter {
         self.counters().http_request(bytes);
     }
 
-    /// What has been counted so far.
+    /// The counts so far.
     pub fn read(&self) -> Reading {
         self.counters().reading()
     }
 
-    /// Begins anew, and tells what had been counted until then.
+    /// Resets the counts, and returns the old ones.
     pub fn reset(&self) -> Reading {
         std::mem::take(&mut *self.counters()).reading()
     }
 
-    /// Counters are plain sums, so that a panic while they were locked leaves nothing half done.
+    /// Counters are plain sums, so a panic while they were locked leaves a valid state.
     fn counters(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }

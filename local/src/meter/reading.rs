@@ -1,10 +1,10 @@
-//! What the meter shows: `GET /_local/meter` as JSON.
+//! The report of the meter: `GET /_local/meter` as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// Everything counted since the start, or since the last reset.
+/// The counts since the start or the last reset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Calls to the AWS endpoint, one row for each service, operation and caller.
@@ -18,7 +18,7 @@ pub struct Reading {
     /// SQS queues.
     #[serde(default)]
     pub queues: QueueRow,
-    /// What it would cost on AWS, item by item.
+    /// The cost on AWS, item by item.
     pub cost: Vec<CostRow>,
     /// The sum of `cost`, in US dollars.
     pub cost_usd: f64,
@@ -33,19 +33,19 @@ pub struct AwsRow {
     pub operation: String,
     /// Logical id of a function, `event-source-mapping`, or `external`.
     pub caller: String,
-    /// All requests, failed ones too.
+    /// All requests, including failed ones.
     pub requests: u64,
-    /// Those answered with 4xx: failed conditions among them.
+    /// Requests answered with 4xx, including failed conditions.
     pub client_errors: u64,
-    /// Those answered with 5xx.
+    /// Requests answered with 5xx.
     pub server_errors: u64,
     /// DynamoDB read units.
     pub read_units: f64,
     /// DynamoDB write units.
     pub write_units: f64,
-    /// Bytes of the requests' bodies.
+    /// Bytes of the request bodies.
     pub request_bytes: u64,
-    /// What a role must grant for these requests.
+    /// The IAM permissions that a role needs for these requests.
     #[serde(default)]
     pub permissions: BTreeSet<Permission>,
 }
@@ -55,41 +55,41 @@ pub struct AwsRow {
 pub struct Permission {
     /// For example `dynamodb:PutItem`.
     pub action: String,
-    /// Name of a table or queue; `@connections` for the connections of WebSocket APIs.
+    /// Name of a table or queue; `@connections` for connections of WebSocket APIs.
     pub resource: String,
 }
 
-/// One function.
+/// The counts of one function.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionRow {
     /// Finished invocations.
     pub invocations: u64,
-    /// Those that ended in an error.
+    /// Invocations that ended in an error.
     pub errors: u64,
     /// Processes that were started for an invocation.
     pub inits: u64,
-    /// From such a start to the first `/next`, in milliseconds.
+    /// Time from the start of a process to its first `/next`, in milliseconds.
     pub init_ms: Spread,
-    /// What Lambda bills, in milliseconds, not rounded up.
+    /// The billed time in milliseconds, not rounded up.
     pub duration_ms: Spread,
     /// Processor time, in milliseconds.
     pub cpu_ms: Spread,
-    /// Highest resident memory of any process, in bytes; 0 where the system cannot tell.
+    /// Highest resident memory of any process, in bytes; 0 if the system does not report it.
     pub peak_memory_bytes: u64,
-    /// Memory times duration, each invocation rounded up to whole milliseconds.
+    /// Memory times duration, with each invocation rounded up to whole milliseconds.
     pub gb_seconds: f64,
 }
 
-/// Many measurements in a few figures.
+/// A summary of many measurements.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// How many.
+    /// The number of measurements.
     pub count: u64,
     /// Their sum.
     pub total: f64,
     /// The smallest.
     pub min: f64,
-    /// The one in the middle of the latest 1,024.
+    /// The median of the latest 1,024.
     pub median: f64,
     /// The largest.
     pub max: f64,
@@ -106,11 +106,11 @@ pub struct WebSocketRow {
     pub bytes_in: u64,
     /// Bytes of the messages to clients.
     pub bytes_out: u64,
-    /// What is billed: both directions, in units of 32 KB.
+    /// Billed messages: both directions, in units of 32 KB.
     pub message_units: u64,
     /// Connections that have ended.
     pub connections: u64,
-    /// How long those were open, in minutes.
+    /// How long these were open, in minutes.
     pub connection_minutes: f64,
 }
 
@@ -121,40 +121,41 @@ pub struct HttpRow {
     pub requests: u64,
     /// Bytes of the requests.
     pub bytes: u64,
-    /// What is billed: units of 512 KB.
+    /// Billed requests: units of 512 KB.
     pub request_units: u64,
 }
 
-/// All SQS queues together, requests as they are billed: each 64 KB of a payload is one.
+/// All SQS queues together, in billed requests: one for each 64 KB of a payload.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct QueueRow {
     /// To standard queues.
     pub standard_requests: u64,
     /// To FIFO queues.
     pub fifo_requests: u64,
-    /// Messages of FIFO batches that stayed because one before them in their group failed, and that their function did not report as
-    /// failed: AWS may delete them. A function that is right has none.
+    /// Messages of FIFO batches that were not processed because an earlier one of their group
+    /// failed, and that their function did not report as failed. AWS may delete them, so this
+    /// should be 0.
     #[serde(default)]
     pub unreported_failures: u64,
 }
 
-/// One line of the bill.
+/// One item of the bill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CostRow {
-    /// What is billed.
+    /// The unit.
     pub item: String,
-    /// How much of it.
+    /// The quantity.
     pub quantity: f64,
-    /// US dollars for a million.
+    /// US dollars for a million units.
     pub usd_per_million: f64,
-    /// US dollars.
+    /// The cost in US dollars.
     pub usd: f64,
-    /// Where the price is from.
+    /// Source of the price.
     pub source: String,
 }
 
 impl Reading {
-    /// The sum over all AWS calls that `wanted` picks, for example those of one function.
+    /// The sum of the AWS calls that `wanted` selects, for example those of one function.
     pub fn aws_total(&self, wanted: impl Fn(&AwsRow) -> bool) -> AwsRow {
         self.aws
             .iter()

@@ -1,34 +1,34 @@
-//! What Secrets Manager says when it does not do what it was asked.
+//! The errors of Secrets Manager.
 
 /// An error of the API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.name())]
 pub struct SecretsError {
-    /// What kind.
+    /// The code of the error.
     pub code: Code,
-    /// The reason in words.
+    /// The message for the caller.
     pub message: String,
 }
 
-/// The kinds of errors.
+/// The error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Code {
-    /// What the stack did could not be written down.
+    /// A change could not be written to disk.
     InternalServiceError,
-    /// A parameter is missing, or has a value that it cannot have.
+    /// A parameter is missing or has an invalid value.
     InvalidParameter,
-    /// The parameters do not go together, or not with what there is.
+    /// The parameters contradict each other, or the state of the secret.
     InvalidRequest,
-    /// A version has this id already, and another value.
+    /// A version with this id exists and has another value.
     ResourceExists,
     /// There is no such secret, or no such version of it.
     ResourceNotFound,
     /// The request is not JSON of the right shape.
     Serialization,
-    /// More requests than there may be.
+    /// Too many requests.
     Throttling,
-    /// The request names an operation that is not here.
+    /// The stack does not have this operation.
     UnknownOperation,
 }
 
@@ -49,7 +49,7 @@ impl Code {
 }
 
 impl SecretsError {
-    /// An error of this kind.
+    /// Creates an error with this code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -57,12 +57,12 @@ impl SecretsError {
         }
     }
 
-    /// A parameter that is missing, or has a value that it cannot have.
+    /// A parameter is missing or has an invalid value.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::InvalidParameter, message)
     }
 
-    /// A secret that is not there.
+    /// The secret does not exist.
     pub(super) fn no_secret() -> Self {
         Self::new(
             Code::ResourceNotFound,
@@ -70,7 +70,7 @@ impl SecretsError {
         )
     }
 
-    /// A version that is not there.
+    /// The version does not exist.
     pub(super) fn no_version(named: &str) -> Self {
         let message = format!("Secrets Manager can't find the specified secret value for {named}");
         Self::new(Code::ResourceNotFound, message)

@@ -1,24 +1,25 @@
-//! The first value of a secret, as a template says it.
+//! The first value of a secret, as defined by a template.
 
 use serde_json::{Map, Value};
 
 use super::password::Recipe;
 
-/// What a secret begins with.
+/// The first value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstValue {
-    /// Nothing: it has no version.
+    /// None: the secret has no version.
     None,
     /// `SecretString`.
     Given(String),
     /// `GenerateSecretString`: a password.
     Password(Recipe),
-    /// `GenerateSecretString` with `SecretStringTemplate` and `GenerateStringKey`: this object, with a password under this key.
+    /// `GenerateSecretString` with `SecretStringTemplate` and `GenerateStringKey`: this object,
+    /// with a password at this key.
     Object(Recipe, Map<String, Value>, String),
 }
 
 impl FirstValue {
-    /// The value, made up anew each time; or why there can be none.
+    /// Creates the value, with a new password on each call.
     pub(super) fn make(&self) -> Result<Option<String>, &'static str> {
         Ok(match self {
             Self::None => None,

@@ -1,13 +1,13 @@
-//! Secrets Manager: the secrets of a template in memory, kept on disk where there is a data directory.
+//! Secrets Manager: the secrets of a template in memory, kept on disk if there is a data directory.
 //!
 //! ```text
-//! HTTP ─► operations ─► SecretsManager ─► Secret     synchronous
-//!                             └─► a file, written anew before a call that changed something is answered
+//! HTTP ─► operations ─► SecretsManager ─► StoredSecret     synchronous
+//!                             └─► a file, rewritten before a call with changes is answered
 //! ```
 //!
 //! Invariants:
-//! - a secret that is there keeps its values, whatever the template says about how to make one
-//! - no value stands in a log or an error
+//! - A secret that exists keeps its values, even if the template changes.
+//! - No log and no error contains a value.
 
 mod error;
 mod first;
@@ -36,25 +36,25 @@ pub(crate) use operations::{OPERATIONS, is_known};
 /// Tells the time in milliseconds since the epoch.
 pub type Clock = crate::sqs::Clock;
 
-/// Why the secrets are not there.
+/// Why the secrets could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// What was kept cannot be read, or written.
+    /// The file of the secrets cannot be read or written.
     #[error("cannot use {}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The first value of a secret cannot be made up.
+    /// The first value of a secret cannot be generated.
     #[error("{secret}: GenerateSecretString: {reason}")]
     Generate {
-        /// Logical id.
+        /// Logical id of the secret.
         secret: String,
-        /// Why.
+        /// The cause.
         reason: &'static str,
     },
 }
@@ -71,7 +71,7 @@ struct Shared {
     clock: Clock,
 }
 
-/// By name.
+/// Secrets by name.
 type Secrets = BTreeMap<String, Secret>;
 
 impl fmt::Debug for SecretsManager {
@@ -81,10 +81,10 @@ impl fmt::Debug for SecretsManager {
 }
 
 impl SecretsManager {
-    /// Brings back the secrets that are kept in this file, if there is one, and makes those of the template that are not there.
+    /// Restores the secrets from `file` if it exists, and creates missing ones of the template.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or a value cannot be made up.
+    /// If the file cannot be read or written, or a value cannot be generated.
     pub fn start(file: Option<&Path>, declared: &[model::Secret], clock: Clock) -> Result<Self, StartError> {
         let file_error = |source| StartError::File {
             path: file.map(Path::to_owned).unwrap_or_default(),
@@ -112,13 +112,13 @@ impl SecretsManager {
         })
     }
 
-    /// Does something with a secret, named by its name or by the whole or a part of its ARN.
+    /// Runs `act` on a secret, which `id` names by name, by ARN or by part of its ARN.
     fn with<T>(&self, id: &str, act: impl FnOnce(&Secret) -> Result<T, SecretsError>) -> Result<T, SecretsError> {
         let secrets = self.secrets();
         act(&secrets[find(&secrets, id)?])
     }
 
-    /// Changes a secret, and writes that down. If that fails, nothing has changed.
+    /// Changes a secret and writes the file. If that fails, nothing has changed.
     fn change<T>(
         &self,
         id: &str,
@@ -139,13 +139,13 @@ impl SecretsManager {
         Ok(result)
     }
 
-    /// Every change is made on a copy, so a panic leaves nothing half done.
+    /// Changes are made on a copy, so a panic leaves a valid state.
     fn secrets(&self) -> MutexGuard<'_, Secrets> {
         self.shared.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A secret of the template with its first value, if it is to have one.
+/// A secret of the template, with its first value if it has one.
 fn made(declared: &model::Secret, now_ms: u64) -> Result<Secret, StartError> {
     let model::Secret {
         arn, name, description, ..
@@ -156,17 +156,17 @@ fn made(declared: &model::Secret, now_ms: u64) -> Result<Secret, StartError> {
         reason,
     })?;
     if let Some(value) = value {
-        // Nothing is there yet that it could contradict.
+        // The secret has no versions yet, so this cannot fail.
         let _ = secret.put(&request_id(), Value::Text(value), &[CURRENT.to_owned()], now_ms);
     }
     Ok(secret)
 }
 
-/// The name of the secret that is meant.
+/// The name of the secret that `id` names.
 fn find<'a>(secrets: &'a Secrets, id: &str) -> Result<&'a str, SecretsError> {
     let by_name = secrets.get_key_value(id).map(|(name, _)| name.as_str());
     let by_arn = || secrets.values().find(|secret| secret.arn == id);
-    // All but the hyphen and the six characters that Secrets Manager adds.
+    // The ARN without the hyphen and the six characters that Secrets Manager adds.
     let by_part = || {
         let mut parts = secrets.values().filter(|secret| {
             let part = secret.arn.rsplit_once('-').map(|(part, _)| part);

@@ -1,4 +1,5 @@
-//! The operations of the API, from JSON to JSON: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>
+//! The operations of the API, from JSON to JSON:
+//! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,7 @@ const VALUE_LIMIT_BYTES: usize = 65_536;
 /// Most labels of a version.
 const LABELS_LIMIT: usize = 20;
 
-/// The operations that there are.
+/// The operations that the stack has.
 pub(crate) const OPERATIONS: [&str; 6] = [
     "DescribeSecret",
     "GetRandomPassword",
@@ -60,7 +61,7 @@ struct UpdateSecretVersionStage {
     move_to_version_id: Option<String>,
 }
 
-/// Whether there is such an operation here.
+/// Whether the stack has this operation.
 pub(crate) fn is_known(operation: &str) -> bool {
     OPERATIONS.contains(&operation)
 }
@@ -69,7 +70,7 @@ impl SecretsManager {
     /// Answers one call of the API.
     ///
     /// # Errors
-    /// Those of the API.
+    /// The errors of the API.
     pub fn call(&self, operation: &str, body: &[u8]) -> Result<Json, SecretsError> {
         match operation {
             "GetSecretValue" => self.get_secret_value(&parse(body)?),
@@ -145,7 +146,7 @@ impl SecretsManager {
         })
     }
 
-    /// All of them on one page: a template has few.
+    /// All secrets on one page: a template has few.
     fn list_secrets(&self, body: &[u8]) -> Result<Json, SecretsError> {
         let request: Map<String, Json> = parse(body)?;
         if request.get("Filters").is_some_and(|filters| *filters != json!([])) {
@@ -167,7 +168,7 @@ impl SecretsManager {
     }
 }
 
-/// A value of the right size, and of one kind.
+/// A value of the right size, as text or as bytes.
 fn value(text: Option<String>, binary: Option<String>) -> Result<Value, SecretsError> {
     let (value, bytes) = match (text, binary) {
         (Some(text), None) => {
@@ -201,7 +202,7 @@ fn value(text: Option<String>, binary: Option<String>) -> Result<Value, SecretsE
     Ok(value)
 }
 
-/// The members of `DescribeSecret`; versions without a label are not among them.
+/// The members of `DescribeSecret`, which leaves out versions without a label.
 fn described(secret: &Secret) -> Json {
     let labelled = secret.versions.iter().filter(|(_, version)| !version.labels.is_empty());
     let stages: Map<String, Json> = labelled

@@ -1,4 +1,4 @@
-//! Making passwords up: `GetRandomPassword`, and `GenerateSecretString` of templates.
+//! Generates passwords for `GetRandomPassword` and for `GenerateSecretString` of templates.
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html>
 
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -13,26 +13,26 @@ const NUMBERS: &str = "0123456789";
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 const SPACE: &str = " ";
 
-/// What a password is made of.
+/// The rules for a password.
 #[expect(clippy::struct_excessive_bools, reason = "the members of the API")]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct Recipe {
-    /// Characters; 32 where nothing is said.
+    /// Its length in characters; 32 by default.
     pub password_length: u32,
-    /// Characters that it has none of.
+    /// Characters to leave out.
     pub exclude_characters: String,
-    /// No digits.
+    /// Leave out digits.
     pub exclude_numbers: bool,
-    /// No punctuation.
+    /// Leave out punctuation.
     pub exclude_punctuation: bool,
-    /// No upper-case letters.
+    /// Leave out upper-case letters.
     pub exclude_uppercase: bool,
-    /// No lower-case letters.
+    /// Leave out lower-case letters.
     pub exclude_lowercase: bool,
-    /// Perhaps spaces.
+    /// Allow spaces.
     pub include_space: bool,
-    /// At least one of each kind of characters that is not excluded.
+    /// Require one character of each type that is not left out.
     pub require_each_included_type: bool,
 }
 
@@ -52,7 +52,10 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// A password, from the system's source of randomness for keys; or why there is none of this kind.
+    /// Generates a password from the system's source of randomness.
+    ///
+    /// # Errors
+    /// If no password can follow these rules.
     pub fn password(&self) -> Result<String, &'static str> {
         let kinds = self.kinds();
         let all: Vec<char> = kinds.concat();
@@ -76,7 +79,7 @@ impl Recipe {
         Ok(password.into_iter().collect())
     }
 
-    /// The characters of each kind that it may have; kinds of which nothing is left are not among them.
+    /// The allowed characters of each type; types without any are left out.
     fn kinds(&self) -> Vec<Vec<char>> {
         let kinds = [
             (LOWERCASE, !self.exclude_lowercase),

@@ -1,9 +1,9 @@
 //! One secret: its versions, and the labels that move between them.
 //!
 //! Invariants:
-//! - a label is on one version at most
-//! - when `AWSCURRENT` moves, `AWSPREVIOUS` moves to the version that had it
-//! - a version's value never changes
+//! - A label is on at most one version.
+//! - When `AWSCURRENT` moves, `AWSPREVIOUS` moves to the version that had it.
+//! - The value of a version never changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,8 @@ pub const CURRENT: &str = "AWSCURRENT";
 /// The label of the version that was in use before.
 pub const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// As many versions without a label are kept. <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>
+/// How many versions without a label are kept.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html>
 const VERSIONS_LIMIT: usize = 100;
 
 /// A secret.
@@ -40,7 +41,7 @@ pub(super) struct Version {
     pub(super) labels: BTreeSet<String>,
 }
 
-/// What a version holds.
+/// The value of a version.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Value {
     /// `SecretString`.
@@ -49,7 +50,7 @@ pub(super) enum Value {
     Binary(String),
 }
 
-/// A secret is not shown.
+/// Hides the value.
 impl std::fmt::Debug for Value {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("(secret)")
@@ -57,7 +58,7 @@ impl std::fmt::Debug for Value {
 }
 
 impl Secret {
-    /// A secret without a version.
+    /// Creates a secret without a version.
     pub(super) fn new(arn: String, name: String, description: Option<String>, now_ms: u64) -> Self {
         Self {
             arn,
@@ -69,7 +70,8 @@ impl Secret {
         }
     }
 
-    /// The version with this id, with this label, or with both; without either, the current one.
+    /// The version with this id, with this label, or with both; the current one if neither is
+    /// given.
     pub(super) fn version(&self, id: Option<&str>, label: Option<&str>) -> Result<(&String, &Version), SecretsError> {
         let Some(id) = id else {
             let label = label.unwrap_or(CURRENT);
@@ -87,7 +89,7 @@ impl Secret {
         Ok((id, version))
     }
 
-    /// Adds a version, and moves these labels to it. The same again changes nothing.
+    /// Adds a version and moves these labels to it. Adding the same version again changes nothing.
     pub(super) fn put(&mut self, id: &str, value: Value, labels: &[String], now_ms: u64) -> Result<(), SecretsError> {
         if let Some(version) = self.versions.get(id) {
             if version.value == value {
@@ -115,7 +117,7 @@ impl Secret {
         Ok(())
     }
 
-    /// Moves a label, or takes it away.
+    /// Moves a label to another version, or removes it.
     pub(super) fn move_label(
         &mut self,
         label: &str,
@@ -166,7 +168,7 @@ impl Secret {
         }
     }
 
-    /// Takes a label from the version that has it.
+    /// Removes a label from its version.
     fn take(&mut self, label: &str) -> Option<String> {
         let holder = self.holder(label)?.clone();
         if let Some(version) = self.versions.get_mut(&holder) {
@@ -215,7 +217,7 @@ mod tests {
         secret
     }
 
-    /// The version with a label, or why there is none.
+    /// The value of the version with this label, or the error.
     fn with(secret: &Secret, label: &str) -> String {
         let found = secret.version(None, Some(label));
         found.map_or_else(|error| error.message, |(id, _)| id.clone())

@@ -1,5 +1,6 @@
-//! The deduplication of FIFO queues: for five minutes after a message was sent, another with its deduplication id is answered as
-//! the first was, and dropped; also after the first has been received and deleted.
+//! Deduplication of FIFO queues. For five minutes after a send, another send with the same
+//! deduplication id gets the same answer and is dropped, even if the first message is already
+//! deleted.
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-exactly-once-processing.html>
 
@@ -13,9 +14,9 @@ pub const WINDOW_MS: u64 = 5 * 60 * 1000;
 /// A message that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// The group, where groups are apart; and the deduplication id.
+    /// The group, if deduplication is per group; and the deduplication id.
     pub key: (Option<String>, String),
-    /// When, in milliseconds since the epoch.
+    /// When it was sent, in milliseconds since the epoch.
     pub sent_ms: u64,
     /// `MessageId` of the message.
     pub id: String,
@@ -23,7 +24,8 @@ pub struct Sighting {
     pub position: u64,
 }
 
-/// The ids of the last five minutes. Times that are given to it never go back by more than a clock that is set does.
+/// The ids of the last five minutes. Times that are passed in go back only if the clock was set
+/// back.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
     sightings: BTreeMap<(Option<String>, String), Sighting>,
@@ -31,12 +33,12 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The message that was sent with this key, if that was within the window.
+    /// The message that was sent with this key within the window.
     pub(super) fn find(&self, key: &(Option<String>, String), now_ms: u64) -> Option<&Sighting> {
         self.sightings.get(key).filter(|sighting| !is_over(sighting, now_ms))
     }
 
-    /// Remembers a message, and forgets those whose time is over.
+    /// Remembers a message, and forgets those that are too old.
     pub(super) fn add(&mut self, sighting: Sighting) {
         while let Some(key) = self.in_order.front() {
             match self.sightings.get(key) {
@@ -50,7 +52,7 @@ impl Window {
         self.sightings.insert(sighting.key.clone(), sighting);
     }
 
-    /// All that is remembered, the oldest first.
+    /// All remembered messages, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Sighting> {
         self.in_order.iter().filter_map(|key| self.sightings.get(key))
     }

@@ -1,44 +1,45 @@
-//! What SQS refuses, under the names that its clients know.
+//! The errors of SQS, under the names that its clients know.
 //!
-//! SQS once spoke the Query protocol, and SDKs still give their callers the names of that time: they read them from the header
-//! `x-amzn-query-error`. So an error has two names, and a fault: whose mistake it is.
+//! SQS once used the Query protocol, and SDKs still report the error names of that protocol. They
+//! read them from the header `x-amzn-query-error`. So each error has two names, and a fault: sender
+//! or receiver.
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#awsquerycompatible-trait>
 
-/// Why a request, or one entry of a batch, is refused.
+/// Why a request, or one entry of a batch, was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SqsError {
-    /// What is wrong.
+    /// The code of the error.
     pub code: Code,
-    /// The same in words.
+    /// The message for the caller.
     pub message: String,
 }
 
-/// The kinds of errors.
+/// The error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Code {
-    /// Two entries of a batch have one id.
+    /// Two entries of a batch have the same id.
     BatchEntryIdsNotDistinct,
-    /// The entries of a batch are too large together.
+    /// The entries of a batch are too large in total.
     BatchRequestTooLong,
     /// A batch without an entry.
     EmptyBatchRequest,
-    /// What the stack did could not be written down.
+    /// A change could not be written to disk.
     InternalError,
-    /// The queue URL is none.
+    /// The queue URL is malformed.
     InvalidAddress,
-    /// The request names an operation that SQS does not have.
+    /// SQS has no such operation.
     InvalidAction,
-    /// An attribute that queues do not have.
+    /// Queues have no such attribute.
     InvalidAttributeName,
-    /// An attribute has a value that it cannot have.
+    /// The value of an attribute is invalid.
     InvalidAttributeValue,
     /// The id of an entry of a batch is malformed.
     InvalidBatchEntryId,
-    /// The body, or an attribute, holds characters that XML 1.0 does not have.
+    /// The body, or an attribute, contains characters that XML 1.0 does not allow.
     InvalidMessageContents,
-    /// A parameter has a value that it cannot have.
+    /// The value of a parameter is invalid.
     InvalidParameterValue,
     /// The message is not in flight.
     MessageNotInflight,
@@ -50,19 +51,19 @@ pub enum Code {
     PurgeQueueInProgress,
     /// There is no such queue.
     QueueDoesNotExist,
-    /// There is such a queue, and it has other attributes.
+    /// The queue exists with other attributes.
     QueueNameExists,
-    /// This is not a receipt handle of this queue.
+    /// The receipt handle does not belong to this queue.
     ReceiptHandleIsInvalid,
-    /// More requests than the queue's throughput allows.
+    /// The call exceeds the queue's throughput limit.
     RequestThrottled,
-    /// What the request is about does not exist.
+    /// The resource that the request names does not exist.
     ResourceNotFound,
     /// The request is not JSON of the right shape.
     Serialization,
     /// A batch of more than ten entries.
     TooManyEntriesInBatchRequest,
-    /// The operation is not for this kind of queue.
+    /// This type of queue does not support the operation.
     UnsupportedOperation,
 }
 
@@ -72,7 +73,7 @@ impl Code {
         self.names().0
     }
 
-    /// The name in the header `x-amzn-query-error`, and in the failed entries of batches.
+    /// The name in the header `x-amzn-query-error`, and in failed entries of batches.
     pub fn query_name(self) -> &'static str {
         self.names().1
     }
@@ -146,7 +147,7 @@ impl Code {
 }
 
 impl SqsError {
-    /// An error of this kind.
+    /// Creates an error with this code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -154,19 +155,19 @@ impl SqsError {
         }
     }
 
-    /// A parameter that is not there.
+    /// A required parameter is missing.
     pub(super) fn missing(parameter: &str) -> Self {
         let message = format!("The request must contain the parameter {parameter}.");
         Self::new(Code::MissingParameter, message)
     }
 
-    /// A parameter with a value that it cannot have, in the usual words.
+    /// A parameter has an invalid value; the message follows the usual wording.
     pub(super) fn invalid(parameter: &str, value: impl std::fmt::Display, reason: &str) -> Self {
         let message = format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
         Self::new(Code::InvalidParameterValue, message)
     }
 
-    /// A queue that is not there.
+    /// The queue does not exist.
     pub(super) fn no_queue() -> Self {
         Self::new(Code::QueueDoesNotExist, "The specified queue does not exist.")
     }

@@ -1,23 +1,17 @@
-//! What keeps queues over a restart: a file with one line for each call that changed something, and all of its changes in it.
-//!
-//! A file of our own rather than tables in SQLite, because the queues live in memory anyway and change by [`Entry`]s alone: to
-//! keep them is to append those, to read them is to let them happen again. Nothing has to be mapped to rows, and a call that
-//! changes two queues is one line, so it is there as a whole or not at all.
+//! The file that keeps queues over a restart: one line for each call, with all of its changes.
 //!
 //! ```text
-//! open:   read lines ─► queues ─► write all as the first line of a new file ─► rename it over the old one
+//! open:   read lines ─► queues ─► write all as the first line of a new file ─► rename it
 //! append: one write of one line, before the call is answered
-//! mend:   what could not be written did not happen: cut the file behind its last whole line ─► queues
+//! mend:   after a failed write, truncate the file after its last whole line ─► queues
 //! ```
 //!
 //! Invariants:
-//! - what was answered survives the end of the process, however it ends
-//! - what was refused because it could not be written down, as on a full disk, is neither in the file nor in the queues
-//! - a line without its end, which a crash left behind, did not happen
-//! - the file is written anew when it has grown to twice what it was after it was last written anew, and a megabyte
+//! - An answered call survives the end of the process, however it ends.
+//! - A refused write is neither in the file nor in the queues; neither is a line without its end.
+//! - The file is rewritten when it is larger than a megabyte and twice its last compact size.
 //!
-//! Lines are not synced, as a call would then take as long as the disk: a crash of the machine, not of the process, may cost the
-//! last moments, or leave a line that cannot be read. Then the queues do not start, and the error says what can be done.
+//! Why a file of our own, and why lines are not synced: `local/docs/queues.md`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -26,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::queues::{Entry, Queues};
 
-/// A file smaller than twice this is not written anew.
+/// The file is not rewritten before it has grown by this much.
 const SLACK_BYTES: u64 = 1024 * 1024;
 
 /// An open journal.
@@ -34,15 +28,15 @@ const SLACK_BYTES: u64 = 1024 * 1024;
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// Up to here the file holds whole lines.
+    /// Length of the file up to the end of its last whole line.
     bytes: u64,
     compact_at_bytes: u64,
-    /// Whether the latest line could not be written, and the queues are not as the file says.
+    /// Whether the last write failed, so that the queues differ from the file.
     is_torn: bool,
 }
 
 impl Journal {
-    /// Brings back what the file holds, if it exists, and makes it ready for more.
+    /// Restores the content of the file, if it exists, and prepares it for more.
     pub(super) fn open(path: &Path, queues: &mut Queues) -> io::Result<Self> {
         match fs::read(path) {
             Ok(bytes) => replay(&bytes, queues)?,
@@ -59,7 +53,8 @@ impl Journal {
         })
     }
 
-    /// Writes down what happened; `queues` is what has become of it. After an error it has to be mended.
+    /// Writes down what happened; `queues` is the state after it. After an error, call
+    /// [`Journal::mend`].
     pub(super) fn append(&mut self, entries: &[Entry], queues: &Queues) -> io::Result<()> {
         self.is_torn = true;
         let line = line(entries)?;
@@ -76,7 +71,7 @@ impl Journal {
         Ok(())
     }
 
-    /// If the latest line could not be written: makes the file and the queues what they were before it.
+    /// After a failed write, resets the file and the queues to the state before it.
     pub(super) fn mend(&mut self, queues: &mut Queues) -> io::Result<()> {
         if !self.is_torn {
             return Ok(());
@@ -112,7 +107,7 @@ fn unreadable(index: usize, error: &serde_json::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// Through a second file, so that a crash leaves the old content or the new, nothing between.
+/// Writes a second file and renames it, so that a crash leaves the old content or the new.
 fn write_anew(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
@@ -124,7 +119,8 @@ fn write_anew(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
         Ok(written)
     });
     if written.is_err() {
-        // On a full disk it would take the room of the next lines. If it cannot be removed, the next attempt does.
+        // On a full disk it would take the space of the next lines. If removing it fails, the next
+        // attempt replaces it.
         let _ = fs::remove_file(&unfinished);
     }
     written

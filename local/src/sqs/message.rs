@@ -1,6 +1,4 @@
-//! Messages: what a sender gives, what a queue keeps, and the digests by which SDKs check both.
-//!
-//! Digests: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+//! Messages: what a sender sends, and what a queue keeps.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +15,10 @@ use super::error::{Code, SqsError};
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 pub const MESSAGE_LIMIT_BYTES: usize = 1_048_576;
 
-/// Longest type of an attribute, its label included.
+/// Longest type of an attribute, including its label.
 const TYPE_LIMIT_BYTES: usize = 256;
 
-/// How many attributes a message may have.
+/// Most attributes of a message.
 const MAX_ATTRIBUTES: usize = 10;
 
 const UNICODE: &str = "Invalid characters found. Valid unicode characters are \
@@ -33,7 +31,7 @@ pub type Attributes = BTreeMap<String, Attribute>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Attribute {
-    /// `String`, `Number` or `Binary`, with a label behind a dot if the sender wants one.
+    /// `String`, `Number` or `Binary`, optionally followed by a dot and a label.
     #[serde(default)]
     pub data_type: String,
     /// The value of a `String` or `Number`.
@@ -44,16 +42,16 @@ pub struct Attribute {
     pub binary_value: Option<String>,
 }
 
-/// A message as its sender gives it.
+/// A message as its sender passes it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Draft {
     /// The text.
     pub body: String,
-    /// Attributes of the sender's own.
+    /// The sender's own attributes.
     pub attributes: Attributes,
     /// `AWSTraceHeader`.
     pub trace_header: Option<String>,
-    /// Seconds until it can be received, in place of the queue's.
+    /// Seconds until it can be received; replaces the queue's delay.
     pub delay_s: Option<u32>,
     /// `MessageGroupId`.
     pub group: Option<String>,
@@ -68,11 +66,11 @@ pub struct Draft {
 pub struct Message {
     /// `MessageId`: a UUID.
     pub id: String,
-    /// Its place in the queue: no two messages that were ever in a queue have the same.
+    /// Its position in the queue. A queue never uses a position twice.
     pub position: u64,
     /// The text.
     pub body: String,
-    /// Attributes of the sender's own.
+    /// The sender's own attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: Attributes,
     /// `AWSTraceHeader`.
@@ -80,29 +78,29 @@ pub struct Message {
     pub trace_header: Option<String>,
     /// `SenderId`.
     pub sender: String,
-    /// `MessageGroupId`; always there in a FIFO queue.
+    /// `MessageGroupId`; always present in a FIFO queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// `MessageDeduplicationId`, given or made of the content; always there in a FIFO queue.
+    /// `MessageDeduplicationId`, given or derived from the content; always present in a FIFO queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deduplication_id: Option<String>,
     /// When it was sent, in milliseconds since the epoch.
     pub sent_ms: u64,
-    /// `DeadLetterQueueSourceArn`: the queue that gave it up, if it is in a dead-letter queue.
+    /// `DeadLetterQueueSourceArn`: the queue that it came from, if this is a dead-letter queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_arn: Option<String>,
-    /// Its deliveries so far.
+    /// The state of its delivery.
     pub delivery: Delivery,
 }
 
-/// What has become of a message since it was sent.
+/// The state of a message's delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// From when on it can be received, in milliseconds since the epoch.
+    /// When it can be received, in milliseconds since the epoch.
     pub available_ms: u64,
     /// How often it was received.
     pub receives: u32,
-    /// When it was received for the first time, in milliseconds since the epoch.
+    /// When it was first received, in milliseconds since the epoch.
     pub first_ms: Option<u64>,
     /// When it was received for the last time, in milliseconds since the epoch.
     pub latest_ms: Option<u64>,
@@ -139,7 +137,8 @@ impl Message {
 }
 
 impl Draft {
-    /// Bytes that count towards the limits: the body, and names, types and values of attributes.
+    /// Bytes that count towards the limits: the body, and the names, types and values of
+    /// attributes.
     pub fn size(&self) -> usize {
         let attribute = |(name, attribute): (&String, &Attribute)| {
             let value = attribute
@@ -151,7 +150,7 @@ impl Draft {
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
 
-    /// Refuses what no queue takes.
+    /// Refuses messages that no queue accepts.
     pub(super) fn check(&self, limit_bytes: usize) -> Result<(), SqsError> {
         if self.body.is_empty() {
             return Err(SqsError::missing("MessageBody"));
@@ -241,7 +240,8 @@ fn is_attribute_name(name: &str) -> bool {
         && !lower.starts_with("amazon.")
 }
 
-/// Whether the text holds only what XML 1.0 can: <https://www.w3.org/TR/REC-xml/#charsets>
+/// Checks that the text contains only characters of XML 1.0:
+/// <https://www.w3.org/TR/REC-xml/#charsets>
 fn check_characters(text: &str) -> Result<(), SqsError> {
     let is_valid = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(is_valid) {
@@ -261,13 +261,13 @@ pub fn md5_of_body(body: &str) -> String {
     hex(&Md5::digest(body))
 }
 
-/// What content-based deduplication takes for the deduplication id: the SHA-256 of the body, in hexadecimal.
+/// The SHA-256 of the body, in hexadecimal: the id for content-based deduplication.
 pub(super) fn digest_of_body(body: &str) -> String {
     hex(&Sha256::digest(body))
 }
 
-/// The MD5 of attributes, in hexadecimal: for each in the order of names, name, type, a byte for the kind of value, and the value,
-/// each behind its length. `None` where there are none.
+/// The MD5 of attributes, in hexadecimal; `None` if there are none. For each attribute in order of
+/// names: name, type, a byte for the kind of value, and the value, each after its length.
 pub fn md5_of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a Attribute)>) -> Option<String> {
     let mut digest = Md5::new();
     let mut any = false;

@@ -1,17 +1,19 @@
-//! SQS: standard and FIFO queues in memory, kept on disk where there is a data directory.
+//! SQS: standard and FIFO queues in memory, kept on disk if there is a data directory.
 //!
 //! ```text
-//! HTTP ─► operations ─► Sqs ─► Queues ─► Queue     synchronous; every call says what time it is
+//! HTTP ─► operations ─► Sqs ─► AllQueues ─► QueueState   synchronous; the caller passes the time
 //! mapping ─────────────► │
-//!                        ├─► journal               what changed, before the call is answered
-//!                        └─► wakes who waits for a message
+//!                        ├─► journal      the changes, written before the call is answered
+//!                        └─► wakes receives that wait for a message
 //! ```
 //!
-//! Only a receive ever waits, and it holds nothing while it does.
+//! Only a receive waits, and it holds no lock meanwhile. How the parts work:
+//! `local/docs/queues.md`.
 //!
 //! Invariants:
-//! - a call is answered after what it changed is in the journal; what cannot be written there is refused and did not happen
-//! - a receive that is given up while it waits has taken nothing
+//! - A call is answered after its changes are in the journal. If they cannot be written, the call
+//!   is refused and has no effect.
+//! - A receive that is cancelled while it waits has taken nothing.
 
 mod deduplication;
 mod error;
@@ -50,47 +52,47 @@ pub use receipt::Receipt;
 pub use settings::{FIFO_SUFFIX, Per, QueueAttributes, Redrive, RedriveAllow, Settings};
 pub use throughput::Action;
 
-/// How many messages a receive may take, and how many entries a batch may have.
+/// Most messages of a receive, and most entries of a batch.
 pub const BATCH_LIMIT: usize = 10;
 
-/// How often a move that runs at a limited rate goes on.
+/// How often a rate-limited move continues.
 const MOVE_EVERY: Duration = Duration::from_millis(250);
 
-/// Tells the time in milliseconds since the epoch.
+/// Returns the time in milliseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// Why the queues are not there.
+/// Why the queues could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// What was kept cannot be read, or written anew.
+    /// The file of the queues cannot be read or rewritten.
     #[error("cannot use {path}")]
     Journal {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A queue of the template cannot be made.
+    /// A queue of the template cannot be created.
     #[error("{queue}: {source}")]
     Queue {
-        /// Logical id.
+        /// Logical id of the queue.
         queue: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: SqsError,
     },
 }
 
-/// How a receive goes about it.
+/// Options of a receive.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Receive {
-    /// At most this many messages.
+    /// Most messages to return.
     pub max: usize,
-    /// How long they stay hidden, in seconds; as long as the queue says where there is nothing.
+    /// How long the messages stay hidden, in seconds; the queue's own timeout if `None`.
     pub visibility_s: Option<u32>,
-    /// How long to wait for the first one; as long as the queue says where there is nothing.
+    /// How long to wait for the first message; the queue's own wait if `None`.
     pub wait: Option<Duration>,
 }
 
@@ -110,7 +112,7 @@ struct Shared {
 struct State {
     queues: Queues,
     journal: Option<Journal>,
-    /// Who waits for a message, by the name of the queue.
+    /// Wakes the receives that wait for a message, by queue name.
     waiting: BTreeMap<String, Arc<Notify>>,
 }
 
@@ -124,10 +126,10 @@ impl fmt::Debug for Sqs {
 }
 
 impl Sqs {
-    /// Brings back the queues that are kept in this file, if there is one, and makes those of the template.
+    /// Restores the queues from `file` if it exists, and creates those of the template.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or a queue cannot be as the template wants it.
+    /// If the file cannot be read or written, or a queue cannot have the template's attributes.
     pub fn start(
         file: Option<&Path>,
         declared: &[model::Queue],
@@ -199,7 +201,7 @@ impl Sqs {
         Ok(received.await?.unwrap_or_default())
     }
 
-    /// Waits until a receive would find something, for so long; takes nothing.
+    /// Waits until a receive would find a message, for at most `wait`. Takes nothing.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -210,7 +212,7 @@ impl Sqs {
         Ok(found.await?.is_some())
     }
 
-    /// Looks for something in the queue until it is there, for so long.
+    /// Calls `look` on each change of the queue until it finds something, for at most `wait`.
     async fn poll<T>(
         &self,
         queue: &str,
@@ -242,7 +244,7 @@ impl Sqs {
         }
     }
 
-    /// Deletes messages; gives the errors of those that could not be.
+    /// Deletes messages; returns the errors of those that could not be deleted.
     pub fn delete<'a>(&self, queue: &str, handles: impl IntoIterator<Item = &'a str>) -> Vec<SqsError> {
         let deleted = self.with(|queues, now_ms| {
             let errors = handles
@@ -260,14 +262,14 @@ impl Sqs {
         });
     }
 
-    /// Puts messages back of which nobody has seen anything, as if they had not been received.
+    /// Puts back messages that nobody has seen, as if they had not been received.
     pub(crate) fn put_back(&self, queue: &str, messages: &[Message]) {
         self.give_back(messages, |queues, message, now_ms| {
             queues.put_back(queue, message, now_ms)
         });
     }
 
-    /// Does something with each, whatever becomes of the others.
+    /// Calls `act` for each item; one failure does not stop the others.
     fn give_back<T>(&self, items: &[T], mut act: impl FnMut(&mut Queues, &T, u64) -> Result<(), SqsError>) {
         let done = self.with(|queues, now_ms| {
             for item in items {
@@ -282,12 +284,12 @@ impl Sqs {
         }
     }
 
-    /// The handle that the receiver of this message got.
+    /// The receipt handle that the receiver of this message got.
     pub fn handle(&self, queue: &str, message: &Message) -> String {
         receipt::encode(queue, message)
     }
 
-    /// How many messages the queue has.
+    /// Counts the messages of the queue.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -301,13 +303,13 @@ impl Sqs {
             .unwrap_or_default()
     }
 
-    /// Goes on with moves until none runs any more.
+    /// Continues the move tasks until none is running.
     fn keep_moving(&self) {
         let shared = Arc::downgrade(&self.shared);
         tokio::spawn(async move {
             while let Some(shared) = shared.upgrade() {
                 let sqs = Self { shared };
-                // What could not be written down is tried again.
+                // A change that could not be written is tried again.
                 if !sqs
                     .with(|queues, now_ms| Ok(queues.advance_moves(now_ms)))
                     .unwrap_or(true)
@@ -320,7 +322,7 @@ impl Sqs {
         });
     }
 
-    /// Does something with the queues, writes down what it changed, and wakes who waits for that.
+    /// Runs `act` on the queues, writes its changes to the journal and wakes waiting receives.
     fn with<T>(&self, act: impl FnOnce(&mut Queues, u64) -> Result<T, SqsError>) -> Result<T, SqsError> {
         let mut state = self.state();
         state.mend()?;
@@ -338,7 +340,8 @@ impl Sqs {
         Arc::clone(self.state().waiting.entry(queue.to_owned()).or_default())
     }
 
-    /// A panic in the middle of a call leaves the queues as some prefix of its changes would.
+    /// A panic in the middle of a call leaves the queues after some prefix of its changes, which is
+    /// a valid state.
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -353,12 +356,12 @@ impl State {
             return Ok(());
         };
         tracing::error!(%error, "could not write down what happened to a queue: it is taken back");
-        // If it cannot be taken back now, no call is answered until it can.
+        // If this fails, calls are refused until it succeeds.
         let _ = self.mend();
         Err(not_written(&error))
     }
 
-    /// Takes back what could not be written down.
+    /// Undoes changes that could not be written.
     fn mend(&mut self) -> Result<(), SqsError> {
         let Some(journal) = &mut self.journal else {
             return Ok(());

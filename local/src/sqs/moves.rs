@@ -1,8 +1,10 @@
-//! Message move tasks: they bring the messages of a dead-letter queue back to where they came from, or to another queue.
+//! Message move tasks: they move the messages of a dead-letter queue back to their source, or to
+//! another queue.
 //!
-//! A task moves all messages at once, or as many in a second as it is told. What it moves are new messages: with a new id, and
-//! sent when they were moved; a FIFO queue is not asked whether it has had them. A message that is hidden stays, and so does in a FIFO
-//! queue what is behind it in its group, as it would otherwise overtake it. Tasks are kept like queues, and go on after a restart.
+//! A task moves all messages at once, or a limited number per second. Moved messages are new: they
+//! get a new id and a new send time, and a FIFO queue does not deduplicate them. Hidden messages
+//! stay. In a FIFO queue so do those behind them in their group, which would overtake them. Tasks
+//! are stored like queues and continue after a restart.
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>
 
@@ -14,38 +16,38 @@ use super::error::{Code, SqsError};
 use super::message::Message;
 use super::queues::Queues;
 
-/// How many tasks of a queue are kept.
+/// How many tasks of each queue are kept.
 const KEPT: usize = 10;
 
-/// What has become of a task.
+/// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// It moves messages.
+    /// The task is moving messages.
     Running,
-    /// It has moved all.
+    /// The task has moved all messages.
     Completed,
-    /// It was cancelled.
+    /// The task was cancelled.
     Cancelled,
-    /// It could not go on.
+    /// The task could not continue.
     Failed,
 }
 
-/// A task.
+/// A message move task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveTask {
     /// Name of the dead-letter queue.
     pub source: String,
-    /// Name of the queue that all messages go to, unless each goes back where it came from.
+    /// Name of the destination; if `None`, each message goes back to its source.
     pub destination: Option<String>,
-    /// Messages per second at most.
+    /// Most messages per second.
     pub rate: Option<u32>,
-    /// When it began, in milliseconds since the epoch.
+    /// When it started, in milliseconds since the epoch.
     pub started_ms: u64,
     /// How many messages it has moved.
     pub moved: u64,
-    /// How many there were when it began.
+    /// How many messages there were at the start.
     pub to_move: u64,
-    /// What has become of it.
+    /// Its status.
     pub status: Status,
     /// Why it failed.
     pub failure: Option<String>,
@@ -78,11 +80,11 @@ impl MoveTask {
 }
 
 impl Queues {
-    /// `StartMessageMoveTask`; gives the task's handle.
+    /// `StartMessageMoveTask`; returns the task's handle.
     ///
     /// # Errors
-    /// If the source does not exist or is no dead-letter queue, the destination does not exist or is of the other kind, or a task of the
-    /// source runs.
+    /// If the source does not exist or is not a dead-letter queue, the destination does not exist
+    /// or has the other type, or a task of the source is running.
     pub fn start_move(
         &mut self,
         source_arn: &str,
@@ -147,10 +149,10 @@ impl Queues {
         Ok(handle)
     }
 
-    /// `CancelMessageMoveTask`; gives the number of messages that were moved.
+    /// `CancelMessageMoveTask`; returns the number of messages that were moved.
     ///
     /// # Errors
-    /// If no such task runs.
+    /// If there is no such task, or it is not running.
     pub fn cancel_move(&mut self, handle: &str, now_ms: u64) -> Result<u64, SqsError> {
         self.advance_moves(now_ms);
         let arns: Vec<String> = self.tasks.iter().map(|task| self.arn(&task.source)).collect();
@@ -173,13 +175,13 @@ impl Queues {
         }
     }
 
-    /// The tasks of this queue, the latest first.
+    /// The tasks of this queue, latest first.
     pub fn moves_of(&mut self, source: &str, now_ms: u64) -> impl Iterator<Item = &MoveTask> {
         self.advance_moves(now_ms);
         self.tasks.iter().rev().filter(move |task| task.source == source)
     }
 
-    /// Keeps a task, or what has become of it; and of its queue no more than the latest ones.
+    /// Adds or updates a task, and keeps only the latest tasks of its queue.
     pub(super) fn keep_task(&mut self, task: &MoveTask) {
         match self.tasks.iter_mut().find(|kept| kept.id == task.id) {
             Some(kept) => *kept = task.clone(),
@@ -193,7 +195,7 @@ impl Queues {
         }
     }
 
-    /// Moves what is due; says whether a task still runs.
+    /// Moves the messages that are due; returns whether a task is still running.
     pub fn advance_moves(&mut self, now_ms: u64) -> bool {
         let mut tasks = std::mem::take(&mut self.tasks);
         for task in tasks.iter_mut().filter(|task| task.status == Status::Running) {
@@ -228,7 +230,7 @@ impl Queues {
         }
     }
 
-    /// Moves the first message; says whether there was one.
+    /// Moves the first visible message; returns `false` if there is none.
     fn move_one(&mut self, task: &MoveTask, now_ms: u64) -> Result<bool, &'static str> {
         let source = self
             .by_name

@@ -19,7 +19,7 @@ use crate::lambda::ACCOUNT_ID;
 pub struct Reply {
     /// The body of the answer.
     pub result: Result<Value, SqsError>,
-    /// Whether it concerns a FIFO queue, which has another price.
+    /// Whether the call was to a FIFO queue, which has another price.
     pub is_fifo: bool,
 }
 
@@ -78,7 +78,7 @@ impl Sqs {
     }
 }
 
-/// The name in a queue URL: whatever host it names, it ends in an account and a name.
+/// The queue name in a URL. The host does not matter; the path ends in an account and a name.
 fn queue_name(url: &str) -> Result<&str, SqsError> {
     if url.is_empty() {
         return Err(SqsError::missing("QueueUrl"));
@@ -98,7 +98,7 @@ fn parse<T: DeserializeOwned>(request: Value) -> Result<T, SqsError> {
     serde_json::from_value(request).map_err(|error| malformed(&error))
 }
 
-/// A member that is null is as good as none.
+/// Removes members that are null.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => members
@@ -115,13 +115,13 @@ fn malformed(error: &serde_json::Error) -> SqsError {
     SqsError::new(Code::Serialization, error.to_string())
 }
 
-/// A number within its range.
+/// Checks that a number is in its range.
 fn within(name: &str, value: i64, from: u32, to: u32) -> Result<u32, SqsError> {
     let number = u32::try_from(value).ok().filter(|number| (from..=to).contains(number));
     number.ok_or_else(|| SqsError::invalid(name, value, &format!("Must be >= {from} and <= {to}, if provided.")))
 }
 
-/// A parameter that must be there.
+/// Refuses an empty required parameter.
 fn required<'a>(name: &str, value: &'a str) -> Result<&'a str, SqsError> {
     if value.is_empty() {
         return Err(SqsError::missing(name));

@@ -1,20 +1,15 @@
-//! One queue: a state machine without a clock and without I/O. Every call says what time it is.
+//! One queue: a state machine without a clock and without I/O. The caller passes the time.
 //!
 //! ```text
 //! send ─► delayed ─► visible ─► in flight ─► deleted
 //!                       ▲           │
-//!                       └───────────┘ visibility timeout; or given up, for the dead-letter queue
+//!                       └───────────┘ visibility timeout; or moved to the dead-letter queue
 //! ```
 //!
-//! The state only ever changes by a [`Change`], which is kept until [`Queue::take_changes`]: whoever writes them down can bring
-//! the same queue back with [`Queue::apply`].
+//! The state changes only by [`Change`]s. They are kept until [`QueueState::take_changes`], and
+//! [`QueueState::apply`] replays them. The invariants of a queue are in `local/docs/queues.md`.
 //!
-//! Invariants:
-//! - a message that was deleted is never delivered again
-//! - FIFO: the messages of a group are delivered in the order of their positions, and while one of them is in flight, none is
-//! - FIFO: a deduplication id is taken once in five minutes
-//!
-//! Every receive looks through the queue from its front, which suits queues of up to some ten thousand messages.
+//! A receive scans the queue from its front. That is fast enough for some ten thousand messages.
 
 mod changes;
 mod order;
@@ -29,16 +24,16 @@ use super::settings::{Per, Settings};
 
 pub use changes::Change;
 
-/// Longest time that a message stays hidden after a receive, in seconds.
+/// Longest time that a receive can hide a message, in seconds.
 pub(super) const VISIBILITY_LIMIT_S: u32 = 43_200;
 
-/// How many messages of a queue may be in flight; and how many from the front a receive of a FIFO queue looks through for a group
-/// that is free.
+/// Most messages of a queue that can be in flight. A receive of a FIFO queue also looks at no more
+/// than this many messages from the front to find a free group.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/avoid-backlog-with-the-same-message-group-id.html>
 const IN_FLIGHT_LIMIT: usize = 120_000;
 
-/// How long after a purge the next one is refused, in milliseconds.
+/// How long after a purge another purge is refused, in milliseconds.
 const PURGE_PAUSE_MS: u64 = 60_000;
 
 /// The answer to a send.
@@ -46,38 +41,39 @@ const PURGE_PAUSE_MS: u64 = 60_000;
 pub struct Sent {
     /// `MessageId`.
     pub id: String,
-    /// `SequenceNumber`, from FIFO queues.
+    /// `SequenceNumber`; only of FIFO queues.
     pub sequence_number: Option<String>,
 }
 
-/// What a receive took.
+/// The result of a receive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Received {
-    /// To be delivered.
+    /// Messages to deliver.
     pub messages: Vec<Message>,
-    /// Received too often already: for the dead-letter queue, and no longer in this one.
+    /// Messages that were received too often. They are removed from this queue and belong in the
+    /// dead-letter queue.
     pub given_up: Vec<Message>,
 }
 
-/// How many messages a queue has.
+/// Numbers of messages in a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// `ApproximateNumberOfMessages`: those that can be received.
+    /// `ApproximateNumberOfMessages`: can be received.
     pub visible: usize,
-    /// `ApproximateNumberOfMessagesNotVisible`: those in flight.
+    /// `ApproximateNumberOfMessagesNotVisible`: in flight.
     pub in_flight: usize,
-    /// `ApproximateNumberOfMessagesDelayed`: those that cannot be received yet.
+    /// `ApproximateNumberOfMessagesDelayed`: cannot be received yet.
     pub delayed: usize,
 }
 
-/// A queue.
+/// The state of a queue.
 #[derive(Debug, Clone)]
 pub struct Queue {
     settings: Settings,
     messages: BTreeMap<u64, Message>,
-    /// Time sent and position of each message.
+    /// Send time and position of each message.
     by_age: BTreeSet<(u64, u64)>,
-    /// Positions of the messages that were received; some may be visible again.
+    /// Positions of messages that were received. Some may be visible again.
     received: BTreeSet<u64>,
     window: Window,
     next_position: u64,
@@ -86,7 +82,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// An empty queue.
+    /// Creates an empty queue.
     pub fn new(settings: Settings) -> Self {
         Self {
             changes: vec![Change::Set(Box::new(settings.clone()))],
@@ -100,20 +96,20 @@ impl Queue {
         }
     }
 
-    /// What it is set to.
+    /// The queue's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Sets it anew.
+    /// Replaces the settings.
     pub fn set(&mut self, settings: Settings) {
         self.commit(Change::Set(Box::new(settings)));
     }
 
-    /// Takes a message, which gets this id; or finds that it was taken before, and answers as it was answered then.
+    /// Adds a message with this id. If it was sent before, returns the answer to the first send.
     ///
     /// # Errors
-    /// If the message is not one for this queue.
+    /// If the queue does not accept the message.
     pub fn send(&mut self, draft: Draft, id: String, now_ms: u64) -> Result<Sent, SqsError> {
         self.expire(now_ms);
         draft.check(self.settings.maximum_bytes)?;
@@ -156,7 +152,8 @@ impl Queue {
         Ok(self.sent(id, position))
     }
 
-    /// Takes a message over from another queue, at the end of this one, as one that was never received.
+    /// Adds a message of another queue to the end of this one, as a message that was never
+    /// received.
     pub fn adopt(&mut self, message: Message, now_ms: u64) {
         self.commit(Change::Added(Box::new(Message {
             position: self.next_position,
@@ -168,10 +165,12 @@ impl Queue {
         })));
     }
 
-    /// Receives up to `max` messages and hides them for this long. With a dead-letter queue, messages that were received as often as the
-    /// redrive policy allows are taken out instead.
+    /// Receives up to `max` messages and hides them for this long. If the queue has a dead-letter
+    /// queue, messages that were received as often as the redrive policy allows are removed
+    /// instead.
     ///
     /// # Errors
+    /// If too many messages of a standard queue are in flight.
     /// If too many messages of a standard queue are in flight.
     pub fn receive(
         &mut self,
@@ -205,9 +204,10 @@ impl Queue {
         Ok(Received { messages, given_up })
     }
 
-    /// Deletes the message. One that is deleted already, or that is not there any more, is no mistake.
+    /// Deletes the message. Succeeds if the message is already gone.
     ///
-    /// A standard queue keeps a message that was delivered anew since (AWS says that it *might*); a FIFO queue refuses.
+    /// If the message was delivered again since, a standard queue keeps it (AWS says that it
+    /// *might*); a FIFO queue refuses.
     ///
     /// # Errors
     /// FIFO: if the visibility timeout of that delivery is over.
@@ -233,7 +233,8 @@ impl Queue {
     /// Hides the message for this long from now on.
     ///
     /// # Errors
-    /// If it is not in flight any more, or would be hidden for longer than twelve hours in all.
+    /// If the message is no longer in flight, or would be hidden for more than twelve hours in
+    /// total.
     pub fn change_visibility(
         &mut self,
         receipt: &Receipt,
@@ -267,7 +268,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Undoes the latest receive of a message of which nobody has seen anything, as if it had not been.
+    /// Undoes the latest receive of a message that nobody has seen.
     pub fn put_back(&mut self, receipt: &Receipt, now_ms: u64) {
         let Some(Delivery { receives, first_ms, .. }) = self.find(receipt).map(|message| message.delivery) else {
             return;
@@ -284,10 +285,10 @@ impl Queue {
         self.commit(Change::Delivered(receipt.position, delivery));
     }
 
-    /// Removes all messages, also those in flight.
+    /// Removes all messages, including those in flight.
     ///
     /// # Errors
-    /// If that was done within the last minute.
+    /// If the queue was purged within the last minute.
     pub fn purge(&mut self, name: &str, now_ms: u64) -> Result<(), SqsError> {
         if self
             .purged_ms
@@ -300,7 +301,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether a receive would take something.
+    /// Whether a receive would return a message.
     pub fn has_next(&self, has_dead_letter_queue: bool, now_ms: u64) -> bool {
         let limit = self.redrive_limit().filter(|_| has_dead_letter_queue);
         let (delivered, given_up) = self.pick(1, limit, now_ms);
@@ -308,7 +309,8 @@ impl Queue {
         !given_up.is_empty() || (!delivered.is_empty() && has_room())
     }
 
-    /// The message at the front that is not hidden, if there is one. FIFO: nor behind one of its group that is.
+    /// The first message that is visible. In a FIFO queue, its group has no hidden message before
+    /// it.
     pub fn first_visible(&mut self, now_ms: u64) -> Option<&Message> {
         self.expire(now_ms);
         let mut blocked = HashSet::new();
@@ -322,14 +324,14 @@ impl Queue {
         })
     }
 
-    /// Takes out a message.
+    /// Removes a message and returns it.
     pub fn take(&mut self, position: u64) -> Option<Message> {
         let message = self.messages.get(&position).cloned()?;
         self.commit(Change::Removed(position));
         Some(message)
     }
 
-    /// How many messages it has.
+    /// Counts the messages.
     pub fn counts(&mut self, now_ms: u64) -> Counts {
         self.expire(now_ms);
         let mut counts = Counts::default();
@@ -344,7 +346,7 @@ impl Queue {
         counts
     }
 
-    /// When the next message that is hidden now becomes visible by itself, in milliseconds since the epoch.
+    /// When the next hidden message becomes visible by itself, in milliseconds since the epoch.
     pub fn next_visible_ms(&self, now_ms: u64) -> Option<u64> {
         let times = self.messages.values().map(|message| self.available_ms(message));
         times.filter(|time| *time > now_ms).min()
@@ -360,7 +362,7 @@ impl Queue {
         }
     }
 
-    /// The deduplication id that a message of this queue has; and refuses what is not for this kind of queue.
+    /// The deduplication id of a message. Refuses parameters that do not fit the type of the queue.
     fn deduplication_id(&self, draft: &Draft) -> Result<Option<String>, SqsError> {
         if !self.settings.is_fifo {
             return match &draft.deduplication_id {

@@ -1,6 +1,7 @@
-//! All queues of the account: what concerns more than one of them, and what is kept.
+//! All queues of the account: operations that involve several queues, and restoring queues from
+//! disk.
 //!
-//! Synchronous like [`Queue`]: every call says what time it is.
+//! Synchronous, like [`QueueState`]: the caller passes the time.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +16,14 @@ use super::settings::{Per, QueueAttributes, RedriveAllow, Settings};
 use super::throughput::{Action, Throughput};
 use crate::lambda::ACCOUNT_ID;
 
-/// What happened to one queue.
+/// Something that happened to a queue: one entry of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
-    /// Changes of the queue with this name, which is made by them if it is not there.
+    /// Changes of the queue with this name. They create it if it does not exist.
     Changed(String, Vec<Change>),
     /// The queue with this name was deleted.
     Deleted(String),
-    /// A message move task began, or went on.
+    /// A message move task started or made progress.
     Task(MoveTask),
 }
 
@@ -31,9 +32,9 @@ pub enum Entry {
 pub struct Queues {
     pub(super) by_name: BTreeMap<String, Queue>,
     pub(super) tasks: Vec<MoveTask>,
-    /// Those that began or went on, for [`Queues::take_changes`].
+    /// Tasks that started or made progress, for [`AllQueues::take_changes`].
     pub(super) advanced: Vec<MoveTask>,
-    /// Where message ids come from.
+    /// Generates message ids.
     pub(super) ids: fn() -> String,
     region: String,
     throughput: BTreeMap<String, Throughput>,
@@ -41,7 +42,7 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// No queues, in this region.
+    /// Creates an empty account in this region.
     pub fn new(region: &str, ids: fn() -> String) -> Self {
         Self {
             by_name: BTreeMap::new(),
@@ -54,10 +55,10 @@ impl Queues {
         }
     }
 
-    /// `CreateQueue`. One that exists with the attributes that are given is as good as a new one.
+    /// `CreateQueue`. If the queue exists with the given attributes, nothing changes.
     ///
     /// # Errors
-    /// If the attributes are bad, or it exists with other ones.
+    /// If the attributes are invalid, or the queue exists with other attributes.
     pub fn create(&mut self, name: &str, attributes: &QueueAttributes, now_ms: u64) -> Result<(), SqsError> {
         let mut settings = Settings::new(name, attributes)?;
         if let Some(queue) = self.by_name.get(name) {
@@ -81,10 +82,10 @@ impl Queues {
         Ok(())
     }
 
-    /// Makes the queue as a template wants it, or sets the one that exists so.
+    /// Creates the queue of a template, or updates the existing one.
     ///
     /// # Errors
-    /// If the attributes are bad, or of the other kind of queue than the one that exists.
+    /// If the attributes are invalid, or would turn a standard queue into a FIFO queue or back.
     pub fn declare(&mut self, name: &str, attributes: &QueueAttributes, now_ms: u64) -> Result<(), SqsError> {
         let mut settings = Settings::new(name, attributes)?;
         settings.modified_ms = now_ms;
@@ -105,7 +106,7 @@ impl Queues {
     /// `SetQueueAttributes`.
     ///
     /// # Errors
-    /// If there is no such queue, or an attribute cannot be set so.
+    /// If there is no such queue, or an attribute cannot have this value.
     pub fn set(&mut self, name: &str, attributes: &QueueAttributes, now_ms: u64) -> Result<(), SqsError> {
         let mut settings = self.queue(name)?.settings().clone();
         settings.change(attributes)?;
@@ -137,17 +138,18 @@ impl Queues {
         self.queue_mut(name)?.purge(name, now_ms)
     }
 
-    /// Takes a message for this queue.
+    /// `SendMessage`.
     ///
     /// # Errors
-    /// If there is no such queue, or the message is not one for it.
+    /// If there is no such queue, or it does not accept the message.
     pub fn send(&mut self, name: &str, draft: Draft, now_ms: u64) -> Result<Sent, SqsError> {
         let id = (self.ids)();
         self.queue_mut(name)?.send(draft, id, now_ms)
     }
 
-    /// Receives messages, each hidden for `visibility_s` seconds, or for as long as the queue says. Messages that were received
-    /// too often go to the dead-letter queue instead; where that does not exist, they stay and are delivered.
+    /// Receives messages and hides each for `visibility_s` seconds, or for the queue's own timeout.
+    /// Messages that were received too often go to the dead-letter queue instead. If that queue
+    /// does not exist, they stay and are delivered.
     ///
     /// # Errors
     /// If there is no such queue, or too many of its messages are in flight.
@@ -167,7 +169,8 @@ impl Queues {
             let Some(target) = target.as_ref().and_then(|target| self.by_name.get_mut(target)) else {
                 break;
             };
-            // In a standard queue a message keeps its age; in a FIFO queue it is as new, and its own id is its deduplication id.
+            // In a standard queue the message keeps its age. In a FIFO queue it counts as new, and
+            // its id becomes its deduplication id.
             // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html>
             // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>
             let is_fifo = target.settings().is_fifo;
@@ -185,7 +188,7 @@ impl Queues {
     /// `DeleteMessage`.
     ///
     /// # Errors
-    /// If there is no such queue, or the handle is none of it, or has expired.
+    /// If there is no such queue, or the handle belongs to another queue or has expired.
     pub fn delete(&mut self, name: &str, handle: &str, now_ms: u64) -> Result<(), SqsError> {
         let queue = self.queue_mut(name)?;
         queue.delete(&receipt::decode(name, handle)?, handle, now_ms)
@@ -194,7 +197,8 @@ impl Queues {
     /// `ChangeMessageVisibility`.
     ///
     /// # Errors
-    /// If there is no such queue, the handle is none of it, or the message is not in flight.
+    /// If there is no such queue, the handle belongs to another queue, or the message is not in
+    /// flight.
     pub fn change_visibility(
         &mut self,
         name: &str,
@@ -206,7 +210,7 @@ impl Queues {
         queue.change_visibility(&receipt::decode(name, handle)?, handle, visibility_s, now_ms)
     }
 
-    /// Puts a message back that was received in vain, as if it had not been.
+    /// Puts back a message that nobody has seen, as if it had not been received.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -216,7 +220,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Whether a receive would take something from this queue.
+    /// Whether a receive would return a message of this queue.
     ///
     /// # Errors
     /// If there is no such queue.
@@ -225,10 +229,10 @@ impl Queues {
         Ok(queue.has_next(self.dead_letter_queue_of(queue).is_some(), now_ms))
     }
 
-    /// Refuses a call that is beyond the throughput of a FIFO queue.
+    /// Counts a call against the throughput limit of a FIFO queue.
     ///
     /// # Errors
-    /// If it is, or there is no such queue.
+    /// If the call exceeds the limit, or there is no such queue.
     pub fn admit<'a>(
         &mut self,
         name: &str,
@@ -255,20 +259,20 @@ impl Queues {
     /// The queue with this name.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no such queue.
     pub fn queue(&self, name: &str) -> Result<&Queue, SqsError> {
         self.by_name.get(name).ok_or_else(SqsError::no_queue)
     }
 
-    /// The queue with this name, to be changed.
+    /// The queue with this name, mutable.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is no such queue.
     pub fn queue_mut(&mut self, name: &str) -> Result<&mut Queue, SqsError> {
         self.by_name.get_mut(name).ok_or_else(SqsError::no_queue)
     }
 
-    /// Names of all queues that begin with this.
+    /// Names of all queues that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.by_name
             .keys()
@@ -276,7 +280,7 @@ impl Queues {
             .filter(move |name| name.starts_with(prefix))
     }
 
-    /// Names of the queues whose dead-letter queue this one is.
+    /// Names of the queues that use this one as their dead-letter queue.
     pub fn sources_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let arn = self.arn(name);
         let names = move |queue: &Queue| {
@@ -295,13 +299,13 @@ impl Queues {
         format!("{}{name}", self.arn_prefix())
     }
 
-    /// The name of the queue with this ARN, if there is one.
+    /// The name of the queue with this ARN, if it exists.
     pub fn name_of<'a>(&self, arn: &'a str) -> Option<&'a str> {
         let name = arn.strip_prefix(&self.arn_prefix())?;
         self.by_name.contains_key(name).then_some(name)
     }
 
-    /// What happened since this was asked last.
+    /// The changes since the last call of this function.
     pub fn take_changes(&mut self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = self.deleted.drain(..).map(Entry::Deleted).collect();
         for (name, queue) in &mut self.by_name {
@@ -314,14 +318,14 @@ impl Queues {
         entries
     }
 
-    /// What makes equal queues of none.
+    /// Entries that recreate all queues from nothing.
     pub fn snapshot(&self) -> Vec<Entry> {
         let entry = |(name, queue): (&String, &Queue)| Entry::Changed(name.clone(), queue.snapshot());
         let tasks = self.tasks.iter().cloned().map(Entry::Task);
         self.by_name.iter().map(entry).chain(tasks).collect()
     }
 
-    /// Makes none of what is kept, so that what was written down can happen again.
+    /// Removes all queues, so that the journal can be applied again.
     pub fn forget(&mut self) {
         self.by_name.clear();
         self.tasks.clear();
@@ -329,7 +333,7 @@ impl Queues {
         self.deleted.clear();
     }
 
-    /// Lets happen what is known to have happened.
+    /// Applies an entry of the journal.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Deleted(name) => {
@@ -363,7 +367,8 @@ impl Queues {
         format!("arn:aws:sqs:{}:{ACCOUNT_ID}:", self.region)
     }
 
-    /// Refuses a redrive policy whose dead-letter queue does not exist, is of the other kind, or does not want this source.
+    /// Refuses a redrive policy if its dead-letter queue does not exist, has the other type, or
+    /// does not allow this source.
     fn check_redrive(&self, name: &str, settings: &Settings) -> Result<(), SqsError> {
         let Some(redrive) = &settings.redrive else {
             return Ok(());

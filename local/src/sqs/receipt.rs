@@ -1,6 +1,7 @@
-//! Receipt handles: what a receiver shows to delete a message, or to hide it for longer.
+//! Receipt handles: a receiver passes one to delete a message or to change its visibility.
 //!
-//! A handle names the queue, the message and the delivery, so that one of an earlier delivery is known as such.
+//! A handle names the queue, the message and the delivery, so that handles of earlier deliveries
+//! can be recognised.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,19 +9,19 @@ use base64::engine::general_purpose::STANDARD;
 use super::error::{Code, SqsError};
 use super::message::Message;
 
-/// What a handle says.
+/// The content of a handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// Position of the message.
     pub position: u64,
-    /// How often it had been received then, that time included.
+    /// How often the message had been received, including this delivery.
     pub receives: u32,
-    /// Its id.
+    /// Id of the message.
     pub id: String,
 }
 
 impl Receipt {
-    /// Of the latest delivery of this message.
+    /// Describes the latest delivery of this message.
     pub(super) fn of(message: &Message) -> Self {
         Self {
             position: message.position,
@@ -30,7 +31,7 @@ impl Receipt {
     }
 }
 
-/// The handle of the latest delivery of this message of this queue.
+/// The handle of the latest delivery of a message of this queue.
 pub(super) fn encode(queue: &str, message: &Message) -> String {
     let Message {
         position, id, delivery, ..
@@ -38,7 +39,7 @@ pub(super) fn encode(queue: &str, message: &Message) -> String {
     STANDARD.encode(format!("{queue} {position} {} {id}", delivery.receives))
 }
 
-/// Reads a handle of this queue.
+/// Decodes a handle of this queue.
 pub(super) fn decode(queue: &str, handle: &str) -> Result<Receipt, SqsError> {
     parse(queue, handle).ok_or_else(|| {
         let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");

@@ -1,4 +1,5 @@
-//! What a queue is set to: the attributes of `CreateQueue` and `SetQueueAttributes`, and of `AWS::SQS::Queue`, which are the same.
+//! The settings of a queue: the attributes of `CreateQueue` and `SetQueueAttributes`, which are
+//! also those of `AWS::SQS::Queue`.
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 
@@ -11,13 +12,13 @@ use serde_json::{Map, Value, json};
 use super::error::{Code, SqsError};
 use super::message::MESSAGE_LIMIT_BYTES;
 
-/// Attributes by name, as the API takes and gives them.
+/// Attributes by name, as the API accepts and returns them.
 pub type QueueAttributes = BTreeMap<String, String>;
 
-/// What the names of FIFO queues end in.
+/// The suffix of the names of FIFO queues.
 pub const FIFO_SUFFIX: &str = ".fifo";
 
-/// Taken and shown again, without an effect on this machine: access and encryption.
+/// Accepted and returned, but without effect here: access and encryption.
 const KEPT: [&str; 4] = [
     "KmsDataKeyReusePeriodSeconds",
     "KmsMasterKeyId",
@@ -31,7 +32,7 @@ const SCOPES: [&str; 2] = ["queue", "messageGroup"];
 /// The values of `FifoThroughputLimit`.
 const LIMITS: [&str; 2] = ["perQueue", "perMessageGroupId"];
 
-/// What a queue is set to.
+/// The settings of a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// `CreatedTimestamp`, in milliseconds since the epoch.
@@ -48,25 +49,25 @@ pub struct Settings {
     pub retention_s: u32,
     /// How long a new message stays hidden, in seconds.
     pub delay_s: u32,
-    /// How long a receive waits for a message unless it says otherwise, in seconds.
+    /// How long a receive waits by default, in seconds.
     pub receive_wait_s: u32,
     /// Largest message, in bytes.
     pub maximum_bytes: usize,
     /// Whether a message without a deduplication id gets the digest of its body.
     pub content_based_deduplication: bool,
-    /// `DeduplicationScope`: where a deduplication id stands for one message.
+    /// `DeduplicationScope`: whether deduplication ids are unique per queue or per group.
     pub deduplication_scope: Per,
-    /// `FifoThroughputLimit`: what the limit is one of.
+    /// `FifoThroughputLimit`: whether the limit is per queue or per group.
     pub throughput_limit: Per,
-    /// Where messages go that were received too often.
+    /// The dead-letter queue, if there is one.
     pub redrive: Option<Redrive>,
     /// Which queues may name this one as their dead-letter queue.
     pub redrive_allow: RedriveAllow,
-    /// What is kept and has no effect.
+    /// Attributes without effect.
     pub kept: QueueAttributes,
 }
 
-/// What something counts for.
+/// The scope of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Per {
     /// The whole queue.
@@ -80,7 +81,7 @@ pub enum Per {
 pub struct Redrive {
     /// ARN of the dead-letter queue.
     pub target_arn: String,
-    /// How often a message is delivered before it goes there.
+    /// How often a message is delivered before it goes to the dead-letter queue.
     pub max_receive_count: u32,
 }
 
@@ -90,17 +91,18 @@ pub enum RedriveAllow {
     /// Any queue.
     #[default]
     All,
-    /// None.
+    /// No queue.
     None,
-    /// These, by ARN.
+    /// The queues with these ARNs.
     Queues(Vec<String>),
 }
 
 impl Settings {
-    /// The settings of a new queue.
+    /// Creates the settings of a new queue.
     ///
     /// # Errors
-    /// If an attribute does not exist, or not with this value; or the name and `FifoQueue` do not agree.
+    /// If an attribute does not exist or has an invalid value, or the name does not match
+    /// `FifoQueue`.
     pub fn new(name: &str, attributes: &QueueAttributes) -> Result<Self, SqsError> {
         let is_fifo = match attributes.get("FifoQueue") {
             Some(value) => flag("FifoQueue", value)?,
@@ -128,10 +130,10 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets these attributes; none of them if one cannot be set.
+    /// Sets these attributes; on an error, none of them.
     ///
     /// # Errors
-    /// If an attribute does not exist, cannot change, or cannot have this value.
+    /// If an attribute does not exist, cannot change, or has an invalid value.
     pub fn change(&mut self, attributes: &QueueAttributes) -> Result<(), SqsError> {
         let mut changed = self.clone();
         for (name, value) in attributes {
@@ -185,7 +187,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The attributes as the API shows them.
+    /// The attributes as the API returns them.
     pub(super) fn shown(&self) -> QueueAttributes {
         let text = |name: &str, value: String| (name.to_owned(), value);
         let mut shown = QueueAttributes::from([
@@ -224,7 +226,7 @@ impl Settings {
     }
 }
 
-/// What has no effect here is refused all the same where AWS could not read it.
+/// Refuses values that AWS could not parse, even if they have no effect here.
 fn check_kept(name: &str, value: &str) -> Result<(), SqsError> {
     match name {
         "KmsDataKeyReusePeriodSeconds" => number(name, value, 60..=86_400).map(drop),
@@ -325,7 +327,7 @@ fn per(name: &str, value: &str, words: [&str; 2]) -> Result<Per, SqsError> {
     choice(name, value, words).map(|per_group| if per_group { Per::Group } else { Per::Queue })
 }
 
-/// Whether it is the second of two words.
+/// Whether the value is the second of two words.
 fn choice(name: &str, value: &str, words: [&str; 2]) -> Result<bool, SqsError> {
     match words.iter().position(|word| *word == value) {
         Some(index) => Ok(index == 1),

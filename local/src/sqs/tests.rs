@@ -1,4 +1,4 @@
-//! The queues as callers of the API see them, and over a restart.
+//! The queues as callers of the API see them, and after a restart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -488,7 +488,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     let request = json!({"QueueUrl": url("q.fifo")});
     let handle = account.ok("ReceiveMessage", request.clone()).await["Messages"][0]["ReceiptHandle"].clone();
 
-    // A crash in the middle of a line: what it said did not happen.
+    // A crash in the middle of a line: its changes did not happen.
     let kept = std::fs::read(&file).unwrap();
     std::fs::write(&file, [&kept[..], br#"[{"Changed":["q.fifo",[{"Rem"#].concat()).unwrap();
     account.sqs = Account::open(Some(&file), &account.clock);
@@ -626,7 +626,7 @@ async fn in_a_fifo_dead_letter_queue_the_id_is_the_deduplication_id_and_a_move_k
     assert_eq!((&front["Body"], &front["MessageId"]), (&json!("1"), &ids[0]));
     assert_eq!(front["Attributes"]["MessageDeduplicationId"], ids[0]);
 
-    // "1" is in flight there, so that "2" must not overtake it.
+    // "1" is in flight, so "2" must not overtake it.
     let start = json!({"SourceArn": arn("dead.fifo")});
     account.ok("StartMessageMoveTask", start.clone()).await;
     assert_eq!(account.receive("q.fifo").await[0]["Body"], "3");
@@ -677,7 +677,7 @@ async fn a_pause_after_a_purge_is_kept() {
     account.ok("PurgeQueue", purge).await;
 }
 
-/// Brings the queue to its limit: so many messages of one group that are in flight, for a minute.
+/// Fills the queue up to its limit: this many messages of one group are in flight, for a minute.
 async fn fill(account: &Account, name: &str, count: u64) {
     let sent = json!({
         "QueueUrl": url(name), "MessageBody": "a", "MessageGroupId": "full", "MessageDeduplicationId": "a",

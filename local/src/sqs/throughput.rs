@@ -1,13 +1,14 @@
-//! The throughput limits of FIFO queues: 300 calls per second of each action, for the queue or for each message group.
+//! The throughput limits of FIFO queues: 300 calls of each action per second, per queue or per
+//! message group.
 //!
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls of one action in a second.
+/// Most calls of one action per second.
 const CALLS_PER_SECOND: u32 = 300;
 
-/// What is limited.
+/// An action with a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// `SendMessage` and `SendMessageBatch`.
@@ -28,13 +29,13 @@ pub(super) struct Throughput {
 }
 
 impl Throughput {
-    /// Counts a call, if it is within the queue's limit.
+    /// Counts a call; returns `false` if the queue's limit is reached.
     pub(super) fn admit(&mut self, action: Action, now_ms: u64) -> bool {
         self.roll(now_ms);
         self.count([(action, None)].into())
     }
 
-    /// Counts a call that concerns these groups, if it is within the limit of each.
+    /// Counts a call for these groups; returns `false` if the limit of one of them is reached.
     pub(super) fn admit_groups<'a>(
         &mut self,
         action: Action,

@@ -1,4 +1,4 @@
-//! Disks that are full, and files that are broken.
+//! Full disks and broken files.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -10,11 +10,11 @@ use super::*;
 use crate::sqs::{Code, Sqs};
 
 thread_local! {
-    /// How many bytes the disk still takes; no end of them, unless it is said.
+    /// How many bytes the disk still accepts; unlimited by default.
     static ROOM: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// Writes as much as there is room for.
+/// Writes as many bytes as there is room for.
 pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let fitting = bytes.len().min(ROOM.get());
     file.write_all(&bytes[..fitting])?;
@@ -25,7 +25,7 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing: thousands of files are made here, and no machine crashes.
+/// Does nothing: the tests create thousands of files, and no machine crashes.
 #[expect(clippy::unnecessary_wraps, reason = "stands for what may fail")]
 pub(super) fn sync(_: &File) -> io::Result<()> {
     Ok(())
@@ -42,7 +42,7 @@ fn open(file: &Path) -> Sqs {
     .unwrap()
 }
 
-/// `true` if it is answered, `false` if it could not be written down.
+/// Returns `true` if the call is answered, `false` if it could not be written down.
 async fn call(sqs: &Sqs, operation: &str, request: Value) -> bool {
     match sqs
         .call(operation, request.to_string().as_bytes(), "sender")
@@ -109,7 +109,7 @@ async fn what_a_full_disk_does_not_take_did_not_happen() {
     }
 }
 
-/// What another process would find there.
+/// The entries that another process would find in the file.
 fn kept(file: &Path) -> Vec<Entry> {
     let mut queues = Queues::new("us-east-1", String::new);
     replay(&fs::read(file).unwrap(), &mut queues).unwrap();
@@ -122,7 +122,7 @@ async fn a_file_that_cannot_be_written_anew_goes_on_growing() {
     let file = directory.path().join("sqs.journal");
     let sqs = open(&file);
     assert!(call(&sqs, "CreateQueue", json!({"QueueName": "q"})).await);
-    // A directory in the place of the second file: it can be neither removed nor written.
+    // A directory with the name of the second file: it can be neither removed nor written.
     fs::create_dir(file.with_extension("new")).unwrap();
     for _ in 0..6 {
         let request = json!({"QueueUrl": url("q"), "MessageBody": "a".repeat(500_000)});

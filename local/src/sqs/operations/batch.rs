@@ -1,4 +1,5 @@
-//! What all batches have in common: up to ten entries with ids of their own, each of which succeeds or fails for itself.
+//! The rules of all batches: up to ten entries with distinct ids, each of which succeeds or fails
+//! on its own.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::BATCH_LIMIT;
 use super::super::error::{Code, SqsError};
 
-/// Refuses a batch as a whole, by the ids of its entries.
+/// Refuses the whole batch if the ids of its entries are invalid.
 pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &str) -> Result<(), SqsError> {
     let count = ids.len();
     if count == 0 {
@@ -38,7 +39,7 @@ pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &str
     Ok(())
 }
 
-/// The answer: what became of each entry.
+/// The answer to a batch, with the result of each entry.
 pub(super) fn answer(results: impl IntoIterator<Item = (String, Result<Value, SqsError>)>) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, result) in results {

@@ -14,7 +14,7 @@ use super::super::throughput::Action;
 use super::super::{BATCH_LIMIT, MESSAGE_LIMIT_BYTES, Receive, Sqs, receipt};
 use super::{batch, queue_name, required, within};
 
-/// The system attribute that senders may set.
+/// The only system attribute that senders can set.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 #[derive(Debug, Default, Deserialize)]
@@ -305,7 +305,7 @@ impl ReceiveMessage {
         wanted.any(|wanted| wanted == "All" || wanted == name)
     }
 
-    /// Names stand for themselves; `All`, `.*` and `prefix.*` for many.
+    /// Whether an attribute was asked for: by name, or by `All`, `.*` or `prefix.*`.
     fn wants(&self, name: &str) -> bool {
         self.message_attribute_names.iter().any(|wanted| {
             let prefix = wanted.strip_suffix(".*");
@@ -314,7 +314,7 @@ impl ReceiveMessage {
     }
 }
 
-/// The attributes that SQS gives a message, in the order of Lambda's events.
+/// The system attributes of a message, in the order of Lambda's events.
 pub fn system_attributes(message: &Message) -> Map<String, Value> {
     let first_ms = message.delivery.first_ms.unwrap_or(message.sent_ms);
     let sequence_number = message.deduplication_id.is_some().then(|| message.sequence_number());

@@ -8,7 +8,7 @@ use super::super::error::{Code, SqsError};
 use super::super::settings::QueueAttributes;
 use super::{queue_name, required, within};
 
-/// Attributes that a queue has of itself.
+/// Attributes that SQS sets.
 const OWN: [&str; 6] = [
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -18,7 +18,7 @@ const OWN: [&str; 6] = [
     "QueueArn",
 ];
 
-/// Attributes that a queue is given.
+/// Attributes that callers can set.
 const GIVEN: [&str; 15] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -164,7 +164,8 @@ impl Sqs {
     }
 }
 
-/// Part of a list; the token is the URL that the part before ended with. Without `MaxResults` there are no tokens, as on AWS.
+/// One page of a list. The token is the last URL of the page before. Without `MaxResults` there are
+/// no tokens, as on AWS.
 fn page(member: &str, urls: Vec<String>, max: Option<i64>, token: Option<&str>) -> Result<Value, SqsError> {
     let max = max.map(|max| within("MaxResults", max, 1, 1000)).transpose()?;
     let limit = usize::try_from(max.unwrap_or(1000)).unwrap_or(usize::MAX);

@@ -1,4 +1,5 @@
-//! The changes of a queue: all that ever happens to its state, so that it can be kept and brought back.
+//! The changes of a queue. They describe everything that happens to its state, so that it can be
+//! stored and restored.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,32 +8,32 @@ use crate::sqs::deduplication::Sighting;
 use crate::sqs::message::{Delivery, Message};
 use crate::sqs::settings::Settings;
 
-/// Something that happened to a queue.
+/// A change of a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// It was made, or set anew.
+    /// The queue was created, or got new settings.
     Set(Box<Settings>),
-    /// A message came.
+    /// A message was added.
     Added(Box<Message>),
-    /// A message was received, or hidden for longer or shorter.
+    /// A message was received, or its visibility timeout was changed.
     Delivered(u64, Delivery),
-    /// A message is gone, for whatever reason.
+    /// A message was removed.
     Removed(u64),
-    /// All messages are gone, since then.
+    /// All messages were removed, at this time.
     Purged(u64),
     /// A deduplication id was used.
     Seen(Sighting),
-    /// No position below this one is ever used again.
+    /// Positions below this one are never used again.
     Reached(u64),
 }
 
 impl Queue {
-    /// What happened since this was asked last.
+    /// The changes since the last call of this function.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Changes that make an equal queue of an empty one.
+    /// Changes that turn an empty queue into this one.
     pub fn snapshot(&self) -> Vec<Change> {
         let set = Change::Set(Box::new(self.settings.clone()));
         let messages = self
@@ -49,7 +50,7 @@ impl Queue {
             .collect()
     }
 
-    /// Lets happen what is known to have happened.
+    /// Applies a change that happened earlier.
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Set(settings) => self.settings = (**settings).clone(),

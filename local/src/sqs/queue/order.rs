@@ -1,4 +1,4 @@
-//! Which messages are next.
+//! Which messages a receive takes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,8 +6,9 @@ use super::{IN_FLIGHT_LIMIT, Queue, seconds};
 use crate::sqs::message::Message;
 
 impl Queue {
-    /// Positions to deliver and to give up: from the front; of a FIFO queue first as many as there are of one group, then of the
-    /// next.
+    /// Positions to deliver, and positions to give up to the dead-letter queue. Both start at the
+    /// front. A FIFO queue takes as many messages of one group as there are before it takes those
+    /// of the next.
     ///
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues-understanding-logic.html>
     pub(super) fn pick(&self, max: usize, limit: Option<u32>, now_ms: u64) -> (Vec<u64>, Vec<u64>) {
@@ -22,7 +23,7 @@ impl Queue {
         };
         let is_ready = |message: &Message| limit.is_none_or(|limit| message.delivery.receives < limit);
         let mut ready_in_all = 0;
-        // In the order in which they come first; in a standard queue each message is one.
+        // By first message; in a standard queue each message is a group of its own.
         let mut groups: Vec<Vec<&Message>> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for message in self.messages.values().take(window) {
@@ -67,12 +68,13 @@ impl Queue {
         received.filter(move |message| message.delivery.available_ms > now_ms)
     }
 
-    /// The group whose order the message has to keep.
+    /// The group whose order the message must keep.
     pub(super) fn order_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
         message.group.as_deref().filter(|_| self.settings.is_fifo)
     }
 
-    /// From when on the message can be received. A new delay of a FIFO queue is one also for messages that are in it already.
+    /// When the message can first be received. In a FIFO queue a new delay also applies to messages
+    /// that are already there.
     pub(super) fn available_ms(&self, message: &Message) -> u64 {
         if self.settings.is_fifo && message.delivery.receives == 0 && message.source_arn.is_none() {
             message.sent_ms + seconds(self.settings.delay_s)

@@ -1,4 +1,4 @@
-//! What a queue does, time being ours.
+//! The behaviour of one queue; the tests set the time.
 
 use proptest::prelude::*;
 
@@ -307,7 +307,7 @@ enum Step {
     Receive {
         max: usize,
     },
-    /// Deletes one of the messages that were received so far, by its latest handle.
+    /// Deletes one of the messages received so far, by its latest handle.
     Delete {
         which: usize,
     },
@@ -330,7 +330,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A FIFO queue in the simplest words: what each group holds in order, who is hidden until when, and when ids were used.
+/// A simple model of a FIFO queue: the messages of each group in order, hidden messages with the
+/// time at which they become visible, and the times at which ids were used.
 #[derive(Default)]
 struct Model {
     groups: BTreeMap<String, Vec<String>>,
@@ -339,7 +340,7 @@ struct Model {
 }
 
 impl Model {
-    /// The id of the message that this send is answered with.
+    /// The id in the answer to this send.
     fn send(&mut self, group: &str, deduplication_id: &str, id: &str, now_ms: u64) -> String {
         if let Some((first, at)) = self.used.get(deduplication_id)
             && at + WINDOW_MS > now_ms
@@ -355,7 +356,7 @@ impl Model {
         self.hidden_until.get(id).is_some_and(|until| *until > now_ms)
     }
 
-    /// How many messages could be received.
+    /// How many messages can be received.
     fn free(&self, now_ms: u64) -> usize {
         let free = self
             .groups
@@ -364,7 +365,7 @@ impl Model {
         free.map(Vec::len).sum()
     }
 
-    /// A batch holds the front of groups that are free, in order.
+    /// Checks that a batch consists of the front of free groups, in order.
     fn receive(&mut self, batch: &[Message], now_ms: u64) {
         let mut taken: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for message in batch {
