@@ -2,17 +2,17 @@
 
 use super::text;
 use std::path::Path;
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 use wigwag_local::template::{self, Options, TemplateError};
 
 /// A fault plan. If it can be read, writing and reading it again gives the same. A refusal says
 /// why.
 pub fn fault_plan(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    match Plan::parse(text) {
+    match FaultPlan::parse(text) {
         Ok(plan) => {
             let written = serde_json::to_string(&plan).expect("a plan that was read can be written");
-            let again: Plan = serde_json::from_str(&written).expect("what was written can be read");
+            let again: FaultPlan = serde_json::from_str(&written).expect("what was written can be read");
             assert_eq!(again, plan);
         }
         Err(error) => assert!(!error.to_string().is_empty()),

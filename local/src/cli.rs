@@ -10,13 +10,13 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wigwag_local::build::Bootstraps;
-use wigwag_local::faults::{HARSH, Plan};
+use wigwag_local::faults::{FaultPlan, HARSH};
 use wigwag_local::stack::{Options, Running, Stack};
 
 /// Runs a SAM template on this machine: no Docker, no account, no network.
 #[derive(Debug, Parser)]
 #[command(version, about)]
-pub(crate) struct Arguments {
+pub(crate) struct Flags {
     /// The template to run.
     #[arg(long, value_name = "PATH", default_value = "template.yaml")]
     template: PathBuf,
@@ -70,9 +70,9 @@ pub(crate) struct Arguments {
     log_level: String,
 }
 
-impl Arguments {
+impl Flags {
     fn options(&self) -> anyhow::Result<Options> {
-        let fault_plan = self.faults.as_deref().map(Plan::load).transpose()?;
+        let fault_plan = self.faults.as_deref().map(FaultPlan::load).transpose()?;
         let build = Bootstraps::Build { release: self.release };
         Ok(Options {
             template: self.template.clone(),
@@ -117,7 +117,7 @@ fn parse_parameter(text: &str) -> Result<(String, String), String> {
 }
 
 /// Runs a stack until Ctrl-C or SIGTERM, which stop it; a second one does so without waiting for what runs.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     if arguments.print_faults {
         io::stdout().write_all(HARSH.as_bytes()).context("print the plan")?;
         return Ok(());

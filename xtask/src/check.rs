@@ -156,7 +156,7 @@ fn fault_plan(path: &Path) -> Result<Plan> {
     if path == Path::new(NO_FAULTS) {
         return Ok(Plan::default());
     }
-    Plan::load(path).with_context(|| format!("load the fault plan {}", path.display()))
+    FaultPlan::load(path).with_context(|| format!("load the fault plan {}", path.display()))
 }
 
 /// Prints the explanations, and the figures as the last line.

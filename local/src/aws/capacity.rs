@@ -43,7 +43,7 @@ impl Prepared {
     pub(super) fn permissions(&self) -> BTreeSet<Permission> {
         let request = self.request.as_ref();
         request.map_or_else(BTreeSet::new, |request| {
-            permissions::of_dynamodb(&self.operation, request)
+            permissions::for_dynamodb(&self.operation, request)
         })
     }
 }

@@ -6,19 +6,19 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::partial::{self, Partial};
-use super::{Call, Services, answer, credentials, dynamodb, secretsmanager, sqs};
+use super::{Services, SignedCall, answer, credentials, dynamodb, secretsmanager, sqs};
 use crate::faults::{self, Injector, Refusal, Service};
 use crate::meter::AwsCall;
 use crate::secretsmanager::{self as secrets, SecretsError};
 use crate::server;
-use crate::sqs::{Code, SqsError};
+use crate::sqs::{SqsError, SqsErrorCode};
 
 /// The header in which SDKs send the session token of temporary credentials, which functions have.
 const SESSION_TOKEN: &str = "x-amz-security-token";
 
 /// Decides what happens to a call. `None` for calls from outside, which never fail on purpose, and
 /// for calls that the plan leaves alone.
-pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
+pub(super) fn decide(call: &SignedCall, faults: &Injector) -> Option<faults::CallHarm> {
     if call.caller == credentials::EXTERNAL {
         return None;
     }
@@ -28,7 +28,7 @@ pub(super) fn of(call: &Call, faults: &Injector) -> Option<faults::Call> {
 }
 
 /// Answers the call as decided, or cuts the connection.
-pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call) -> Response<Bytes> {
+pub(super) async fn answer(services: &Services, call: SignedCall, harm: &faults::CallHarm) -> Response<Bytes> {
     let service = call.service;
     let response = if let Some(refusal) = harm.before().await {
         refused(services, &call, refusal)
@@ -46,7 +46,7 @@ pub(super) async fn answer(services: &Services, call: Call, harm: &faults::Call)
 }
 
 /// Answers a call, some of whose entries may fail.
-async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call) -> Response<Bytes> {
+async fn answer_in_part(services: &Services, mut call: SignedCall, harm: &faults::CallHarm) -> Response<Bytes> {
     let split = partial::split(call.service, call.operation(), call.request.body(), |entry| {
         harm.leaves_out(entry)
     });
@@ -75,7 +75,7 @@ async fn answer_in_part(services: &Services, mut call: Call, harm: &faults::Call
 }
 
 /// Refuses the call without effect. The refusal is metered as a request if it is answered.
-fn refused(services: &Services, call: &Call, refusal: Refusal) -> Response<Bytes> {
+fn refused(services: &Services, call: &SignedCall, refusal: Refusal) -> Response<Bytes> {
     let response = refusal_of(call.service, refusal);
     if refusal != Refusal::Cut {
         services.meter.aws_call(&AwsCall {
@@ -103,18 +103,22 @@ fn refusal_of(service: Service, refusal: Refusal) -> Response<Bytes> {
         (Service::DynamoDb, Refusal::Throttled) => throttled_by_dynamodb(),
         (Service::DynamoDb, Refusal::Failed) => dynamodb::failure(),
         (Service::Sqs, Refusal::Throttled) => {
-            sqs::response(Err(SqsError::new(Code::RequestThrottled, "Rate exceeded")))
+            sqs::response(Err(SqsError::new(SqsErrorCode::RequestThrottled, "Rate exceeded")))
         }
         (Service::Sqs, Refusal::Failed) => {
             let message = "We encountered an internal error. Please try again.";
-            sqs::response(Err(SqsError::new(Code::InternalError, message)))
+            sqs::response(Err(SqsError::new(SqsErrorCode::InternalError, message)))
         }
-        (Service::SecretsManager, Refusal::Throttled) => {
-            secretsmanager::response(Err(SecretsError::new(secrets::Code::Throttling, "Rate exceeded")))
-        }
+        (Service::SecretsManager, Refusal::Throttled) => secretsmanager::response(Err(SecretsError::new(
+            secrets::SecretsErrorCode::Throttling,
+            "Rate exceeded",
+        ))),
         (Service::SecretsManager, Refusal::Failed) => {
             let message = "An error occurred on the server side.";
-            secretsmanager::response(Err(SecretsError::new(secrets::Code::InternalServiceError, message)))
+            secretsmanager::response(Err(SecretsError::new(
+                secrets::SecretsErrorCode::InternalServiceError,
+                message,
+            )))
         }
         (Service::Connections, Refusal::Throttled) => answer::gateway_error(
             StatusCode::TOO_MANY_REQUESTS,

@@ -106,7 +106,7 @@ struct Endpoint {
 
 /// A signed call of a service that runs here.
 #[derive(Debug)]
-struct Call {
+struct SignedCall {
     service: Service,
     /// A function's logical id, or `external`.
     caller: String,
@@ -150,7 +150,7 @@ impl Endpoint {
             Err(unsigned) => return refuse(aimed_at(&request), unsigned),
         };
         match services.recognise(request, &signed) {
-            Ok(call) => match harm::of(&call, &services.faults) {
+            Ok(call) => match harm::decide(&call, &services.faults) {
                 None => services.answer(call).await,
                 Some(harm) => self.answer_harmed(call, harm).await,
             },
@@ -159,7 +159,7 @@ impl Endpoint {
     }
 
     /// Answers a call that fails on purpose, even if the caller goes away meanwhile.
-    async fn answer_harmed(self: Arc<Self>, call: Call, harm: crate::faults::Call) -> Response<Bytes> {
+    async fn answer_harmed(self: Arc<Self>, call: SignedCall, harm: crate::faults::CallHarm) -> Response<Bytes> {
         let (tasks, stop) = (self.tasks.clone(), self.stop.clone());
         let answering = async move {
             stop.run_until_cancelled(harm::answer(&self.services, call, &harm))
@@ -172,14 +172,14 @@ impl Endpoint {
 
 impl Services {
     /// The call that a signed request makes, or the refusal if it makes none.
-    fn recognise(&self, request: Request<Bytes>, signed: &Signed) -> Result<Call, Box<Response<Bytes>>> {
+    fn recognise(&self, request: Request<Bytes>, signed: &Signed) -> Result<SignedCall, Box<Response<Bytes>>> {
         let service = SERVICES
             .iter()
             .find(|(name, _)| *name == signed.service)
             .map(|(_, service)| *service);
         let is_connections = aimed_at(&request) == Some(Service::Connections);
         match service {
-            Some(service) if service == Service::Connections || !is_connections => Ok(Call {
+            Some(service) if service == Service::Connections || !is_connections => Ok(SignedCall {
                 service,
                 caller: credentials::caller(&signed.access_key_id, &self.functions).to_owned(),
                 request,
@@ -193,8 +193,8 @@ impl Services {
         }
     }
 
-    async fn answer(&self, call: Call) -> Response<Bytes> {
-        let Call {
+    async fn answer(&self, call: SignedCall) -> Response<Bytes> {
+        let SignedCall {
             service,
             caller,
             request,
@@ -219,13 +219,13 @@ impl Services {
             read_units: 0.0,
             write_units: 0.0,
             request_bytes,
-            permissions: permissions::of_connections(),
+            permissions: permissions::for_connections(),
         });
         response
     }
 }
 
-impl Call {
+impl SignedCall {
     /// The name of the operation; `unknown` if there is none.
     fn operation(&self) -> &str {
         match self.service {

@@ -12,7 +12,7 @@ use crate::meter::Permission;
 
 /// For a call to DynamoDB. A transaction needs the actions of its parts, and `PartiQL` those of its
 /// statements.
-pub(super) fn of_dynamodb(operation: &str, request: &Map<String, Value>) -> BTreeSet<Permission> {
+pub(super) fn for_dynamodb(operation: &str, request: &Map<String, Value>) -> BTreeSet<Permission> {
     let list = |name: &str| request.get(name).and_then(Value::as_array).into_iter().flatten();
     let needs = |action: &str, table: &str| Permission {
         action: format!("dynamodb:{action}"),
@@ -26,11 +26,11 @@ pub(super) fn of_dynamodb(operation: &str, request: &Map<String, Value>) -> BTre
             .collect(),
         "BatchExecuteStatement" => list("Statements")
             .filter_map(|statement| statement["Statement"].as_str())
-            .filter_map(|text| of_statement(text).map(|(action, table)| needs(action, &table)))
+            .filter_map(|text| parse_statement(text).map(|(action, table)| needs(action, &table)))
             .collect(),
         "ExecuteStatement" => {
             let text = request.get("Statement").and_then(Value::as_str);
-            let found = text.and_then(of_statement);
+            let found = text.and_then(parse_statement);
             found.into_iter().map(|(action, table)| needs(action, &table)).collect()
         }
         "BatchGetItem" | "BatchWriteItem" => {
@@ -46,7 +46,7 @@ pub(super) fn of_dynamodb(operation: &str, request: &Map<String, Value>) -> BTre
 }
 
 /// For a call to SQS. A batch needs the action of the single call.
-pub(super) fn of_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
+pub(super) fn for_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
     let queue = request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next());
     let needed = queue.map(|queue| Permission {
         action: format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
@@ -56,7 +56,7 @@ pub(super) fn of_sqs(operation: &str, request: &Value) -> BTreeSet<Permission> {
 }
 
 /// For a call to Secrets Manager, on the secret as the request names it: by ARN or name.
-pub(super) fn of_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Permission> {
+pub(super) fn for_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Permission> {
     let secret = request["SecretId"].as_str().and_then(|id| id.rsplit([':', '/']).next());
     let needed = secret.map(|secret| Permission {
         action: format!("secretsmanager:{operation}"),
@@ -66,7 +66,7 @@ pub(super) fn of_secretsmanager(operation: &str, request: &Value) -> BTreeSet<Pe
 }
 
 /// For a call to `@connections`. A policy grants all connections of a stage together.
-pub(super) fn of_connections() -> BTreeSet<Permission> {
+pub(super) fn for_connections() -> BTreeSet<Permission> {
     let needed = Permission {
         action: "execute-api:ManageConnections".to_owned(),
         resource: "@connections".to_owned(),
@@ -87,7 +87,7 @@ fn action_of_part(part: &str) -> &str {
 
 /// Action and table of `INSERT INTO "t" …`, `UPDATE "t" …`, `DELETE FROM "t" …` or `SELECT … FROM
 /// "t" …`.
-fn of_statement(text: &str) -> Option<(&'static str, String)> {
+fn parse_statement(text: &str) -> Option<(&'static str, String)> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (action, before) = match words.first()?.to_ascii_uppercase().as_str() {
         "INSERT" => ("PartiQLInsert", "INTO"),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn dynamodb(operation: &str, request: &Value) -> Vec<String> {
-        shown(of_dynamodb(operation, request.as_object().unwrap()))
+        shown(for_dynamodb(operation, request.as_object().unwrap()))
     }
 
     #[test]
@@ -159,17 +159,17 @@ mod tests {
     fn a_batch_of_a_queue_needs_what_one_message_needs() {
         let request = json!({"QueueUrl": "http://127.0.0.1:4566/000000000000/jobs.fifo"});
         assert_eq!(
-            shown(of_sqs("SendMessageBatch", &request)),
+            shown(for_sqs("SendMessageBatch", &request)),
             ["sqs:SendMessage jobs.fifo"]
         );
-        assert_eq!(shown(of_sqs("ListQueues", &json!({}))), [""; 0]);
+        assert_eq!(shown(for_sqs("ListQueues", &json!({}))), [""; 0]);
     }
 
     #[test]
     fn a_secret_is_named_by_the_end_of_its_arn() {
         let request = json!({"SecretId": "arn:aws:secretsmanager:us-east-1:000000000000:secret:local-Key-a1b2c3"});
         assert_eq!(
-            shown(of_secretsmanager("GetSecretValue", &request)),
+            shown(for_secretsmanager("GetSecretValue", &request)),
             ["secretsmanager:GetSecretValue local-Key-a1b2c3"]
         );
     }

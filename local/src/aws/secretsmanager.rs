@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{answer, permissions};
 use crate::meter::{AwsCall, Meter};
-use crate::secretsmanager::{Code, SecretsError, SecretsManager, is_known};
+use crate::secretsmanager::{SecretsError, SecretsErrorCode, SecretsManager, is_known};
 
 /// Prefix of `X-Amz-Target`.
 pub(super) const TARGET: &str = "secretsmanager.";
@@ -24,7 +24,7 @@ pub(super) fn call(secrets: &SecretsManager, request: &Request<Bytes>, caller: &
         write_units: 0.0,
         request_bytes: u64::try_from(request.body().len()).unwrap_or(u64::MAX),
         permissions: serde_json::from_slice(request.body())
-            .map(|body| permissions::of_secretsmanager(operation, &body))
+            .map(|body| permissions::for_secretsmanager(operation, &body))
             .unwrap_or_default(),
     });
     response
@@ -42,7 +42,7 @@ pub(super) fn response(result: Result<Value, SecretsError>) -> Response<Bytes> {
         Ok(body) => with_content_type(answer::json(StatusCode::OK, &body)),
         Err(error) => {
             let mut response = refusal(error.code.name(), &error.message);
-            if error.code == Code::InternalServiceError {
+            if error.code == SecretsErrorCode::InternalServiceError {
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }
             response

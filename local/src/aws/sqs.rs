@@ -12,7 +12,7 @@ use super::credentials::EXTERNAL;
 use super::{answer, permissions};
 use crate::lambda::ids::request_id;
 use crate::meter::{AwsCall, Meter, QueueCall};
-use crate::sqs::{Code, Reply, Sqs, SqsError};
+use crate::sqs::{Reply, Sqs, SqsError, SqsErrorCode};
 
 /// Prefix of `X-Amz-Target`.
 pub(super) const TARGET: &str = "AmazonSQS.";
@@ -26,7 +26,7 @@ pub(super) async fn call(sqs: &Sqs, request: &Request<Bytes>, caller: &str, mete
     };
     let reply = sqs.call(operation, request.body(), &sender_id(caller)).await;
     let is_fifo = reply.is_fifo;
-    let is_known = !matches!(&reply, Reply { result: Err(error), .. } if error.code == Code::InvalidAction);
+    let is_known = !matches!(&reply, Reply { result: Err(error), .. } if error.code == SqsErrorCode::InvalidAction);
     let response = response(reply.result);
     let bytes = |body: &Bytes| u64::try_from(body.len()).unwrap_or(u64::MAX);
     meter.aws_call(&AwsCall {
@@ -38,7 +38,7 @@ pub(super) async fn call(sqs: &Sqs, request: &Request<Bytes>, caller: &str, mete
         write_units: 0.0,
         request_bytes: bytes(request.body()),
         permissions: serde_json::from_slice(request.body())
-            .map(|body| permissions::of_sqs(operation, &body))
+            .map(|body| permissions::for_sqs(operation, &body))
             .unwrap_or_default(),
     });
     meter.queue_call(&QueueCall {
@@ -68,7 +68,7 @@ pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
         Ok(body) => with_headers(answer::json(StatusCode::OK, &body)),
         Err(error) => {
             let mut response = refusal(error.code.name(), error.code.query_name(), &error.message);
-            if error.code == Code::InternalError {
+            if error.code == SqsErrorCode::InternalError {
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }
             response
@@ -80,7 +80,7 @@ pub(super) fn response(result: Result<Value, SqsError>) -> Response<Bytes> {
 pub(super) fn refusal(name: &str, query_name: &str, message: &str) -> Response<Bytes> {
     let body = json!({"__type": name, "message": message});
     let mut response = with_headers(answer::json(StatusCode::BAD_REQUEST, &body));
-    let fault = if query_name == Code::InternalError.query_name() {
+    let fault = if query_name == SqsErrorCode::InternalError.query_name() {
         "Receiver"
     } else {
         "Sender"

@@ -1,13 +1,13 @@
 //! Faults of calls to AWS services by functions.
 
-use super::kind::{CallFault, Kind, Service};
+use super::kind::{CallFault, FaultKind, Service};
 use super::plan::{Rate, Within};
 use super::processes::LastCall;
 use super::{Hold, Injector};
 
 /// What happens to one call.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct CallHarm {
     injector: Injector,
     service: Service,
     key: String,
@@ -35,22 +35,23 @@ pub(crate) enum Refusal {
 
 impl Injector {
     /// Decides what happens to the call that this function makes now; `None` if nothing does.
-    pub(crate) fn call(&self, function: &str, token: &str, service: Service, operation: &str) -> Option<Call> {
+    pub(crate) fn call(&self, function: &str, token: &str, service: Service, operation: &str) -> Option<CallHarm> {
         if self.shared.is_harmless {
             return None;
         }
         let number = self.number(function, token, service, operation);
         let plan = self.plan().call(service, operation);
         let key = number.key;
-        let hold =
-            |fault, within: Option<Within>| self.hold(Kind::Call(service, fault), within.unwrap_or_default(), &key);
+        let hold = |fault, within: Option<Within>| {
+            self.hold(FaultKind::Call(service, fault), within.unwrap_or_default(), &key)
+        };
         let first = |faults: &[(CallFault, Option<Rate>)]| {
             let hits = |(fault, rate): &(CallFault, Option<Rate>)| {
-                self.hits(Kind::Call(service, *fault), rate.unwrap_or_default(), &key)
+                self.hits(FaultKind::Call(service, *fault), rate.unwrap_or_default(), &key)
             };
             faults.iter().copied().find(hits).map(|(fault, _)| fault)
         };
-        let call = Call {
+        let call = CallHarm {
             delay_before: hold(CallFault::DelayBefore, plan.delay_before),
             before: first(&[
                 (CallFault::Throttle, plan.throttle),
@@ -73,7 +74,7 @@ impl Injector {
     }
 }
 
-impl Call {
+impl CallHarm {
     fn is_harmed(&self) -> bool {
         self.before.is_some()
             || self.after.is_some()
@@ -91,7 +92,7 @@ impl Call {
 
     /// Whether this entry of a batch is refused.
     pub(crate) fn leaves_out(&self, entry: usize) -> bool {
-        let kind = Kind::Call(self.service, CallFault::Entries);
+        let kind = FaultKind::Call(self.service, CallFault::Entries);
         let key = format!("{}/{entry}", self.key);
         self.injector.hits(kind, self.entries, &key) && self.injector.takes_effect(kind)
     }
@@ -118,7 +119,7 @@ impl Call {
     }
 
     fn take(&self, fault: Option<CallFault>) -> Option<Refusal> {
-        let fault = fault.filter(|fault| self.injector.takes_effect(Kind::Call(self.service, *fault)))?;
+        let fault = fault.filter(|fault| self.injector.takes_effect(FaultKind::Call(self.service, *fault)))?;
         match fault {
             CallFault::Throttle => Some(Refusal::Throttled),
             CallFault::FailBefore | CallFault::FailAfter => Some(Refusal::Failed),

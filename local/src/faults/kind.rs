@@ -40,7 +40,7 @@ pub enum CallFault {
 
 /// Something that a plan can make go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FaultKind {
     /// A process is killed instead of getting the answer to its n-th call of an invocation.
     KillAfterCalls,
     /// A process is killed at some time during an invocation.
@@ -119,7 +119,7 @@ impl CallFault {
     }
 }
 
-impl Kind {
+impl FaultKind {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let calls = Service::ALL.into_iter().flat_map(|service| {
@@ -142,7 +142,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KillAfterCalls => formatter.write_str("processes.kill_after_calls"),

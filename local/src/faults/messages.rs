@@ -1,11 +1,11 @@
 //! Faults of messages between queues and functions.
 
-use super::kind::Kind;
+use super::kind::FaultKind;
 use super::{Hold, Injector};
 
 /// What happens to one batch.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub(crate) struct BatchHarm {
     injector: Injector,
     late: Hold,
     /// The time until it is visible again, if it becomes so.
@@ -16,19 +16,19 @@ pub(crate) struct Batch {
 impl Injector {
     /// Decides what happens to a batch, given the position of its first message in the queue and
     /// how often that message was received.
-    pub(crate) fn batch(&self, queue: &str, position: u64, receives: u32) -> Batch {
+    pub(crate) fn batch(&self, queue: &str, position: u64, receives: u32) -> BatchHarm {
         let plan = &self.plan().messages;
         let key = format!("{queue}/{position}/{receives}");
-        Batch {
-            late: self.hold(Kind::Late, plan.late, &key),
-            twice: self.hold(Kind::Twice, plan.twice, &key),
-            again: self.hits(Kind::Again, plan.again, &key),
+        BatchHarm {
+            late: self.hold(FaultKind::Late, plan.late, &key),
+            twice: self.hold(FaultKind::Twice, plan.twice, &key),
+            again: self.hits(FaultKind::Again, plan.again, &key),
             injector: self.clone(),
         }
     }
 }
 
-impl Batch {
+impl BatchHarm {
     /// Waits until the function should get the batch.
     pub(crate) async fn begins(&self) {
         self.late.clone().over().await;
@@ -39,7 +39,7 @@ impl Batch {
     pub(crate) async fn is_visible_again(&self) {
         if let Some(span) = self.twice.span {
             tokio::time::sleep(span).await;
-            if self.injector.takes_effect(Kind::Twice) {
+            if self.injector.takes_effect(FaultKind::Twice) {
                 return;
             }
         }
@@ -48,6 +48,6 @@ impl Batch {
 
     /// Whether the processed batch is not deleted.
     pub(crate) fn comes_again(&self) -> bool {
-        self.again && self.injector.takes_effect(Kind::Again)
+        self.again && self.injector.takes_effect(FaultKind::Again)
     }
 }

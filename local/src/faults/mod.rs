@@ -26,37 +26,40 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use kind::{CallFault, Kind, Service};
-pub use plan::{CallFaults, Calls, HARSH, HARSH_NAME, Messages, Plan, PlanError, Processes, Rate, Sockets, Within};
+pub use kind::{CallFault, FaultKind, Service};
+pub use plan::{
+    CallCount, CallFaults, FaultPlan, HARSH, HARSH_NAME, MessageFaults, Ms, OperationFaults, PlanError, ProcessFaults,
+    Rate, SocketFaults, Within, WithinCalls,
+};
 
-pub(crate) use calls::{Call, Refusal};
-pub(crate) use messages::Batch;
-pub(crate) use processes::{Doom, Process};
-pub(crate) use sockets::Socket;
+pub(crate) use calls::{CallHarm, Refusal};
+pub(crate) use messages::BatchHarm;
+pub(crate) use processes::{Doom, TrackedProcess};
+pub(crate) use sockets::SocketHarm;
 
 /// Makes faults happen according to a plan. Cheap to clone; the default does nothing.
 #[derive(Debug, Clone)]
 pub struct Injector {
-    shared: Arc<Shared>,
+    shared: Arc<InjectorState>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    plan: Plan,
+struct InjectorState {
+    plan: FaultPlan,
     /// Whether nothing can ever go wrong; then no decisions are made.
     is_harmless: bool,
     seed: u64,
     paused: watch::Sender<bool>,
-    injected: Mutex<BTreeMap<Kind, u64>>,
+    injected: Mutex<BTreeMap<FaultKind, u64>>,
     /// Counters of [`Injector::next`], by name.
     numbers: Mutex<HashMap<String, u64>>,
     /// The current invocation of each process, by its token.
-    invocations: Mutex<HashMap<String, Arc<processes::Invocation>>>,
+    invocations: Mutex<HashMap<String, Arc<processes::TrackedInvocation>>>,
 }
 
 /// The plan, the seed, and the faults so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct FaultReport {
     /// The seed, given or generated.
     pub seed: u64,
     /// Whether the plan is paused.
@@ -64,20 +67,20 @@ pub struct Report {
     /// How often each kind of fault happened, for example `dynamodb.throttle`; with zeros.
     pub injected: BTreeMap<String, u64>,
     /// The plan.
-    pub plan: Plan,
+    pub plan: FaultPlan,
 }
 
 impl Default for Injector {
     fn default() -> Self {
-        Self::new(Plan::default(), 0)
+        Self::new(FaultPlan::default(), 0)
     }
 }
 
 impl Injector {
     /// Runs this plan. The same seed makes the same faults.
-    pub fn new(plan: Plan, seed: u64) -> Self {
-        let shared = Shared {
-            is_harmless: plan == Plan::default(),
+    pub fn new(plan: FaultPlan, seed: u64) -> Self {
+        let shared = InjectorState {
+            is_harmless: plan == FaultPlan::default(),
             plan,
             seed,
             paused: watch::Sender::new(false),
@@ -108,14 +111,14 @@ impl Injector {
     /// How often each kind of fault happened, including those that did not happen yet.
     pub fn injected(&self) -> BTreeMap<String, u64> {
         let injected = lock(&self.shared.injected);
-        Kind::all()
+        FaultKind::all()
             .map(|kind| (kind.to_string(), injected.get(&kind).copied().unwrap_or_default()))
             .collect()
     }
 
     /// The plan, the seed, and the faults so far.
-    pub fn report(&self) -> Report {
-        Report {
+    pub fn report(&self) -> FaultReport {
+        FaultReport {
             seed: self.shared.seed,
             paused: self.is_paused(),
             injected: self.injected(),
@@ -123,7 +126,7 @@ impl Injector {
         }
     }
 
-    fn plan(&self) -> &Plan {
+    fn plan(&self) -> &FaultPlan {
         &self.shared.plan
     }
 
@@ -136,23 +139,23 @@ impl Injector {
     }
 
     /// Whether this fault happens here.
-    fn hits(&self, kind: Kind, rate: Rate, key: &str) -> bool {
+    fn hits(&self, kind: FaultKind, rate: Rate, key: &str) -> bool {
         rate > Rate::default() && !self.is_paused() && draw::draw(self.shared.seed, &kind.to_string(), key) < rate.get()
     }
 
     /// For how long this fault happens here, if it does.
-    fn span(&self, kind: Kind, within: Within, key: &str) -> Option<Duration> {
+    fn span(&self, kind: FaultKind, within: Within, key: &str) -> Option<Duration> {
         self.hits(kind, within.rate, key)
             .then(|| Duration::from_millis(within.ms.get()).mul_f64(self.share(kind, key)))
     }
 
     /// Which share of the maximum: at least 0, less than 1.
-    fn share(&self, kind: Kind, key: &str) -> f64 {
+    fn share(&self, kind: FaultKind, key: &str) -> f64 {
         draw::draw(self.shared.seed, &format!("{kind}, how much"), key)
     }
 
     /// Whether a decided fault still takes effect. If so, counts it.
-    fn takes_effect(&self, kind: Kind) -> bool {
+    fn takes_effect(&self, kind: FaultKind) -> bool {
         let takes_effect = !self.is_paused();
         if takes_effect {
             self.count(kind);
@@ -160,11 +163,11 @@ impl Injector {
         takes_effect
     }
 
-    fn count(&self, kind: Kind) {
+    fn count(&self, kind: FaultKind) {
         *lock(&self.shared.injected).entry(kind).or_default() += 1;
     }
 
-    fn hold(&self, kind: Kind, within: Within, key: &str) -> Hold {
+    fn hold(&self, kind: FaultKind, within: Within, key: &str) -> Hold {
         Hold {
             injector: self.clone(),
             kind,
@@ -177,7 +180,7 @@ impl Injector {
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
     injector: Injector,
-    kind: Kind,
+    kind: FaultKind,
     span: Option<Duration>,
 }
 

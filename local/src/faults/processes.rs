@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::kind::{Kind, Service};
+use super::kind::{FaultKind, Service};
 use super::{Injector, lock};
 
 /// A process, known by the session token with which it signs its calls.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub(crate) struct TrackedProcess {
     injector: Injector,
     function: String,
     token: String,
@@ -22,7 +22,7 @@ pub(crate) struct Process {
 
 /// The current invocation of a process.
 #[derive(Debug)]
-pub(super) struct Invocation {
+pub(super) struct TrackedInvocation {
     /// For example `Work/12`.
     key: String,
     calls: AtomicU64,
@@ -62,9 +62,9 @@ pub(super) struct LastCall {
 impl Injector {
     /// Registers the next process of this function. Its calls are recognised by the token of the
     /// result.
-    pub(crate) fn process(&self, function: &str) -> Process {
+    pub(crate) fn process(&self, function: &str) -> TrackedProcess {
         let number = self.next(format!("process of {function}"));
-        Process {
+        TrackedProcess {
             injector: self.clone(),
             function: function.to_owned(),
             token: format!("local/{function}/{number}"),
@@ -87,7 +87,7 @@ impl Injector {
     }
 }
 
-impl Process {
+impl TrackedProcess {
     /// For `AWS_SESSION_TOKEN`.
     pub(crate) fn token(&self) -> &str {
         &self.token
@@ -99,18 +99,18 @@ impl Process {
         let number = injector.next(format!("invocation of {}", self.function));
         let key = format!("{}/{number}", self.function);
         let plan = &injector.plan().processes;
-        let kind = Kind::KillAfterCalls;
+        let kind = FaultKind::KillAfterCalls;
         let last_call = injector
             .hits(kind, plan.kill_after_calls.rate, &key)
             .then(|| one_of(plan.kill_after_calls.calls.get(), injector.share(kind, &key)));
-        let after: Option<Duration> = injector.span(Kind::KillAfterMs, plan.kill_after_ms, &key);
+        let after: Option<Duration> = injector.span(FaultKind::KillAfterMs, plan.kill_after_ms, &key);
         let (last_call_made, over) = (CancellationToken::new(), CancellationToken::new());
         let doom = Doom {
             injector: injector.clone(),
             at: after.map(|after| Instant::now() + after),
             last_call_made: last_call_made.clone(),
         };
-        let invocation = Invocation {
+        let invocation = TrackedInvocation {
             key,
             calls: AtomicU64::new(0),
             by_operation: Mutex::default(),
@@ -124,13 +124,13 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for TrackedProcess {
     fn drop(&mut self) {
         lock(&self.injector.shared.invocations).remove(&self.token);
     }
 }
 
-impl Invocation {
+impl TrackedInvocation {
     fn number(&self, service: Service, operation: &str) -> Numbered {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let of_operation = {
@@ -168,8 +168,8 @@ impl Doom {
         };
         let kind = tokio::select! {
             biased;
-            () = self.last_call_made.cancelled() => Kind::KillAfterCalls,
-            () = time_is_up => Kind::KillAfterMs,
+            () = self.last_call_made.cancelled() => FaultKind::KillAfterCalls,
+            () = time_is_up => FaultKind::KillAfterMs,
         };
         if !self.injector.takes_effect(kind) {
             std::future::pending::<()>().await;

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-use super::kind::Kind;
+use super::kind::FaultKind;
 use super::{Hold, Injector};
 
 /// What happens to one connection.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct SocketHarm {
     injector: Injector,
     /// For example `socket/12`.
     key: String,
@@ -20,10 +20,10 @@ pub(crate) struct Socket {
 
 impl Injector {
     /// Decides what happens to the next connection.
-    pub(crate) fn socket(&self) -> Socket {
+    pub(crate) fn socket(&self) -> SocketHarm {
         let key = format!("socket/{}", self.next("socket".to_owned()));
-        let cut = self.span(Kind::Cut, self.plan().sockets.cut, &key);
-        Socket {
+        let cut = self.span(FaultKind::Cut, self.plan().sockets.cut, &key);
+        SocketHarm {
             cut_at: cut.map(|after| Instant::now() + after),
             injector: self.clone(),
             key,
@@ -33,26 +33,27 @@ impl Injector {
     }
 }
 
-impl Socket {
+impl SocketHarm {
     /// How long the next frame from the client is held back.
     pub(crate) fn frame_in(&self) -> Hold {
         let number = self.frames_in.fetch_add(1, Ordering::Relaxed);
         let within = self.injector.plan().sockets.delay_frame_in;
-        self.injector.hold(Kind::DelayFrameIn, within, &self.frame(number))
+        self.injector.hold(FaultKind::DelayFrameIn, within, &self.frame(number))
     }
 
     /// How long the next frame to the client is held back.
     pub(crate) fn frame_out(&self) -> Hold {
         let number = self.frames_out.fetch_add(1, Ordering::Relaxed);
         let within = self.injector.plan().sockets.delay_frame_out;
-        self.injector.hold(Kind::DelayFrameOut, within, &self.frame(number))
+        self.injector
+            .hold(FaultKind::DelayFrameOut, within, &self.frame(number))
     }
 
     /// Returns when the connection should be cut; usually never.
     pub(crate) async fn is_cut(&self) {
         if let Some(at) = self.cut_at {
             tokio::time::sleep_until(at).await;
-            if self.injector.takes_effect(Kind::Cut) {
+            if self.injector.takes_effect(FaultKind::Cut) {
                 return;
             }
         }
@@ -64,13 +65,13 @@ impl Socket {
         let plan = &self.injector.plan().sockets;
         let is_hit = self
             .injector
-            .hits(Kind::DropDisconnect, plan.drop_disconnect, &self.key);
-        if is_hit && self.injector.takes_effect(Kind::DropDisconnect) {
+            .hits(FaultKind::DropDisconnect, plan.drop_disconnect, &self.key);
+        if is_hit && self.injector.takes_effect(FaultKind::DropDisconnect) {
             return true;
         }
         let delay = self
             .injector
-            .hold(Kind::DelayDisconnect, plan.delay_disconnect, &self.key);
+            .hold(FaultKind::DelayDisconnect, plan.delay_disconnect, &self.key);
         delay.over().await;
         false
     }

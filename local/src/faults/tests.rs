@@ -3,7 +3,7 @@
 use super::*;
 
 fn injector(plan: &str, seed: u64) -> Injector {
-    Injector::new(Plan::parse(plan).unwrap(), seed)
+    Injector::new(FaultPlan::parse(plan).unwrap(), seed)
 }
 
 /// What becomes of the calls of many invocations of a function.
@@ -173,5 +173,5 @@ fn the_report_has_the_seed_the_plan_and_every_kind() {
     assert_eq!(report["paused"], false);
     assert_eq!(report["plan"]["messages"]["again"], 0.02);
     assert_eq!(report["injected"]["dynamodb.cut_after"], 0);
-    assert_eq!(report["injected"].as_object().unwrap().len(), Kind::all().count());
+    assert_eq!(report["injected"].as_object().unwrap().len(), FaultKind::all().count());
 }

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Moment;
-use crate::faults::Socket;
+use crate::faults::SocketHarm;
 use crate::lambda::REGION;
 use crate::template::model::WebSocketApi;
 
@@ -33,7 +33,7 @@ pub(super) struct Connection {
     /// What the authorizer said of it: `principalId` and its context.
     pub(super) authorizer: Option<Map<String, Value>>,
     /// What is to go wrong with it.
-    pub(super) harm: Socket,
+    pub(super) harm: SocketHarm,
     /// Cancelled to close the connection from this side.
     pub(super) close: CancellationToken,
     frames: mpsc::Sender<Utf8Bytes>,
@@ -65,7 +65,7 @@ impl Connection {
         id: String,
         api: Arc<WebSocketApi>,
         client: Client,
-        harm: Socket,
+        harm: SocketHarm,
         queue: usize,
     ) -> (Self, mpsc::Receiver<Utf8Bytes>) {
         let (frames, to_write) = mpsc::channel(queue.max(1));

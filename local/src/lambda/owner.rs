@@ -29,8 +29,8 @@ use super::process::{Job, NotStarted, Outcome, Specification};
 use super::runtime_api::{self, Call, Delivery, ErrorReport, Verdict};
 use super::usage::{self, Usage};
 use super::{ACCOUNT_ID, InvokeError, REGION, RESPONSE_LIMIT_BYTES, ids};
-use crate::faults::{Doom, Process as Caller};
-use crate::meter::Invocation;
+use crate::faults::{Doom, TrackedProcess as Caller};
+use crate::meter::FinishedInvocation;
 use crate::server;
 
 /// How long the output of a process that has ended is still read: a grandchild may hold the pipe open.
@@ -268,7 +268,7 @@ impl Owner {
     }
 
     fn finish(&self, running: Running, result: Result<Bytes, InvokeError>, usage: &Usage) {
-        self.specification.meter.invocation(&Invocation {
+        self.specification.meter.invocation(&FinishedInvocation {
             function: &self.specification.function.logical_id,
             duration: running.since.elapsed(),
             cpu: usage

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::outcome::{self, Outcome};
 use super::scaling::Scaling;
 use super::{CALLER, Invoke, Services, event};
-use crate::faults::Batch;
+use crate::faults::BatchHarm;
 use crate::lambda::{EVENT_LIMIT_BYTES, Lambda};
 use crate::meter::{AwsCall, Permission, QueueCall};
 use crate::sqs::{BATCH_LIMIT, Message, Receive, SqsError};
@@ -185,7 +185,7 @@ impl<L: Invoke> Poller<L> {
     }
 
     /// Deletes what is done.
-    fn settle(&self, messages: &[Message], outcome: Outcome, fate: &Batch) {
+    fn settle(&self, messages: &[Message], outcome: Outcome, fate: &BatchHarm) {
         let mapping = self.mapping.logical_id.as_str();
         let failed = match outcome {
             Outcome::Failed(reason) => {

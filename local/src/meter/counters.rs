@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::prices::{self, HTTP_UNIT_BYTES, Price, QUEUE_UNIT_BYTES, WEBSOCKET_UNIT_BYTES, units};
 use super::reading::{AwsRow, CostRow, FunctionRow, HttpRow, QueueRow, Reading, Spread, WebSocketRow};
-use super::{AwsCall, Invocation, QueueCall, milliseconds};
+use super::{AwsCall, FinishedInvocation, QueueCall, milliseconds};
 
 /// How many of the latest measurements the median uses.
 const MEDIAN_OF: usize = 1024;
 
 /// Service, operation, caller.
-type Row = (String, String, String);
+type AwsRowKey = (String, String, String);
 
 /// All counts.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    aws: BTreeMap<Row, AwsRow>,
-    functions: BTreeMap<String, Function>,
+    aws: BTreeMap<AwsRowKey, AwsRow>,
+    functions: BTreeMap<String, FunctionCounts>,
     websocket: WebSocketRow,
     http: HttpRow,
     queues: QueueRow,
 }
 
 #[derive(Debug, Default)]
-struct Function {
+struct FunctionCounts {
     row: FunctionRow,
     init_ms: Samples,
     duration_ms: Samples,
@@ -63,7 +63,7 @@ impl Counters {
         self.queues.unreported_failures += u64::try_from(messages).unwrap_or(u64::MAX);
     }
 
-    pub(super) fn invocation(&mut self, invocation: &Invocation<'_>) {
+    pub(super) fn invocation(&mut self, invocation: &FinishedInvocation<'_>) {
         let function = self.functions.entry(invocation.function.to_owned()).or_default();
         function.row.invocations += 1;
         function.row.errors += u64::from(invocation.failed);
@@ -129,7 +129,7 @@ impl Counters {
     }
 }
 
-impl Function {
+impl FunctionCounts {
     fn reading(&self) -> FunctionRow {
         FunctionRow {
             init_ms: self.init_ms.spread(),

@@ -57,7 +57,7 @@ pub struct QueueCall {
 
 /// One finished invocation.
 #[derive(Debug, Clone)]
-pub struct Invocation<'a> {
+pub struct FinishedInvocation<'a> {
     /// Logical id.
     pub function: &'a str,
     /// Wall time from dispatch to result, which Lambda bills.
@@ -92,7 +92,7 @@ impl Meter {
     }
 
     /// Counts an invocation.
-    pub fn invocation(&self, invocation: &Invocation<'_>) {
+    pub fn invocation(&self, invocation: &FinishedInvocation<'_>) {
         self.counters().invocation(invocation);
     }
 
@@ -153,8 +153,8 @@ mod tests {
         }
     }
 
-    fn invocation(milliseconds: u64, init: Option<u64>) -> Invocation<'static> {
-        Invocation {
+    fn invocation(milliseconds: u64, init: Option<u64>) -> FinishedInvocation<'static> {
+        FinishedInvocation {
             function: "Work",
             duration: Duration::from_millis(milliseconds),
             cpu: Some(Duration::from_nanos(1_500)),

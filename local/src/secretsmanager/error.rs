@@ -5,7 +5,7 @@
 #[error("{}: {message}", code.name())]
 pub struct SecretsError {
     /// The code of the error.
-    pub code: Code,
+    pub code: SecretsErrorCode,
     /// The message for the caller.
     pub message: String,
 }
@@ -13,7 +13,7 @@ pub struct SecretsError {
 /// The error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Code {
+pub enum SecretsErrorCode {
     /// A change could not be written to disk.
     InternalServiceError,
     /// A parameter is missing or has an invalid value.
@@ -32,7 +32,7 @@ pub enum Code {
     UnknownOperation,
 }
 
-impl Code {
+impl SecretsErrorCode {
     /// The name in the body's `__type`.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Code {
 
 impl SecretsError {
     /// Creates an error with this code.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: SecretsErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -59,13 +59,13 @@ impl SecretsError {
 
     /// A parameter is missing or has an invalid value.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(Code::InvalidParameter, message)
+        Self::new(SecretsErrorCode::InvalidParameter, message)
     }
 
     /// The secret does not exist.
     pub(super) fn no_secret() -> Self {
         Self::new(
-            Code::ResourceNotFound,
+            SecretsErrorCode::ResourceNotFound,
             "Secrets Manager can't find the specified secret.",
         )
     }
@@ -73,6 +73,6 @@ impl SecretsError {
     /// The version does not exist.
     pub(super) fn no_version(named: &str) -> Self {
         let message = format!("Secrets Manager can't find the specified secret value for {named}");
-        Self::new(Code::ResourceNotFound, message)
+        Self::new(SecretsErrorCode::ResourceNotFound, message)
     }
 }

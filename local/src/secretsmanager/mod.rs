@@ -24,9 +24,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::kept;
 use crate::lambda::ids::request_id;
 use crate::template::model;
-use secret::{Secret, Value};
+use secret::{SecretValue, StoredSecret};
 
-pub use error::{Code, SecretsError};
+pub use error::{SecretsError, SecretsErrorCode};
 pub use first::FirstValue;
 pub use password::Recipe;
 pub use secret::{CURRENT, PREVIOUS};
@@ -39,7 +39,7 @@ pub type Clock = crate::sqs::Clock;
 /// Why the secrets could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum SecretsStartError {
     /// The file of the secrets cannot be read or written.
     #[error("cannot use {}", path.display())]
     File {
@@ -62,17 +62,17 @@ pub enum StartError {
 /// The secrets of a stack. Cheap to clone.
 #[derive(Clone)]
 pub struct SecretsManager {
-    shared: Arc<Shared>,
+    shared: Arc<SecretsInner>,
 }
 
-struct Shared {
-    secrets: Mutex<Secrets>,
+struct SecretsInner {
+    secrets: Mutex<SecretsByName>,
     file: Option<PathBuf>,
     clock: Clock,
 }
 
 /// Secrets by name.
-type Secrets = BTreeMap<String, Secret>;
+type SecretsByName = BTreeMap<String, StoredSecret>;
 
 impl fmt::Debug for SecretsManager {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,12 +85,12 @@ impl SecretsManager {
     ///
     /// # Errors
     /// If the file cannot be read or written, or a value cannot be generated.
-    pub fn start(file: Option<&Path>, declared: &[model::Secret], clock: Clock) -> Result<Self, StartError> {
-        let file_error = |source| StartError::File {
+    pub fn start(file: Option<&Path>, declared: &[model::Secret], clock: Clock) -> Result<Self, SecretsStartError> {
+        let file_error = |source| SecretsStartError::File {
             path: file.map(Path::to_owned).unwrap_or_default(),
             source,
         };
-        let mut secrets: Secrets = file
+        let mut secrets: SecretsByName = file
             .map(kept::read)
             .transpose()
             .map_err(file_error)?
@@ -104,7 +104,7 @@ impl SecretsManager {
             kept::write(file, &secrets).map_err(file_error)?;
         }
         Ok(Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SecretsInner {
                 secrets: Mutex::new(secrets),
                 file: file.map(Path::to_owned),
                 clock,
@@ -113,7 +113,7 @@ impl SecretsManager {
     }
 
     /// Runs `act` on a secret, which `id` names by name, by ARN or by part of its ARN.
-    fn with<T>(&self, id: &str, act: impl FnOnce(&Secret) -> Result<T, SecretsError>) -> Result<T, SecretsError> {
+    fn with<T>(&self, id: &str, act: impl FnOnce(&StoredSecret) -> Result<T, SecretsError>) -> Result<T, SecretsError> {
         let secrets = self.secrets();
         act(&secrets[find(&secrets, id)?])
     }
@@ -122,7 +122,7 @@ impl SecretsManager {
     fn change<T>(
         &self,
         id: &str,
-        act: impl FnOnce(&mut Secret, u64) -> Result<T, SecretsError>,
+        act: impl FnOnce(&mut StoredSecret, u64) -> Result<T, SecretsError>,
     ) -> Result<T, SecretsError> {
         let mut secrets = self.secrets();
         let mut changed = secrets.clone();
@@ -132,7 +132,10 @@ impl SecretsManager {
         if let Some(file) = &self.shared.file {
             kept::write(file, &changed).map_err(|error| {
                 tracing::error!(%error, "could not write down a secret");
-                SecretsError::new(Code::InternalServiceError, "The request could not be written down.")
+                SecretsError::new(
+                    SecretsErrorCode::InternalServiceError,
+                    "The request could not be written down.",
+                )
             })?;
         }
         *secrets = changed;
@@ -140,30 +143,30 @@ impl SecretsManager {
     }
 
     /// Changes are made on a copy, so a panic leaves a valid state.
-    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+    fn secrets(&self) -> MutexGuard<'_, SecretsByName> {
         self.shared.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A secret of the template, with its first value if it has one.
-fn made(declared: &model::Secret, now_ms: u64) -> Result<Secret, StartError> {
+fn made(declared: &model::Secret, now_ms: u64) -> Result<StoredSecret, SecretsStartError> {
     let model::Secret {
         arn, name, description, ..
     } = declared.clone();
-    let mut secret = Secret::new(arn, name, description, now_ms);
-    let value = declared.value.make().map_err(|reason| StartError::Generate {
+    let mut secret = StoredSecret::new(arn, name, description, now_ms);
+    let value = declared.value.make().map_err(|reason| SecretsStartError::Generate {
         secret: declared.logical_id.clone(),
         reason,
     })?;
     if let Some(value) = value {
         // The secret has no versions yet, so this cannot fail.
-        let _ = secret.put(&request_id(), Value::Text(value), &[CURRENT.to_owned()], now_ms);
+        let _ = secret.put(&request_id(), SecretValue::Text(value), &[CURRENT.to_owned()], now_ms);
     }
     Ok(secret)
 }
 
 /// The name of the secret that `id` names.
-fn find<'a>(secrets: &'a Secrets, id: &str) -> Result<&'a str, SecretsError> {
+fn find<'a>(secrets: &'a SecretsByName, id: &str) -> Result<&'a str, SecretsError> {
     let by_name = secrets.get_key_value(id).map(|(name, _)| name.as_str());
     let by_arn = || secrets.values().find(|secret| secret.arn == id);
     // The ARN without the hyphen and the six characters that Secrets Manager adds.

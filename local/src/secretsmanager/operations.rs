@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
-use super::error::{Code, SecretsError};
+use super::error::{SecretsError, SecretsErrorCode};
 use super::password::Recipe;
-use super::secret::{CURRENT, Secret, Value};
+use super::secret::{CURRENT, SecretValue, StoredSecret};
 use super::{SecretsManager, request_id};
 
 /// Largest value of a version, in bytes.
@@ -85,7 +85,7 @@ impl SecretsManager {
                 Ok(json!({"RandomPassword": password}))
             }
             other => Err(SecretsError::new(
-                Code::UnknownOperation,
+                SecretsErrorCode::UnknownOperation,
                 format!(
                     "the local stack does not have the operation {other}; it has {}",
                     OPERATIONS.join(", ")
@@ -98,8 +98,8 @@ impl SecretsManager {
         self.with(&request.secret_id, |secret| {
             let (id, version) = secret.version(request.version_id.as_deref(), request.version_stage.as_deref())?;
             let (member, value) = match &version.value {
-                Value::Text(text) => ("SecretString", text),
-                Value::Binary(base64) => ("SecretBinary", base64),
+                SecretValue::Text(text) => ("SecretString", text),
+                SecretValue::Binary(base64) => ("SecretBinary", base64),
             };
             Ok(json!({
                 "ARN": secret.arn,
@@ -154,7 +154,7 @@ impl SecretsManager {
                 "Filters: the local stack lists all secrets; leave Filters out.",
             ));
         }
-        let listed = |secret: &Secret| {
+        let listed = |secret: &StoredSecret| {
             let mut listed = described(secret);
             if let Some(members) = listed.as_object_mut()
                 && let Some(versions) = members.remove("VersionIdsToStages")
@@ -169,27 +169,30 @@ impl SecretsManager {
 }
 
 /// A value of the right size, as text or as bytes.
-fn value(text: Option<String>, binary: Option<String>) -> Result<Value, SecretsError> {
+fn value(text: Option<String>, binary: Option<String>) -> Result<SecretValue, SecretsError> {
     let (value, bytes) = match (text, binary) {
         (Some(text), None) => {
             let bytes = text.len();
-            (Value::Text(text), bytes)
+            (SecretValue::Text(text), bytes)
         }
         (None, Some(binary)) => {
             let bytes = STANDARD.decode(&binary).map_err(|error| {
-                SecretsError::new(Code::Serialization, format!("SecretBinary is not base64: {error}"))
+                SecretsError::new(
+                    SecretsErrorCode::Serialization,
+                    format!("SecretBinary is not base64: {error}"),
+                )
             })?;
-            (Value::Binary(binary), bytes.len())
+            (SecretValue::Binary(binary), bytes.len())
         }
         (None, None) => {
             return Err(SecretsError::new(
-                Code::InvalidRequest,
+                SecretsErrorCode::InvalidRequest,
                 "You must provide either SecretString or SecretBinary.",
             ));
         }
         (Some(_), Some(_)) => {
             return Err(SecretsError::new(
-                Code::InvalidRequest,
+                SecretsErrorCode::InvalidRequest,
                 "You can't provide both SecretString and SecretBinary.",
             ));
         }
@@ -203,7 +206,7 @@ fn value(text: Option<String>, binary: Option<String>) -> Result<Value, SecretsE
 }
 
 /// The members of `DescribeSecret`, which leaves out versions without a label.
-fn described(secret: &Secret) -> Json {
+fn described(secret: &StoredSecret) -> Json {
     let labelled = secret.versions.iter().filter(|(_, version)| !version.labels.is_empty());
     let stages: Map<String, Json> = labelled
         .map(|(id, version)| (id.clone(), json!(version.labels)))
@@ -229,5 +232,5 @@ fn seconds(ms: u64) -> f64 {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, SecretsError> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| SecretsError::new(Code::Serialization, error.to_string()))
+    serde_json::from_slice(body).map_err(|error| SecretsError::new(SecretsErrorCode::Serialization, error.to_string()))
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, SecretsError};
+use super::error::{SecretsError, SecretsErrorCode};
 
 /// The label of the version that is in use.
 pub const CURRENT: &str = "AWSCURRENT";
@@ -23,7 +23,7 @@ const VERSIONS_LIMIT: usize = 100;
 
 /// A secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Secret {
+pub(super) struct StoredSecret {
     pub(super) arn: String,
     pub(super) name: String,
     pub(super) description: Option<String>,
@@ -36,14 +36,14 @@ pub(super) struct Secret {
 /// A version of a secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Version {
-    pub(super) value: Value,
+    pub(super) value: SecretValue,
     pub(super) created_at_ms: u64,
     pub(super) labels: BTreeSet<String>,
 }
 
 /// The value of a version.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Value {
+pub(super) enum SecretValue {
     /// `SecretString`.
     Text(String),
     /// `SecretBinary`, in base64.
@@ -51,13 +51,13 @@ pub(super) enum Value {
 }
 
 /// Hides the value.
-impl std::fmt::Debug for Value {
+impl std::fmt::Debug for SecretValue {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("(secret)")
     }
 }
 
-impl Secret {
+impl StoredSecret {
     /// Creates a secret without a version.
     pub(super) fn new(arn: String, name: String, description: Option<String>, now_ms: u64) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Secret {
         let (id, version) = found.ok_or_else(|| SecretsError::no_version(&format!("VersionId: {id}")))?;
         if label.is_some_and(|label| !version.labels.contains(label)) {
             return Err(SecretsError::new(
-                Code::InvalidRequest,
+                SecretsErrorCode::InvalidRequest,
                 "You provided a VersionStage that is not associated to the provided VersionId.",
             ));
         }
@@ -90,13 +90,19 @@ impl Secret {
     }
 
     /// Adds a version and moves these labels to it. Adding the same version again changes nothing.
-    pub(super) fn put(&mut self, id: &str, value: Value, labels: &[String], now_ms: u64) -> Result<(), SecretsError> {
+    pub(super) fn put(
+        &mut self,
+        id: &str,
+        value: SecretValue,
+        labels: &[String],
+        now_ms: u64,
+    ) -> Result<(), SecretsError> {
         if let Some(version) = self.versions.get(id) {
             if version.value == value {
                 return Ok(());
             }
             return Err(SecretsError::new(
-                Code::ResourceExists,
+                SecretsErrorCode::ResourceExists,
                 format!(
                     "You can't use ClientRequestToken {id} because that value is already in use for a version of secret {}.",
                     self.arn
@@ -201,16 +207,16 @@ impl Secret {
 mod tests {
     use super::*;
 
-    fn text(value: &str) -> Value {
-        Value::Text(value.to_owned())
+    fn text(value: &str) -> SecretValue {
+        SecretValue::Text(value.to_owned())
     }
 
     fn current() -> Vec<String> {
         vec![CURRENT.to_owned()]
     }
 
-    fn secret(ids: &[&str]) -> Secret {
-        let mut secret = Secret::new("arn".to_owned(), "name".to_owned(), None, 0);
+    fn secret(ids: &[&str]) -> StoredSecret {
+        let mut secret = StoredSecret::new("arn".to_owned(), "name".to_owned(), None, 0);
         for (now_ms, id) in (1..).zip(ids) {
             secret.put(id, text(id), &current(), now_ms).unwrap();
         }
@@ -218,7 +224,7 @@ mod tests {
     }
 
     /// The value of the version with this label, or the error.
-    fn with(secret: &Secret, label: &str) -> String {
+    fn with(secret: &StoredSecret, label: &str) -> String {
         let found = secret.version(None, Some(label));
         found.map_or_else(|error| error.message, |(id, _)| id.clone())
     }
@@ -256,7 +262,7 @@ mod tests {
         secret.put("a", text("a"), &current(), 9).unwrap();
         assert_eq!((with(&secret, CURRENT), secret.changed_at_ms), ("b".into(), 2));
         let refused = secret.put("a", text("other"), &current(), 9).unwrap_err();
-        assert_eq!(refused.code, Code::ResourceExists);
+        assert_eq!(refused.code, SecretsErrorCode::ResourceExists);
         assert_eq!(secret.versions["a"].value, text("a"));
     }
 
@@ -266,7 +272,7 @@ mod tests {
         assert_eq!(secret.version(Some("a"), Some(PREVIOUS)).unwrap().0, "a");
         assert_eq!(
             secret.version(Some("a"), Some(CURRENT)).unwrap_err().code,
-            Code::InvalidRequest
+            SecretsErrorCode::InvalidRequest
         );
         assert_eq!(
             secret.version(Some("x"), None).unwrap_err().message,

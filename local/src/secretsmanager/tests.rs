@@ -80,7 +80,10 @@ fn a_secret_is_read_by_its_name_its_arn_and_its_arn_without_the_six_characters()
 #[test]
 fn a_new_value_is_current_and_the_one_before_is_previous() {
     let secrets = given();
-    assert_eq!(get(&secrets, Some(PREVIOUS)).unwrap_err().code, Code::ResourceNotFound);
+    assert_eq!(
+        get(&secrets, Some(PREVIOUS)).unwrap_err().code,
+        SecretsErrorCode::ResourceNotFound
+    );
     let answer = put(&secrets, "two", '2');
     assert_eq!(
         answer,
@@ -104,32 +107,32 @@ fn a_new_value_is_current_and_the_one_before_is_previous() {
 fn a_put_that_makes_no_sense_is_refused_by_name() {
     let secrets = given();
     let refused = |request: Json| call(&secrets, "PutSecretValue", &request).unwrap_err().code;
-    assert_eq!(refused(json!({"SecretId": ARN})), Code::InvalidRequest);
+    assert_eq!(refused(json!({"SecretId": ARN})), SecretsErrorCode::InvalidRequest);
     assert_eq!(
         refused(json!({"SecretId": ARN, "SecretString": "a", "SecretBinary": "YQ=="})),
-        Code::InvalidRequest
+        SecretsErrorCode::InvalidRequest
     );
     assert_eq!(
         refused(json!({"SecretId": ARN, "SecretString": "a", "ClientRequestToken": "short"})),
-        Code::InvalidParameter
+        SecretsErrorCode::InvalidParameter
     );
     assert_eq!(
         refused(json!({"SecretId": ARN, "SecretString": "a", "VersionStages": []})),
-        Code::InvalidParameter
+        SecretsErrorCode::InvalidParameter
     );
     assert_eq!(
         refused(json!({"SecretId": ARN, "SecretString": "x".repeat(65_537)})),
-        Code::InvalidParameter
+        SecretsErrorCode::InvalidParameter
     );
     assert_eq!(
         refused(json!({"SecretId": ARN, "SecretBinary": "?"})),
-        Code::Serialization
+        SecretsErrorCode::Serialization
     );
     assert_eq!(
         refused(json!({"SecretId": "other", "SecretString": "a"})),
-        Code::ResourceNotFound
+        SecretsErrorCode::ResourceNotFound
     );
-    assert_eq!(refused(json!({})), Code::Serialization);
+    assert_eq!(refused(json!({})), SecretsErrorCode::Serialization);
     assert_eq!(get(&secrets, None).unwrap(), "one");
 }
 
@@ -184,7 +187,7 @@ fn a_label_is_moved_back() {
     let nothing = json!({"SecretId": ARN, "VersionStage": CURRENT});
     assert_eq!(
         call(&secrets, "UpdateSecretVersionStage", &nothing).unwrap_err().code,
-        Code::InvalidParameter
+        SecretsErrorCode::InvalidParameter
     );
 }
 
@@ -197,7 +200,7 @@ fn a_password_is_made_on_request_and_an_unknown_operation_is_refused() {
     assert!(password.len() == 64 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     assert_eq!(
         call(&secrets, "CreateSecret", &json!({})).unwrap_err().code,
-        Code::UnknownOperation
+        SecretsErrorCode::UnknownOperation
     );
 }
 
@@ -222,7 +225,7 @@ fn a_first_value_is_given_made_up_or_part_of_an_object() {
     );
     assert_eq!(
         get(&start(FirstValue::None), None).unwrap_err().code,
-        Code::ResourceNotFound
+        SecretsErrorCode::ResourceNotFound
     );
     let impossible = FirstValue::Password(Recipe {
         password_length: 0,
@@ -258,7 +261,7 @@ fn what_cannot_be_written_down_has_not_happened() {
     let request = json!({"SecretId": ARN, "SecretString": "two"});
     assert_eq!(
         call(&secrets, "PutSecretValue", &request).unwrap_err().code,
-        Code::InternalServiceError
+        SecretsErrorCode::InternalServiceError
     );
     assert_eq!(get(&secrets, None).unwrap(), "one");
 }

@@ -10,7 +10,7 @@
 #[error("{message}")]
 pub struct SqsError {
     /// The code of the error.
-    pub code: Code,
+    pub code: SqsErrorCode,
     /// The message for the caller.
     pub message: String,
 }
@@ -18,7 +18,7 @@ pub struct SqsError {
 /// The error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Code {
+pub enum SqsErrorCode {
     /// Two entries of a batch have the same id.
     BatchEntryIdsNotDistinct,
     /// The entries of a batch are too large in total.
@@ -31,7 +31,7 @@ pub enum Code {
     InvalidAddress,
     /// SQS has no such operation.
     InvalidAction,
-    /// Queues have no such attribute.
+    /// AllQueues have no such attribute.
     InvalidAttributeName,
     /// The value of an attribute is invalid.
     InvalidAttributeValue,
@@ -67,7 +67,7 @@ pub enum Code {
     UnsupportedOperation,
 }
 
-impl Code {
+impl SqsErrorCode {
     /// The name in the body's `__type`.
     pub fn name(self) -> &'static str {
         self.names().0
@@ -148,7 +148,7 @@ impl Code {
 
 impl SqsError {
     /// Creates an error with this code.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
+    pub fn new(code: SqsErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -158,17 +158,17 @@ impl SqsError {
     /// A required parameter is missing.
     pub(super) fn missing(parameter: &str) -> Self {
         let message = format!("The request must contain the parameter {parameter}.");
-        Self::new(Code::MissingParameter, message)
+        Self::new(SqsErrorCode::MissingParameter, message)
     }
 
     /// A parameter has an invalid value; the message follows the usual wording.
     pub(super) fn invalid(parameter: &str, value: impl std::fmt::Display, reason: &str) -> Self {
         let message = format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
-        Self::new(Code::InvalidParameterValue, message)
+        Self::new(SqsErrorCode::InvalidParameterValue, message)
     }
 
     /// The queue does not exist.
     pub(super) fn no_queue() -> Self {
-        Self::new(Code::QueueDoesNotExist, "The specified queue does not exist.")
+        Self::new(SqsErrorCode::QueueDoesNotExist, "The specified queue does not exist.")
     }
 }

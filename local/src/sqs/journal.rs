@@ -18,7 +18,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::queues::{Entry, Queues};
+use super::queues::{AllQueues, JournalEntry};
 
 /// The file is not rewritten before it has grown by this much.
 const SLACK_BYTES: u64 = 1024 * 1024;
@@ -37,7 +37,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Restores the content of the file, if it exists, and prepares it for more.
-    pub(super) fn open(path: &Path, queues: &mut Queues) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, queues: &mut AllQueues) -> io::Result<Self> {
         match fs::read(path) {
             Ok(bytes) => replay(&bytes, queues)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -55,7 +55,7 @@ impl Journal {
 
     /// Writes down what happened; `queues` is the state after it. After an error, call
     /// [`Journal::mend`].
-    pub(super) fn append(&mut self, entries: &[Entry], queues: &Queues) -> io::Result<()> {
+    pub(super) fn append(&mut self, entries: &[JournalEntry], queues: &AllQueues) -> io::Result<()> {
         self.is_torn = true;
         let line = line(entries)?;
         write_all(&mut self.file, &line)?;
@@ -72,7 +72,7 @@ impl Journal {
     }
 
     /// After a failed write, resets the file and the queues to the state before it.
-    pub(super) fn mend(&mut self, queues: &mut Queues) -> io::Result<()> {
+    pub(super) fn mend(&mut self, queues: &mut AllQueues) -> io::Result<()> {
         if !self.is_torn {
             return Ok(());
         }
@@ -87,10 +87,10 @@ impl Journal {
     }
 }
 
-fn replay(bytes: &[u8], queues: &mut Queues) -> io::Result<()> {
+fn replay(bytes: &[u8], queues: &mut AllQueues) -> io::Result<()> {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     for (index, line) in lines.filter(|line| line.ends_with(b"\n")).enumerate() {
-        let entries: Vec<Entry> = serde_json::from_slice(line).map_err(|error| unreadable(index, &error))?;
+        let entries: Vec<JournalEntry> = serde_json::from_slice(line).map_err(|error| unreadable(index, &error))?;
         for entry in &entries {
             queues.apply(entry);
         }
@@ -108,7 +108,7 @@ fn unreadable(index: usize, error: &serde_json::Error) -> io::Error {
 }
 
 /// Writes a second file and renames it, so that a crash leaves the old content or the new.
-fn write_anew(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
+fn write_anew(path: &Path, queues: &AllQueues) -> io::Result<(File, u64)> {
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -126,7 +126,7 @@ fn write_anew(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
     written
 }
 
-fn write_new(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
+fn write_new(path: &Path, queues: &AllQueues) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new()
         .read(true)
         .append(true)
@@ -139,7 +139,7 @@ fn write_new(path: &Path, queues: &Queues) -> io::Result<(File, u64)> {
     Ok((file, u64::try_from(line.len()).unwrap_or(u64::MAX)))
 }
 
-fn line(entries: &[Entry]) -> io::Result<Vec<u8>> {
+fn line(entries: &[JournalEntry]) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(entries)?;
     line.push(b'\n');
     Ok(line)

@@ -9,7 +9,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 
 /// Largest message, and largest sum of the messages of a batch, in bytes.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
@@ -159,14 +159,14 @@ impl Draft {
             let reason = format!(
                 "One or more parameters are invalid. Reason: Message must be shorter than {limit_bytes} bytes."
             );
-            return Err(SqsError::new(Code::InvalidParameterValue, reason));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, reason));
         }
         if self.attributes.len() > MAX_ATTRIBUTES {
             let reason = format!(
                 "Number of message attributes [{}] exceeds the allowed maximum [{MAX_ATTRIBUTES}].",
                 self.attributes.len()
             );
-            return Err(SqsError::new(Code::InvalidParameterValue, reason));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, reason));
         }
         check_characters(&self.body)?;
         self.attributes
@@ -190,7 +190,7 @@ impl Attribute {
     }
 
     fn check(&self, name: &str) -> Result<(), SqsError> {
-        let refuse = |text: String| Err(SqsError::new(Code::InvalidParameterValue, text));
+        let refuse = |text: String| Err(SqsError::new(SqsErrorCode::InvalidParameterValue, text));
         if !is_attribute_name(name) {
             return refuse(format!(
                 "Message (user) attribute name '{name}' is invalid: it can have letters, digits, '_', '-' and '.', and not begin with AWS. or Amazon."
@@ -247,7 +247,7 @@ fn check_characters(text: &str) -> Result<(), SqsError> {
     if text.chars().all(is_valid) {
         Ok(())
     } else {
-        Err(SqsError::new(Code::InvalidMessageContents, UNICODE))
+        Err(SqsError::new(SqsErrorCode::InvalidMessageContents, UNICODE))
     }
 }
 
@@ -268,6 +268,8 @@ pub(super) fn digest_of_body(body: &str) -> String {
 
 /// The MD5 of attributes, in hexadecimal; `None` if there are none. For each attribute in order of
 /// names: name, type, a byte for the kind of value, and the value, each after its length.
+///
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
 pub fn md5_of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a String, &'a Attribute)>) -> Option<String> {
     let mut digest = Md5::new();
     let mut any = false;
@@ -349,7 +351,7 @@ mod tests {
         }
         for body in ["\u{0}", "a\u{1b}", "\u{fffe}", "\u{ffff}"] {
             let error = draft(body).check(1024).unwrap_err();
-            assert_eq!(error.code, Code::InvalidMessageContents, "{body:?}");
+            assert_eq!(error.code, SqsErrorCode::InvalidMessageContents, "{body:?}");
         }
     }
 
@@ -392,7 +394,10 @@ mod tests {
         ] {
             let mut message = draft("a");
             message.attributes.insert(name.to_owned(), bad);
-            assert_eq!(message.check(1024).unwrap_err().code, Code::InvalidParameterValue);
+            assert_eq!(
+                message.check(1024).unwrap_err().code,
+                SqsErrorCode::InvalidParameterValue
+            );
         }
     }
 

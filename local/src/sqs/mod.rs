@@ -43,11 +43,11 @@ use crate::template::model;
 use journal::Journal;
 
 pub use deduplication::WINDOW_MS;
-pub use error::{Code, SqsError};
+pub use error::{SqsError, SqsErrorCode};
 pub use message::{Attribute, Attributes, Delivery, Draft, MESSAGE_LIMIT_BYTES, Message};
 pub use operations::{Reply, system_attributes};
-pub use queue::{Change, Counts, Queue, Received, Sent};
-pub use queues::{Entry, Queues};
+pub use queue::{Change, Counts, QueueState, Received, Sent};
+pub use queues::{AllQueues, JournalEntry};
 pub use receipt::Receipt;
 pub use settings::{FIFO_SUFFIX, Per, QueueAttributes, Redrive, RedriveAllow, Settings};
 pub use throughput::Action;
@@ -64,7 +64,7 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// Why the queues could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StartError {
+pub enum SqsStartError {
     /// The file of the queues cannot be read or rewritten.
     #[error("cannot use {path}")]
     Journal {
@@ -99,18 +99,18 @@ pub struct Receive {
 /// The queues of a stack. Cheap to clone.
 #[derive(Clone)]
 pub struct Sqs {
-    shared: Arc<Shared>,
+    shared: Arc<SqsInner>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct SqsInner {
+    state: Mutex<JournaledQueues>,
     clock: Clock,
     /// `http://127.0.0.1:PORT`.
     endpoint_url: String,
 }
 
-struct State {
-    queues: Queues,
+struct JournaledQueues {
+    queues: AllQueues,
     journal: Option<Journal>,
     /// Wakes the receives that wait for a message, by queue name.
     waiting: BTreeMap<String, Arc<Notify>>,
@@ -136,10 +136,10 @@ impl Sqs {
         region: &str,
         endpoint_url: &str,
         clock: Clock,
-    ) -> Result<Self, StartError> {
-        let mut queues = Queues::new(region, request_id);
+    ) -> Result<Self, SqsStartError> {
+        let mut queues = AllQueues::new(region, request_id);
         let now_ms = clock();
-        let journal_error = |source| StartError::Journal {
+        let journal_error = |source| SqsStartError::Journal {
             path: file.map(|file| file.display().to_string()).unwrap_or_default(),
             source,
         };
@@ -149,7 +149,7 @@ impl Sqs {
             .map_err(journal_error)?;
         for queue in declared {
             let made = queues.declare(&queue.name, &queue.attributes, now_ms);
-            made.map_err(|source| StartError::Queue {
+            made.map_err(|source| SqsStartError::Queue {
                 queue: queue.logical_id.clone(),
                 source,
             })?;
@@ -159,13 +159,13 @@ impl Sqs {
         if let Some(journal) = &mut journal {
             journal.append(&changes, &queues).map_err(journal_error)?;
         }
-        let state = State {
+        let state = JournaledQueues {
             queues,
             journal,
             waiting: BTreeMap::new(),
         };
         let sqs = Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SqsInner {
                 state: Mutex::new(state),
                 clock,
                 endpoint_url: endpoint_url.to_owned(),
@@ -193,7 +193,7 @@ impl Sqs {
             let messages = match queues.receive(queue, receive.max, receive.visibility_s, now_ms) {
                 // Long polling: "returns no error messages", but waits until there is room again.
                 // <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-                Err(error) if error.code == Code::OverLimit && !wait.is_zero() => Vec::new(),
+                Err(error) if error.code == SqsErrorCode::OverLimit && !wait.is_zero() => Vec::new(),
                 received => received?,
             };
             Ok(Some(messages).filter(|messages| !messages.is_empty()))
@@ -217,7 +217,7 @@ impl Sqs {
         &self,
         queue: &str,
         wait: Duration,
-        mut look: impl FnMut(&mut Queues, u64) -> Result<Option<T>, SqsError>,
+        mut look: impl FnMut(&mut AllQueues, u64) -> Result<Option<T>, SqsError>,
     ) -> Result<Option<T>, SqsError> {
         let until = Instant::now() + wait;
         let activity = self.activity(queue);
@@ -270,7 +270,7 @@ impl Sqs {
     }
 
     /// Calls `act` for each item; one failure does not stop the others.
-    fn give_back<T>(&self, items: &[T], mut act: impl FnMut(&mut Queues, &T, u64) -> Result<(), SqsError>) {
+    fn give_back<T>(&self, items: &[T], mut act: impl FnMut(&mut AllQueues, &T, u64) -> Result<(), SqsError>) {
         let done = self.with(|queues, now_ms| {
             for item in items {
                 if let Err(error) = act(queues, item, now_ms) {
@@ -323,7 +323,7 @@ impl Sqs {
     }
 
     /// Runs `act` on the queues, writes its changes to the journal and wakes waiting receives.
-    fn with<T>(&self, act: impl FnOnce(&mut Queues, u64) -> Result<T, SqsError>) -> Result<T, SqsError> {
+    fn with<T>(&self, act: impl FnOnce(&mut AllQueues, u64) -> Result<T, SqsError>) -> Result<T, SqsError> {
         let mut state = self.state();
         state.mend()?;
         let result = act(&mut state.queues, (self.shared.clock)());
@@ -342,13 +342,13 @@ impl Sqs {
 
     /// A panic in the middle of a call leaves the queues after some prefix of its changes, which is
     /// a valid state.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, JournaledQueues> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn record(&mut self, entries: &[Entry]) -> Result<(), SqsError> {
+impl JournaledQueues {
+    fn record(&mut self, entries: &[JournalEntry]) -> Result<(), SqsError> {
         let Some(journal) = &mut self.journal else {
             return Ok(());
         };
@@ -372,9 +372,9 @@ impl State {
         })
     }
 
-    fn wake(&self, entries: &[Entry]) {
+    fn wake(&self, entries: &[JournalEntry]) {
         for entry in entries {
-            let (Entry::Changed(queue, _) | Entry::Deleted(queue)) = entry else {
+            let (JournalEntry::Changed(queue, _) | JournalEntry::Deleted(queue)) = entry else {
                 continue;
             };
             if let Some(waiting) = self.waiting.get(queue) {
@@ -386,7 +386,7 @@ impl State {
 
 fn not_written(error: &io::Error) -> SqsError {
     let message = format!("The request was not done, as it could not be written down: {error}.");
-    SqsError::new(Code::InternalError, message)
+    SqsError::new(SqsErrorCode::InternalError, message)
 }
 
 #[cfg(test)]

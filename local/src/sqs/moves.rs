@@ -12,16 +12,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use super::message::Message;
-use super::queues::Queues;
+use super::queues::AllQueues;
 
 /// How many tasks of each queue are kept.
 const KEPT: usize = 10;
 
 /// The status of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum MoveStatus {
     /// The task is moving messages.
     Running,
     /// The task has moved all messages.
@@ -48,13 +48,13 @@ pub struct MoveTask {
     /// How many messages there were at the start.
     pub to_move: u64,
     /// Its status.
-    pub status: Status,
+    pub status: MoveStatus,
     /// Why it failed.
     pub failure: Option<String>,
     id: String,
 }
 
-impl Status {
+impl MoveStatus {
     /// The name in the API.
     pub fn name(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl MoveTask {
     }
 }
 
-impl Queues {
+impl AllQueues {
     /// `StartMessageMoveTask`; returns the task's handle.
     ///
     /// # Errors
@@ -95,23 +95,23 @@ impl Queues {
         let name = |arn: &str| self.name_of(arn).map(str::to_owned);
         let not_found = || {
             let message = "The resource that you specified for the SourceArn parameter doesn't exist.";
-            SqsError::new(Code::ResourceNotFound, message)
+            SqsError::new(SqsErrorCode::ResourceNotFound, message)
         };
         let source = name(source_arn).ok_or_else(not_found)?;
         if self.sources_of(&source).next().is_none() {
             let message = "Source queue must be configured as a Dead Letter Queue.";
-            return Err(SqsError::new(Code::InvalidParameterValue, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message));
         }
         let destination = match destination_arn {
             None => None,
             Some(arn) => Some(name(arn).ok_or_else(|| {
                 let message = "The resource that you specified for the DestinationArn parameter doesn't exist.";
-                SqsError::new(Code::ResourceNotFound, message)
+                SqsError::new(SqsErrorCode::ResourceNotFound, message)
             })?),
         };
         if destination.as_ref() == Some(&source) {
             let message = "Source queue arn and destination queue arn cannot be the same.";
-            return Err(SqsError::new(Code::InvalidParameterValue, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message));
         }
         let is_fifo = |name: &String| self.by_name.get(name).map(|queue| queue.settings().is_fifo);
         if destination
@@ -119,16 +119,16 @@ impl Queues {
             .is_some_and(|destination| is_fifo(destination) != is_fifo(&source))
         {
             let message = "Source queue and destination queue must be of the same type: both standard, or both FIFO.";
-            return Err(SqsError::new(Code::InvalidParameterValue, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message));
         }
         self.advance_moves(now_ms);
         if self
             .tasks
             .iter()
-            .any(|task| task.source == source && task.status == Status::Running)
+            .any(|task| task.source == source && task.status == MoveStatus::Running)
         {
             let message = "There is already a task running. Only one active task is allowed for a source queue arn at a given time.";
-            return Err(SqsError::new(Code::InvalidParameterValue, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message));
         }
         let to_move = self.queue_mut(&source)?.counts(now_ms).visible;
         let task = MoveTask {
@@ -139,7 +139,7 @@ impl Queues {
             started_ms: now_ms,
             moved: 0,
             to_move: u64::try_from(to_move).unwrap_or(u64::MAX),
-            status: Status::Running,
+            status: MoveStatus::Running,
             failure: None,
         };
         let handle = task.handle(source_arn);
@@ -162,16 +162,16 @@ impl Queues {
             .zip(arns)
             .find(|(task, arn)| task.handle(arn) == handle);
         match found {
-            Some((task, _)) if task.status == Status::Running => {
-                task.status = Status::Cancelled;
+            Some((task, _)) if task.status == MoveStatus::Running => {
+                task.status = MoveStatus::Cancelled;
                 self.advanced.push(task.clone());
                 Ok(task.moved)
             }
             Some(_) => Err(SqsError::new(
-                Code::UnsupportedOperation,
+                SqsErrorCode::UnsupportedOperation,
                 "Only active tasks can be cancelled.",
             )),
-            None => Err(SqsError::new(Code::ResourceNotFound, "Task does not exist.")),
+            None => Err(SqsError::new(SqsErrorCode::ResourceNotFound, "Task does not exist.")),
         }
     }
 
@@ -198,7 +198,7 @@ impl Queues {
     /// Moves the messages that are due; returns whether a task is still running.
     pub fn advance_moves(&mut self, now_ms: u64) -> bool {
         let mut tasks = std::mem::take(&mut self.tasks);
-        for task in tasks.iter_mut().filter(|task| task.status == Status::Running) {
+        for task in tasks.iter_mut().filter(|task| task.status == MoveStatus::Running) {
             let before = task.clone();
             self.advance(task, now_ms);
             if *task != before {
@@ -206,7 +206,7 @@ impl Queues {
             }
         }
         self.tasks = tasks;
-        self.tasks.iter().any(|task| task.status == Status::Running)
+        self.tasks.iter().any(|task| task.status == MoveStatus::Running)
     }
 
     fn advance(&mut self, task: &mut MoveTask, now_ms: u64) {
@@ -215,7 +215,7 @@ impl Queues {
                 Ok(true) => task.moved += 1,
                 Ok(false) => break,
                 Err(failure) => {
-                    task.status = Status::Failed;
+                    task.status = MoveStatus::Failed;
                     task.failure = Some(failure.to_owned());
                     return;
                 }
@@ -226,7 +226,7 @@ impl Queues {
             .get_mut(&task.source)
             .is_none_or(|queue| queue.first_visible(now_ms).is_none());
         if task.moved >= task.to_move || is_empty {
-            task.status = Status::Completed;
+            task.status = MoveStatus::Completed;
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 pub use messages::system_attributes;
 
 use super::Sqs;
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use crate::lambda::ACCOUNT_ID;
 
 /// The answer to a call.
@@ -66,7 +66,7 @@ impl Sqs {
             "ListMessageMoveTasks" => self.list_message_move_tasks(&parse(request)?),
             "CancelMessageMoveTask" => self.cancel_message_move_task(&parse(request)?),
             other => Err(SqsError::new(
-                Code::InvalidAction,
+                SqsErrorCode::InvalidAction,
                 format!("The action {other} is not valid for this endpoint: the local stack does not have it."),
             )),
         }
@@ -85,7 +85,7 @@ fn queue_name(url: &str) -> Result<&str, SqsError> {
     }
     name_in(url).ok_or_else(|| {
         let message = format!("The address {url} is not valid for this endpoint.");
-        SqsError::new(Code::InvalidAddress, message)
+        SqsError::new(SqsErrorCode::InvalidAddress, message)
     })
 }
 
@@ -112,7 +112,7 @@ fn without_nulls(value: Value) -> Value {
 }
 
 fn malformed(error: &serde_json::Error) -> SqsError {
-    SqsError::new(Code::Serialization, error.to_string())
+    SqsError::new(SqsErrorCode::Serialization, error.to_string())
 }
 
 /// Checks that a number is in its range.

@@ -17,7 +17,7 @@ mod order;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::deduplication::{Sighting, Window};
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use super::message::{Delivery, Draft, Message, sequence_number};
 use super::receipt::Receipt;
 use super::settings::{Per, Settings};
@@ -68,7 +68,7 @@ pub struct Counts {
 
 /// The state of a queue.
 #[derive(Debug, Clone)]
-pub struct Queue {
+pub struct QueueState {
     settings: Settings,
     messages: BTreeMap<u64, Message>,
     /// Send time and position of each message.
@@ -81,7 +81,7 @@ pub struct Queue {
     changes: Vec<Change>,
 }
 
-impl Queue {
+impl QueueState {
     /// Creates an empty queue.
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -183,7 +183,7 @@ impl Queue {
         let in_flight = self.in_flight(now_ms).count();
         if in_flight >= IN_FLIGHT_LIMIT && !self.settings.is_fifo {
             let message = format!("Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}.");
-            return Err(SqsError::new(Code::OverLimit, message));
+            return Err(SqsError::new(SqsErrorCode::OverLimit, message));
         }
         let limit = self.redrive_limit().filter(|_| has_dead_letter_queue);
         let (delivered, given_up) = self.pick(max, limit, now_ms);
@@ -250,7 +250,7 @@ impl Queue {
         let delivery = message.delivery;
         if delivery.receives != receipt.receives || delivery.available_ms <= now_ms {
             let message = "The message referred to isn't in flight.";
-            return Err(SqsError::new(Code::MessageNotInflight, message));
+            return Err(SqsError::new(SqsErrorCode::MessageNotInflight, message));
         }
         let available_ms = now_ms + seconds(visibility_s);
         if available_ms > delivery.latest_ms.unwrap_or(now_ms) + seconds(VISIBILITY_LIMIT_S) {
@@ -295,7 +295,7 @@ impl Queue {
             .is_some_and(|latest_ms| latest_ms + PURGE_PAUSE_MS > now_ms)
         {
             let message = format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds.");
-            return Err(SqsError::new(Code::PurgeQueueInProgress, message));
+            return Err(SqsError::new(SqsErrorCode::PurgeQueueInProgress, message));
         }
         self.commit(Change::Purged(now_ms));
         Ok(())
@@ -386,7 +386,7 @@ impl Queue {
             None if self.settings.content_based_deduplication => Ok(Some(super::message::digest_of_body(&draft.body))),
             None => {
                 let message = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
-                Err(SqsError::new(Code::InvalidParameterValue, message))
+                Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message))
             }
         }
     }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use super::message::{Draft, Message};
 use super::moves::MoveTask;
-use super::queue::{Change, Queue, Sent};
+use super::queue::{Change, QueueState, Sent};
 use super::receipt::{self, Receipt};
 use super::settings::{Per, QueueAttributes, RedriveAllow, Settings};
 use super::throughput::{Action, Throughput};
@@ -18,7 +18,7 @@ use crate::lambda::ACCOUNT_ID;
 
 /// Something that happened to a queue: one entry of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Entry {
+pub enum JournalEntry {
     /// Changes of the queue with this name. They create it if it does not exist.
     Changed(String, Vec<Change>),
     /// The queue with this name was deleted.
@@ -29,8 +29,8 @@ pub enum Entry {
 
 /// All queues.
 #[derive(Debug)]
-pub struct Queues {
-    pub(super) by_name: BTreeMap<String, Queue>,
+pub struct AllQueues {
+    pub(super) by_name: BTreeMap<String, QueueState>,
     pub(super) tasks: Vec<MoveTask>,
     /// Tasks that started or made progress, for [`AllQueues::take_changes`].
     pub(super) advanced: Vec<MoveTask>,
@@ -41,7 +41,7 @@ pub struct Queues {
     deleted: Vec<String>,
 }
 
-impl Queues {
+impl AllQueues {
     /// Creates an empty account in this region.
     pub fn new(region: &str, ids: fn() -> String) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Queues {
             return match differs {
                 None => Ok(()),
                 Some(attribute) => Err(SqsError::new(
-                    Code::QueueNameExists,
+                    SqsErrorCode::QueueNameExists,
                     format!(
                         "A queue already exists with the same name and a different value for attribute {attribute}"
                     ),
@@ -78,7 +78,7 @@ impl Queues {
         }
         self.check_redrive(name, &settings)?;
         (settings.created_ms, settings.modified_ms) = (now_ms, now_ms);
-        self.by_name.insert(name.to_owned(), Queue::new(settings));
+        self.by_name.insert(name.to_owned(), QueueState::new(settings));
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Queues {
             }
         } else {
             settings.created_ms = now_ms;
-            self.by_name.insert(name.to_owned(), Queue::new(settings));
+            self.by_name.insert(name.to_owned(), QueueState::new(settings));
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl Queues {
     /// # Errors
     /// If there is no such queue.
     pub fn put_back(&mut self, name: &str, message: &Message, now_ms: u64) -> Result<(), SqsError> {
-        let receipt = Receipt::of(message);
+        let receipt = Receipt::for_delivery(message);
         self.queue_mut(name)?.put_back(&receipt, now_ms);
         Ok(())
     }
@@ -253,14 +253,14 @@ impl Queues {
         };
         admitted
             .then_some(())
-            .ok_or_else(|| SqsError::new(Code::RequestThrottled, "Rate exceeded"))
+            .ok_or_else(|| SqsError::new(SqsErrorCode::RequestThrottled, "Rate exceeded"))
     }
 
     /// The queue with this name.
     ///
     /// # Errors
     /// If there is no such queue.
-    pub fn queue(&self, name: &str) -> Result<&Queue, SqsError> {
+    pub fn queue(&self, name: &str) -> Result<&QueueState, SqsError> {
         self.by_name.get(name).ok_or_else(SqsError::no_queue)
     }
 
@@ -268,7 +268,7 @@ impl Queues {
     ///
     /// # Errors
     /// If there is no such queue.
-    pub fn queue_mut(&mut self, name: &str) -> Result<&mut Queue, SqsError> {
+    pub fn queue_mut(&mut self, name: &str) -> Result<&mut QueueState, SqsError> {
         self.by_name.get_mut(name).ok_or_else(SqsError::no_queue)
     }
 
@@ -283,7 +283,7 @@ impl Queues {
     /// Names of the queues that use this one as their dead-letter queue.
     pub fn sources_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let arn = self.arn(name);
-        let names = move |queue: &Queue| {
+        let names = move |queue: &QueueState| {
             queue
                 .settings()
                 .redrive
@@ -306,22 +306,22 @@ impl Queues {
     }
 
     /// The changes since the last call of this function.
-    pub fn take_changes(&mut self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.deleted.drain(..).map(Entry::Deleted).collect();
+    pub fn take_changes(&mut self) -> Vec<JournalEntry> {
+        let mut entries: Vec<JournalEntry> = self.deleted.drain(..).map(JournalEntry::Deleted).collect();
         for (name, queue) in &mut self.by_name {
             let changes = queue.take_changes();
             if !changes.is_empty() {
-                entries.push(Entry::Changed(name.clone(), changes));
+                entries.push(JournalEntry::Changed(name.clone(), changes));
             }
         }
-        entries.extend(self.advanced.drain(..).map(Entry::Task));
+        entries.extend(self.advanced.drain(..).map(JournalEntry::Task));
         entries
     }
 
     /// Entries that recreate all queues from nothing.
-    pub fn snapshot(&self) -> Vec<Entry> {
-        let entry = |(name, queue): (&String, &Queue)| Entry::Changed(name.clone(), queue.snapshot());
-        let tasks = self.tasks.iter().cloned().map(Entry::Task);
+    pub fn snapshot(&self) -> Vec<JournalEntry> {
+        let entry = |(name, queue): (&String, &QueueState)| JournalEntry::Changed(name.clone(), queue.snapshot());
+        let tasks = self.tasks.iter().cloned().map(JournalEntry::Task);
         self.by_name.iter().map(entry).chain(tasks).collect()
     }
 
@@ -334,18 +334,18 @@ impl Queues {
     }
 
     /// Applies an entry of the journal.
-    pub fn apply(&mut self, entry: &Entry) {
+    pub fn apply(&mut self, entry: &JournalEntry) {
         match entry {
-            Entry::Deleted(name) => {
+            JournalEntry::Deleted(name) => {
                 self.by_name.remove(name);
                 self.tasks.retain(|task| task.source != *name);
             }
-            Entry::Task(task) => self.keep_task(task),
-            Entry::Changed(name, changes) => {
+            JournalEntry::Task(task) => self.keep_task(task),
+            JournalEntry::Changed(name, changes) => {
                 if let Some(Change::Set(settings)) = changes.first()
                     && !self.by_name.contains_key(name)
                 {
-                    let mut queue = Queue::new((**settings).clone());
+                    let mut queue = QueueState::new((**settings).clone());
                     queue.take_changes();
                     self.by_name.insert(name.clone(), queue);
                 }
@@ -358,7 +358,7 @@ impl Queues {
         }
     }
 
-    fn dead_letter_queue_of(&self, queue: &Queue) -> Option<String> {
+    fn dead_letter_queue_of(&self, queue: &QueueState) -> Option<String> {
         let redrive = queue.settings().redrive.as_ref()?;
         self.name_of(&redrive.target_arn).map(str::to_owned)
     }
@@ -377,7 +377,7 @@ impl Queues {
         let target = self
             .name_of(&redrive.target_arn)
             .and_then(|target| self.by_name.get(target));
-        let Some(target) = target.map(Queue::settings) else {
+        let Some(target) = target.map(QueueState::settings) else {
             return refuse("Dead letter target does not exist.");
         };
         if redrive.target_arn == self.arn(name) {

@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use super::message::Message;
 
 /// The content of a handle.
@@ -22,7 +22,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// Describes the latest delivery of this message.
-    pub(super) fn of(message: &Message) -> Self {
+    pub(super) fn for_delivery(message: &Message) -> Self {
         Self {
             position: message.position,
             receives: message.delivery.receives,
@@ -43,7 +43,7 @@ pub(super) fn encode(queue: &str, message: &Message) -> String {
 pub(super) fn decode(queue: &str, handle: &str) -> Result<Receipt, SqsError> {
     parse(queue, handle).ok_or_else(|| {
         let message = format!("The input receipt handle \"{handle}\" is not a valid receipt handle.");
-        SqsError::new(Code::ReceiptHandleIsInvalid, message)
+        SqsError::new(SqsErrorCode::ReceiptHandleIsInvalid, message)
     })
 }
 

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::error::{Code, SqsError};
+use super::error::{SqsError, SqsErrorCode};
 use super::message::MESSAGE_LIMIT_BYTES;
 
 /// Attributes by name, as the API accepts and returns them.
@@ -168,7 +168,7 @@ impl Settings {
             "FifoQueue" => return Err(invalid(name, value, "it cannot be changed")),
             "ContentBasedDeduplication" | "DeduplicationScope" | "FifoThroughputLimit" if !self.is_fifo => {
                 let message = format!("You can specify the {name} only when FifoQueue is set to true.");
-                return Err(SqsError::new(Code::InvalidAttributeName, message));
+                return Err(SqsError::new(SqsErrorCode::InvalidAttributeName, message));
             }
             "ContentBasedDeduplication" => self.content_based_deduplication = flag(name, value)?,
             "DeduplicationScope" => self.deduplication_scope = per(name, value, SCOPES)?,
@@ -179,7 +179,7 @@ impl Settings {
             }
             _ => {
                 return Err(SqsError::new(
-                    Code::InvalidAttributeName,
+                    SqsErrorCode::InvalidAttributeName,
                     format!("Unknown Attribute {name}."),
                 ));
             }
@@ -246,7 +246,7 @@ fn check_name(name: &str, is_fifo: bool) -> Result<(), SqsError> {
         && plain
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    let refuse = |reason: &str| Err(SqsError::new(Code::InvalidParameterValue, reason));
+    let refuse = |reason: &str| Err(SqsError::new(SqsErrorCode::InvalidParameterValue, reason));
     match (is_fifo, stem) {
         (true, Some(_)) | (false, None) if is_name => Ok(()),
         (true, _) => refuse(
@@ -308,7 +308,7 @@ fn redrive_allow(policy: &str) -> Result<RedriveAllow, SqsError> {
 
 fn invalid(name: &str, value: &str, reason: &str) -> SqsError {
     let message = format!("Invalid value {value} for the parameter {name}: {reason}.");
-    SqsError::new(Code::InvalidAttributeValue, message)
+    SqsError::new(SqsErrorCode::InvalidAttributeValue, message)
 }
 
 fn number(name: &str, value: &str, range: RangeInclusive<u32>) -> Result<u32, SqsError> {
@@ -339,7 +339,7 @@ fn choice(name: &str, value: &str, words: [&str; 2]) -> Result<bool, SqsError> {
 mod tests {
     use super::*;
 
-    fn settings(name: &str, attributes: &[(&str, &str)]) -> Result<Settings, Code> {
+    fn settings(name: &str, attributes: &[(&str, &str)]) -> Result<Settings, SqsErrorCode> {
         let attributes = attributes
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -395,28 +395,40 @@ mod tests {
     #[test]
     fn values_that_a_queue_cannot_have_are_refused() {
         for (name, value, code) in [
-            ("VisibilityTimeout", "43201", Code::InvalidAttributeValue),
-            ("MessageRetentionPeriod", "59", Code::InvalidAttributeValue),
-            ("DelaySeconds", "901", Code::InvalidAttributeValue),
-            ("ReceiveMessageWaitTimeSeconds", "21", Code::InvalidAttributeValue),
-            ("MaximumMessageSize", "1048577", Code::InvalidAttributeValue),
-            ("Policy", "no", Code::InvalidAttributeValue),
-            ("Policy", "[]", Code::InvalidAttributeValue),
-            ("KmsDataKeyReusePeriodSeconds", "abc", Code::InvalidAttributeValue),
-            ("KmsDataKeyReusePeriodSeconds", "59", Code::InvalidAttributeValue),
-            ("SqsManagedSseEnabled", "maybe", Code::InvalidAttributeValue),
+            ("VisibilityTimeout", "43201", SqsErrorCode::InvalidAttributeValue),
+            ("MessageRetentionPeriod", "59", SqsErrorCode::InvalidAttributeValue),
+            ("DelaySeconds", "901", SqsErrorCode::InvalidAttributeValue),
+            (
+                "ReceiveMessageWaitTimeSeconds",
+                "21",
+                SqsErrorCode::InvalidAttributeValue,
+            ),
+            ("MaximumMessageSize", "1048577", SqsErrorCode::InvalidAttributeValue),
+            ("Policy", "no", SqsErrorCode::InvalidAttributeValue),
+            ("Policy", "[]", SqsErrorCode::InvalidAttributeValue),
+            (
+                "KmsDataKeyReusePeriodSeconds",
+                "abc",
+                SqsErrorCode::InvalidAttributeValue,
+            ),
+            (
+                "KmsDataKeyReusePeriodSeconds",
+                "59",
+                SqsErrorCode::InvalidAttributeValue,
+            ),
+            ("SqsManagedSseEnabled", "maybe", SqsErrorCode::InvalidAttributeValue),
             (
                 "RedriveAllowPolicy",
                 r#"{"redrivePermission":"byQueue","sourceQueueArns":[1]}"#,
-                Code::InvalidParameterValue,
+                SqsErrorCode::InvalidParameterValue,
             ),
-            ("Colour", "blue", Code::InvalidAttributeName),
-            ("ContentBasedDeduplication", "true", Code::InvalidAttributeName),
-            ("RedrivePolicy", "no", Code::InvalidParameterValue),
+            ("Colour", "blue", SqsErrorCode::InvalidAttributeName),
+            ("ContentBasedDeduplication", "true", SqsErrorCode::InvalidAttributeName),
+            ("RedrivePolicy", "no", SqsErrorCode::InvalidParameterValue),
             (
                 "RedrivePolicy",
                 r#"{"deadLetterTargetArn":"a","maxReceiveCount":0}"#,
-                Code::InvalidParameterValue,
+                SqsErrorCode::InvalidParameterValue,
             ),
         ] {
             assert_eq!(settings("q", &[(name, value)]), Err(code), "{name}={value}");
@@ -426,6 +438,6 @@ mod tests {
     #[test]
     fn a_limit_per_group_needs_deduplication_per_group() {
         let limit = [("FifoQueue", "true"), ("FifoThroughputLimit", "perMessageGroupId")];
-        assert_eq!(settings("q.fifo", &limit), Err(Code::InvalidParameterValue));
+        assert_eq!(settings("q.fifo", &limit), Err(SqsErrorCode::InvalidParameterValue));
     }
 }

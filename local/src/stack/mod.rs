@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::{self, DynamoDb, DynamoDbError};
 use crate::build::{self, Bootstraps, BuildError};
-use crate::faults::{Injector, Plan};
+use crate::faults::{FaultPlan, Injector};
 use crate::gateway::http::{self, HttpServer};
 use crate::gateway::{Faults, Gateway, Limits, PostFault};
 use crate::lambda::{self, Lambda, REGION, Tuning};
@@ -58,7 +58,7 @@ pub struct Options {
     /// What goes wrong with sockets on purpose: what one test asks for.
     pub faults: Faults,
     /// What goes wrong on purpose, everywhere, by chance.
-    pub fault_plan: Plan,
+    pub fault_plan: FaultPlan,
     /// Where that chance begins.
     pub fault_seed: u64,
     /// How the functions' pools behave, and where their output goes.
@@ -77,7 +77,7 @@ impl Default for Options {
             bootstraps: Bootstraps::default(),
             limits: Limits::default(),
             faults: Faults::default(),
-            fault_plan: Plan::default(),
+            fault_plan: FaultPlan::default(),
             fault_seed: 0,
             tuning: Tuning::default(),
         }
@@ -119,10 +119,10 @@ pub enum StartError {
     DynamoDb(#[from] DynamoDbError),
     /// The queues cannot be made.
     #[error(transparent)]
-    Sqs(#[from] sqs::StartError),
+    Sqs(#[from] sqs::SqsStartError),
     /// The secrets cannot be made.
     #[error(transparent)]
-    SecretsManager(#[from] secretsmanager::StartError),
+    SecretsManager(#[from] secretsmanager::SecretsStartError),
     /// Functions do not come up.
     #[error("{}", listed(.0))]
     Functions(Vec<lambda::StartError>),

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 use wigwag_local::lambda::{InvokeError, Line, Output, Tuning};
 use wigwag_local::sqs::Counts;
 use wigwag_local::stack::{Options, Running, Stack};
@@ -35,7 +35,7 @@ impl Faulty {
                 output: Output::Channel(sender),
                 ..Tuning::default()
             },
-            fault_plan: Plan::parse(plan).expect("it is a plan"),
+            fault_plan: FaultPlan::parse(plan).expect("it is a plan"),
             fault_seed: 1,
             ..Options::default()
         };

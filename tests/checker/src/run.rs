@@ -27,7 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wigwag_cluster::{World, template};
 use wigwag_invariants::{Event, Harm, History, Promise, Setting, Stage, Violation, judge};
 use wigwag_local::build::Bootstraps;
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 use wigwag_local::lambda::{Line, Output};
 
 /// How long quiescing may take. Nothing that works takes so long: a lease is 10 s, and a failed

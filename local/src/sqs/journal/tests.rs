@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sqs::{Code, Sqs};
+use crate::sqs::{Sqs, SqsErrorCode};
 
 thread_local! {
     /// How many bytes the disk still accepts; unlimited by default.
@@ -51,13 +51,13 @@ async fn call(sqs: &Sqs, operation: &str, request: Value) -> bool {
     {
         Ok(_) => true,
         Err(error) => {
-            assert_eq!(error.code, Code::InternalError, "{operation}: {error}");
+            assert_eq!(error.code, SqsErrorCode::InternalError, "{operation}: {error}");
             false
         }
     }
 }
 
-fn state(sqs: &Sqs) -> Vec<Entry> {
+fn state(sqs: &Sqs) -> Vec<JournalEntry> {
     sqs.state().queues.snapshot()
 }
 
@@ -110,8 +110,8 @@ async fn what_a_full_disk_does_not_take_did_not_happen() {
 }
 
 /// The entries that another process would find in the file.
-fn kept(file: &Path) -> Vec<Entry> {
-    let mut queues = Queues::new("us-east-1", String::new);
+fn kept(file: &Path) -> Vec<JournalEntry> {
+    let mut queues = AllQueues::new("us-east-1", String::new);
     replay(&fs::read(file).unwrap(), &mut queues).unwrap();
     queues.snapshot()
 }
@@ -138,7 +138,7 @@ fn a_line_that_cannot_be_read_is_told_with_what_can_be_done() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sqs.journal");
     fs::write(&file, "[]\n[{\"Deleted\":\"q\"}]\n[{\"Chan\n[]\n").unwrap();
-    let error = Journal::open(&file, &mut Queues::new("us-east-1", String::new)).unwrap_err();
+    let error = Journal::open(&file, &mut AllQueues::new("us-east-1", String::new)).unwrap_err();
     let text = error.to_string();
     assert!(
         text.starts_with("line 3 cannot be read") && text.contains("`head -n 2`"),

@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::BATCH_LIMIT;
-use super::super::error::{Code, SqsError};
+use super::super::error::{SqsError, SqsErrorCode};
 
 /// Refuses the whole batch if the ids of its entries are invalid.
 pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &str) -> Result<(), SqsError> {
     let count = ids.len();
     if count == 0 {
         let message = format!("There should be at least one {entry} in the request.");
-        return Err(SqsError::new(Code::EmptyBatchRequest, message));
+        return Err(SqsError::new(SqsErrorCode::EmptyBatchRequest, message));
     }
     if count > BATCH_LIMIT {
         let message = format!("Maximum number of entries per request are {BATCH_LIMIT}. You have sent {count}.");
-        return Err(SqsError::new(Code::TooManyEntriesInBatchRequest, message));
+        return Err(SqsError::new(SqsErrorCode::TooManyEntriesInBatchRequest, message));
     }
     let mut seen = BTreeSet::new();
     for id in ids {
@@ -27,11 +27,11 @@ pub(super) fn check<'a>(ids: impl ExactSizeIterator<Item = &'a str>, entry: &str
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !is_id {
             let message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
-            return Err(SqsError::new(Code::InvalidBatchEntryId, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidBatchEntryId, message));
         }
         if !seen.insert(id) {
             return Err(SqsError::new(
-                Code::BatchEntryIdsNotDistinct,
+                SqsErrorCode::BatchEntryIdsNotDistinct,
                 format!("Id {id} repeated."),
             ));
         }
@@ -50,7 +50,7 @@ pub(super) fn answer(results: impl IntoIterator<Item = (String, Result<Value, Sq
             }
             Err(error) => failed.push(json!({
                 "Id": id,
-                "SenderFault": error.code != Code::InternalError,
+                "SenderFault": error.code != SqsErrorCode::InternalError,
                 "Code": error.code.query_name(),
                 "Message": error.message,
             })),

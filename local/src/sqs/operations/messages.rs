@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::error::{Code, SqsError};
+use super::super::error::{SqsError, SqsErrorCode};
 use super::super::message::{Attribute, Attributes, Draft, Message, md5_of_attributes, md5_of_body};
 use super::super::queue::VISIBILITY_LIMIT_S;
-use super::super::queues::Queues;
+use super::super::queues::AllQueues;
 use super::super::throughput::Action;
 use super::super::{BATCH_LIMIT, MESSAGE_LIMIT_BYTES, Receive, Sqs, receipt};
 use super::{batch, queue_name, required, within};
@@ -22,12 +22,12 @@ const TRACE_HEADER: &str = "AWSTraceHeader";
 pub(super) struct Send {
     queue_url: String,
     #[serde(flatten)]
-    entry: Entry,
+    entry: JournalEntry,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Entry {
+struct JournalEntry {
     id: String,
     message_body: String,
     delay_seconds: Option<i64>,
@@ -41,7 +41,7 @@ struct Entry {
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct SendBatch {
     queue_url: String,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -99,7 +99,7 @@ impl Sqs {
             let message = format!(
                 "Batch requests cannot be longer than {MESSAGE_LIMIT_BYTES} bytes. You have sent {size} bytes."
             );
-            return Err(SqsError::new(Code::BatchRequestTooLong, message));
+            return Err(SqsError::new(SqsErrorCode::BatchRequestTooLong, message));
         }
         self.with(|queues, now_ms| {
             let groups = request
@@ -181,7 +181,7 @@ impl Sqs {
         request: &HandledBatch,
         action: Action,
         entry: &str,
-        act: impl Fn(&Handled, &mut Queues, &str, u64) -> Result<Value, SqsError>,
+        act: impl Fn(&Handled, &mut AllQueues, &str, u64) -> Result<Value, SqsError>,
     ) -> Result<Value, SqsError> {
         let name = queue_name(&request.queue_url)?;
         batch::check(request.entries.iter().map(|entry| entry.id.as_str()), entry)?;
@@ -195,12 +195,12 @@ impl Sqs {
 }
 
 impl Handled {
-    fn delete(&self, queues: &mut Queues, name: &str, now_ms: u64) -> Result<Value, SqsError> {
+    fn delete(&self, queues: &mut AllQueues, name: &str, now_ms: u64) -> Result<Value, SqsError> {
         let handle = required("ReceiptHandle", &self.receipt_handle)?;
         queues.delete(name, handle, now_ms).map(|()| json!({}))
     }
 
-    fn change_visibility(&self, queues: &mut Queues, name: &str, now_ms: u64) -> Result<Value, SqsError> {
+    fn change_visibility(&self, queues: &mut AllQueues, name: &str, now_ms: u64) -> Result<Value, SqsError> {
         let handle = required("ReceiptHandle", &self.receipt_handle)?;
         let visibility = self
             .visibility_timeout
@@ -212,11 +212,11 @@ impl Handled {
     }
 }
 
-impl Entry {
+impl JournalEntry {
     fn draft(&self, sender: &str) -> Result<Draft, SqsError> {
         if let Some(other) = self.message_system_attributes.keys().find(|name| *name != TRACE_HEADER) {
             let message = format!("Message system attribute name '{other}' is invalid.");
-            return Err(SqsError::new(Code::InvalidParameterValue, message));
+            return Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message));
         }
         for (name, id) in [
             ("MessageGroupId", &self.message_group_id),
@@ -253,7 +253,7 @@ fn check_id(name: &str, id: Option<&str>) -> Result<(), SqsError> {
     }
 }
 
-fn send(queues: &mut Queues, name: &str, draft: Draft, now_ms: u64) -> Result<Value, SqsError> {
+fn send(queues: &mut AllQueues, name: &str, draft: Draft, now_ms: u64) -> Result<Value, SqsError> {
     let trace_header = draft.trace_header.as_ref().map(|header| {
         let attribute = Attribute {
             data_type: "String".to_owned(),

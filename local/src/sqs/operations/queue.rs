@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::Sqs;
-use super::super::error::{Code, SqsError};
+use super::super::error::{SqsError, SqsErrorCode};
 use super::super::settings::QueueAttributes;
 use super::{queue_name, required, within};
 
@@ -89,7 +89,7 @@ impl Sqs {
         };
         if let Some(unknown) = request.attribute_names.iter().find(|wanted| !is_known(wanted)) {
             return Err(SqsError::new(
-                Code::InvalidAttributeName,
+                SqsErrorCode::InvalidAttributeName,
                 format!("Unknown Attribute {unknown}."),
             ));
         }

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Sqs;
-use super::super::error::{Code, SqsError};
-use super::super::moves::{MoveTask, Status};
+use super::super::error::{SqsError, SqsErrorCode};
+use super::super::moves::{MoveStatus, MoveTask};
 use super::{required, within};
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,7 +48,7 @@ impl Sqs {
         self.with(|queues, now_ms| {
             let source = queues.name_of(arn).ok_or_else(|| {
                 let message = "The resource that you specified for the SourceArn parameter doesn't exist.";
-                SqsError::new(Code::ResourceNotFound, message)
+                SqsError::new(SqsErrorCode::ResourceNotFound, message)
             })?;
             let tasks: Vec<MoveTask> = queues.moves_of(source, now_ms).cloned().collect();
             let tasks = tasks.iter().take(usize::try_from(max).unwrap_or(10));
@@ -77,7 +77,7 @@ fn shown(task: &MoveTask, source_arn: &str, destination_arn: Option<String>) -> 
     let optional = [
         (
             "TaskHandle",
-            (task.status == Status::Running).then(|| json!(task.handle(source_arn))),
+            (task.status == MoveStatus::Running).then(|| json!(task.handle(source_arn))),
         ),
         ("DestinationArn", destination_arn.map(Value::from)),
         ("MaxNumberOfMessagesPerSecond", task.rate.map(Value::from)),

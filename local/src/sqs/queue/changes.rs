@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Queue;
+use super::QueueState;
 use crate::sqs::deduplication::Sighting;
 use crate::sqs::message::{Delivery, Message};
 use crate::sqs::settings::Settings;
@@ -27,7 +27,7 @@ pub enum Change {
     Reached(u64),
 }
 
-impl Queue {
+impl QueueState {
     /// The changes since the last call of this function.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{IN_FLIGHT_LIMIT, Queue, seconds};
+use super::{IN_FLIGHT_LIMIT, QueueState, seconds};
 use crate::sqs::message::Message;
 
-impl Queue {
+impl QueueState {
     /// Positions to deliver, and positions to give up to the dead-letter queue. Both start at the
     /// front. A FIFO queue takes as many messages of one group as there are before it takes those
     /// of the next.

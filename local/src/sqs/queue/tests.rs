@@ -8,16 +8,16 @@ use crate::sqs::{WINDOW_MS, receipt};
 
 const SECOND: u64 = 1000;
 
-fn queue(attributes: &[(&str, &str)]) -> Queue {
+fn queue(attributes: &[(&str, &str)]) -> QueueState {
     let fifo = attributes.iter().any(|(name, _)| *name == "FifoQueue");
     let attributes = attributes
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let attributes: QueueAttributes = attributes.collect();
-    Queue::new(Settings::new(if fifo { "q.fifo" } else { "q" }, &attributes).unwrap())
+    QueueState::new(Settings::new(if fifo { "q.fifo" } else { "q" }, &attributes).unwrap())
 }
 
-fn fifo(attributes: &[(&str, &str)]) -> Queue {
+fn fifo(attributes: &[(&str, &str)]) -> QueueState {
     let kind = [("FifoQueue", "true"), ("ContentBasedDeduplication", "true")];
     queue(&[&kind[..], attributes].concat())
 }
@@ -36,12 +36,12 @@ fn grouped(group: &str, body: &str) -> Draft {
     }
 }
 
-fn send(queue: &mut Queue, draft: Draft, now_ms: u64) -> Sent {
+fn send(queue: &mut QueueState, draft: Draft, now_ms: u64) -> Sent {
     let id = format!("id-{}", queue.next_position);
     queue.send(draft, id, now_ms).unwrap()
 }
 
-fn receive(queue: &mut Queue, max: usize, now_ms: u64) -> Vec<Message> {
+fn receive(queue: &mut QueueState, max: usize, now_ms: u64) -> Vec<Message> {
     let visibility_s = queue.settings().visibility_timeout_s;
     queue.receive(max, visibility_s, true, now_ms).unwrap().messages
 }
@@ -54,11 +54,11 @@ fn receipt_of(message: &Message) -> Receipt {
     receipt::decode("q", &receipt::encode("q", message)).unwrap()
 }
 
-fn delete(queue: &mut Queue, message: &Message, now_ms: u64) -> Result<(), SqsError> {
+fn delete(queue: &mut QueueState, message: &Message, now_ms: u64) -> Result<(), SqsError> {
     queue.delete(&receipt_of(message), "handle", now_ms)
 }
 
-fn hide(queue: &mut Queue, message: &Message, visibility_s: u32, now_ms: u64) -> Result<(), SqsError> {
+fn hide(queue: &mut QueueState, message: &Message, visibility_s: u32, now_ms: u64) -> Result<(), SqsError> {
     queue.change_visibility(&receipt_of(message), "handle", visibility_s, now_ms)
 }
 
@@ -119,7 +119,7 @@ fn a_fifo_queue_has_one_delay_for_all_messages() {
         ..grouped("g", "own")
     };
     let error = queue.send(own, String::new(), 0).unwrap_err();
-    assert_eq!(error.code, Code::InvalidParameterValue);
+    assert_eq!(error.code, SqsErrorCode::InvalidParameterValue);
     send(&mut queue, grouped("g", "a"), 0);
     assert!(receive(&mut queue, 1, 4 * SECOND).is_empty());
     assert_eq!(bodies(&receive(&mut queue, 1, 5 * SECOND)), ["a"]);
@@ -181,7 +181,7 @@ fn a_standard_queue_deletes_after_the_timeout_and_a_fifo_queue_refuses() {
     send(&mut fifo, grouped("g", "a"), 0);
     let message = receive(&mut fifo, 1, 0).remove(0);
     let error = delete(&mut fifo, &message, 31 * SECOND).unwrap_err();
-    assert_eq!(error.code, Code::InvalidParameterValue);
+    assert_eq!(error.code, SqsErrorCode::InvalidParameterValue);
     assert!(error.message.ends_with("The receipt handle has expired."), "{error}");
 }
 
@@ -193,11 +193,11 @@ fn visibility_is_changed_from_now_on_and_up_to_twelve_hours_in_all() {
     hide(&mut queue, &message, 60, 10 * SECOND).unwrap();
     assert_eq!(queue.next_visible_ms(10 * SECOND), Some(70 * SECOND));
     let error = hide(&mut queue, &message, VISIBILITY_LIMIT_S, 11 * SECOND).unwrap_err();
-    assert_eq!(error.code, Code::InvalidParameterValue);
+    assert_eq!(error.code, SqsErrorCode::InvalidParameterValue);
     hide(&mut queue, &message, 0, 12 * SECOND).unwrap();
     assert_eq!(queue.counts(12 * SECOND).visible, 1);
     let error = hide(&mut queue, &message, 1, 12 * SECOND).unwrap_err();
-    assert_eq!(error.code, Code::MessageNotInflight);
+    assert_eq!(error.code, SqsErrorCode::MessageNotInflight);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_standard_queue_takes_a_group_and_keeps_no_order_by_it() {
     };
     assert_eq!(
         queue.send(with_id, String::new(), 0).unwrap_err().code,
-        Code::InvalidParameterValue
+        SqsErrorCode::InvalidParameterValue
     );
 }
 
@@ -274,9 +274,9 @@ fn a_deduplication_id_counts_for_the_queue_or_for_its_group() {
 fn a_fifo_queue_wants_a_group_and_a_deduplication_id() {
     let mut queue = queue(&[("FifoQueue", "true")]);
     let error = queue.send(draft("a"), String::new(), 0).unwrap_err();
-    assert_eq!(error.code, Code::MissingParameter);
+    assert_eq!(error.code, SqsErrorCode::MissingParameter);
     let error = queue.send(grouped("g", "a"), String::new(), 0).unwrap_err();
-    assert_eq!(error.code, Code::InvalidParameterValue);
+    assert_eq!(error.code, SqsErrorCode::InvalidParameterValue);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use wigwag_checker::hunt::Hunt;
 use wigwag_checker::mutant_build::{MutantBuild, VARIABLE};
 use wigwag_checker::mutants::{MUTANTS, Mutant};
 use wigwag_local::build::{Bootstraps, bootstraps};
-use wigwag_local::faults::{HARSH_NAME, Plan};
+use wigwag_local::faults::{FaultPlan, HARSH_NAME};
 use wigwag_local::template;
 
 /// The mutants that show while the workload goes on, most within seconds. The others need a run to
@@ -51,7 +51,7 @@ async fn quick_mutants_are_caught() -> Result<()> {
         seconds: SECONDS,
         runs: RUNS,
         clients: CLIENTS,
-        faults: Plan::load(Path::new(HARSH_NAME))?,
+        faults: FaultPlan::load(Path::new(HARSH_NAME))?,
         progress: false,
     };
     let _alone = ONE_AT_A_TIME.lock().await;
