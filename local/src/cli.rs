@@ -1,4 +1,4 @@
-//! The command line: flags, what it prints, and how it ends.
+//! The command line: its flags, its output and its exit code.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -21,23 +21,25 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "PATH", default_value = "template.yaml")]
     template: PathBuf,
 
-    /// Keep tables, queues and secrets here; without it they are gone when the stack stops.
+    /// Keep tables, queues and secrets in this directory; otherwise they are lost when the stack
+    /// stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Port of the WebSocket APIs; 0 takes any free one.
+    /// Port of the WebSocket APIs; 0 picks a free port.
     #[arg(long, value_name = "PORT", default_value_t = 3001)]
     websocket_port: u16,
 
-    /// Port of the HTTP APIs; 0 takes any free one.
+    /// Port of the HTTP APIs; 0 picks a free port.
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
     http_port: u16,
 
-    /// Port of the AWS endpoint (DynamoDB, SQS, Secrets Manager, @connections, meter); 0 takes any free one.
+    /// Port of the AWS endpoint (DynamoDB, SQS, Secrets Manager, @connections, meter); 0 picks a
+    /// free port.
     #[arg(long, value_name = "PORT", default_value_t = 4566)]
     aws_port: u16,
 
-    /// Value of a template parameter; may be given several times.
+    /// Set a template parameter; can be repeated.
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(String, String)>,
 
@@ -45,27 +47,29 @@ pub(crate) struct Flags {
     #[arg(long, conflicts_with = "bootstraps")]
     release: bool,
 
-    /// Do not build: run DIR/<logical id>/bootstrap (sam build) or DIR/<binary>/bootstrap (cargo lambda build).
+    /// Do not build; run DIR/<logical id>/bootstrap (from sam build) or DIR/<binary>/bootstrap
+    /// (from cargo lambda build).
     #[arg(long, value_name = "DIR")]
     bootstraps: Option<PathBuf>,
 
-    /// Let go wrong what this plan says: a file, or `harsh` for the built-in plan.
+    /// Inject the faults of this plan: a file, or `harsh` for the built-in plan.
     #[arg(long, value_name = "PLAN")]
     faults: Option<PathBuf>,
 
-    /// The same seed does the same harm in the same places; without it one is made up, and shown.
+    /// Seed of the faults; the same seed injects the same faults. Without it, a random seed is used
+    /// and printed.
     #[arg(long, value_name = "N", requires = "faults")]
     fault_seed: Option<u64>,
 
-    /// Print the built-in plan, as an example of one, and nothing else.
+    /// Print the built-in fault plan as an example, and exit.
     #[arg(long)]
     print_faults: bool,
 
-    /// Print one line of JSON when ready, and nothing else, on standard output.
+    /// Print one line of JSON to standard output when the stack is ready, and nothing else.
     #[arg(long)]
     json: bool,
 
-    /// What the stack logs on standard error: a level, or directives as in `RUST_LOG`.
+    /// Log level of the stack on standard error, or directives as in `RUST_LOG`.
     #[arg(long, value_name = "LEVEL", env = "RUST_LOG", default_value = "info")]
     log_level: String,
 }
@@ -84,7 +88,7 @@ impl Flags {
             bootstraps: self.bootstraps.clone().map_or(build, Bootstraps::Given),
             fault_seed: match (&fault_plan, self.fault_seed) {
                 (None, _) => 0,
-                // Short enough to be typed again.
+                // 32 bits are short enough to type.
                 (Some(_), given) => given.unwrap_or_else(|| rand::random::<u32>().into()),
             },
             fault_plan: fault_plan.unwrap_or_default(),
@@ -92,7 +96,8 @@ impl Flags {
         })
     }
 
-    /// Logs to standard error. A plain level leaves out the engine's warning for each call that it refuses: those are answers.
+    /// Logs to standard error. A plain level hides the database engine's warnings about refused
+    /// calls, which callers see in the answers.
     fn start_logging(&self) -> anyhow::Result<()> {
         let plain = !self.log_level.contains(['=', ',']);
         let directives = if plain {
@@ -112,11 +117,12 @@ impl Flags {
 }
 
 fn parse_parameter(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it is not of the form KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Runs a stack until Ctrl-C or SIGTERM, which stop it; a second one does so without waiting for what runs.
+/// Runs a stack until Ctrl-C or SIGTERM. A second signal stops it without waiting for running
+/// functions.
 pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     if arguments.print_faults {
         io::stdout().write_all(HARSH.as_bytes()).context("print the plan")?;
@@ -126,7 +132,7 @@ pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     let options = arguments.options()?;
     let fault_seed = arguments.faults.as_ref().map(|_| options.fault_seed);
     if let Some(seed) = fault_seed {
-        tracing::warn!(seed, "faults are on; the same ones again: --fault-seed {seed}");
+        tracing::warn!(seed, "faults are on; to repeat them, pass --fault-seed {seed}");
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
@@ -144,7 +150,7 @@ pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     let printed = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
     drop(stdout);
     if let Err(error) = printed {
-        tracing::warn!(%error, "could not say that the stack is ready");
+        tracing::warn!(%error, "could not print that the stack is ready");
     }
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -153,8 +159,8 @@ pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     tracing::info!("stopping");
     tokio::select! {
         () = running.stop() => {}
-        _ = interrupt.recv() => tracing::warn!("stopping at once"),
-        _ = terminate.recv() => tracing::warn!("stopping at once"),
+        _ = interrupt.recv() => tracing::warn!("stopping immediately"),
+        _ = terminate.recv() => tracing::warn!("stopping immediately"),
     }
     Ok(())
 }
@@ -206,6 +212,6 @@ fn block(running: &Running, fault_seed: Option<u64>) -> String {
             .replace("${AwsEndpointUrl}", aws_endpoint_url);
         lines.push(format!("\n{}", filled.trim_end()));
     }
-    lines.push("\nCtrl-C stops it.".to_owned());
+    lines.push("\nPress Ctrl-C to stop it.".to_owned());
     lines.join("\n")
 }

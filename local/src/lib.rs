@@ -1,19 +1,19 @@
 //! Runs a SAM template on this machine: no Docker, no account, no network.
 //!
-//! The parts, in the order in which a start goes through them:
+//! The parts, in the order in which a start uses them:
 //!
-//! - [`template`] reads `template.yaml` into a [`template::Stack`]: what is to run, with every intrinsic resolved
-//! - [`build`] compiles the functions' `bootstrap` binaries
-//! - [`lambda`] runs those binaries through the Lambda Runtime API, a pool of processes per function
-//! - [`aws`] is the endpoint that SDKs talk to: DynamoDB, SQS, Secrets Manager and `@connections`, signed requests only
-//! - [`sqs`] holds queues, and [`mapping`] invokes functions with what is in them
-//! - [`secretsmanager`] holds secrets
+//! - [`template`] reads `template.yaml` into a [`template::Stack`], with every intrinsic resolved
+//! - [`build`] compiles the `bootstrap` binaries of the functions
+//! - [`lambda`] runs them through the Lambda Runtime API, in a pool of processes per function
+//! - [`aws`] is the endpoint for SDKs: DynamoDB, SQS, Secrets Manager and `@connections`
+//! - [`sqs`] has the queues, and [`mapping`] invokes functions with their messages
+//! - [`secretsmanager`] has the secrets
 //! - [`gateway`] is API Gateway: WebSocket APIs and HTTP APIs
-//! - [`faults`] tells all of them what is to go wrong, on request
-//! - [`meter`] counts what all of it did, and what that would cost
-//! - [`stack`] starts these parts together, and stops them
+//! - [`faults`] tells the other parts what should go wrong
+//! - [`meter`] counts what the stack does, and what that would cost on AWS
+//! - [`stack`] starts and stops these parts together
 //!
-//! Nothing here knows what the functions are for.
+//! Nothing here knows what the functions are for; `local/tests/generic.rs` checks that.
 
 pub mod aws;
 pub mod build;

@@ -40,7 +40,7 @@ struct Cut;
 
 /// Why a connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is withheld")]
+#[error("the response was withheld on purpose")]
 struct Withheld;
 
 /// A response that is never sent; the connection is closed instead.

@@ -139,9 +139,9 @@ fn failed_write_units(operation: &str, request: &Map<String, Value>, answer: &Ma
     let error = error.rsplit('#').next().unwrap_or_default();
     match (operation, error) {
         ("PutItem" | "UpdateItem" | "DeleteItem", "ConditionalCheckFailedException") => {
-            let stands = answer.get("Item").map_or(0, size);
-            let replaces = request.get("Item").map_or(0, size);
-            write_capacity_units(stands.max(replaces))
+            let existing = answer.get("Item").map_or(0, size);
+            let replacement = request.get("Item").map_or(0, size);
+            write_capacity_units(existing.max(replacement))
         }
         ("ExecuteStatement", "ConditionalCheckFailedException" | "DuplicateItemException") => 1.0,
         ("TransactWriteItems" | "ExecuteTransaction", "TransactionCanceledException") => {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_nobody_asked_for_are_taken_out_again() {
+    fn figures_that_the_caller_did_not_ask_for_are_removed() {
         let prepared = prepared("GetItem", &json!({"TableName": "t"}));
         assert_eq!(
             sent(&prepared),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_were_asked_for_stay() {
+    fn figures_that_the_caller_asked_for_stay() {
         let request = json!({"TableName": "t", "ReturnConsumedCapacity": "INDEXES"});
         let prepared = prepared("Query", &request);
         assert_eq!(sent(&prepared), request);
@@ -281,19 +281,19 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_object_is_sent_on_as_it_is() {
+    fn a_body_that_is_not_an_object_is_forwarded_unchanged() {
         let prepared = prepare("GetItem", Bytes::from_static(b"[not json"));
         assert_eq!(prepared.body, "[not json");
     }
 
     #[test]
-    fn what_has_no_figures_is_sent_on_as_it_is() {
+    fn requests_without_figures_are_forwarded_unchanged() {
         let body = Bytes::from_static(b"{ \"Limit\" : 1 }");
         assert_eq!(prepare("ListTables", body.clone()).body, body);
     }
 
     #[test]
-    fn figures_are_read_in_all_their_forms() {
+    fn all_forms_of_figures_are_read() {
         let list = json!({"ConsumedCapacity": [{"CapacityUnits": 2.0}, {"CapacityUnits": 1.5}]});
         assert_eq!(units("BatchGetItem", &json!({}), true, &list), (3.5, 0.0));
         assert_eq!(units("BatchWriteItem", &json!({}), true, &list), (0.0, 3.5));
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_item_that_stands_is_hidden_unless_it_was_asked_for() {
+    fn the_existing_item_is_hidden_unless_the_caller_asked_for_it() {
         let stands = json!({"__type": "x#ConditionalCheckFailedException", "Item": {"a": {"S": "b"}}});
         let shown =
             |request: &Value| settle(&prepared("UpdateItem", request), false, stands.to_string().as_bytes()).body;
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_statements_of_a_batch_cost_a_unit_each() {
+    fn each_failed_statement_of_a_batch_costs_a_unit() {
         let request = json!({"Statements": [{"Statement": "INSERT INTO t VALUE {}"}]});
         let answer = json!({"Responses": [
             {"Error": {"Code": "DuplicateItem"}}, {"Error": {"Code": "ValidationError"}}, {"Error": {"Code": "ConditionalCheckFailed"}},
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_transaction_costs_two_units_an_action() {
+    fn a_cancelled_transaction_costs_two_units_per_action() {
         let answer = json!({
             "__type": "x#TransactionCanceledException",
             "CancellationReasons": [{"Code": "None"}, {"Code": "ConditionalCheckFailed"}],

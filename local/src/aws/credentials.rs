@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_function_is_known_by_its_access_key() {
+    fn a_function_is_recognised_by_its_access_key() {
         let functions = BTreeSet::from(["Work".to_owned()]);
         assert_eq!(caller(&credentials_for("Work").0, &functions), "Work");
         assert_eq!(caller(&credentials_for("Gone").0, &functions), "external");

@@ -311,7 +311,7 @@ fn unsupported(service: &str) -> Response<Bytes> {
         "the local stack does not run the service {service}; it runs {}",
         supported.join(", ")
     );
-    tracing::warn!(service, "a call to a service that is not here");
+    tracing::warn!(service, "a call to a service that the local stack does not run");
     answer::not_implemented(&message)
 }
 

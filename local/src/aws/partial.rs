@@ -44,7 +44,7 @@ pub(super) fn split(
     let (is_empty, partial) = match (service, operation) {
         (Service::DynamoDb, "BatchExecuteStatement") => {
             let statements = request.get_mut("Statements")?.as_array_mut()?;
-            let failing: Vec<usize> = (0..statements.len()).filter(|place| fails(*place)).collect();
+            let failing: Vec<usize> = (0..statements.len()).filter(|index| fails(*index)).collect();
             remove(statements, &failing);
             (statements.is_empty(), Partial::Statements(failing))
         }
@@ -60,7 +60,7 @@ pub(super) fn split(
         }
         (Service::Sqs, _) => {
             let entries = request.get_mut("Entries")?.as_array_mut()?;
-            let failing: Vec<usize> = (0..entries.len()).filter(|place| fails(*place)).collect();
+            let failing: Vec<usize> = (0..entries.len()).filter(|index| fails(*index)).collect();
             let removed = remove(entries, &failing);
             let ids = removed.iter().map(|entry| entry["Id"].clone()).collect();
             (entries.is_empty(), Partial::Entries(ids))
@@ -86,7 +86,7 @@ fn unprocessed(tables: &mut Map<String, Value>, fails: &mut impl FnMut(usize) ->
             Value::Object(asked) => asked.get_mut("Keys")?.as_array_mut()?,
             other => other.as_array_mut()?,
         };
-        let failing: Vec<usize> = (0..entries.len()).filter(|place| fails(number + place)).collect();
+        let failing: Vec<usize> = (0..entries.len()).filter(|index| fails(number + index)).collect();
         number += entries.len();
         let removed = remove(entries, &failing);
         if removed.is_empty() {
@@ -106,17 +106,17 @@ fn unprocessed(tables: &mut Map<String, Value>, fails: &mut impl FnMut(usize) ->
 }
 
 /// Removes the elements with these indexes and returns them.
-fn remove(elements: &mut Vec<Value>, places: &[usize]) -> Vec<Value> {
+fn remove(elements: &mut Vec<Value>, indexes: &[usize]) -> Vec<Value> {
     let all = std::mem::take(elements);
-    let (mut removed, mut place) = (Vec::new(), 0);
+    let (mut removed, mut index) = (Vec::new(), 0);
     for element in all {
-        let to = if places.contains(&place) {
+        let to = if indexes.contains(&index) {
             &mut removed
         } else {
             &mut *elements
         };
         to.push(element);
-        place += 1;
+        index += 1;
     }
     removed
 }
@@ -124,7 +124,7 @@ fn remove(elements: &mut Vec<Value>, places: &[usize]) -> Vec<Value> {
 impl Partial {
     fn is_empty(&self) -> bool {
         match self {
-            Self::Statements(places) => places.is_empty(),
+            Self::Statements(indexes) => indexes.is_empty(),
             Self::Keys { unprocessed, .. } => unprocessed.is_empty(),
             Self::Entries(ids) => ids.is_empty(),
         }
@@ -134,11 +134,11 @@ impl Partial {
     pub(super) fn merge(self, answer: &[u8]) -> Bytes {
         let mut answer: Map<String, Value> = serde_json::from_slice(answer).unwrap_or_default();
         match self {
-            Self::Statements(places) => {
+            Self::Statements(indexes) => {
                 let responses = list(&mut answer, "Responses");
-                for place in places {
+                for index in indexes {
                     let error = json!({"Error": {"Code": "ThrottlingError", "Message": THROTTLED}});
-                    responses.insert(place.min(responses.len()), error);
+                    responses.insert(index.min(responses.len()), error);
                 }
             }
             Self::Keys { name, unprocessed } => {
@@ -165,7 +165,7 @@ fn list<'a>(answer: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value
     if !value.is_array() {
         *value = json!([]);
     }
-    value.as_array_mut().expect("it was made one")
+    value.as_array_mut().expect("it is an array by now")
 }
 
 /// Adds keys or requests to those that the engine itself did not process.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_statement_is_an_error_in_its_place() {
+    fn a_failing_statement_has_an_error_at_its_index() {
         let request = json!({"Statements": [{"Statement": "a"}, {"Statement": "b"}, {"Statement": "c"}]});
         let (rest, partial) = split_json(Service::DynamoDb, "BatchExecuteStatement", &request, &[0, 2]).unwrap();
         assert_eq!(rest, json!({"Statements": [{"Statement": "b"}]}));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn failing_keys_are_unprocessed_with_what_was_asked_beside_them() {
+    fn failing_keys_are_unprocessed_and_keep_the_other_members() {
         let request = json!({"RequestItems": {
             "a": {"Keys": [{"k": {"S": "1"}}, {"k": {"S": "2"}}], "ConsistentRead": true},
             "b": {"Keys": [{"k": {"S": "3"}}]},
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn failing_messages_are_named_and_the_others_sent() {
+    fn failing_messages_are_listed_and_the_others_are_sent() {
         let request = json!({"QueueUrl": "q", "Entries": [{"Id": "x"}, {"Id": "y"}]});
         let (rest, partial) = split_json(Service::Sqs, "SendMessageBatch", &request, &[1]).unwrap();
         assert_eq!(rest, json!({"QueueUrl": "q", "Entries": [{"Id": "x"}]}));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_batch_that_fails_as_a_whole_nothing_is_left() {
+    fn nothing_is_left_of_a_batch_that_fails_as_a_whole() {
         let request = json!({"Entries": [{"Id": "x"}]});
         let (rest, partial) = split_json(Service::Sqs, "SendMessageBatch", &request, &[0]).unwrap();
         assert_eq!(rest, Value::Null);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_without_failures_and_what_is_no_batch_stay_as_they_are() {
+    fn batches_without_failures_and_other_requests_stay_unchanged() {
         let request = json!({"Entries": [{"Id": "x"}]});
         assert_eq!(split_json(Service::Sqs, "SendMessageBatch", &request, &[]), None);
         assert_eq!(split_json(Service::Sqs, "SendMessage", &request, &[0]), None);

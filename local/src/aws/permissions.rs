@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_a_queue_needs_what_one_message_needs() {
+    fn a_batch_needs_the_permission_of_a_single_call() {
         let request = json!({"QueueUrl": "http://127.0.0.1:4566/000000000000/jobs.fifo"});
         assert_eq!(
             shown(for_sqs("SendMessageBatch", &request)),

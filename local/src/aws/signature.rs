@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_header_counts_as_signed() {
+    fn a_complete_header_counts_as_signed() {
         let signature = "a".repeat(64);
         let credential = "LOCALWork/20261121/us-east-1/dynamodb/aws4_request";
         for separator in [", ", ",", " "] {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_signature_is_told_from_half_a_one() {
+    fn a_missing_signature_and_an_incomplete_one_are_different_errors() {
         assert_eq!(read(&HeaderMap::new(), Some("a=b")), Err(Unsigned::Missing));
         assert_eq!(header("Bearer token"), Err(Unsigned::Missing));
         assert_eq!(

@@ -54,7 +54,7 @@ fn compare(wanted: &Value, stored: &Value) -> Result<(), String> {
     for part in ["KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
         if keys(&wanted[part]) != keys(&stored[part]) {
             return Err(format!(
-                "the data directory has this table with another {part}; start with another --data-dir, or delete that one"
+                "the data directory has this table with another {part}; use another --data-dir or delete this one"
             ));
         }
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_there_is_kept() {
+    fn an_existing_table_is_kept() {
         let database = Database::memory().unwrap();
         create(&database, &[table("a")]).unwrap();
         create(&database, &[table("a")]).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_past_its_expiry_is_swept() {
+    fn an_expired_item_is_deleted() {
         let database = Database::memory().unwrap();
         create(&database, &[table("a")]).unwrap();
         for (key, ttl) in [("past", "1"), ("future", "99999999999")] {

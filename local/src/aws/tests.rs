@@ -108,7 +108,7 @@ fn put(condition: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn a_call_is_answered_as_asked_and_counted_under_its_caller() {
+async fn a_call_is_answered_and_counted_under_its_caller() {
     let stack = Running::start().await;
     let answer = sent(sign(stack.dynamodb("PutItem", &put(None)), "dynamodb")).await;
     assert_eq!(answer, (Status::OK, json!({})));
@@ -121,7 +121,7 @@ async fn a_call_is_answered_as_asked_and_counted_under_its_caller() {
 }
 
 #[tokio::test]
-async fn a_failed_condition_is_billed_and_shows_nothing_that_was_not_asked_for() {
+async fn a_failed_condition_is_billed_and_shows_no_item_unless_the_caller_asked_for_it() {
     let stack = Running::start().await;
     sent(sign(stack.dynamodb("PutItem", &put(None)), "dynamodb")).await;
     let again = put(Some("attribute_not_exists(k)"));
@@ -150,7 +150,7 @@ async fn a_batch_of_statements_is_counted() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_not_changed_keeps_its_checksum() {
+async fn an_unchanged_answer_keeps_its_checksum() {
     let stack = Running::start().await;
     let list = sign(stack.dynamodb("ListTables", &json!({})), "dynamodb")
         .send()
@@ -187,7 +187,7 @@ async fn without_a_signature_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn calls_to_connections_reach_the_gateway_in_each_spelling() {
+async fn calls_to_connections_reach_the_gateway_in_every_url_form() {
     let stack = Running::start().await;
     for path in [
         "/dev/@connections/abc%3D",
@@ -245,7 +245,7 @@ async fn the_meter_is_read_and_reset_over_http() {
 }
 
 #[tokio::test]
-async fn queues_answer_in_json_with_both_names_of_an_error_and_are_metered() {
+async fn queues_answer_in_json_with_both_error_names_and_are_metered() {
     let stack = Running::start().await;
     let sqs = |path: &str, operation: &str, body: Value| {
         let request = stack

@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn seed_kind_and_key_each_make_another_number() {
+    fn seed_kind_and_key_each_change_the_number() {
         let drawn = draw(1, "kind", "key");
         assert!((drawn - draw(1, "kind", "key")).abs() < f64::EPSILON);
         for (seed, kind, key) in [(2, "kind", "key"), (1, "kin", "dkey"), (1, "kind", "other")] {

@@ -134,7 +134,7 @@ pub struct SocketFaults {
 #[non_exhaustive]
 pub enum PlanError {
     /// The file cannot be read.
-    #[error("cannot read the fault plan {}; the built-in one is called {HARSH_NAME}", path.display())]
+    #[error("cannot read the fault plan {}; pass a file, or {HARSH_NAME} for the built-in plan", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -143,10 +143,10 @@ pub enum PlanError {
         source: std::io::Error,
     },
     /// It is not TOML, has an unknown key, or an invalid value. The message shows the line.
-    #[error("the fault plan is not one: {}", .0.trim_end())]
+    #[error("the fault plan is not valid: {}", .0.trim_end())]
     Malformed(String),
     /// A key that means nothing for this service or operation.
-    #[error("the fault plan is not one: {key}: {reason}")]
+    #[error("the fault plan is not valid: {key}: {reason}")]
     Misplaced {
         /// For example `dynamodb.GetItem.entries`.
         key: String,

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_up_to_the_most_comes_up() {
+    fn every_number_up_to_the_largest_is_drawn() {
         let numbers: Vec<u64> = [0.0, 0.24, 0.26, 0.6, 0.99].map(|share| one_of(4, share)).into();
         assert_eq!(numbers, [1, 1, 2, 3, 4]);
         assert_eq!(one_of(1, 0.99), 1);

@@ -1,4 +1,4 @@
-//! Decisions: the same ones for a seed, as many as the plan says, and none while it is paused.
+//! Decisions: the same for the same seed, as frequent as the plan says, and none while paused.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn injector(plan: &str, seed: u64) -> Injector {
     Injector::new(FaultPlan::parse(plan).unwrap(), seed)
 }
 
-/// What becomes of the calls of many invocations of a function.
+/// The refusals of calls, one for each of many invocations of a function.
 async fn refusals(injector: &Injector) -> Vec<Option<Refusal>> {
     let mut refusals = Vec::new();
     for _ in 0..2000 {
@@ -38,7 +38,7 @@ async fn by_default_nothing_goes_wrong() {
 }
 
 #[tokio::test]
-async fn the_same_seed_does_the_same_harm_and_another_one_other_harm() {
+async fn the_same_seed_makes_the_same_faults_and_another_seed_makes_others() {
     let plan = "[dynamodb.all]\nthrottle = 0.2\ncut_before = 0.2";
     let harm = refusals(&injector(plan, 7)).await;
     assert_eq!(harm, refusals(&injector(plan, 7)).await);
@@ -46,7 +46,7 @@ async fn the_same_seed_does_the_same_harm_and_another_one_other_harm() {
 }
 
 #[tokio::test]
-async fn a_kind_happens_as_often_as_its_rate_says() {
+async fn a_fault_happens_as_often_as_its_rate_says() {
     let harm = refusals(&injector("[dynamodb.all]\nthrottle = 0.1\nfail_before = 0.5", 1)).await;
     // Of 2000 calls 200, with a standard deviation of 13; of the 1800 others 900, with one of 21.
     let (throttled, failed) = (
@@ -58,7 +58,7 @@ async fn a_kind_happens_as_often_as_its_rate_says() {
 }
 
 #[tokio::test]
-async fn another_kind_in_the_plan_changes_nothing_for_the_first() {
+async fn a_further_fault_in_the_plan_does_not_change_the_others() {
     let alone = refusals(&injector("[dynamodb.all]\nthrottle = 0.3", 3)).await;
     let both = refusals(&injector("[dynamodb.all]\nthrottle = 0.3\nfail_before = 0.3", 3)).await;
     for (alone, both) in alone.iter().zip(&both) {
@@ -67,7 +67,7 @@ async fn another_kind_in_the_plan_changes_nothing_for_the_first() {
 }
 
 #[test]
-fn the_same_call_of_the_same_invocation_has_the_same_key_whatever_others_do() {
+fn the_key_of_a_call_does_not_depend_on_other_invocations() {
     let keys = |others: u32| {
         let injector = Injector::default();
         let process = injector.process("Work");
@@ -87,7 +87,7 @@ fn the_same_call_of_the_same_invocation_has_the_same_key_whatever_others_do() {
 }
 
 #[tokio::test]
-async fn a_process_is_ended_by_the_last_of_its_calls() {
+async fn the_last_call_of_a_process_ends_it() {
     let injector = injector("[processes]\nkill_after_calls = { rate = 1, calls = 4 }", 1);
     let mut last_calls = Vec::new();
     for _ in 0..100 {
@@ -106,7 +106,7 @@ async fn a_process_is_ended_by_the_last_of_its_calls() {
         let (is_ended, ()) = tokio::join!(calls[last].as_ref().unwrap().ends_process(), killing);
         assert!(is_ended);
     }
-    assert!((0..4).all(|place| last_calls.contains(&place)), "{last_calls:?}");
+    assert!((0..4).all(|index| last_calls.contains(&index)), "{last_calls:?}");
     assert_eq!(injector.injected()["processes.kill_after_calls"], 100);
 }
 
@@ -119,7 +119,7 @@ async fn a_process_is_killed_within_the_time_of_the_plan() {
 }
 
 #[test]
-fn entries_of_one_batch_fail_one_by_one() {
+fn entries_of_a_batch_fail_independently() {
     let injector = injector("[sqs.all]\nentries = 0.5", 1);
     let call = injector.call("Work", "", Service::Sqs, "SendMessageBatch").unwrap();
     let failing = (0..100).filter(|entry| call.leaves_out(*entry)).count();
@@ -129,7 +129,7 @@ fn entries_of_one_batch_fail_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_pause_stops_everything_and_the_plan_goes_on_after_it() {
+async fn a_pause_stops_all_faults_and_a_resume_continues_the_plan() {
     let injector = injector(
         "[processes]\nkill_after_calls = { rate = 1, calls = 1 }\n[dynamodb.all]\nthrottle = 1\n\
          [messages]\nagain = 1\n[sockets]\ndrop_disconnect = 1",
@@ -154,7 +154,7 @@ async fn a_pause_stops_everything_and_the_plan_goes_on_after_it() {
 }
 
 #[tokio::test]
-async fn what_is_held_back_goes_on_when_the_plan_is_paused() {
+async fn a_pause_releases_everything_that_is_held_back() {
     let injector = injector("[sockets]\ndelay_frame_in = { rate = 1, ms = 900000 }", 1);
     let held = tokio::spawn(injector.socket().frame_in().over());
     tokio::task::yield_now().await;
@@ -167,7 +167,7 @@ async fn what_is_held_back_goes_on_when_the_plan_is_paused() {
 }
 
 #[test]
-fn the_report_has_the_seed_the_plan_and_every_kind() {
+fn the_report_has_the_seed_the_plan_and_every_fault() {
     let report = serde_json::to_value(injector(HARSH, 5).report()).unwrap();
     assert_eq!(report["seed"], 5);
     assert_eq!(report["paused"], false);

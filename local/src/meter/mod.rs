@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_accepted_push_is_a_message_and_a_refused_one_is_not() {
+    fn only_accepted_pushes_are_messages() {
         let meter = Meter::default();
         meter.aws_call(&call("PostToConnection", "Work", 200));
         meter.aws_call(&call("PostToConnection", "Work", 410));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_billed_in_whole_milliseconds_and_shown_as_they_are() {
+    fn durations_are_billed_in_whole_milliseconds_but_shown_exactly() {
         let meter = Meter::default();
         for (duration, init) in [(1, Some(20)), (3, None), (1000, Some(30))] {
             meter.invocation(&invocation(duration, init));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn each_64_kb_of_a_payload_is_a_request_to_a_queue() {
+    fn each_64_kb_of_a_payload_counts_as_a_queue_request() {
         let meter = Meter::default();
         for (is_fifo, payload_bytes) in [(false, 0), (false, 64 * 1024 + 1), (true, 64 * 1024)] {
             meter.queue_call(&QueueCall { is_fifo, payload_bytes });
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_shows_the_old_counts_and_begins_anew() {
+    fn a_reset_returns_the_old_counts_and_starts_again() {
         let meter = Meter::default();
         meter.http_request(1);
         assert_eq!(meter.reset().http.requests, 1);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_survives_json() {
+    fn a_reading_can_be_written_as_json_and_read_back() {
         let meter = Meter::default();
         meter.aws_call(&call("GetItem", "Work", 200));
         meter.invocation(&invocation(5, None));

@@ -131,10 +131,10 @@ impl SecretsManager {
         let result = act(secret, (self.shared.clock)())?;
         if let Some(file) = &self.shared.file {
             kept::write(file, &changed).map_err(|error| {
-                tracing::error!(%error, "could not write down a secret");
+                tracing::error!(%error, "could not write a secret to disk");
                 SecretsError::new(
                     SecretsErrorCode::InternalServiceError,
-                    "The request could not be written down.",
+                    "The request had no effect, because it could not be written to disk.",
                 )
             })?;
         }

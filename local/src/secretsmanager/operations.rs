@@ -151,7 +151,7 @@ impl SecretsManager {
         let request: Map<String, Json> = parse(body)?;
         if request.get("Filters").is_some_and(|filters| *filters != json!([])) {
             return Err(SecretsError::invalid(
-                "Filters: the local stack lists all secrets; leave Filters out.",
+                "The local stack does not support Filters; leave it out to list all secrets.",
             ));
         }
         let listed = |secret: &StoredSecret| {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_as_long_as_asked_and_has_each_kind() {
+    fn a_password_has_the_requested_length_and_every_type_of_character() {
         for length in [4, 5, 32, LENGTH_LIMIT] {
             let recipe = Recipe {
                 password_length: length,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_excluded_is_not_in_it() {
+    fn excluded_characters_do_not_occur() {
         let recipe = Recipe {
             password_length: 2000,
             exclude_characters: "abc".to_owned(),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_may_be_missing_where_none_is_required() {
+    fn a_type_may_be_missing_if_none_is_required() {
         let recipe = Recipe {
             password_length: 1,
             require_each_included_type: false,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_made_is_refused() {
+    fn impossible_rules_are_refused() {
         let refused = |change: fn(&mut Recipe)| {
             let mut recipe = Recipe::default();
             change(&mut recipe);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_are_alike() {
+    fn no_two_passwords_are_equal() {
         assert_ne!(Recipe::default().password(), Recipe::default().password());
     }
 }

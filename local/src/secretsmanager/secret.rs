@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_version_is_current_and_the_one_before_previous() {
+    fn a_new_version_becomes_current_and_the_one_before_previous() {
         assert_eq!(
             with(&secret(&[]), CURRENT),
             "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_with_other_labels_leaves_the_current_one() {
+    fn a_version_with_other_labels_does_not_become_current() {
         let mut secret = secret(&["a"]);
         secret.put("b", text("b"), &["AWSPENDING".to_owned()], 2).unwrap();
         assert_eq!(
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_found_by_id_and_label_if_they_go_together() {
+    fn a_version_is_found_by_id_and_label_if_they_match() {
         let secret = secret(&["a", "b"]);
         assert_eq!(secret.version(Some("a"), Some(PREVIOUS)).unwrap().0, "a");
         assert_eq!(
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_moves_from_the_version_that_has_it() {
+    fn a_label_moves_away_from_the_version_that_has_it() {
         let mut secret = secret(&["a", "b"]);
         let refused = secret.move_label(CURRENT, None, Some("a"), 9).unwrap_err();
         assert!(
@@ -291,7 +291,7 @@ mod tests {
         );
         assert!(
             secret.move_label(CURRENT, Some("a"), Some("b"), 9).is_ok(),
-            "it is there already"
+            "the label is already there"
         );
         assert!(secret.move_label(PREVIOUS, Some("b"), None, 9).is_err());
         assert!(secret.move_label(CURRENT, Some("b"), None, 9).is_err());
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_versions_without_a_label_are_forgotten() {
+    fn the_oldest_versions_without_a_label_are_removed() {
         let ids: Vec<String> = (0..103).map(|number| format!("{number:03}")).collect();
         let secret = secret(&ids.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(secret.versions.len(), VERSIONS_LIMIT);

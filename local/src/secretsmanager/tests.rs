@@ -78,7 +78,7 @@ fn a_secret_is_read_by_its_name_its_arn_and_its_arn_without_the_six_characters()
 }
 
 #[test]
-fn a_new_value_is_current_and_the_one_before_is_previous() {
+fn a_new_value_becomes_current_and_the_one_before_previous() {
     let secrets = given();
     assert_eq!(
         get(&secrets, Some(PREVIOUS)).unwrap_err().code,
@@ -95,16 +95,12 @@ fn a_new_value_is_current_and_the_one_before_is_previous() {
     );
     put(&secrets, "three", '3');
     put(&secrets, "two", '2');
-    assert_eq!(
-        get(&secrets, None).unwrap(),
-        "three",
-        "the same put again changes nothing"
-    );
+    assert_eq!(get(&secrets, None).unwrap(), "three", "repeating a put changes nothing");
     assert_eq!(get(&secrets, Some(PREVIOUS)).unwrap(), "two");
 }
 
 #[test]
-fn a_put_that_makes_no_sense_is_refused_by_name() {
+fn an_invalid_put_is_refused_with_its_error_code() {
     let secrets = given();
     let refused = |request: Json| call(&secrets, "PutSecretValue", &request).unwrap_err().code;
     assert_eq!(refused(json!({"SecretId": ARN})), SecretsErrorCode::InvalidRequest);
@@ -137,7 +133,7 @@ fn a_put_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
-fn bytes_are_kept_too() {
+fn binary_values_are_supported() {
     let secrets = given();
     let request = json!({"SecretId": ARN, "SecretBinary": "AP8="});
     call(&secrets, "PutSecretValue", &request).unwrap();
@@ -172,7 +168,7 @@ fn a_secret_is_described_and_listed_without_its_value() {
 }
 
 #[test]
-fn a_label_is_moved_back() {
+fn a_label_can_be_moved_back() {
     let secrets = given();
     put(&secrets, "two", '2');
     put(&secrets, "three", '3');
@@ -192,7 +188,7 @@ fn a_label_is_moved_back() {
 }
 
 #[test]
-fn a_password_is_made_on_request_and_an_unknown_operation_is_refused() {
+fn passwords_are_generated_and_unknown_operations_are_refused() {
     let secrets = given();
     let request = json!({"PasswordLength": 64, "ExcludePunctuation": true});
     let password = call(&secrets, "GetRandomPassword", &request).unwrap();
@@ -205,7 +201,7 @@ fn a_password_is_made_on_request_and_an_unknown_operation_is_refused() {
 }
 
 #[test]
-fn a_first_value_is_given_made_up_or_part_of_an_object() {
+fn a_first_value_is_given_generated_or_part_of_an_object() {
     let recipe = Recipe {
         exclude_punctuation: true,
         ..Recipe::default()
@@ -235,7 +231,7 @@ fn a_first_value_is_given_made_up_or_part_of_an_object() {
 }
 
 #[test]
-fn what_was_put_is_there_after_a_restart_and_is_not_made_up_again() {
+fn values_survive_a_restart_and_are_not_generated_again() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secretsmanager.json");
     let start = || {
@@ -252,7 +248,7 @@ fn what_was_put_is_there_after_a_restart_and_is_not_made_up_again() {
 }
 
 #[test]
-fn what_cannot_be_written_down_has_not_happened() {
+fn a_change_that_cannot_be_written_has_no_effect() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secretsmanager.json");
     let secrets =

@@ -43,7 +43,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let (file, bytes) = write_anew(path, queues)?;
+        let (file, bytes) = rewrite(path, queues)?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -62,9 +62,9 @@ impl Journal {
         self.is_torn = false;
         self.bytes += u64::try_from(line.len()).unwrap_or(u64::MAX);
         if self.bytes > self.compact_at_bytes {
-            match write_anew(&self.path, queues) {
+            match rewrite(&self.path, queues) {
                 Ok((file, bytes)) => (self.file, self.bytes) = (file, bytes),
-                Err(error) => tracing::warn!(%error, "could not write the queues anew; their file goes on growing"),
+                Err(error) => tracing::warn!(%error, "could not rewrite the file of the queues; it keeps growing"),
             }
             self.compact_at_bytes = (self.bytes + SLACK_BYTES) * 2;
         }
@@ -100,15 +100,15 @@ fn replay(bytes: &[u8], queues: &mut AllQueues) -> io::Result<()> {
 
 fn unreadable(index: usize, error: &serde_json::Error) -> io::Error {
     let text = format!(
-        "line {} cannot be read ({error}). The {index} lines before it are whole: to go on with those, keep them alone \
-         (`head -n {index}`); to begin with empty queues, remove the file",
+        "line {} cannot be read ({error}). To continue with the {index} lines before it, keep only those \
+         (`head -n {index}`); to start with empty queues, delete the file",
         index + 1
     );
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// Writes a second file and renames it, so that a crash leaves the old content or the new.
-fn write_anew(path: &Path, queues: &AllQueues) -> io::Result<(File, u64)> {
+fn rewrite(path: &Path, queues: &AllQueues) -> io::Result<(File, u64)> {
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_those_that_sdks_compute() {
+    fn digests_match_those_of_sdks() {
         assert_eq!(md5_of_body("Hello"), "8b1a9953c4611296a827abf8c47804d7");
         // Computed independently, in Python.
         let attributes = Attributes::from([
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_holds_only_characters_of_xml() {
+    fn a_body_can_contain_only_characters_of_xml() {
         for body in ["\t\n\r ~", "\u{d7ff}\u{e000}\u{fffd}\u{10ffff}", "å∂ 日本 🎉"] {
             assert_eq!(draft(body).check(1024), Ok(()), "{body:?}");
         }

@@ -355,7 +355,7 @@ impl JournaledQueues {
         let Err(error) = journal.append(entries, &self.queues) else {
             return Ok(());
         };
-        tracing::error!(%error, "could not write down what happened to a queue: it is taken back");
+        tracing::error!(%error, "could not write a change of a queue to disk; the change is undone");
         // If this fails, calls are refused until it succeeds.
         let _ = self.mend();
         Err(not_written(&error))
@@ -367,7 +367,7 @@ impl JournaledQueues {
             return Ok(());
         };
         journal.mend(&mut self.queues).map_err(|error| {
-            tracing::error!(%error, "the file of the queues cannot be used");
+            tracing::error!(%error, "cannot read or write the file of the queues");
             not_written(&error)
         })
     }
@@ -385,7 +385,7 @@ impl JournaledQueues {
 }
 
 fn not_written(error: &io::Error) -> SqsError {
-    let message = format!("The request was not done, as it could not be written down: {error}.");
+    let message = format!("The request had no effect, because it could not be written to disk: {error}.");
     SqsError::new(SqsErrorCode::InternalError, message)
 }
 

@@ -1,4 +1,5 @@
-//! The operations of the API, from JSON to JSON: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>
+//! The operations of the API, from JSON to JSON:
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/>
 
 mod batch;
 mod messages;

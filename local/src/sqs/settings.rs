@@ -300,7 +300,7 @@ fn redrive_allow(policy: &str) -> Result<RedriveAllow, SqsError> {
             let arns = arns.ok_or_else(|| bad("sourceQueueArns must hold 1 to 10 ARNs."))?;
             let arns: Option<Vec<String>> = arns.iter().map(|arn| arn.as_str().map(str::to_owned)).collect();
             arns.map(RedriveAllow::Queues)
-                .ok_or_else(|| bad("sourceQueueArns must hold texts."))
+                .ok_or_else(|| bad("sourceQueueArns must hold strings."))
         }
         _ => Err(bad("redrivePermission must be allowAll, denyAll or byQueue.")),
     }
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_shown_again_and_read_again() {
+    fn settings_can_be_read_back() {
         let attributes = [
             ("FifoQueue", "true"),
             ("ContentBasedDeduplication", "true"),
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_and_the_kind_agree() {
+    fn the_name_must_match_the_type() {
         assert!(settings("q.fifo", &[]).is_err());
         assert!(settings("q", &[("FifoQueue", "true")]).is_err());
         assert!(settings("q.q", &[]).is_err());
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_a_queue_cannot_have_are_refused() {
+    fn invalid_values_are_refused() {
         for (name, value, code) in [
             ("VisibilityTimeout", "43201", SqsErrorCode::InvalidAttributeValue),
             ("MessageRetentionPeriod", "59", SqsErrorCode::InvalidAttributeValue),

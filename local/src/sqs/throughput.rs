@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_takes_300_calls_of_each_action_in_a_second() {
+    fn a_queue_accepts_300_calls_of_each_action_per_second() {
         let mut queue = Throughput::default();
         assert!((0..CALLS_PER_SECOND).all(|_| queue.admit(Action::Send, 1000)));
         assert!(!queue.admit(Action::Send, 1999));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_limit_per_group_each_group_has_its_own() {
+    fn with_a_limit_per_group_each_group_is_counted_separately() {
         let mut queue = Throughput::default();
         assert!((0..CALLS_PER_SECOND).all(|_| queue.admit_groups(Action::Send, ["a", "a"], 0)));
         assert!(!queue.admit_groups(Action::Send, ["b", "a"], 0));

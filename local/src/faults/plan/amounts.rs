@@ -81,7 +81,7 @@ impl TryFrom<f64> for Rate {
         if (0.0..=1.0).contains(&rate) {
             Ok(Self(rate))
         } else {
-            Err(format!("a rate is from 0 to 1, this is {rate}"))
+            Err(format!("a rate must be from 0 to 1, not {rate}"))
         }
     }
 }
@@ -93,7 +93,7 @@ impl TryFrom<u64> for Ms {
         if ms <= MS_LIMIT {
             Ok(Self(ms))
         } else {
-            Err(format!("at most {MS_LIMIT} milliseconds, these are {ms}"))
+            Err(format!("ms must be at most {MS_LIMIT}, not {ms}"))
         }
     }
 }
@@ -105,7 +105,7 @@ impl TryFrom<u64> for CallCount {
         if (1..=CALLS_LIMIT).contains(&calls) {
             Ok(Self(calls))
         } else {
-            Err(format!("from 1 to {CALLS_LIMIT} calls, these are {calls}"))
+            Err(format!("calls must be from 1 to {CALLS_LIMIT}, not {calls}"))
         }
     }
 }

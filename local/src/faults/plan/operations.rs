@@ -11,14 +11,14 @@ pub(super) fn check(service: Service, operation: &str, faults: &CallFaults) -> R
     };
     if operation != ALL && !operations(service).contains(&operation) {
         let names = operations(service).join(", ");
-        return misplaced("", format!("there is no such operation; there are {ALL}, {names}"));
+        return misplaced("", format!("there is no such operation; use one of {ALL}, {names}"));
     }
     for (fault, is_set) in [
         (CallFault::Gone, faults.gone.is_some()),
         (CallFault::Entries, faults.entries.is_some()),
     ] {
         if is_set && !fault.is_of(service) {
-            let reason = format!("calls of {} cannot have it", service.name());
+            let reason = format!("calls of {} cannot have this fault", service.name());
             return misplaced(&format!(".{}", fault.name()), reason);
         }
     }

@@ -7,19 +7,19 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn an_empty_plan_is_one_in_which_nothing_goes_wrong() {
+fn an_empty_plan_has_no_faults() {
     assert_eq!(FaultPlan::parse("").unwrap(), FaultPlan::default());
 }
 
 #[test]
-fn the_built_in_plan_is_a_plan_in_which_much_goes_wrong() {
+fn the_built_in_plan_has_many_faults() {
     let plan = FaultPlan::load(Path::new(HARSH_NAME)).unwrap();
     assert!(plan.processes.kill_after_calls.rate.get() > 0.0);
     assert!(plan.call(Service::DynamoDb, "PutItem").cut_after.is_some());
 }
 
 #[test]
-fn what_an_operation_does_not_say_is_as_for_all() {
+fn an_operation_inherits_what_it_does_not_set() {
     let plan =
         FaultPlan::parse("[dynamodb]\nall.throttle = 0.5\nall.cut_after = 0.25\nPutItem.throttle = 0\n").unwrap();
     let (put, get) = (
@@ -32,31 +32,31 @@ fn what_an_operation_does_not_say_is_as_for_all() {
 }
 
 #[test]
-fn a_mistake_is_shown_with_its_line() {
+fn an_error_shows_the_line() {
     insta::assert_snapshot!(refused("[sockets]\ndrop_disconect = 0.5"), @r"
-    the fault plan is not one: TOML parse error at line 2, column 1
+    the fault plan is not valid: TOML parse error at line 2, column 1
       |
     2 | drop_disconect = 0.5
       | ^^^^^^^^^^^^^^
     unknown field `drop_disconect`, expected one of `delay_frame_in`, `delay_frame_out`, `cut`, `drop_disconnect`, `delay_disconnect`
     ");
     insta::assert_snapshot!(refused("[sqs]\nall.throttle = 1.5"), @r"
-    the fault plan is not one: TOML parse error at line 2, column 16
+    the fault plan is not valid: TOML parse error at line 2, column 16
       |
     2 | all.throttle = 1.5
       |                ^^^
-    a rate is from 0 to 1, this is 1.5
+    a rate must be from 0 to 1, not 1.5
     ");
 }
 
 #[test]
-fn values_beyond_their_bounds_are_refused() {
+fn values_out_of_bounds_are_refused() {
     for (text, reason) in [
-        ("[messages]\nagain = -0.1", "a rate is from 0 to 1, this is -0.1"),
-        ("[messages]\nagain = nan", "a rate is from 0 to 1, this is NaN"),
+        ("[messages]\nagain = -0.1", "a rate must be from 0 to 1, not -0.1"),
+        ("[messages]\nagain = nan", "a rate must be from 0 to 1, not NaN"),
         (
             "[messages]\nlate = { rate = 1, ms = 900001 }",
-            "at most 900000 milliseconds",
+            "ms must be at most 900000",
         ),
         ("[messages]\nlate = { rate = 1, ms = -1 }", "integer `-1`"),
         ("[messages]\nlate = { rate = 1 }", "missing field `ms`"),
@@ -66,7 +66,7 @@ fn values_beyond_their_bounds_are_refused() {
         ),
         (
             "[processes]\nkill_after_calls = { rate = 1, calls = 0 }",
-            "from 1 to 10000 calls, these are 0",
+            "calls must be from 1 to 10000, not 0",
         ),
         (
             "[dynamodb]\nthrottle = 1",
@@ -80,34 +80,34 @@ fn values_beyond_their_bounds_are_refused() {
 }
 
 #[test]
-fn a_fault_where_it_could_not_happen_is_refused() {
+fn a_fault_that_could_never_happen_is_refused() {
     let start = |text: &str, expected: &str| {
         let refusal = refused(text);
         assert!(refusal.starts_with(expected), "{refusal}");
     };
     start(
         "[dynamodb.PutItme]\nthrottle = 1",
-        "the fault plan is not one: dynamodb.PutItme: there is no such operation; there are all, Batch",
+        "the fault plan is not valid: dynamodb.PutItme: there is no such operation; use one of all, Batch",
     );
     start(
         "[dynamodb.all]\ngone = 1",
-        "the fault plan is not one: dynamodb.all.gone: calls of dynamodb cannot",
+        "the fault plan is not valid: dynamodb.all.gone: calls of dynamodb cannot",
     );
     start(
         "[connections.all]\nentries = 1",
-        "the fault plan is not one: connections.all.entries: calls of",
+        "the fault plan is not valid: connections.all.entries: calls of",
     );
     start(
         "[sqs.SendMessage]\nentries = 1",
-        "the fault plan is not one: sqs.SendMessage.entries: the operation has no entries",
+        "the fault plan is not valid: sqs.SendMessage.entries: the operation has no entries",
     );
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let error = FaultPlan::load(Path::new("no/such/plan")).unwrap_err().to_string();
     assert_eq!(
         error,
-        "cannot read the fault plan no/such/plan; the built-in one is called harsh"
+        "cannot read the fault plan no/such/plan; pass a file, or harsh for the built-in plan"
     );
 }

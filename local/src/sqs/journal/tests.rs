@@ -26,7 +26,7 @@ pub(super) fn write_all(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Does nothing: the tests create thousands of files, and no machine crashes.
-#[expect(clippy::unnecessary_wraps, reason = "stands for what may fail")]
+#[expect(clippy::unnecessary_wraps, reason = "has the signature of the real one")]
 pub(super) fn sync(_: &File) -> io::Result<()> {
     Ok(())
 }
@@ -66,7 +66,7 @@ fn url(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_full_disk_does_not_take_did_not_happen() {
+async fn a_call_that_a_full_disk_refuses_has_no_effect() {
     let directory = tempfile::tempdir().unwrap();
     let (mut room, mut all_fit) = (0, false);
     while !all_fit {
@@ -117,7 +117,7 @@ fn kept(file: &Path) -> Vec<JournalEntry> {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_anew_goes_on_growing() {
+async fn a_file_that_cannot_be_rewritten_keeps_growing() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sqs.journal");
     let sqs = open(&file);
@@ -134,7 +134,7 @@ async fn a_file_that_cannot_be_written_anew_goes_on_growing() {
 }
 
 #[test]
-fn a_line_that_cannot_be_read_is_told_with_what_can_be_done() {
+fn an_unreadable_line_is_reported_with_a_way_out() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("sqs.journal");
     fs::write(&file, "[]\n[{\"Deleted\":\"q\"}]\n[{\"Chan\n[]\n").unwrap();

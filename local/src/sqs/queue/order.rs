@@ -25,7 +25,7 @@ impl QueueState {
         let mut ready_in_all = 0;
         // By first message; in a standard queue each message is a group of its own.
         let mut groups: Vec<Vec<&Message>> = Vec::new();
-        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut indexes: HashMap<&str, usize> = HashMap::new();
         for message in self.messages.values().take(window) {
             let ahead = if self.settings.is_fifo { groups.first() } else { None };
             let ready = ahead.map_or(ready_in_all, |first| first.iter().filter(|it| is_ready(it)).count());
@@ -40,13 +40,13 @@ impl QueueState {
                 blocked.extend(order);
                 continue;
             }
-            let place = order.and_then(|group| places.get(group).copied());
-            let place = place.unwrap_or_else(|| {
+            let index = order.and_then(|group| indexes.get(group).copied());
+            let index = index.unwrap_or_else(|| {
                 groups.push(Vec::new());
                 groups.len() - 1
             });
-            places.extend(order.map(|group| (group, place)));
-            groups[place].push(message);
+            indexes.extend(order.map(|group| (group, index)));
+            groups[index].push(message);
             ready_in_all += usize::from(is_ready(message) && !self.settings.is_fifo);
         }
         let (mut delivered, mut given_up) = (Vec::new(), Vec::new());

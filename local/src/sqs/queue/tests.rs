@@ -79,7 +79,7 @@ fn a_received_message_is_hidden_until_its_timeout_and_gone_after_a_delete() {
 }
 
 #[test]
-fn a_delay_is_the_messages_own_or_else_the_queues() {
+fn a_message_has_its_own_delay_or_that_of_the_queue() {
     let mut queue = queue(&[("DelaySeconds", "5")]);
     let own = Draft {
         delay_s: Some(1),
@@ -94,7 +94,7 @@ fn a_delay_is_the_messages_own_or_else_the_queues() {
 }
 
 #[test]
-fn a_fifo_queue_delivers_as_many_of_one_group_as_there_are_and_then_of_the_next() {
+fn a_fifo_queue_delivers_all_of_one_group_before_the_next() {
     let mut queue = fifo(&[]);
     for (group, body) in [
         ("a", "a1"),
@@ -149,7 +149,7 @@ fn a_message_that_was_received_too_often_is_given_up_at_the_next_receive() {
 }
 
 #[test]
-fn without_its_dead_letter_queue_a_message_stays() {
+fn without_a_dead_letter_queue_a_message_stays() {
     let policy = r#"{"deadLetterTargetArn":"arn","maxReceiveCount":1}"#;
     let mut queue = queue(&[("RedrivePolicy", policy)]);
     send(&mut queue, draft("a"), 0);
@@ -186,7 +186,7 @@ fn a_standard_queue_deletes_after_the_timeout_and_a_fifo_queue_refuses() {
 }
 
 #[test]
-fn visibility_is_changed_from_now_on_and_up_to_twelve_hours_in_all() {
+fn visibility_can_be_extended_up_to_twelve_hours_in_total() {
     let mut queue = queue(&[]);
     send(&mut queue, draft("a"), 0);
     let message = receive(&mut queue, 1, 0).remove(0);
@@ -215,7 +215,7 @@ fn while_a_message_of_a_group_is_in_flight_none_of_that_group_is_delivered() {
 }
 
 #[test]
-fn what_is_not_deleted_of_a_fifo_batch_comes_again_in_order_when_all_of_it_is_back() {
+fn the_rest_of_a_fifo_batch_is_delivered_again_in_order_once_all_of_it_is_visible() {
     let mut queue = fifo(&[]);
     for body in ["1", "2", "3"] {
         send(&mut queue, grouped("g", body), 0);
@@ -228,7 +228,7 @@ fn what_is_not_deleted_of_a_fifo_batch_comes_again_in_order_when_all_of_it_is_ba
 }
 
 #[test]
-fn a_standard_queue_takes_a_group_and_keeps_no_order_by_it() {
+fn a_standard_queue_accepts_a_group_but_ignores_its_order() {
     let mut queue = queue(&[]);
     send(&mut queue, grouped("tenant", "1"), 0);
     send(&mut queue, grouped("tenant", "2"), 0);
@@ -245,7 +245,7 @@ fn a_standard_queue_takes_a_group_and_keeps_no_order_by_it() {
 }
 
 #[test]
-fn a_repeated_message_is_answered_as_the_first_for_five_minutes_even_when_that_is_gone() {
+fn for_five_minutes_a_repeated_send_gets_the_first_answer_even_if_the_message_is_deleted() {
     let mut queue = fifo(&[]);
     let first = send(&mut queue, grouped("g", "a"), 0);
     let message = receive(&mut queue, 1, 0).remove(0);
@@ -257,7 +257,7 @@ fn a_repeated_message_is_answered_as_the_first_for_five_minutes_even_when_that_i
 }
 
 #[test]
-fn a_deduplication_id_counts_for_the_queue_or_for_its_group() {
+fn a_deduplication_id_is_unique_per_queue_or_per_group() {
     let same = |group: &str| Draft {
         deduplication_id: Some("d".to_owned()),
         ..grouped(group, group)
@@ -271,7 +271,7 @@ fn a_deduplication_id_counts_for_the_queue_or_for_its_group() {
 }
 
 #[test]
-fn a_fifo_queue_wants_a_group_and_a_deduplication_id() {
+fn a_fifo_queue_requires_a_group_and_a_deduplication_id() {
     let mut queue = queue(&[("FifoQueue", "true")]);
     let error = queue.send(draft("a"), String::new(), 0).unwrap_err();
     assert_eq!(error.code, SqsErrorCode::MissingParameter);

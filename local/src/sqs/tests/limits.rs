@@ -49,7 +49,7 @@ async fn fill(account: &Account, name: &str, count: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_of_a_queue_with_120000_in_flight_is_refused_when_short_and_waits_when_long() {
+async fn with_120000_messages_in_flight_a_short_poll_is_refused_and_a_long_poll_waits() {
     let account = Account::new();
     account.create("q", json!({})).await;
     fill(&account, "q", 120_000).await;
