@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Calls the queues of the local stack with boto3 and the AWS CLI as they are (clients.py says what), and looks at what a stack that was
-# killed has kept. Takes what clients.py takes. Exits with 1 where something failed, and with 3 where what it takes could not be
-# installed: Python 3.10 or later and a package index, or a mirror in PIP_INDEX_URL.
+# Calls the queues of the local stack with unmodified boto3 and AWS CLI, and checks what is left
+# after the stack was killed (see clients.py). Takes the arguments of clients.py. Exits with 1 if a
+# check failed, and with 3 if the clients could not be installed. They need Python 3.10 or later and
+# a package index, or a mirror in PIP_INDEX_URL.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -17,4 +18,5 @@ mkdir -p "$work"
 environment clients "$here/requirements.txt"
 cd "$root"
 cargo build --quiet --locked --bin wigwag-local
+export PYTHONDONTWRITEBYTECODE=1 # keeps __pycache__ out of the source tree
 exec "$work/clients/bin/python" "$here/clients.py" "${CARGO_TARGET_DIR:-target}/debug/wigwag-local" "$@"
