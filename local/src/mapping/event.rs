@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::sqs::message::{md5_of_attributes, md5_of_body};
+use crate::sqs::digest::{md5_of_attributes, md5_of_body};
 use crate::sqs::{Attributes, Message, system_attributes};
 
 /// The event of these records.

@@ -16,8 +16,10 @@
 //! - A receive that is cancelled while it waits has taken nothing.
 
 mod deduplication;
+pub(crate) mod digest;
 mod error;
 mod journal;
+mod journaled;
 pub mod message;
 mod moves;
 mod operations;
@@ -41,6 +43,7 @@ use tokio::time::Instant;
 use crate::lambda::ids::request_id;
 use crate::template::model;
 use journal::Journal;
+use journaled::JournaledQueues;
 
 pub use deduplication::WINDOW_MS;
 pub use error::{SqsError, SqsErrorCode};
@@ -107,13 +110,6 @@ struct SqsInner {
     clock: Clock,
     /// `http://127.0.0.1:PORT`.
     endpoint_url: String,
-}
-
-struct JournaledQueues {
-    queues: AllQueues,
-    journal: Option<Journal>,
-    /// Wakes the receives that wait for a message, by queue name.
-    waiting: BTreeMap<String, Arc<Notify>>,
 }
 
 impl fmt::Debug for Sqs {
@@ -345,48 +341,6 @@ impl Sqs {
     fn state(&self) -> MutexGuard<'_, JournaledQueues> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl JournaledQueues {
-    fn record(&mut self, entries: &[JournalEntry]) -> Result<(), SqsError> {
-        let Some(journal) = &mut self.journal else {
-            return Ok(());
-        };
-        let Err(error) = journal.append(entries, &self.queues) else {
-            return Ok(());
-        };
-        tracing::error!(%error, "could not write a change of a queue to disk; the change is undone");
-        // If this fails, calls are refused until it succeeds.
-        let _ = self.mend();
-        Err(not_written(&error))
-    }
-
-    /// Undoes changes that could not be written.
-    fn mend(&mut self) -> Result<(), SqsError> {
-        let Some(journal) = &mut self.journal else {
-            return Ok(());
-        };
-        journal.mend(&mut self.queues).map_err(|error| {
-            tracing::error!(%error, "cannot read or write the file of the queues");
-            not_written(&error)
-        })
-    }
-
-    fn wake(&self, entries: &[JournalEntry]) {
-        for entry in entries {
-            let (JournalEntry::Changed(queue, _) | JournalEntry::Deleted(queue)) = entry else {
-                continue;
-            };
-            if let Some(waiting) = self.waiting.get(queue) {
-                waiting.notify_waiters();
-            }
-        }
-    }
-}
-
-fn not_written(error: &io::Error) -> SqsError {
-    let message = format!("The request had no effect, because it could not be written to disk: {error}.");
-    SqsError::new(SqsErrorCode::InternalError, message)
 }
 
 #[cfg(test)]

@@ -383,7 +383,7 @@ impl QueueState {
         }
         match &draft.deduplication_id {
             Some(id) => Ok(Some(id.clone())),
-            None if self.settings.content_based_deduplication => Ok(Some(super::message::digest_of_body(&draft.body))),
+            None if self.settings.content_based_deduplication => Ok(Some(super::digest::digest_of_body(&draft.body))),
             None => {
                 let message = "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
                 Err(SqsError::new(SqsErrorCode::InvalidParameterValue, message))

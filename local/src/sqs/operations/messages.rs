@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::digest::{md5_of_attributes, md5_of_body};
 use super::super::error::{SqsError, SqsErrorCode};
-use super::super::message::{Attribute, Attributes, Draft, Message, md5_of_attributes, md5_of_body};
+use super::super::message::{Attribute, Attributes, Draft, Message};
 use super::super::queue::VISIBILITY_LIMIT_S;
 use super::super::queues::AllQueues;
 use super::super::throughput::Action;
