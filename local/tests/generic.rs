@@ -37,8 +37,8 @@ fn local() -> &'static Path {
 }
 
 fn files_in(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(directory).expect("read a directory of the local stack") {
+        let path = entry.expect("read an entry of a directory").path();
         if path.is_dir() {
             files_in(&path, found);
         } else {
@@ -59,7 +59,7 @@ fn text_files() -> Vec<PathBuf> {
 }
 
 fn manifest(path: &Path) -> Table {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("read a manifest");
     text.parse()
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -85,13 +85,20 @@ fn dependencies(manifest: &Table) -> Vec<(String, Value)> {
 
 /// The crates of the workspace, by the paths that `[workspace.dependencies]` and members name.
 fn crates_of_the_workspace(root: &Table) -> BTreeSet<String> {
-    let members = root["workspace"]["members"].as_array().unwrap();
+    let members = root["workspace"]["members"]
+        .as_array()
+        .expect("the workspace lists its members");
     let directories = members
         .iter()
-        .map(|member| local().join("..").join(member.as_str().unwrap()));
+        .map(|member| local().join("..").join(member.as_str().expect("a member is a path")));
     directories
         .map(|directory| manifest(&directory.join("Cargo.toml")))
-        .map(|manifest| manifest["package"]["name"].as_str().unwrap().to_owned())
+        .map(|manifest| {
+            manifest["package"]["name"]
+                .as_str()
+                .expect("a package has a name")
+                .to_owned()
+        })
         .collect()
 }
 
@@ -118,7 +125,9 @@ fn the_local_stack_depends_on_no_crate_of_the_application() {
 #[test]
 fn the_local_stack_knows_no_word_of_a_chat() {
     for file in text_files() {
-        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        let text = fs::read_to_string(&file)
+            .expect("read a file of the local stack")
+            .to_lowercase();
         for (number, line) in text.lines().enumerate() {
             let words = line.split(|character: char| !character.is_alphanumeric());
             let found = words.clone().find(|word| CHAT_WORDS.contains(word));
@@ -131,7 +140,9 @@ fn the_local_stack_knows_no_word_of_a_chat() {
 fn the_code_of_the_local_stack_names_no_other_crate_of_the_repository() {
     let code = |file: &PathBuf| file.extension().is_some_and(|extension| extension != "md");
     for file in text_files().into_iter().filter(code) {
-        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        let text = fs::read_to_string(&file)
+            .expect("read a file of the local stack")
+            .to_lowercase();
         for (number, line) in text.lines().enumerate() {
             let rest = OWN_CRATES
                 .iter()

@@ -38,7 +38,7 @@ pub struct FaultPlan {
     pub secretsmanager: OperationFaults,
     /// Calls of `@connections`, by operation or `all`.
     pub connections: OperationFaults,
-    /// MessageFaults between queues and functions.
+    /// Messages between queues and functions.
     pub messages: MessageFaults,
     /// WebSockets.
     pub sockets: SocketFaults,

@@ -31,7 +31,7 @@ pub enum SqsErrorCode {
     InvalidAddress,
     /// SQS has no such operation.
     InvalidAction,
-    /// AllQueues have no such attribute.
+    /// Queues have no such attribute.
     InvalidAttributeName,
     /// The value of an attribute is invalid.
     InvalidAttributeValue,

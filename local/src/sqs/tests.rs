@@ -15,7 +15,7 @@ use super::*;
 
 const URL: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/";
 
-/// AllQueues, and the clock that they read.
+/// Queues, and the clock that they read.
 struct Account {
     sqs: Sqs,
     clock: Arc<AtomicU64>,
