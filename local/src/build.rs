@@ -1,8 +1,9 @@
-//! Compiles the functions with cargo, or finds binaries that something else compiled.
+//! Compiles the functions with cargo, or finds binaries that another tool compiled.
 //!
-//! One `cargo build` for each directory that functions are built in, with all of its binaries: without `-p`, so that features are
-//! unified over the workspace and nothing is compiled twice. Cargo itself knows what is up to date and lets one build at a time into
-//! a target directory, so this may be called as often, and by as many processes at once, as one likes.
+//! Runs one `cargo build` per directory, with all binaries of that directory. It does not pass
+//! `-p`, so that features are unified over the workspace and nothing is compiled twice. Cargo knows
+//! what is up to date and lets one build at a time into a target directory, so any number of
+//! processes may call this as often as they like.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use tokio::process::Command;
 
 use crate::template::model::Function;
 
-/// Where `bootstrap` binaries come from.
+/// The source of the `bootstrap` binaries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bootstraps {
@@ -23,7 +24,8 @@ pub enum Bootstraps {
         /// With `--release`.
         release: bool,
     },
-    /// `DIR/<logical id>/bootstrap`, as `sam build` leaves them, or `DIR/<binary>/bootstrap`, as `cargo lambda build` does.
+    /// `DIR/<logical id>/bootstrap`, as `sam build` makes them, or `DIR/<binary>/bootstrap`, as
+    /// `cargo lambda build` does.
     Given(PathBuf),
 }
 
@@ -37,7 +39,7 @@ impl Default for Bootstraps {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `CodeUri` leads nowhere.
+    /// `CodeUri` is not a directory.
     #[error("{function}: CodeUri {} is not a directory", directory.display())]
     NoDirectory {
         /// Logical id.
@@ -54,24 +56,24 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
-    /// Cargo failed, and has said why on standard error.
+    /// Cargo failed. It has printed the reason to standard error.
     #[error("cargo could not build {} in {} ({status}); what it says about it is above", binaries.join(", "), directory.display())]
     Failed {
         /// Names of the binaries.
         binaries: Vec<String>,
-        /// Where it ran.
+        /// The directory in which it ran.
         directory: PathBuf,
-        /// How it ended.
+        /// How it exited.
         status: ExitStatus,
     },
-    /// There is no binary where one was expected.
+    /// An expected binary is missing.
     #[error("{function}: there is no binary {binary} in {}", directory.display())]
     NoBinary {
         /// Logical id.
         function: String,
-        /// What was looked for.
+        /// The binary, or the paths that were tried.
         binary: String,
-        /// Where.
+        /// The directory in which it was expected.
         directory: PathBuf,
     },
 }
@@ -126,9 +128,11 @@ async fn build(functions: &BTreeMap<String, Function>, release: bool) -> Result<
     Ok(bootstraps)
 }
 
-/// Cargo, as a shell would call it. What `cargo run` and `cargo test` tell the program that they run about its package stays out of
-/// its environment: build scripts of dependencies ask to run again when that changes, so each call from here would compile them anew,
-/// and the next one from a shell again.
+/// A cargo command that behaves as in a shell.
+///
+/// `cargo run` and `cargo test` set variables about their package. They are removed here: build
+/// scripts of dependencies run again when these change, so builds from here and from a shell would
+/// undo each other.
 pub fn cargo() -> std::process::Command {
     let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     let names = std::env::vars_os().map(|(name, _)| name);
@@ -144,7 +148,7 @@ fn is_about_a_package(variable: &str) -> bool {
     names.contains(&variable) || families.iter().any(|family| variable.starts_with(family))
 }
 
-/// Builds these binaries and tells where they are.
+/// Builds these binaries and returns their paths.
 async fn cargo_build(
     directory: &Path,
     binaries: &BTreeSet<&str>,
@@ -219,7 +223,8 @@ mod tests {
         BTreeMap::from([("Work".to_owned(), function)])
     }
 
-    /// Each test has a name of its own: two packages of one name are one to cargo where `CARGO_TARGET_DIR` is set.
+    /// Each test needs a package name of its own. With `CARGO_TARGET_DIR` set, cargo takes two
+    /// packages of one name for one.
     fn package(name: &str, main: &str) -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         let manifest = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
@@ -279,7 +284,7 @@ mod tests {
         }
     }
 
-    /// Cargo sets some of these for this test itself.
+    /// Cargo sets some of these variables for this test itself.
     #[test]
     fn cargo_is_told_nothing_of_the_package_that_calls_it() {
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());

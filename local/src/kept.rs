@@ -1,4 +1,4 @@
-//! Small files of JSON in a data directory, readable by their owner alone: what they hold are secrets.
+//! Small JSON files in a data directory. Only their owner can read them, because they hold secrets.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What the file holds; the default where there is none.
+/// The content of the file, or the default if there is no file.
 pub(crate) fn read<T: DeserializeOwned + Default>(file: &Path) -> io::Result<T> {
     match fs::read(file) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
@@ -17,7 +17,7 @@ pub(crate) fn read<T: DeserializeOwned + Default>(file: &Path) -> io::Result<T> 
     }
 }
 
-/// Through a second file, so that a crash leaves the old content or the new, nothing between.
+/// Writes a second file and renames it, so that a crash leaves either the old content or the new.
 pub(crate) fn write(file: &Path, content: &impl Serialize) -> io::Result<()> {
     let unfinished = file.with_extension("json.new");
     fs::remove_file(&unfinished).or_else(|error| match error.kind() {

@@ -1,4 +1,5 @@
-//! Asks a REQUEST authorizer about a handshake. Its answers are never cached: WebSocket APIs do not.
+//! Asks a REQUEST authorizer about a handshake. WebSocket APIs never cache its answers, so neither
+//! does this.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +13,16 @@ use super::{INTEGRATION_LIMIT, Shared, Unanswered};
 use crate::lambda::InvokeError;
 use crate::template::model::Authorizer;
 
-/// A client that may go on.
+/// A client that the authorizer lets in.
 #[derive(Debug)]
 pub(super) struct Allowed {
-    /// For `requestContext.authorizer` of all its events.
+    /// Becomes `requestContext.authorizer` of all events of the connection.
     pub(super) said: Map<String, Value>,
     /// How long the authorizer took.
     pub(super) took: Duration,
 }
 
-/// Asks; on refusal says with which status and message.
+/// Asks the authorizer. A refusal says with which status and message.
 pub(super) async fn ask(
     authorizer: &Authorizer,
     shared: &Shared,
@@ -71,7 +72,7 @@ fn is_present(source: &str, handshake: &Handshake) -> bool {
     } else if let Some(name) = source.strip_prefix("route.request.querystring.") {
         handshake.parameter(name)
     } else {
-        // Stage variables and context: the stack has no stage variables, and the context is always there.
+        // The stack has no stage variables, and the context is always there.
         return source.starts_with("context.");
     };
     value.is_some_and(|value| !value.is_empty())

@@ -1,4 +1,5 @@
-//! The time formats of API Gateway, and the identifiers that it gives to requests, messages and connections.
+//! The time formats of API Gateway, and the ids that it gives to requests, messages and
+//! connections.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -11,7 +12,7 @@ const COMMON_LOG: &[BorrowedFormatItem<'_>] =
 const ISO_8601: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// A moment of UTC.
+/// A moment in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment(OffsetDateTime);
 
@@ -45,7 +46,8 @@ impl Moment {
     }
 }
 
-/// An identifier in the form of API Gateway: 11 bytes in base64url, so 16 characters of which the last is `=`.
+/// A new id in the form of API Gateway: 11 bytes in base64url, which are 16 characters and end in
+/// `=`.
 pub(super) fn identifier() -> String {
     URL_SAFE.encode(rand::random::<[u8; 11]>())
 }

@@ -1,4 +1,4 @@
-//! The open connections: what is known of each, and the way to its socket.
+//! The open connections: what is known about each, and the way to its socket.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,19 +20,19 @@ use crate::template::model::WebSocketApi;
 /// One connection, from its handshake on.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// As events and the management API name it.
+    /// The id that events and the management API use.
     pub(super) id: String,
     /// The API it belongs to.
     pub(super) api: Arc<WebSocketApi>,
     /// When the handshake came.
     pub(super) connected_at: Moment,
-    /// Where the client is.
+    /// The client's address.
     pub(super) source_ip: IpAddr,
-    /// What the client is, if it says so.
+    /// The client's `User-Agent`, if it sent one.
     pub(super) user_agent: Option<String>,
-    /// What the authorizer said of it: `principalId` and its context.
+    /// What the authorizer said about the client: `principalId` and its context.
     pub(super) authorizer: Option<Map<String, Value>>,
-    /// What is to go wrong with it.
+    /// The faults that are injected into this connection.
     pub(super) harm: SocketHarm,
     /// Cancelled to close the connection from this side.
     pub(super) close: CancellationToken,
@@ -50,17 +50,17 @@ pub(super) enum NotQueued {
     Gone,
 }
 
-/// What the handshake knows of the client.
+/// What the handshake knows about the client.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    /// Where it is.
+    /// Its address.
     pub(super) source_ip: IpAddr,
     /// Its `User-Agent`.
     pub(super) user_agent: Option<String>,
 }
 
 impl Connection {
-    /// A connection, and what is to be written to its socket.
+    /// Makes a connection, and the queue of frames to write to its socket.
     pub(super) fn new(
         id: String,
         api: Arc<WebSocketApi>,
@@ -103,7 +103,7 @@ impl Connection {
         self.since.elapsed()
     }
 
-    /// When it has reached that age.
+    /// The moment at which it reaches that age.
     pub(super) fn at_age(&self, age: Duration) -> Instant {
         self.since + age
     }
@@ -119,7 +119,7 @@ impl Connection {
         Duration::from_millis(self.last_active_ms.load(Ordering::Relaxed))
     }
 
-    /// The time at which the last message went through.
+    /// When the last message went through.
     pub(super) fn last_active_at(&self) -> Moment {
         self.connected_at.plus(self.last_active_age())
     }
@@ -130,17 +130,17 @@ pub(super) fn domain_name(api_id: &str) -> String {
     format!("{api_id}.execute-api.{REGION}.amazonaws.com")
 }
 
-/// The connections that can be posted to.
+/// The connections that accept posts.
 #[derive(Debug, Default)]
 pub(super) struct Connections(Mutex<HashMap<String, Arc<Connection>>>);
 
 impl Connections {
-    /// From here on it can be posted to.
+    /// From here on, the connection accepts posts.
     pub(super) fn insert(&self, connection: &Arc<Connection>) {
         self.lock().insert(connection.id.clone(), Arc::clone(connection));
     }
 
-    /// From here on it is gone.
+    /// From here on, the connection is gone.
     pub(super) fn remove(&self, id: &str) -> Option<Arc<Connection>> {
         self.lock().remove(id)
     }

@@ -1,7 +1,9 @@
-//! The events of a WebSocket API, with the members that AWS sends and in its order; what is absent is left out, not null.
+//! The events of a WebSocket API, with the members that AWS sends, in its order. An absent member
+//! is left out, not null.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html> and captures of
-//! real events.
+//! Sources:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+//! and captured events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,10 +15,10 @@ use super::connections::Connection;
 use crate::lambda::{ACCOUNT_ID, REGION, ids};
 use crate::server::Peer;
 
-/// Names and values in the order in which they came; a name may come twice.
+/// Names and values in the order in which they came. A name may come twice.
 pub(super) type Pairs = Vec<(String, String)>;
 
-/// What the handshake request said, in the shape of events.
+/// The handshake request, in the shape that events have.
 #[derive(Debug, Clone)]
 pub(super) struct Handshake {
     /// As the client sent them.
@@ -25,19 +27,19 @@ pub(super) struct Handshake {
     pub(super) query: Pairs,
 }
 
-/// Which of the three, and what only that one has.
+/// Which of the three events it is, with the data that only this one has.
 #[derive(Debug)]
 pub(super) enum Kind<'a> {
-    /// The handshake; how long the authorizer took, if one ran.
+    /// The handshake, with how long the authorizer took, if one ran.
     Connect(Option<Duration>),
-    /// A message; its route key.
+    /// A message, with its route key.
     Message(&'a str),
-    /// The end; status code and reason.
+    /// The end, with its status code and reason.
     Disconnect(u16, &'a str),
 }
 
 impl Handshake {
-    /// Reads the request: header names as the client spelled them, the query decoded.
+    /// Reads the request. Header names stay as the client spelled them; the query is decoded.
     pub(super) fn of(parts: &http::request::Parts, peer: &Peer) -> Self {
         let spelled = peer.spelling.take();
         let headers = parts.headers.iter().map(|(name, value)| {
@@ -53,7 +55,7 @@ impl Handshake {
         }
     }
 
-    /// The header of that name, whatever its case.
+    /// The header with this name, in any case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -61,7 +63,7 @@ impl Handshake {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The query parameter of that name.
+    /// The query parameter with this name.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -70,7 +72,8 @@ impl Handshake {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The headers that functions get: the client's, without what is between it and the gateway, and the gateway's own.
+    /// The headers that functions get: the client's, without those for the hop to the gateway, and
+    /// the gateway's own.
     fn forwarded(&self, connection: &Connection, all: bool) -> Pairs {
         let own = [
             "host",
@@ -140,7 +143,7 @@ pub(super) fn message(connection: &Connection, route_key: &str, body: &str, requ
     })
 }
 
-/// The event of `$disconnect`, with the odd set of headers that it has on AWS.
+/// The event of `$disconnect`, with the odd set of headers that AWS sends.
 pub(super) fn disconnect(connection: &Connection, status: u16, reason: &str) -> Value {
     let headers = [
         ("Host", connection.domain_name().as_str()),
@@ -173,7 +176,7 @@ pub(super) fn authorize(connection: &Connection, handshake: &Handshake) -> Value
     })
 }
 
-/// What an authorizer's policy is about.
+/// The ARN that the authorizer's policy allows or denies.
 pub(super) fn method_arn(connection: &Connection) -> String {
     let (api, stage) = (&connection.api.api_id, &connection.api.stage);
     format!("arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{api}/{stage}/$connect")
@@ -215,7 +218,7 @@ fn context(connection: &Connection, kind: &Kind<'_>, request_id: &str) -> Value 
     Value::Object(context)
 }
 
-/// What the authorizer said; on `$connect` also how long it took, in milliseconds.
+/// What the authorizer said. On `$connect` also how long it took, in milliseconds.
 fn authorizer(connection: &Connection, kind: &Kind<'_>) -> Option<Value> {
     let said = connection.authorizer.as_ref()?;
     let Kind::Connect(Some(took)) = kind else {
@@ -245,7 +248,7 @@ fn identity(connection: &Connection) -> Value {
     }
 }
 
-/// The pairs, sorted by name: with the last value of each name, and with all of them.
+/// The pairs as two maps sorted by name: one with the last value of each name, one with all values.
 fn maps(pairs: &Pairs) -> (Value, Value) {
     let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, value) in pairs {

@@ -1,5 +1,6 @@
-//! Harm that AWS does not rule out, on purpose and by a seed: a `$disconnect` that never comes, frames that overtake each other.
-//! And by name: a connection that takes no posts for a while, or takes them slowly.
+//! Faults that a test asks for: a `$disconnect` that never comes, frames that overtake each other,
+//! and a connection that refuses posts for a while or takes them slowly. AWS rules none of them
+//! out. Random ones follow a seed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,27 +9,28 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// What is to go wrong. The default is: nothing.
+/// Which faults to inject at random. The default is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
-    /// The same seed gives the same harm to the same sequence of frames and closes.
+    /// The same seed gives the same faults to the same sequence of frames and closes.
     pub seed: u64,
-    /// Share of `$disconnect` invocations that do not happen, 0 to 1.
+    /// Share of `$disconnect` invocations that do not happen, from 0 to 1.
     pub drop_disconnect: f64,
-    /// Each frame waits up to this long before it is dispatched, so that frames change places.
+    /// Each frame waits up to this long before it is dispatched, so that frames overtake each
+    /// other.
     pub delay_frame: Duration,
 }
 
-/// What goes wrong with posts to one connection.
+/// The fault of posts to one connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PostFault {
-    /// So many of the next ones are answered with 429.
+    /// This many of the next posts are answered with 429.
     pub refuse: u32,
-    /// Each one waits so long before anything else happens to it.
+    /// Each post waits this long before anything else happens to it.
     pub delay: Duration,
 }
 
-/// Decides, case by case.
+/// Decides about each frame, close and post.
 #[derive(Debug)]
 pub(super) struct Plan {
     faults: Faults,
@@ -51,7 +53,7 @@ impl Plan {
         self.draw() < self.faults.drop_disconnect
     }
 
-    /// How long this frame is held back.
+    /// How long this frame waits.
     pub(super) fn frame_delay(&self) -> Duration {
         if self.faults.delay_frame.is_zero() {
             Duration::ZERO
@@ -60,12 +62,12 @@ impl Plan {
         }
     }
 
-    /// From here on, this happens to posts to the connection.
+    /// From here on, posts to the connection have this fault.
     pub(super) fn harm_posts(&self, connection_id: &str, fault: PostFault) {
         self.posts().insert(connection_id.to_owned(), fault);
     }
 
-    /// How long this post is held back.
+    /// How long this post waits.
     pub(super) fn post_delay(&self, connection_id: &str) -> Duration {
         self.posts()
             .get(connection_id)

@@ -1,7 +1,8 @@
 //! The handshake of a WebSocket: authorizer, `$connect`, and only then 101.
 //!
-//! The upgrade stays pending meanwhile. Whatever status but 2xx the function returns becomes the status of the handshake. The
-//! handshake runs in a task of its own, so that a client that goes away meanwhile still gets its `$disconnect`.
+//! The upgrade stays pending until the function has answered. Any status other than 2xx becomes the
+//! status of the handshake. The handshake runs in its own task, so that a client that goes away in
+//! the meantime still gets its `$disconnect`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,10 @@ use super::{Shared, Unanswered, authorizer, clock, reply, socket};
 use crate::server::Peer;
 use crate::template::model::WebSocketApi;
 
-/// A refusal: what the client gets instead of 101.
+/// What the client gets instead of 101.
 type Refused = Box<Response<Bytes>>;
 
-/// What the function said to a connection that it accepted.
+/// A connection that the function accepted, with what it said.
 struct Accepted {
     connection: Connection,
     frames: mpsc::Receiver<Utf8Bytes>,
@@ -116,7 +117,7 @@ async fn connect(
     }
 }
 
-/// Makes the connection known and gives it its socket as soon as the upgrade is through.
+/// Registers the connection and gives it its socket as soon as the upgrade is through.
 fn open(shared: &Arc<Shared>, accepted: Accepted, on_upgrade: OnUpgrade) {
     let connection = Arc::new(accepted.connection);
     shared.connections.insert(&connection);
@@ -139,7 +140,7 @@ fn find_api(shared: &Shared, parts: &http::request::Parts) -> Result<Arc<WebSock
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
     let mut of_stage = shared.apis.iter().filter(|api| api.stage == stage);
-    // Where two APIs have a stage of the same name, the host tells them apart, as on AWS.
+    // If two APIs have a stage of the same name, the host tells them apart, as on AWS.
     let named = of_stage
         .clone()
         .find(|api| host.split('.').next() == Some(api.api_id.as_str()));
@@ -149,7 +150,7 @@ fn find_api(shared: &Shared, parts: &http::request::Parts) -> Result<Arc<WebSock
         .ok_or_else(|| refuse(StatusCode::FORBIDDEN, "Forbidden"))
 }
 
-/// The key of a handshake as RFC 6455 wants it.
+/// The key of the handshake, in the form that RFC 6455 asks for.
 fn websocket_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Refused> {
     let has = |name, token: &str| {
         headers
@@ -207,18 +208,18 @@ fn negotiated(answer: &Value, handshake: &Handshake) -> Option<String> {
     is_offered.then(|| chosen.to_owned())
 }
 
-/// `statusCode`, a number or digits.
+/// The `statusCode`: a number, or digits in a string.
 fn status_of(answer: &Value) -> Option<StatusCode> {
     let status = answer.get("statusCode")?;
     let number = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
     StatusCode::from_u16(u16::try_from(number).ok()?).ok()
 }
 
-/// The function's status and body.
+/// The function's status and body as the answer to the handshake.
 fn passed_on(status: StatusCode, answer: &Value) -> Refused {
     let body = answer.get("body").and_then(Value::as_str).unwrap_or_default();
     let mut response = Response::new(Bytes::from(body.to_owned()));
-    // 101 and other 1xx would break the connection's framing.
+    // 101 and the other 1xx statuses would break the framing of the connection.
     *response.status_mut() = if status.is_informational() {
         StatusCode::BAD_GATEWAY
     } else {

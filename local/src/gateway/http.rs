@@ -1,6 +1,7 @@
 //! HTTP APIs with the payload format 2.0.
 //!
-//! A request is matched with a route, becomes an event, and the function's result becomes the response.
+//! A request is matched with a route and becomes an event; the function's result becomes the
+//! response.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::net::SocketAddr;
@@ -28,10 +29,10 @@ use crate::template::model::{HttpApi, HttpRoute};
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
-/// What an HTTP API shares with others, and how long it waits.
+/// The rate limit that an HTTP API shares with others, and how long it waits for a function.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The bucket that requests draw from; the account has but one, see [`super::Gateway::throttle`].
+    /// The token bucket of all requests. An account has only one, see [`super::Gateway::throttle`].
     pub throttle: Throttle,
     /// How long a function may take before the client gets 503.
     pub integration: Duration,
@@ -63,12 +64,12 @@ struct Shared {
     options: Options,
 }
 
-/// Serves the APIs on the listener, with a bucket of requests of their own.
+/// Serves the APIs on the listener, with their own token bucket.
 pub fn serve(listener: TcpListener, apis: Vec<HttpApi>, lambda: Lambda, meter: Meter) -> HttpServer {
     serve_with(listener, apis, lambda, meter, Options::default())
 }
 
-/// As [`serve`], with these options.
+/// Like [`serve`], with these options.
 pub fn serve_with(
     listener: TcpListener,
     apis: Vec<HttpApi>,
@@ -96,7 +97,7 @@ pub fn serve_with(
 }
 
 impl HttpServer {
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }

@@ -1,7 +1,7 @@
-//! The payload format 2.0: requests as events, and results as responses.
+//! The payload format 2.0: requests become events, and results become responses.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>. What is absent is
-//! left out, not null.
+//! An absent member is left out, not null.
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use super::event::query_pairs;
 use super::http_route::Match;
 use crate::lambda::{ACCOUNT_ID, ids};
 
-/// One request.
+/// One request to an HTTP API.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) parts: &'a http::request::Parts,
@@ -62,7 +62,10 @@ pub(super) fn request(matched: &Match<'_>, call: &Call<'_>) -> Value {
     Value::Object(event)
 }
 
-/// The result as a response: as told where it has a `statusCode`, else itself as JSON with 200. `None` if it cannot be sent.
+/// Turns the result into a response. Without a `statusCode` the result itself is the body, as JSON,
+/// with 200.
+///
+/// `None` if the result is malformed.
 pub(super) fn response(result: &Value) -> Option<Response<Bytes>> {
     let Some(status) = result.get("statusCode") else {
         let body = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
@@ -82,7 +85,7 @@ pub(super) fn response(result: &Value) -> Option<Response<Bytes>> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
     for (name, value) in result.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let name = HeaderName::try_from(name).ok()?;
-        // What frames the body on the wire is the server's own.
+        // The server itself sets the headers that frame the body.
         if name != http::header::CONTENT_LENGTH && name != http::header::TRANSFER_ENCODING {
             headers.insert(name, HeaderValue::try_from(scalar(value)?).ok()?);
         }
@@ -166,7 +169,7 @@ fn headers(matched: &Match<'_>, call: &Call<'_>, now: Moment) -> Value {
     joined(pairs)
 }
 
-/// The pairs sorted by name; the values of one name joined by commas.
+/// The pairs sorted by name. The values of one name are joined with commas.
 fn joined(pairs: Vec<(String, String)>) -> Value {
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in pairs {
@@ -187,7 +190,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// The body as text, if its type is a text type and it is text.
+/// The body as text, if it has a text type and is UTF-8.
 fn text_of<'a>(call: &'a Call<'_>) -> Option<&'a str> {
     let headers = &call.parts.headers;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -1,4 +1,5 @@
-//! Finds the route of an HTTP request: the most specific path wins, then a method over `ANY`, and `$default` comes last.
+//! Finds the route of an HTTP request: the most specific path wins, then a method over `ANY`;
+//! `$default` comes last.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
 
@@ -9,7 +10,7 @@ use crate::template::model::{HttpApi, HttpRoute};
 /// The route that takes a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Match<'a> {
-    /// Its API.
+    /// The API of the route.
     pub(super) api: &'a HttpApi,
     /// The route.
     pub(super) route: &'a HttpRoute,
@@ -27,7 +28,7 @@ impl Match<'_> {
 /// Names and values.
 type Parameters = Vec<(String, String)>;
 
-/// How well a segment of a route fits; a greater one is more specific.
+/// How a segment of a route fits a segment of the path. A greater fit is more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     Rest,
@@ -35,7 +36,7 @@ enum Fit {
     Literal,
 }
 
-/// The route for this request, among all APIs in the order of the template.
+/// The route for this request. The APIs are tried in the order of the template.
 pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<Match<'a>> {
     apis.iter().find_map(|api| {
         let path = below_stage(api, path)?;
@@ -48,7 +49,7 @@ pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<
                 let (fit, parameters) = fit(&route.path, path).filter(|_| own_method || route.method == "ANY")?;
                 Some(((fit, own_method), Match { api, route, parameters }))
             });
-        // `max_by` keeps the last of equals; the first in the template is to win.
+        // `max_by` keeps the last of equals, but the first in the template must win.
         let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, best)| best).or_else(|| {
             let route = api.routes.iter().find(|route| route.path == "$default")?;
@@ -61,7 +62,7 @@ pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<
     })
 }
 
-/// The path without the stage.
+/// The path without the stage; `None` if the path is not in the stage.
 fn below_stage<'a>(api: &HttpApi, path: &'a str) -> Option<&'a str> {
     if api.stage == "$default" {
         return Some(path);

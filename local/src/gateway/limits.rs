@@ -4,21 +4,21 @@ use std::time::Duration;
 
 pub use crate::template::model::Rate;
 
-/// How much a WebSocket API takes. The default is what AWS grants an account that asked for nothing.
+/// The limits of a WebSocket API. The default is what a new AWS account gets.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// A connection without a message in either direction for so long is closed.
+    /// A connection is closed after this long without a message in either direction.
     pub idle: Duration,
-    /// A connection older than this is closed.
+    /// A connection is closed at this age.
     pub lifetime: Duration,
-    /// Payload of one WebSocket frame, and of one push.
+    /// Largest payload of one WebSocket frame, and of one push.
     pub frame_bytes: usize,
-    /// Payload of a message of several frames.
+    /// Largest payload of a message of several frames.
     pub message_bytes: usize,
-    /// Requests of all kinds.
+    /// Rate of all requests together.
     pub rate: Rate,
-    /// Frames that wait to be written to one socket; AWS publishes no figure.
+    /// Frames that may wait to be written to one socket. AWS publishes no figure.
     pub outbound_frames: usize,
 }
 
@@ -36,7 +36,7 @@ impl Default for Limits {
 }
 
 impl Default for Rate {
-    /// An account's.
+    /// The rate of an AWS account.
     fn default() -> Self {
         Self {
             per_second: 10_000,

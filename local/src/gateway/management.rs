@@ -1,6 +1,6 @@
 //! The management API: `POST`, `GET` and `DELETE` on `[/{stage}]/@connections/{id}`.
 //!
-//! Signatures are checked, and calls counted, by whoever listens; this is what an authorised call does.
+//! The AWS endpoint checks the signature and counts the call before it comes here.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::connections::{Connection, NotQueued};
 use super::{Shared, clock, reply};
 
-/// Name of the operation's error, which SDKs read from here.
+/// The header from which SDKs read the error's name.
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Reaches the connections of a [`super::Gateway`]. Cheap to clone.
@@ -67,7 +67,8 @@ impl Management {
         operation(self, &connection, request.into_body())
     }
 
-    /// Queues a text frame. Accepted is not received: nobody learns whether the client got it.
+    /// Queues a text frame. Success means that it was queued: nobody learns whether the client got
+    /// it.
     fn post(&self, connection: &Connection, data: Bytes) -> Response<Bytes> {
         let limit = self.shared.limits.frame_bytes;
         if data.len() > limit {
@@ -96,7 +97,7 @@ impl Management {
         reply::json_body(StatusCode::OK, &body)
     }
 
-    /// Closes the socket. From the answer on the connection is gone.
+    /// Closes the socket. The connection is gone as soon as this answers.
     fn delete(&self, connection: &Connection, _: Bytes) -> Response<Bytes> {
         self.shared.connections.remove(&connection.id);
         connection.close.cancel();
@@ -106,7 +107,7 @@ impl Management {
     }
 }
 
-/// Stage, where there is one, and connection id of a decoded path.
+/// The stage, if there is one, and the connection id of a decoded path.
 fn parse(path: &str) -> Option<(Option<&str>, &str)> {
     let (before, id) = path.split_once("/@connections/")?;
     match before.strip_prefix('/') {
@@ -116,7 +117,7 @@ fn parse(path: &str) -> Option<(Option<&str>, &str)> {
     }
 }
 
-/// Without a body, as on AWS: SDKs go by the status and the header.
+/// Has no body, as on AWS: SDKs use the status and the header.
 fn gone() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::GONE;

@@ -1,6 +1,7 @@
-//! One message of a client: chooses its route, invokes the function, and sends back what is to be sent back.
+//! One message of a client: chooses its route, invokes the function, and sends the result back if
+//! the route asks for it.
 //!
-//! Each message runs by itself; nothing orders two messages of one connection.
+//! Each message runs by itself. Nothing orders the messages of one connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::connections::Connection;
 use super::{Shared, clock, event, reply};
 use crate::template::model::{Route, WebSocketApi};
 
-/// Handles one message from its arrival to its answer.
+/// Handles one message, from its arrival to its answer.
 pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, text: Utf8Bytes) {
     let request_id = clock::identifier();
     let selected = select(&connection.api, &text);
@@ -46,7 +47,7 @@ pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, t
     }
 }
 
-/// The route that the selection expression names, else `$default`.
+/// The route that the selection expression names, or else `$default`.
 fn select<'a>(api: &'a WebSocketApi, text: &str) -> Option<(&'a str, &'a Route)> {
     let named = selected(&api.route_selection_expression, text);
     let is_custom = |key: &String| !key.starts_with('$');
@@ -99,7 +100,7 @@ fn send_error(connection: &Connection, text: &str, request_id: &str) {
     send(connection, reply::error_frame(text, &connection.id, request_id));
 }
 
-/// A frame that finds no room, or no socket any more, is lost, as on AWS.
+/// A frame is lost if the queue is full or the socket is gone, as on AWS.
 fn send(connection: &Connection, text: String) {
     if let Err(reason) = connection.queue(text.into()) {
         tracing::debug!(connection = connection.id, ?reason, "a frame was not sent");

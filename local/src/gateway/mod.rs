@@ -1,15 +1,13 @@
 //! API Gateway: WebSocket APIs, their management API (`@connections`) and HTTP APIs.
 //!
-//! What a client can see is as AWS does it, or, where AWS says nothing, as `docs/local-stack.md` says. A connection's life:
+//! Clients see what they would see on AWS. If AWS documents nothing, see `local/docs/gateway.md`,
+//! which also describes the life of a connection.
 //!
-//! 1. `handshake`: authorizer, `$connect`, then 101 or the status that the function chose
-//! 2. `connections`: known from the moment `$connect` returned until the first side closes; only then can it be posted to
-//! 3. `socket`: one task per connection; each frame goes to `message` in a task of its own, so frames of one connection run
-//!    concurrently, as on AWS
-//! 4. `$disconnect`, with who closed and why
-//!
-//! Invariants: `$disconnect` is invoked at most once, and only if `$connect` succeeded; a frame is never split or joined; the
-//! account's rate limit is one bucket for handshakes, frames, pushes and HTTP requests, and a route may have a smaller one of its own.
+//! Invariants:
+//! - `$disconnect` is invoked at most once, and only if `$connect` succeeded
+//! - a frame is never split or joined
+//! - the account's rate limit is one token bucket for handshakes, frames, pushes and HTTP requests;
+//!   a route may have a smaller one of its own
 
 mod authorizer;
 mod clock;
@@ -58,10 +56,10 @@ pub struct Gateway {
     address: Option<SocketAddr>,
 }
 
-/// How long an authorizer or a `$disconnect` may take; the functions' own timeouts come first as a rule.
+/// Limit for an authorizer and a `$disconnect`. The timeouts of the functions are usually shorter.
 const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
 
-/// What all connections have in common.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Shared {
     apis: Vec<Arc<WebSocketApi>>,
@@ -77,19 +75,19 @@ struct Shared {
     tasks: TaskTracker,
 }
 
-/// Why an integration has no answer.
+/// Why an integration did not answer.
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
-    /// The function failed, or there is none to ask any more.
+    /// The function failed, or the stack is stopping.
     #[error(transparent)]
     Failed(#[from] InvokeError),
-    /// It took longer than the integration may.
+    /// The function took longer than the integration may.
     #[error("the function took longer than its integration may")]
     TimedOut,
 }
 
 impl Shared {
-    /// Invokes a function for at most so long, and not beyond the gateway's own end.
+    /// Invokes a function. Gives up after `limit`, or when the gateway stops.
     async fn invoke(&self, function: &str, event: &Value, limit: Duration) -> Result<Value, Unanswered> {
         tokio::select! {
             biased;
@@ -116,7 +114,7 @@ impl Gateway {
         )
     }
 
-    /// As [`Gateway::start`], and does the harm that AWS reserves the right to do: what a test asks for, and what a plan says.
+    /// Like [`Gateway::start`], with the faults that a test or a fault plan asks for.
     pub fn start_with_faults(
         listener: TcpListener,
         apis: Vec<WebSocketApi>,
@@ -151,7 +149,7 @@ impl Gateway {
         Self { shared, address }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -161,17 +159,19 @@ impl Gateway {
         Management::new(Arc::clone(&self.shared))
     }
 
-    /// The bucket that all requests draw from; an HTTP API of the same account draws from it too.
+    /// The token bucket of all requests. The HTTP APIs of the same account share it.
     pub fn throttle(&self) -> Throttle {
         self.shared.throttle.clone()
     }
 
-    /// From here on, this goes wrong with posts to the connection, until it is told otherwise.
+    /// From here on, posts to the connection have this fault, until another call changes it.
     pub fn harm_posts(&self, connection_id: &str, fault: PostFault) {
         self.shared.faults.harm_posts(connection_id, fault);
     }
 
-    /// Closes all sockets with 1001 and waits for their ends. `$disconnect` is not invoked: the functions are about to end.
+    /// Closes all sockets with 1001 and waits until they are closed.
+    ///
+    /// `$disconnect` is not invoked, because the functions are about to end.
     pub async fn stop(self) {
         self.shared.stop.cancel();
         self.shared.tasks.close();

@@ -4,19 +4,20 @@
 
 use serde_json::{Map, Value};
 
-/// The one action that an authorizer speaks about.
+/// The only action that an authorizer can allow or deny.
 const ACTION: &str = "execute-api:Invoke";
 
 /// What an authorizer decided.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Decision {
-    /// Allowed; with `principalId` and the context, every value a string, as functions get them.
+    /// Allowed, with `principalId` and the context. Every value is a string, as functions get them.
     Allow(Map<String, Value>),
-    /// Denied by a statement, or by none that allows.
+    /// Denied by a statement, or not allowed by any.
     Deny,
 }
 
-/// Reads the answer; `None` if it is not one, which is the author's mistake and not the client's.
+/// Reads the answer. `None` if it is malformed, which is a mistake of the function and not of the
+/// client.
 pub(super) fn decide(answer: &Value, method_arn: &str) -> Option<Decision> {
     let principal = answer.get("principalId")?.as_str()?;
     let mut said = Map::from_iter([("principalId".to_owned(), Value::from(principal))]);
@@ -59,7 +60,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether one of the patterns (a string or a list of strings) fits.
+/// Whether one of the patterns (a string or a list of strings) matches.
 fn matches_any(patterns: &Value, text: &str, ignore_case: bool) -> Option<bool> {
     let fits = |pattern: &str| {
         if ignore_case {
@@ -80,7 +81,7 @@ fn matches_any(patterns: &Value, text: &str, ignore_case: bool) -> Option<bool> 
     }
 }
 
-/// IAM's wildcards: `*` is any run of characters, `?` is one.
+/// IAM's wildcards: `*` matches any run of characters, `?` matches one.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -134,7 +135,7 @@ mod tests {
         }
     }
 
-    /// The definition, slow but plain.
+    /// The definition of the wildcards: slow, but plain.
     fn matches_by_definition(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),

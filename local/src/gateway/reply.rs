@@ -1,4 +1,4 @@
-//! What API Gateway itself answers: error bodies, and the frames that stand for them.
+//! Answers of API Gateway itself: error bodies and error frames.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode};
@@ -20,12 +20,12 @@ pub(super) fn message(status: StatusCode, text: &str) -> Response<Bytes> {
     json_body(status, &json!({ "message": text }))
 }
 
-/// The error frame of a WebSocket API; the spacing is AWS's.
+/// The error frame of a WebSocket API, with the spacing of AWS.
 pub(super) fn error_frame(text: &str, connection_id: &str, request_id: &str) -> String {
     format!(r#"{{"message": "{text}", "connectionId":"{connection_id}", "requestId":"{request_id}"}}"#)
 }
 
-/// As hyper sends it.
+/// The response in the form that hyper sends.
 pub(super) fn full(response: Response<Bytes>) -> Response<Full<Bytes>> {
     response.map(Full::new)
 }

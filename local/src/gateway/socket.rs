@@ -1,8 +1,9 @@
-//! One open WebSocket: reads frames, writes frames, and knows how it ends.
+//! One open WebSocket: reads frames, writes frames, and decides how the connection ends.
 //!
-//! Reading and writing go on at once, so a client that does not read is still heard. Messages in either direction count as
-//! activity; pings are answered and do not. Whoever ends the connection, the steps are the same: it is gone for the management
-//! API, `$disconnect` is invoked, and meanwhile the closing handshake goes on, for a moment at most.
+//! Reading and writing run at the same time, so a client that does not read is still heard.
+//! Messages in either direction count as activity; pings are answered but do not count. The steps
+//! at the end are always the same: the management API reports the connection as gone, `$disconnect`
+//! is invoked, and the closing handshake goes on for a moment at most.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,13 +25,13 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::connections::Connection;
 use super::{INTEGRATION_LIMIT, Limits, Shared, event, message};
 
-/// How long the other side may take to finish the closing handshake.
+/// How long the client may take to finish the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// The same when the gateway itself stops: whoever stopped it waits.
+/// The same when the gateway stops: its caller is waiting.
 const STOP_LIMIT: Duration = Duration::from_millis(100);
 
-/// Largest read at once; small, because there may be thousands of sockets.
+/// Size of one read. It is small because there may be thousands of sockets.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
@@ -42,11 +43,11 @@ struct Ending {
     status: u16,
     /// `disconnectReason`.
     reason: String,
-    /// What this side tells the client, unless the client spoke first or has gone.
+    /// The close frame to send, unless the client spoke first or is gone.
     close: Option<CloseFrame>,
-    /// Whether `$disconnect` is to be invoked.
+    /// Whether to invoke `$disconnect`.
     is_told: bool,
-    /// Whether the socket is dropped as it is.
+    /// Whether the socket is dropped without a closing handshake.
     is_cut: bool,
 }
 
@@ -110,7 +111,7 @@ impl Ending {
     }
 }
 
-/// Lives as long as the socket.
+/// Runs as long as the socket.
 pub(super) async fn run(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
@@ -156,7 +157,7 @@ fn configuration(limits: &Limits) -> WebSocketConfig {
         .max_message_size(Some(limits.message_bytes))
 }
 
-/// Both directions, until something ends them.
+/// Reads and writes until something ends the connection.
 async fn converse(
     shared: &Arc<Shared>,
     connection: &Arc<Connection>,
@@ -178,7 +179,7 @@ async fn converse(
     }
 }
 
-/// Returns when nothing has gone through for so long.
+/// Returns when no message has gone through for this long.
 async fn idle(connection: &Connection, limit: Duration) {
     loop {
         let at = connection.last_active_age() + limit;
@@ -194,7 +195,7 @@ async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut S
         match stream.next().await {
             Some(Ok(Message::Text(text))) => {
                 connection.touch();
-                // Asked here, where frames come one after the other.
+                // Asked here, because here frames come one after the other.
                 let hold = connection.harm.frame_in();
                 let message = message::dispatch(Arc::clone(shared), Arc::clone(connection), text);
                 shared.tasks.spawn(async move {
@@ -205,7 +206,7 @@ async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut S
             Some(Ok(Message::Binary(_))) => {
                 return Ending::by_us(CloseCode::Unsupported, "Binary frames are not supported");
             }
-            // tungstenite has queued the pong, and sends it with the next read.
+            // tungstenite has queued the pong and sends it with the next read.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => return Ending::by_client(frame),
             Some(Err(error)) => return Ending::of_error(&error),
@@ -237,7 +238,7 @@ async fn write(
             else => break,
         };
         if sink.send(Message::Text(frame)).await.is_err() {
-            // The reading side knows why; it is asked next.
+            // The reading side knows why, and ends next.
             break;
         }
         connection.touch();
@@ -264,7 +265,9 @@ async fn disconnect(shared: &Shared, connection: &Connection, ending: &Ending) {
     }
 }
 
-/// Sends what was queued and the close frame, and lets the client finish. Every step has its limit: the client may have gone.
+/// Sends the queued frames and the close frame, and lets the client finish.
+///
+/// Every step has a limit, because the client may be gone.
 async fn close(
     mut sink: SplitSink<Stream, Message>,
     mut stream: SplitStream<Stream>,
@@ -287,8 +290,8 @@ async fn close(
     within(limit, drain(stream.into_inner())).await;
 }
 
-/// Ends the connection in a way that lets the client read the close frame: if data came that nobody read, closing the socket
-/// at once would make the system drop what is still under way to the client.
+/// Ends the connection so that the client can read the close frame. If unread data were left when
+/// the socket closes, the system would drop the frames that are still on their way to the client.
 async fn drain(mut io: TokioIo<Upgraded>) {
     let mut unread = [0; READ_BUFFER_BYTES];
     if io.shutdown().await.is_ok() {

@@ -1,4 +1,5 @@
-//! The token buckets that requests draw from: one for all of an account, and one for each route whose stage says how much it takes.
+//! The token buckets for requests: one for the account, and one for each route that has a rate of
+//! its own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,7 @@ use std::time::Instant;
 
 use super::Rate;
 
-/// Cheap to clone; all clones draw from one bucket.
+/// A token bucket. Cheap to clone; all clones share one bucket.
 #[derive(Debug, Clone)]
 pub struct Throttle {
     rate: Rate,
@@ -50,14 +51,15 @@ impl Throttle {
     }
 }
 
-/// The buckets of routes, by API and route key. A route without one is not held back.
+/// The token buckets of routes, by API and route key. A route without one has no limit of its own.
 #[derive(Debug, Default)]
 pub(super) struct RouteThrottles {
     buckets: HashMap<(String, String), Throttle>,
 }
 
 impl RouteThrottles {
-    /// Full buckets for the routes that have a rate: the API's id, the route's key, the rate.
+    /// Full buckets for the routes that have a rate. Each item is the API's id, the route's key and
+    /// the rate.
     pub(super) fn new<'a>(routes: impl IntoIterator<Item = (&'a str, String, Option<Rate>)>) -> Self {
         let buckets = routes
             .into_iter()
@@ -66,7 +68,7 @@ impl RouteThrottles {
         Self { buckets }
     }
 
-    /// Takes a token of the route if there is one, or if the route has no bucket.
+    /// Takes a token of the route if there is one. A route without a bucket always has one.
     pub(super) fn admit(&self, api_id: &str, key: &str) -> bool {
         let bucket = self.buckets.get(&(api_id.to_owned(), key.to_owned()));
         bucket.is_none_or(Throttle::admit)

@@ -1,7 +1,7 @@
 //! The environment of a function's process, as Lambda makes it.
 //!
-//! Later layers win: what the operating system's image has, the template's variables, what Lambda reserves (a template cannot
-//! change it), and what the stack adds for this machine.
+//! Later layers win: the variables of the operating system's image, the template's, those that
+//! Lambda reserves (a template cannot change them), and those that the stack adds for this machine.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::Path;
 use super::REGION;
 use crate::template::model::Function;
 
-/// All variables of a process; the host's own are not among them.
+/// All variables of a process. The host's own variables are not among them.
 pub(super) fn of_process(
     function: &Function,
     extra: &BTreeMap<String, String>,

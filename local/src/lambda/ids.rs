@@ -1,4 +1,4 @@
-//! Identifiers in the forms that AWS gives them.
+//! Ids in the forms that AWS gives them.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ fn uuid_bits(random: u128) -> String {
     format!("{variant:032x}")
 }
 
-/// An X-Ray trace that is not sampled; `now` is the time since the epoch.
+/// An X-Ray trace that is not sampled. `now` is the time since the epoch.
 pub(crate) fn trace_id(now: Duration) -> String {
     let parent: u64 = rand::random();
     format!("{};Parent={parent:016x};Sampled=0", trace_root(now))
 }
 
-/// The part of a trace that all of its segments share; `now` is the time since the epoch.
+/// The part of a trace that all its segments share. `now` is the time since the epoch.
 pub(crate) fn trace_root(now: Duration) -> String {
     format!("Root=1-{:08x}-{:024x}", now.as_secs(), rand::random::<u128>() >> 32)
 }
 
-/// Where the lines of one process would go in CloudWatch.
+/// The log stream that the process would have in CloudWatch.
 pub(super) fn log_stream_name() -> String {
     let today = time::OffsetDateTime::now_utc();
     let (year, month, day) = (today.year(), u8::from(today.month()), today.day());

@@ -1,21 +1,14 @@
 //! Lambda: runs the `bootstrap` binaries through the Runtime API.
 //!
-//! [`Lambda::invoke`] takes a process from the function's pool (or starts one), hands it the event, and waits for what
-//! comes first: its answer, its end, or its timeout. Each process has a Runtime API of its own on a loopback port and one
-//! task that owns all of its state, so there is nothing to lock and no answer can reach the wrong waiter:
-//!
-//! ```text
-//! invoke ─► pool ─► process task ◄─► runtime API server ◄─► bootstrap
-//!            idle processes,          /next, /response,       an OS process
-//!            slots, reserved          /error, /init/error
-//! ```
+//! [`Lambda::invoke`] takes a process from the function's pool, or starts one, hands it the event,
+//! and waits for its answer, its exit or its timeout. `local/docs/lambda.md` shows the parts and
+//! the states of a process.
 //!
 //! Invariants:
 //! - a process runs one invocation at a time, and an event is handed to exactly one process
-//! - an invocation that has been handed over runs to its end, also when its caller no longer waits
-//! - no process outlives [`Lambda::stop`] or the drop of the last [`Lambda`]. If the stack itself is killed with SIGKILL, the
-//!   connection of each process breaks and `lambda_runtime` ends it by itself
-//! - a process sees the environment that Lambda would give it and nothing of the host's
+//! - an invocation that was handed over runs to its end, even if its caller stops waiting
+//! - no process outlives [`Lambda::stop`] or the drop of the last [`Lambda`]
+//! - a process sees the environment that Lambda would give it, and nothing of the host's
 
 mod environment;
 pub(crate) mod ids;
@@ -47,48 +40,50 @@ pub use usage::Usage;
 use pool::Pool;
 use process::Specification;
 
-/// The region that ARNs and domain names carry, unless a function's environment names another.
+/// The region in ARNs and domain names, unless a function's environment names another.
 pub const REGION: &str = "us-east-1";
 
-/// The account that ARNs and events carry.
+/// The account in ARNs and events.
 pub const ACCOUNT_ID: &str = "000000000000";
 
 /// Largest event of a synchronous invocation, in bytes.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const EVENT_LIMIT_BYTES: usize = 6 * 1024 * 1024;
 
-/// Largest response of a synchronous invocation, in bytes: 6 MB and room for its envelope, as in AWS's own emulator of the
-/// Runtime API.
+/// Largest response of a synchronous invocation, in bytes: 6 MB and room for its envelope, as in
+/// AWS's own emulator of the Runtime API.
 pub const RESPONSE_LIMIT_BYTES: usize = 6 * 1024 * 1024 + 100;
 
-/// How long [`Lambda::stop`] waits for the output of processes that it has killed.
+/// How long [`Lambda::stop`] waits for the output of the processes that it killed.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is to run.
+/// The functions to run, and what they need.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Functions, by logical id.
     pub functions: BTreeMap<String, Function>,
     /// Their `bootstrap` binaries, by logical id.
     pub bootstraps: BTreeMap<String, PathBuf>,
-    /// Environment beyond the template's (credentials, endpoints), by logical id; it wins over the template's.
+    /// Environment in addition to the template's (credentials, endpoints), by logical id. It wins
+    /// over the template's.
     pub environment: BTreeMap<String, BTreeMap<String, String>>,
     /// Counts the invocations.
     pub meter: Meter,
-    /// Kills processes, if it is to.
+    /// Kills processes, if the fault plan says so.
     pub faults: Injector,
 }
 
-/// How the pools behave where AWS leaves it open.
+/// Settings of the pools that AWS does not define.
 #[derive(Debug, Clone)]
 pub struct Tuning {
-    /// Processes per function at most; invocations beyond it wait in order. AWS would start more, a laptop should not.
+    /// Most processes per function. More invocations wait in order. AWS would start more processes,
+    /// but a laptop should not.
     pub max_processes: u32,
-    /// How long an idle process is kept; the last one of a function stays.
+    /// How long an idle process is kept. The last one of a function is always kept.
     pub idle_after: Duration,
-    /// How long a process may take from its start to its first `/next`: 10 s on AWS.
+    /// How long a process may take from its start to its first `/next`. It is 10 s on AWS.
     pub init_limit: Duration,
-    /// Where the functions' output goes.
+    /// The destination of the functions' output.
     pub output: Output,
 }
 
@@ -111,7 +106,7 @@ pub struct StartError {
     pub function: String,
     /// What went wrong.
     pub reason: String,
-    /// The last lines that the process wrote.
+    /// The last lines that the process printed.
     pub output: Vec<String>,
 }
 
@@ -133,13 +128,13 @@ pub enum InvokeError {
         /// The timeout of the template, in seconds.
         timeout_s: u32,
     },
-    /// The process ended before it answered.
+    /// The process exited before it answered.
     #[error("Runtime exited with error: {status}")]
     Exited {
-        /// How it ended, for example `exit status: 101`.
+        /// How it exited, for example `exit status: 101`.
         status: String,
     },
-    /// The function has as many processes as its reserved concurrency allows, all busy.
+    /// The function has as many processes as its reserved concurrency allows, and all are busy.
     #[error("Rate Exceeded.")]
     Throttled,
     /// The stack is stopping.
@@ -167,7 +162,8 @@ impl Drop for Shared {
 }
 
 impl Lambda {
-    /// Makes the functions ready to be invoked; their processes start when they are needed. Runs inside a tokio runtime.
+    /// Makes the functions ready to be invoked. Their processes start when they are needed. Must be
+    /// called in a tokio runtime.
     ///
     /// # Errors
     /// If a function has no binary.
@@ -175,7 +171,7 @@ impl Lambda {
         Self::start_with(config, &Tuning::default())
     }
 
-    /// As [`Lambda::start`], with pools that behave as told.
+    /// Like [`Lambda::start`], with these settings of the pools.
     ///
     /// # Errors
     /// If a function has no binary.
@@ -209,23 +205,26 @@ impl Lambda {
         })
     }
 
-    /// Invokes the function with this logical id and waits for its result. The invocation goes on if the caller stops waiting.
+    /// Invokes the function with this logical id and waits for its result. The invocation goes on
+    /// if the caller stops waiting.
     ///
     /// # Errors
-    /// See [`InvokeError`]. An unknown logical id is a [`InvokeError::Function`] of type `ResourceNotFoundException`.
+    /// See [`InvokeError`]. An unknown logical id is an [`InvokeError::Function`] of type
+    /// `ResourceNotFoundException`.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvokeError> {
         self.run(function, event, None).await
     }
 
-    /// As [`Lambda::invoke`], in a slot of this function.
+    /// Like [`Lambda::invoke`], in a slot of this function.
     ///
     /// # Errors
-    /// As [`Lambda::invoke`].
+    /// Like [`Lambda::invoke`].
     pub async fn invoke_in(&self, slot: Slot, function: &str, event: &Value) -> Result<Value, InvokeError> {
         self.run(function, event, Some(slot)).await
     }
 
-    /// Waits until the function can be invoked at once, and keeps the place: a process is there, if one can be started.
+    /// Waits until the function can be invoked at once, and reserves that slot: if a process can be
+    /// started, it is ready.
     ///
     /// # Errors
     /// If there is no such function, or the stack is stopping.
@@ -247,10 +246,11 @@ impl Lambda {
         })
     }
 
-    /// Starts a process of the function, so that the next invocation need not, and waits until it takes invocations.
+    /// Starts a process of the function so that the next invocation need not, and waits until it
+    /// takes invocations.
     ///
     /// # Errors
-    /// If it does not come up; with the last lines it wrote.
+    /// If the process does not start. The error has the last lines that it printed.
     pub async fn warm(&self, function: &str) -> Result<(), StartError> {
         let pool = self.pool(function).map_err(|error| StartError {
             function: function.to_owned(),
@@ -260,18 +260,19 @@ impl Lambda {
         pool.warm().await
     }
 
-    /// How many processes of the function wait for an invocation.
+    /// How many processes of the function are idle.
     pub fn idle_processes(&self, function: &str) -> usize {
         self.pool(function).map_or(0, |pool| pool.idle_processes())
     }
 
-    /// What the processes of the function that wait for an invocation have used since each was started.
+    /// What each idle process of the function has used since its start.
     pub fn idle_usage(&self, function: &str) -> Vec<Usage> {
         self.pool(function)
             .map_or_else(|_| Vec::new(), |pool| pool.idle_usage())
     }
 
-    /// Kills all processes and waits until they are gone. Invocations under way end with [`InvokeError::Stopping`].
+    /// Kills all processes and waits until they are gone. Running invocations end with
+    /// [`InvokeError::Stopping`].
     pub async fn stop(&self) {
         self.shared.stop.cancel();
         for pool in self.shared.pools.values() {

@@ -1,4 +1,4 @@
-//! What functions print: forwarded line by line, and the last lines kept for error messages.
+//! The output of functions: forwarded line by line. The last lines are kept for error messages.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -8,10 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// How many lines an error message shows at most.
+/// Most lines that an error message shows.
 const KEPT_LINES: usize = 20;
 
-/// One line that a function wrote to its standard output or error.
+/// One line that a function printed to its standard output or error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Logical id of the function.
@@ -20,19 +20,19 @@ pub struct Line {
     pub text: String,
 }
 
-/// Where lines go.
+/// The destination of the lines.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// To this process's standard error, as `[LogicalId] text`.
     Stderr,
-    /// To whoever holds the other end.
+    /// To the receiver of the channel.
     Channel(mpsc::UnboundedSender<Line>),
 }
 
 impl Output {
     fn write(&self, line: Line) {
         match self {
-            // A closed standard error, or a receiver that has gone, must not stop a function.
+            // A closed standard error or a dropped receiver must not stop a function.
             Self::Stderr => drop(writeln!(std::io::stderr().lock(), "[{}] {}", line.function, line.text)),
             Self::Channel(lines) => drop(lines.send(line)),
         }
@@ -63,8 +63,8 @@ impl Tail {
     }
 }
 
-/// Forwards what comes from `stream` until it ends. Once the pools stop, nothing is forwarded any more: every process then says
-/// that it has lost its Runtime API, which is no news.
+/// Forwards the lines of `stream` until it ends. Nothing is forwarded once the pools stop: every
+/// process then reports that it has lost its Runtime API, which is expected.
 pub(super) async fn forward(
     stream: impl AsyncRead + Unpin,
     function: String,
@@ -89,7 +89,7 @@ pub(super) async fn forward(
     }
 }
 
-/// The lines as the end of an error message.
+/// The lines in the form that ends an error message.
 pub(super) fn indented(lines: &[String]) -> String {
     lines.iter().fold(String::new(), |text, line| text + "\n    " + line)
 }

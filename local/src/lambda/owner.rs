@@ -1,14 +1,15 @@
 //! The task that owns one process: runs one invocation after the other in it, and ends it.
 //!
-//! It hears from three sides (the pool hands it jobs, the process calls its Runtime API, the system reports its end) and from
-//! the clock, and moves through these states:
+//! It reacts to the pool (jobs), to the process (calls of its Runtime API), to the system (the exit
+//! of the process) and to the clock. Its states are:
 //!
 //! ```text
 //! Starting ──/next──► Polling ──job──► Running ──/response, /error──► Returning ──/next──► Polling
 //! ```
 //!
-//! A job that arrives in `Returning` waits for the next `/next`; until it is handed over it can go to another process instead
-//! ([`Outcome::NotTaken`]). The deadline of an invocation starts when its event is handed over.
+//! A job that arrives in `Returning` waits for the next `/next`. Until it is handed over it can go
+//! to another process ([`JobOutcome::NotTaken`]). The deadline of an invocation starts when its
+//! event is handed over.
 
 use std::net::Ipv4Addr;
 use std::process::ExitStatus;
@@ -33,10 +34,11 @@ use crate::faults::{Doom, TrackedProcess as Caller};
 use crate::meter::FinishedInvocation;
 use crate::server;
 
-/// How long the output of a process that has ended is still read: a grandchild may hold the pipe open.
+/// How long to go on reading the output of a process that has exited: a grandchild may hold the
+/// pipe open.
 const OUTPUT_LIMIT: Duration = Duration::from_millis(500);
 
-/// Says whether the process came up; used once.
+/// Reports whether the process has started. Used once.
 type Up = oneshot::Sender<Result<(), NotStarted>>;
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ struct Running {
     done: oneshot::Sender<Outcome>,
 }
 
-/// Why a process comes to its end.
+/// Why a process ends.
 enum End {
     Exited(String),
     InitFailed(ErrorReport),
@@ -71,13 +73,13 @@ pub(super) struct Owner {
     specification: Specification,
     child: Child,
     pid: u32,
-    /// As whom the endpoint knows it.
+    /// The name under which the AWS endpoint knows the process.
     caller: Caller,
     tail: Tail,
     forwarding: Vec<JoinHandle<()>>,
     jobs: mpsc::Receiver<Job>,
     calls: mpsc::Receiver<Call>,
-    /// Ends the Runtime API server of this process when it is dropped.
+    /// Stops the Runtime API server of this process when it is dropped.
     _server: DropGuard,
     state: State,
     waiting: Option<Job>,
@@ -121,12 +123,12 @@ impl Owner {
         })
     }
 
-    /// Of the process.
+    /// The id of the process.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Lives as long as the process.
+    /// Runs as long as the process.
     pub(super) async fn run(mut self, init_deadline: Instant) {
         let stop = self.specification.stop.clone();
         let end = loop {
@@ -162,7 +164,7 @@ impl Owner {
         }
     }
 
-    /// When the process is to be killed, if it is at work.
+    /// When the fault plan kills the process. `None` if it is not running an invocation.
     fn doom(&self) -> Option<Doom> {
         match &self.state {
             State::Running(running) => Some(running.doom.clone()),
@@ -174,12 +176,12 @@ impl Owner {
         Duration::from_secs(u64::from(self.specification.function.timeout_s))
     }
 
-    /// Takes a call of the process; says so if the process is to end because of it.
+    /// Handles a call of the process. Returns a reason if the process has to end.
     fn hear(&mut self, call: Call) -> Option<End> {
         match call {
             Call::Next(give) => {
                 match std::mem::replace(&mut self.state, State::Polling(give)) {
-                    // Whoever started it may have given up; then the pool drops this process.
+                    // The caller that started it may be gone. Then the pool drops this process.
                     State::Starting(up) => drop(up.send(Ok(()))),
                     State::Running(running) => self.finish(running, Err(no_response()), &Usage::of(self.pid)),
                     State::Polling(_) | State::Returning => {}
@@ -217,7 +219,7 @@ impl Owner {
         }
     }
 
-    /// Hands the waiting job to the process if that polls for one.
+    /// Hands the waiting job to the process if the process is polling.
     fn hand_over(&mut self) {
         let Some(job) = self.waiting.take() else { return };
         match std::mem::replace(&mut self.state, State::Returning) {
@@ -227,7 +229,7 @@ impl Owner {
                 let cpu_before = usage::cpu_time(self.pid);
                 let doom = self.caller.begin();
                 if give.send(delivery).is_err() {
-                    // The poll has broken; the process polls again or ends.
+                    // The poll broke off. The process polls again or exits.
                     self.waiting = Some(job);
                     return;
                 }
@@ -280,11 +282,11 @@ impl Owner {
             init: running.init,
             failed: result.is_err(),
         });
-        // Nobody waits any more if the stack is being torn down.
+        // Nobody waits any more if the stack is stopping.
         drop(running.done.send(Outcome::Finished(result)));
     }
 
-    /// Ends the process, all that it started, and whoever waits for it.
+    /// Ends the process and everything that it started, and answers all waiting callers.
     async fn end(mut self, end: End) {
         self.jobs.close();
         let usage = Usage::of(self.pid);
@@ -317,7 +319,7 @@ impl Owner {
 
     /// Kills the process group and waits for the process.
     async fn kill(&mut self) {
-        // Errors mean that there is nothing left to kill.
+        // An error means that nothing is left to kill.
         if let Ok(group) = i32::try_from(self.pid) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
@@ -362,7 +364,7 @@ impl Owner {
                 let status = format!("no /next within {limit_s} s of its start");
                 (InvokeError::Exited { status: status.clone() }, status)
             }
-            // A process without an invocation is not killed on purpose.
+            // A fault kills a process only during an invocation.
             End::Killed | End::NotNeeded | End::Stopping => (InvokeError::Stopping, InvokeError::Stopping.to_string()),
         };
         self.specification.not_started(invoke, reason, self.tail.lines())
@@ -378,7 +380,7 @@ impl From<ErrorReport> for InvokeError {
     }
 }
 
-/// As [`Doom::comes`]; never without an invocation.
+/// Waits for [`Doom::comes`], or for ever without an invocation.
 async fn comes(doom: Option<Doom>) {
     match doom {
         Some(doom) => doom.comes().await,

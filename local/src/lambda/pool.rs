@@ -1,8 +1,9 @@
 //! The processes of one function.
 //!
-//! An invocation first gets a slot, in order of arrival; then the idle process that was used last, or a new one. So there are
-//! never more processes than there were invocations at once. A mapping takes both before it has an event. Whoever ends an
-//! invocation puts the process back **before** the slot is free again.
+//! An invocation first gets a slot, in order of arrival. Then it gets the idle process that was
+//! used last, or a new one. So there are never more processes than there were invocations at once.
+//! A mapping takes slot and process before it has an event. At the end of an invocation the process
+//! goes back **before** the slot is free again.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -16,25 +17,25 @@ use super::process::{NotStarted, Outcome, Process, Specification};
 use super::usage::Usage;
 use super::{InvokeError, StartError, Tuning};
 
-/// How often an event is offered to another process because one ended before it took it.
+/// How many processes are tried if each exits before it takes the event.
 const OFFERS: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Pool {
     specification: Specification,
-    /// One per process that the machine is to carry; waited for.
+    /// One permit per process that this machine runs at most. Invocations wait for it.
     slots: Arc<Semaphore>,
-    /// One per process that the template allows; never waited for.
+    /// One permit per process that the template allows. Invocations do not wait for it.
     reserved: Option<Arc<Semaphore>>,
-    /// The one used last is at the end.
+    /// The process that was used last is at the end.
     idle: Mutex<Vec<Idle>>,
 }
 
-/// Place for one invocation, perhaps with the process for it; free again when it is dropped.
+/// Permission for one invocation, perhaps with its process. It is free again when it is dropped.
 #[derive(Debug)]
 pub struct Slot {
     pool: Arc<Pool>,
-    /// With the time that its start took, if it was started for this.
+    /// With the duration of its start, if it was started for this slot.
     process: Option<(Process, Option<Duration>)>,
     _permit: OwnedSemaphorePermit,
 }
@@ -54,7 +55,7 @@ struct Idle {
 }
 
 impl Pool {
-    /// A pool without a process, and the task that ends those that stay idle.
+    /// A pool without processes, and the task that ends processes that stay idle.
     pub(super) fn start(specification: Specification, tuning: &Tuning) -> Arc<Self> {
         let stop = specification.stop.clone();
         let tasks = specification.tasks.clone();
@@ -69,7 +70,7 @@ impl Pool {
         pool
     }
 
-    /// Runs one invocation to its end; in this slot, or in one that it waits for.
+    /// Runs one invocation to its end, in this slot or in one that it waits for.
     pub(super) async fn invoke(self: &Arc<Self>, event: Bytes, slot: Option<Slot>) -> Result<Bytes, InvokeError> {
         let _reserved = self.reserve()?;
         let mut slot = match slot {
@@ -97,7 +98,7 @@ impl Pool {
         })
     }
 
-    /// Sees to it that a process is idle.
+    /// Makes sure that a process is idle.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), StartError> {
         let stopped = |error: InvokeError| StartError {
             function: self.specification.function.logical_id.clone(),
@@ -125,7 +126,7 @@ impl Pool {
         alive.map(|idle| idle.process.usage()).collect()
     }
 
-    /// Lets no invocation in any more.
+    /// Admits no more invocations.
     pub(super) fn close(&self) {
         self.slots.close();
     }
@@ -140,7 +141,8 @@ impl Pool {
             .map_err(|_| InvokeError::Throttled)
     }
 
-    /// Waits for a slot, and for a process in it. If none starts, the invocation tries again, and says why.
+    /// Waits for a slot and a process. If no process starts, the slot has none: the invocation
+    /// tries again and reports why.
     pub(super) async fn slot_with_process(self: &Arc<Self>) -> Result<Slot, InvokeError> {
         let mut slot = self.slot().await?;
         slot.process = self.process().await.ok();
@@ -156,7 +158,7 @@ impl Pool {
         })
     }
 
-    /// An idle process, or a new one with the time that its start took.
+    /// An idle process, or a new one with the duration of its start.
     async fn process(&self) -> Result<(Process, Option<Duration>), NotStarted> {
         if let Some(process) = self.take() {
             return Ok((process, None));
@@ -186,7 +188,7 @@ impl Pool {
         }
     }
 
-    /// Ends the processes that have been idle since before `deadline`, but not the last one.
+    /// Ends the processes that have been idle since before `since_before`, except the last one.
     fn drop_idle(&self, since_before: Instant) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|idle| idle.process.is_alive());

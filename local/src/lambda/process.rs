@@ -1,6 +1,7 @@
-//! One process of a function, as the pool sees it: [`Process::start`], [`Process::run`], and its end when it is dropped.
+//! One process of a function, as the pool sees it: [`Process::start`], [`Process::run`], and its
+//! end when it is dropped.
 //!
-//! The work is done by the task in [`super::owner`].
+//! The task in [`super::owner`] does the work.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,28 +28,29 @@ use crate::template::model::Function;
 /// What all processes of one function have in common.
 #[derive(Debug, Clone)]
 pub(super) struct Specification {
-    /// As in the template.
+    /// The function, as in the template.
     pub(super) function: Function,
     /// The binary.
     pub(super) bootstrap: PathBuf,
     /// Environment that wins over the template's.
     pub(super) extra_environment: BTreeMap<String, String>,
-    /// From the start to the first `/next`, at most.
+    /// Longest time from the start to the first `/next`.
     pub(super) init_limit: Duration,
-    /// Where its output goes.
+    /// The destination of its output.
     pub(super) output: Output,
-    /// Counts its invocations.
+    /// Counts the invocations.
     pub(super) meter: Meter,
-    /// Says when one is to be killed.
+    /// Decides when to kill the process.
     pub(super) faults: Injector,
-    /// Ends all processes.
+    /// Stops all processes.
     pub(super) stop: CancellationToken,
-    /// Knows all tasks.
+    /// Tracks all tasks.
     pub(super) tasks: TaskTracker,
 }
 
 impl Specification {
-    /// Starts the binary in an environment and a process group of its own. Its calls can be told by the session token.
+    /// Starts the binary with its own environment and process group. The session token identifies
+    /// its AWS calls.
     pub(super) fn spawn(&self, runtime_api: SocketAddr, session_token: &str) -> std::io::Result<Child> {
         let root = self.bootstrap.parent().unwrap_or(Path::new("/"));
         let log_stream = ids::log_stream_name();
@@ -71,7 +73,7 @@ impl Specification {
             .spawn()
     }
 
-    /// Forwards what the process prints; the tasks end with the output.
+    /// Forwards what the process prints. The tasks end with the output.
     pub(super) fn forward_output(&self, child: &mut Child, tail: &Tail) -> Vec<JoinHandle<()>> {
         let name = &self.function.logical_id;
         let forward = |tail: &Tail| (name.clone(), self.output.clone(), tail.clone(), self.stop.clone());
@@ -87,7 +89,7 @@ impl Specification {
         forwarding
     }
 
-    /// A failure to come up, said to both who may be waiting.
+    /// Why the process did not start, for the invocation and for the start of the stack.
     pub(super) fn not_started(&self, invoke: InvokeError, reason: String, output: Vec<String>) -> NotStarted {
         let function = self.function.logical_id.clone();
         NotStarted {
@@ -101,7 +103,7 @@ impl Specification {
     }
 }
 
-/// A process that has come up. Dropping it ends the process.
+/// A process that has started. Dropping it ends the process.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: u32,
@@ -111,34 +113,34 @@ pub(super) struct Process {
 /// An event for a process.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// JSON.
+    /// The event, as JSON.
     pub(super) event: Bytes,
-    /// How long the start took, if it was for this invocation.
+    /// How long the start of the process took, if it was started for this invocation.
     pub(super) init: Option<Duration>,
-    /// Who waits.
+    /// Receives the outcome.
     pub(super) done: oneshot::Sender<Outcome>,
 }
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// The process ended before it took the event: another one can have it.
+    /// The process ended before it took the event. Another process can have it.
     NotTaken,
     /// The invocation is over.
     Finished(Result<Bytes, InvokeError>),
 }
 
-/// Why a process did not come up.
+/// Why a process did not start.
 #[derive(Debug)]
 pub(super) struct NotStarted {
-    /// For whoever invoked.
+    /// The error for the invocation.
     pub(super) invoke: InvokeError,
-    /// For whoever starts the stack.
+    /// The error for the start of the stack.
     pub(super) start: Box<StartError>,
 }
 
 impl Process {
-    /// Starts a process and waits for its first `/next`; also says how long that took.
+    /// Starts a process and waits for its first `/next`. Also returns how long that took.
     pub(super) async fn start(specification: &Specification) -> Result<(Self, Duration), NotStarted> {
         let began = Instant::now();
         let (jobs, jobs_to_do) = mpsc::channel(1);
@@ -156,7 +158,8 @@ impl Process {
         }
     }
 
-    /// Runs one invocation. `init` is how long the start took, if it was for this invocation.
+    /// Runs one invocation. `init` is how long the start took, if the process was started for this
+    /// invocation.
     pub(super) async fn run(&self, event: Bytes, init: Option<Duration>) -> Outcome {
         let (done, outcome) = oneshot::channel();
         if self.jobs.send(Job { event, init, done }).await.is_err() {
@@ -165,12 +168,12 @@ impl Process {
         outcome.await.unwrap_or(Outcome::NotTaken)
     }
 
-    /// What it has used until now.
+    /// What it has used so far.
     pub(super) fn usage(&self) -> Usage {
         Usage::of(self.pid)
     }
 
-    /// Whether it can still run something.
+    /// Whether it can still run an invocation.
     pub(super) fn is_alive(&self) -> bool {
         !self.jobs.is_closed()
     }

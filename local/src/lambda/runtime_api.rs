@@ -1,6 +1,8 @@
-//! The Runtime API (2018-06-01) of one process: turns its HTTP requests into [`Call`]s to the task that owns the process.
+//! The Runtime API (2018-06-01) of one process: turns its HTTP requests into [`RuntimeCall`]s to
+//! the task that owns it.
 //!
-//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>. Nothing is decided here but what is a request at all.
+//! It only decides what is a valid request.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -13,15 +15,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::RESPONSE_LIMIT_BYTES;
 use crate::server;
 
-/// Paths begin with the version of the API.
+/// The first part of each path: the version of the API.
 const VERSION: &str = "/2018-06-01/runtime/";
 
 /// What a process asks of its Runtime API.
 #[derive(Debug)]
 pub(super) enum Call {
-    /// `GET /invocation/next`: give me an event, whenever there is one.
+    /// `GET /invocation/next`: waits for an event.
     Next(oneshot::Sender<Delivery>),
-    /// `POST /invocation/{id}/response`: the result; `None` if it was too large.
+    /// `POST /invocation/{id}/response`: the result, or `None` if it was too large.
     Response(String, Option<Bytes>, oneshot::Sender<Verdict>),
     /// `POST /invocation/{id}/error`.
     Error(String, ErrorReport, oneshot::Sender<Verdict>),
@@ -44,17 +46,17 @@ pub(super) struct Delivery {
     pub(super) event: Bytes,
 }
 
-/// What a runtime says of a failure.
+/// What a runtime reports about a failure.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ErrorReport {
     /// Class of the error.
     pub(super) error_type: String,
-    /// What the handler said.
+    /// The message of the handler.
     pub(super) error_message: String,
 }
 
-/// How the owner of a process judges one of its reports.
+/// What the owner of a process makes of one of its reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// 202.
@@ -125,7 +127,7 @@ async fn next(calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
     response
 }
 
-/// The report in the body, or what the header says of the error where the body says nothing.
+/// The report in the body. If the body has no type, the header's is used.
 fn report(parts: &http::request::Parts, body: Option<Bytes>) -> ErrorReport {
     let mut report: ErrorReport = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default();
     if report.error_type.is_empty() {

@@ -1,4 +1,4 @@
-//! What a process used so far. Linux tells; elsewhere nothing is known.
+//! The processor time and memory that a process has used so far. Known on Linux only.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What the process has used until now.
+    /// What the process has used so far.
     pub(super) fn of(pid: u32) -> Self {
         Self {
             cpu: cpu_time(pid),
@@ -22,7 +22,7 @@ impl Usage {
     }
 }
 
-/// Processor time alone.
+/// The processor time alone.
 #[cfg(target_os = "linux")]
 pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
@@ -30,7 +30,7 @@ pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
     Some(Duration::from(nix::time::clock_gettime(clock).ok()?))
 }
 
-/// Processor time alone.
+/// The processor time alone.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn cpu_time(_pid: u32) -> Option<Duration> {
     None

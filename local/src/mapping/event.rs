@@ -1,16 +1,16 @@
-//! The events that functions get: the JSON of AWS, record by record.
+//! The events that functions get for messages: the JSON of AWS, record by record.
 
 use serde_json::{Map, Value, json};
 
 use crate::sqs::digest::{md5_of_attributes, md5_of_body};
 use crate::sqs::{Attributes, Message, system_attributes};
 
-/// The event of these records.
+/// The event with these records.
 pub(super) fn of(records: &[Value]) -> Value {
     json!({"Records": records})
 }
 
-/// The record of a message.
+/// The record of one message.
 pub(super) fn record(message: &Message, receipt_handle: &str, queue_arn: &str, region: &str) -> Value {
     let mut record = json!({
         "messageId": message.id,

@@ -1,4 +1,5 @@
-//! What invokes the functions of mappings: [`Lambda`]; in the tests of mappings, something that takes no process and no real time.
+//! How mappings invoke functions. Usually this is [`Lambda`]; the tests use a worker without
+//! processes and real time.
 
 use std::fmt;
 
@@ -8,13 +9,13 @@ use crate::lambda::{InvokeError, Lambda, Slot};
 
 /// Invokes functions, as many at once as there are slots.
 pub trait Invoke: fmt::Debug + Clone + Send + Sync + 'static {
-    /// Place for one invocation; free again when it is dropped.
+    /// Permission for one invocation. It is free again when it is dropped.
     type Slot: Send + 'static;
 
-    /// Waits until the function can be invoked at once, and keeps the place.
+    /// Waits until the function can be invoked at once, and reserves that slot.
     fn slot(&self, function: &str) -> impl Future<Output = Result<Self::Slot, InvokeError>> + Send;
 
-    /// Invokes the function in that place.
+    /// Invokes the function in that slot.
     fn invoke_in(
         &self,
         slot: Self::Slot,

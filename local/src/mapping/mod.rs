@@ -1,21 +1,15 @@
 //! Event source mappings: they take messages from queues and invoke functions with them.
 //!
-//! ```text
-//! queue ─► Lambda::slot ─► collect ─► Lambda::invoke_in ─► outcome ─► delete what succeeded; what failed stays hidden until its timeout
-//!          a process       a batch     a task each
-//! ```
-//!
-//! A mapping asks its queue as long as there is room for another batch: [`scaling`] for standard queues; a FIFO queue
-//! itself gives out no message of a group of which one is in flight, so it has as many batches as there are active groups. And it
-//! takes no message before a process can have it: on AWS another process would be started.
+//! `local/docs/lambda.md` shows the way of a batch.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 //!
 //! Invariants:
 //! - a message is deleted only after the function succeeded with it
-//! - a message that is received reaches a function at once: none is hidden in vain, and none is received without having been tried (but of a function with reserved concurrency that has none left)
-//! - FIFO: a message whose predecessor in its group failed is not deleted, and no two batches hold messages of one group at once
+//! - a received message reaches a function at once, so no receive is wasted (except with reserved
+//!   concurrency that is used up)
+//! - FIFO: if a message fails, the messages behind it in its group are not deleted, and no two
+//!   batches hold messages of one group at the same time
 //! - every poll and every delete is metered as a call of [`CALLER`]
-//!
-//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 
 mod event;
 mod invoke;
@@ -37,25 +31,25 @@ use poller::Poller;
 
 pub use invoke::Invoke;
 
-/// Who the meter says has polled, and deleted what was done.
+/// The caller that the meter shows for polls and deletes.
 pub const CALLER: &str = "event-source-mapping";
 
-/// What mappings work with.
+/// The services that mappings use.
 #[derive(Debug, Clone)]
 pub struct Services<L = Lambda> {
-    /// Where messages come from.
+    /// The queues.
     pub sqs: Sqs,
-    /// What they go to.
+    /// The functions.
     pub lambda: L,
     /// Counts the polls.
     pub meter: Meter,
-    /// Delivers batches late, and twice, if it is to.
+    /// Delivers batches late or twice, if the fault plan says so.
     pub faults: Injector,
-    /// Of the queues and functions.
+    /// The region of the queues and functions.
     pub region: String,
 }
 
-/// The mappings of a stack that run.
+/// The running mappings of a stack.
 #[derive(Debug)]
 pub struct Mappings {
     stop: CancellationToken,
@@ -63,7 +57,8 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// Starts those that are enabled. When `kill` is cancelled they end at once; batches that run then are not waited for.
+    /// Starts the enabled mappings. When `kill` is cancelled they end at once and do not wait for
+    /// running batches.
     pub fn start(
         mappings: &[Mapping],
         functions: &BTreeMap<String, Function>,
@@ -81,7 +76,8 @@ impl Mappings {
         Self { stop, tasks }
     }
 
-    /// Takes no more messages, and waits for the batches that run, each no longer than its function may take.
+    /// Takes no more messages, and waits for the running batches. Each takes at most as long as its
+    /// function may.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -1,7 +1,8 @@
 //! What a function's answer says about the messages of its batch.
 //!
-//! With `ReportBatchItemFailures`: an answer without failures is success; one that names messages fails those; anything that cannot
-//! be understood, or names a message that was not in the batch, fails all.
+//! With `ReportBatchItemFailures`, an answer without failures is a success, and an answer that
+//! names messages fails those. An answer that cannot be read, or that names a message outside the
+//! batch, fails all.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting>
 
 use std::collections::BTreeSet;
@@ -14,13 +15,14 @@ use crate::sqs::Message;
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// All messages are done but those with these ids.
+    /// All messages are done except those with these ids.
     Done { failed: BTreeSet<String> },
-    /// None is, because of this.
+    /// No message is done, for this reason.
     Failed(String),
 }
 
-/// What the result of an invocation means; `reports` says whether the mapping has `ReportBatchItemFailures`.
+/// Reads the result of an invocation. `reports` says whether the mapping has
+/// `ReportBatchItemFailures`.
 pub(super) fn read(messages: &[Message], result: Result<Value, InvokeError>, reports: bool) -> Outcome {
     let answer = match result {
         Ok(answer) if reports => answer,
@@ -44,7 +46,8 @@ pub(super) fn read(messages: &[Message], result: Result<Value, InvokeError>, rep
     }
 }
 
-/// The messages that stay, given those that the function says have failed. FIFO: also those behind them in their groups.
+/// The messages that stay in the queue because they failed. In a FIFO queue also those behind them
+/// in their groups.
 pub(super) fn staying<'a>(messages: &'a [Message], failed: &BTreeSet<String>, is_fifo: bool) -> BTreeSet<&'a str> {
     let (mut staying, mut groups) = (BTreeSet::new(), BTreeSet::new());
     for message in messages {

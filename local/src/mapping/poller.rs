@@ -1,4 +1,5 @@
-//! One mapping: asks its queue, gathers batches, and has each invoked in a task of its own.
+//! One mapping: polls its queue, gathers batches, and invokes the function with each batch in its
+//! own task.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,10 +22,10 @@ use crate::template::model::Mapping;
 /// How long a poll waits for a message.
 const POLL: Duration = Duration::from_secs(20);
 
-/// Pause after a failed poll, for example of a queue that was deleted.
+/// Pause after a failed poll, for example because the queue was deleted.
 const FAILED_POLL_PAUSE: Duration = Duration::from_secs(1);
 
-/// What an event has beside its records, in bytes, and more.
+/// Upper bound for the bytes of an event besides its records.
 const ENVELOPE_BYTES: usize = 64;
 
 /// One mapping.
@@ -44,7 +45,8 @@ impl<L: Invoke> Poller<L> {
         }
     }
 
-    /// Polls until `stop`, and then waits for the batches that run: no longer than a function may take, and not after `kill`.
+    /// Polls until `stop`, then waits for the running batches: at most as long as a function may
+    /// take, and not after `kill`.
     pub(super) async fn run(self, stop: CancellationToken, kill: CancellationToken) {
         let poller = Arc::new(self);
         let mut running = JoinSet::new();
@@ -83,8 +85,8 @@ impl<L: Invoke> Poller<L> {
                 found => found,
             };
             let collected = match found {
-                // First the slot and then the messages: those would be hidden while they wait for it, and come back, and count as
-                // received although no function has seen them.
+                // The slot comes before the messages. Otherwise they would be hidden while they
+                // wait for it, come back, and count as received although no function has seen them.
                 Ok(true) => {
                     let Ok(slot) = self.services.lambda.slot(&self.mapping.function).await else {
                         return;
@@ -111,12 +113,13 @@ impl<L: Invoke> Poller<L> {
         }
     }
 
-    /// Waits for something to receive; takes nothing.
+    /// Waits until there is a message. Takes none.
     async fn has_next(&self, wait: Duration) -> Result<bool, SqsError> {
         self.services.sqs.has_next(&self.mapping.queue, wait).await
     }
 
-    /// Takes what is there; and with a batching window gathers more, until the batch is full or the window over.
+    /// Takes the messages that are there. With a batching window it gathers until the batch is full
+    /// or the window is over.
     async fn collect(&self) -> Result<Vec<Message>, SqsError> {
         let window = Duration::from_secs(self.mapping.window_s.into());
         let mut gathered = Gathered {
@@ -156,7 +159,7 @@ impl<L: Invoke> Poller<L> {
         messages
     }
 
-    /// Sees a batch through, with all that is to go wrong with it.
+    /// Handles one batch to its end, including the faults that the plan injects.
     async fn process(self: Arc<Self>, messages: Vec<Message>, slot: L::Slot) {
         let (messages, event) = self.fitting(messages);
         let Some(first) = messages.first() else { return };
@@ -184,7 +187,7 @@ impl<L: Invoke> Poller<L> {
         }
     }
 
-    /// Deletes what is done.
+    /// Deletes the messages that are done.
     fn settle(&self, messages: &[Message], outcome: Outcome, fate: &BatchHarm) {
         let mapping = self.mapping.logical_id.as_str();
         let failed = match outcome {
@@ -226,8 +229,8 @@ impl<L: Invoke> Poller<L> {
         }
     }
 
-    /// As many of the messages as fit one event, and the event. The others go back to the queue: while they waited for their turn, their
-    /// visibility timeout would run, and another function could get them too.
+    /// The messages that fit one event, and the event. The others go back to the queue: while they
+    /// waited here, their visibility timeout could run out, and another function would get them too.
     fn fitting(&self, mut messages: Vec<Message>) -> (Vec<Message>, Value) {
         let Mapping { queue, queue_arn, .. } = &self.mapping;
         let mut records: Vec<Value> = Vec::new();
@@ -251,7 +254,7 @@ impl<L: Invoke> Poller<L> {
         self.services.sqs.handle(&self.mapping.queue, message)
     }
 
-    /// What the function's role must grant, as Lambda calls with that role.
+    /// The permission that the function's role must grant, because Lambda calls with that role.
     fn needs(&self, operation: &str) -> Permission {
         Permission {
             action: format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
@@ -278,7 +281,8 @@ impl<L: Invoke> Poller<L> {
     }
 }
 
-/// Messages of a batch that is not complete. If the mapping is stopped meanwhile, they go back to the queue.
+/// The messages of an incomplete batch. If the mapping is stopped meanwhile, they go back to the
+/// queue.
 struct Gathered<'a, L: Invoke> {
     poller: &'a Poller<L>,
     messages: Vec<Message>,

@@ -1,37 +1,39 @@
-//! How many batches of a standard queue are invoked at once: five at first, 300 more for each minute in which the queue still had
-//! messages when those were at work, five again when nothing is left to do.
+//! How many batches of a standard queue run at once.
 //!
+//! Five at first, 300 more for each minute in which the queue still has messages while all of those
+//! run, and five again when the queue is empty.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
 
 use std::time::Duration;
 
-/// At first.
+/// The first limit.
 const INITIAL: usize = 5;
 
-/// Batches that one mapping has at once at most.
+/// Most batches that one mapping runs at once.
 const MAXIMUM: usize = 1250;
 
-/// How often it may become more, and by how many.
+/// How often the limit may grow, and by how much.
 const STEP: (Duration, usize) = (Duration::from_secs(1), 5);
 
-/// The number of batches at once. Times are since some fixed moment.
+/// The limit of batches at once. Times are counted from a fixed moment.
 #[derive(Debug)]
 pub(super) struct Scaling {
     limit: usize,
     initial: usize,
     maximum: usize,
-    /// Since when the limit has been reached again and again, without the queue being empty between, or when it was last raised since.
+    /// When the limit was reached, if the queue has not been empty since, or when it was last
+    /// raised after that.
     full_since: Option<Duration>,
 }
 
 impl Scaling {
-    /// That of a standard queue.
+    /// For a standard queue.
     pub(super) fn standard(maximum: Option<u32>) -> Self {
         let maximum = bound(maximum);
         Self::new(INITIAL.min(maximum), maximum)
     }
 
-    /// That of a FIFO queue: its groups are the limit, unless there is a lower one.
+    /// For a FIFO queue: its groups are the limit, unless `maximum` is lower.
     pub(super) fn fifo(maximum: Option<u32>) -> Self {
         let maximum = bound(maximum);
         Self::new(maximum, maximum)
@@ -46,7 +48,7 @@ impl Scaling {
         }
     }
 
-    /// Whether another batch may run beside so many.
+    /// Whether another batch may run in addition to `running`.
     pub(super) fn has_room(&mut self, running: usize, now: Duration) -> bool {
         if running < self.limit {
             return true;
@@ -60,7 +62,7 @@ impl Scaling {
         running < self.limit
     }
 
-    /// The queue had nothing for another batch beside so many.
+    /// The queue had no message for another batch in addition to `running`.
     pub(super) fn drained(&mut self, running: usize) {
         self.full_since = None;
         if running == 0 {
@@ -68,7 +70,7 @@ impl Scaling {
         }
     }
 
-    /// When there may be room although none of the batches has ended.
+    /// When the limit may grow, if no batch ends before.
     pub(super) fn next_raise(&self) -> Option<Duration> {
         let may_grow = self.limit < self.maximum;
         self.full_since.filter(|_| may_grow).map(|since| since + STEP.0)

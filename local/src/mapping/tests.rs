@@ -1,4 +1,5 @@
-//! Whole mappings, with functions that only take their time, and a clock that stands still while anything is to be done.
+//! Whole mappings, with functions that only take time, and a clock that moves only when nothing
+//! else can.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use crate::lambda::InvokeError;
 use crate::sqs::{Clock, Counts};
 use crate::template::model;
 
-/// A function that takes so long for each batch.
+/// A function that takes a fixed time for each batch.
 #[derive(Debug, Clone)]
 struct Worker {
     takes: Duration,
@@ -22,16 +23,16 @@ struct Worker {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// What a function has seen.
+/// What the function has seen.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Groups that are being worked on.
+    /// Groups in a running batch.
     at_work: BTreeSet<String>,
     running: usize,
     most_at_once: usize,
-    /// Group and body of what was done, in this order.
+    /// Group and body of each finished message, in order.
     done: Vec<(String, String)>,
-    /// What must not be.
+    /// What must not happen, but did.
     wrong: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ impl Worker {
     }
 }
 
-/// Of FIFO messages.
+/// The groups of FIFO messages.
 fn groups_of(batch: &[(String, String)]) -> BTreeSet<String> {
     batch
         .iter()
@@ -93,11 +94,11 @@ impl Invoke for Worker {
     }
 }
 
-/// What there is to do, and who does it.
+/// The messages to process, and the workers for them.
 #[derive(Debug, Clone)]
 struct Case {
     is_fifo: bool,
-    /// How many messages each group has.
+    /// The number of messages in each group.
     groups: Vec<usize>,
     takes: Duration,
     slots: usize,
@@ -108,7 +109,7 @@ struct Case {
 /// How long received messages stay hidden, in seconds.
 const VISIBILITY_S: u64 = 30;
 
-/// Works all of it off; gives what was seen, and how long it took.
+/// Processes all messages. Returns what was seen, and how long it took.
 async fn work_off(case: &Case) -> (Seen, Duration) {
     let began = Instant::now();
     let clock: Clock = Arc::new(move || 1_000_000 + u64::try_from(began.elapsed().as_millis()).unwrap());
@@ -188,7 +189,7 @@ async fn send(sqs: &Sqs, queue: &str, is_fifo: bool, group: usize, number: usize
     answer.result.unwrap();
 }
 
-/// Runs it on a clock of its own.
+/// Runs the case on its own clock.
 fn run(case: &Case) -> (Seen, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -199,7 +200,7 @@ fn run(case: &Case) -> (Seen, Duration) {
 
 fn case() -> impl Strategy<Value = Case> {
     let groups = prop::collection::vec(1..12_usize, 1..24);
-    // A function's timeout is never longer than the visibility timeout, which its queue must have.
+    // A function's timeout is never longer than the visibility timeout of its queue.
     let takes_ms = prop_oneof![1..50_u64, 1000..VISIBILITY_S * 1000 - 1000];
     (any::<bool>(), groups, takes_ms, 1..6_usize, 1..=10_usize, 0..2_u32).prop_map(
         |(is_fifo, groups, takes_ms, slots, batch_size, window_s)| Case {
@@ -233,7 +234,7 @@ proptest! {
     }
 }
 
-/// Messages of a standard queue, one to a batch.
+/// Messages of a standard queue, one per batch.
 fn backlog(messages: usize, takes: Duration, slots: usize) -> Case {
     Case {
         is_fifo: false,

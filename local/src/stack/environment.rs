@@ -1,7 +1,9 @@
-//! What the stack adds to the environment of functions: credentials, and its own endpoints in place of those of AWS.
+//! The variables that the stack adds to the environment of functions: credentials, and its own
+//! endpoints instead of those of AWS.
 //!
-//! The rule for endpoints: `AWS_ENDPOINT_URL` is set for every function, and each `AWS_ENDPOINT_URL_…` of the template is
-//! overridden, so that a call can never leave this machine; the URLs of queues are turned into local ones for the same reason. The management API's has a stage as its path, here as on AWS.
+//! No call may leave this machine. So `AWS_ENDPOINT_URL` is set for every function, each
+//! `AWS_ENDPOINT_URL_…` of the template is overridden, and queue URLs become local ones. The
+//! endpoint of the management API has a stage as its path, as on AWS.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +14,10 @@ use crate::template::{Stack, sqs_url};
 
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
-/// The service-specific variable of the management API of WebSocket APIs.
+/// The endpoint variable of the management API of WebSocket APIs.
 const MANAGEMENT_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
-/// The environment of each function beyond the template's; it wins over the template's.
+/// The environment of each function in addition to the template's. It wins over the template's.
 pub(super) fn of_functions(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let queues_url = sqs_url(REGION);
     let environment = |function: &Function| of_function(function, stack, aws_url, &queues_url);
@@ -50,7 +52,8 @@ fn of_function(function: &Function, stack: &Stack, aws_url: &str, queues_url: &s
     variables
 }
 
-/// The stage whose connections the function means: that of the API whose id is in the template's endpoint, else the only one.
+/// The stage whose connections the function means: that of the API whose id is in the template's
+/// endpoint, or the only one.
 fn stage_of<'a>(function: &Function, stack: &'a Stack) -> Option<&'a str> {
     let apis = &stack.websocket_apis;
     let endpoint = function.environment.get(MANAGEMENT_ENDPOINT);

@@ -1,12 +1,14 @@
-//! Starts the parts together, and stops them.
+//! Starts the parts of the local stack together, and stops them.
 //!
-//! The order of a start: read the template, take the ports, build the functions, open the tables, queues and secrets, make the pools, serve the APIs and
-//! the AWS endpoint, start one process of each function to see that it comes up, and only then let messages come from queues. What fails early costs nothing: a mistake in
-//! the template is reported before anything is compiled.
+//! A start reads the template, takes the ports, builds the functions, opens tables, queues and
+//! secrets, makes the process pools, serves the APIs and the AWS endpoint, and starts one process
+//! of each function to see that it works. Only then the mappings take messages from queues. So a
+//! mistake in the template is reported before anything is compiled.
 //!
 //! Invariants:
-//! - everything listens on 127.0.0.1 alone
-//! - when [`Running::stop`] returns, or the runtime in which a [`Running`] was dropped has ended, no process is left
+//! - everything listens on 127.0.0.1 only
+//! - when [`Running::stop`] returns, or when the runtime in which a [`Running`] was dropped has
+//!   ended, no process is left
 
 mod environment;
 mod ports;
@@ -36,32 +38,32 @@ use crate::sqs::{self, Clock, Sqs};
 use crate::template::{self, Secrets, TemplateError};
 use ports::Ports;
 
-/// How a stack is started. The default is `template.yaml`, in memory, on free ports.
+/// How to start a stack. The default is `template.yaml`, in memory, on free ports.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The template.
     pub template: PathBuf,
     /// Values for its parameters.
     pub parameters: BTreeMap<String, String>,
-    /// Where tables, queues and secrets are kept; in memory where there is none.
+    /// Directory for tables, queues and secrets. Without one they are kept in memory.
     pub data_dir: Option<PathBuf>,
-    /// Port of the WebSocket APIs; 0 is any.
+    /// Port of the WebSocket APIs; 0 means any.
     pub websocket_port: u16,
-    /// Port of the HTTP APIs; 0 is any.
+    /// Port of the HTTP APIs; 0 means any.
     pub http_port: u16,
-    /// Port of the AWS endpoint; 0 is any.
+    /// Port of the AWS endpoint; 0 means any.
     pub aws_port: u16,
-    /// Where the functions' binaries come from.
+    /// The source of the functions' binaries.
     pub bootstraps: Bootstraps,
-    /// What the WebSocket APIs take.
+    /// Limits of the WebSocket APIs.
     pub limits: Limits,
-    /// What goes wrong with sockets on purpose: what one test asks for.
+    /// Faults of sockets that one test asks for.
     pub faults: Faults,
-    /// What goes wrong on purpose, everywhere, by chance.
+    /// Random faults in all parts.
     pub fault_plan: FaultPlan,
-    /// Where that chance begins.
+    /// Seed of the random faults.
     pub fault_seed: u64,
-    /// How the functions' pools behave, and where their output goes.
+    /// Settings of the process pools, and the destination of the functions' output.
     pub tuning: Tuning,
 }
 
@@ -91,12 +93,12 @@ pub enum StartError {
     /// The template cannot be run.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A port cannot be taken.
+    /// A port is in use.
     #[error("cannot listen on 127.0.0.1:{port}; choose another port with {flag}")]
     Port {
         /// The port.
         port: u16,
-        /// The flag of the command line that changes it.
+        /// The command-line flag that changes it.
         flag: &'static str,
         /// Why.
         #[source]
@@ -123,7 +125,7 @@ pub enum StartError {
     /// The secrets cannot be made.
     #[error(transparent)]
     SecretsManager(#[from] secretsmanager::SecretsStartError),
-    /// Functions do not come up.
+    /// Functions do not start.
     #[error("{}", listed(.0))]
     Functions(Vec<lambda::StartError>),
 }
@@ -137,16 +139,19 @@ fn listed(errors: &[lambda::StartError]) -> String {
 #[derive(Debug, Clone, Copy)]
 pub struct Stack;
 
-/// A stack that runs. It stops when this is dropped; [`Running::stop`] also waits until it has.
+/// A running stack. It stops when this is dropped; [`Running::stop`] also waits until it has
+/// stopped.
 #[derive(Debug)]
 pub struct Running {
-    /// `ws://127.0.0.1:PORT/STAGE`; without a stage where there is not exactly one WebSocket API.
+    /// `ws://127.0.0.1:PORT/STAGE`, or without the stage if the template has not exactly one
+    /// WebSocket API.
     pub websocket_url: String,
-    /// `http://127.0.0.1:PORT`, with a stage where the only HTTP API has one that is not `$default`.
+    /// `http://127.0.0.1:PORT`, with the stage if the only HTTP API has a stage other than
+    /// `$default`.
     pub http_url: String,
-    /// `http://127.0.0.1:PORT`: what `AWS_ENDPOINT_URL` is to be for a client of the stack's services.
+    /// `http://127.0.0.1:PORT`: the `AWS_ENDPOINT_URL` for clients of the stack's services.
     pub aws_endpoint_url: String,
-    /// What runs.
+    /// The template that runs.
     pub stack: template::Stack,
     meter: Meter,
     faults: Injector,
@@ -157,7 +162,7 @@ pub struct Running {
     http: HttpServer,
     tasks: TaskTracker,
     stop: DropGuard,
-    /// Held as long as the data directory is in use.
+    /// Held while the data directory is in use.
     _lock: Option<File>,
 }
 
@@ -165,11 +170,12 @@ impl Stack {
     /// Starts everything that the template describes.
     ///
     /// # Errors
-    /// See [`StartError`]; nothing is left running then.
+    /// See [`StartError`]. After an error nothing is left running.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let lock = options.data_dir.as_deref().map(open_data_directory).transpose()?;
         let stack = template::load(&options.template, &template_options(&options))?;
-        // Ports that are in use are told of before all is built, but nothing listens until it can answer soon.
+        // Reports ports in use before the build starts. Nothing listens yet: a listener must be
+        // able to answer soon.
         drop(Ports::take(&options).await?);
         let bootstraps = build::bootstraps(&stack.functions, &options.bootstraps).await?;
         let ports = Ports::take(&options).await?;
@@ -212,7 +218,7 @@ impl Stack {
     }
 }
 
-/// What is there for all parts, and ends them.
+/// What all parts share, and what stops them.
 struct Base {
     stop: CancellationToken,
     stop_on_drop: DropGuard,
@@ -237,7 +243,7 @@ impl Base {
     }
 }
 
-/// What runs functions, and what they call.
+/// The functions, and the services that they call.
 struct Engines {
     lambda: Lambda,
     dynamodb: DynamoDb,
@@ -319,12 +325,12 @@ impl Running {
             .collect()
     }
 
-    /// What the stack has done so far.
+    /// Counts what the stack has done so far.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
 
-    /// What goes wrong by the plan, and has; to pause it and go on.
+    /// The faults of the plan: shows them, pauses them and resumes them.
     pub fn faults(&self) -> &Injector {
         &self.faults
     }
@@ -334,7 +340,8 @@ impl Running {
         &self.lambda
     }
 
-    /// From here on, this goes wrong with posts to a connection of a WebSocket API, until it is told otherwise.
+    /// From here on, posts to a connection of a WebSocket API have this fault, until another call
+    /// changes it.
     pub fn harm_posts(&self, connection_id: &str, fault: PostFault) {
         self.gateway.harm_posts(connection_id, fault);
     }
@@ -344,8 +351,10 @@ impl Running {
         &self.sqs
     }
 
-    /// Stops everything and waits until no process is left. Batches of queues that functions work on end before anything else,
-    /// as what they call is still there then; each may take as long as its function may.
+    /// Stops everything and waits until no process is left.
+    ///
+    /// Running batches of queues end first, while the services that they call still run. Each may
+    /// take as long as its function.
     pub async fn stop(self) {
         self.faults.pause();
         if let Some(mappings) = &self.mappings {
@@ -370,7 +379,8 @@ impl Running {
         Mappings::start(&self.stack.mappings, &self.stack.functions, &services, kill)
     }
 
-    /// Starts a process of each function. One that dies at its start would otherwise be found by its first caller.
+    /// Starts a process of each function, so that its first caller does not find one that exits at
+    /// its start.
     async fn warm(&self) -> Result<(), StartError> {
         let started = join_all(self.stack.functions.keys().map(|function| self.lambda.warm(function))).await;
         let failed: Vec<_> = started.into_iter().filter_map(Result::err).collect();
@@ -400,7 +410,7 @@ fn template_options(options: &Options) -> template::Options {
     }
 }
 
-/// Makes the directory, readable by its owner alone, and keeps other stacks out of it.
+/// Makes the directory, readable by its owner only, and locks it against other stacks.
 fn open_data_directory(path: &Path) -> Result<File, StartError> {
     let lock = || {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::{Options, StartError};
 use crate::template;
 
-/// The three ports, taken.
+/// The three ports, bound.
 pub(super) struct Ports {
     pub(super) websocket: Port,
     pub(super) http: Port,
@@ -21,7 +21,7 @@ pub(super) struct Port {
 }
 
 impl Ports {
-    /// Takes the ports that the options name.
+    /// Binds the ports that the options name.
     pub(super) async fn take(options: &Options) -> Result<Self, StartError> {
         Ok(Self {
             websocket: Port::take(options.websocket_port, "--websocket-port").await?,
@@ -30,7 +30,7 @@ impl Ports {
         })
     }
 
-    /// Where clients of the WebSocket APIs connect.
+    /// The URL for clients of the WebSocket APIs.
     pub(super) fn websocket_url(&self, stack: &template::Stack) -> String {
         match stack.websocket_apis.as_slice() {
             [api] => format!("ws://{}/{}", self.websocket.address, api.stage),
@@ -38,7 +38,7 @@ impl Ports {
         }
     }
 
-    /// Where clients of the HTTP APIs connect.
+    /// The URL for clients of the HTTP APIs.
     pub(super) fn http_url(&self, stack: &template::Stack) -> String {
         match stack.http_apis.as_slice() {
             [api] if api.stage != "$default" => format!("{}/{}", self.http.url(), api.stage),

@@ -1,6 +1,6 @@
 //! What can be wrong with a template.
 //!
-//! Reading goes on after a problem, so that all of them are reported at once.
+//! Reading goes on after a problem, so that all problems are reported at once.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -19,15 +19,15 @@ pub enum TemplateError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not YAML, or not YAML of this kind.
+    /// The file is not YAML, or is YAML that templates cannot have.
     #[error("{}: {message}", path.display())]
     Yaml {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// What is wrong, and in which line.
         message: String,
     },
-    /// The template cannot be run as it is; every reason is here.
+    /// The template cannot run; all reasons are here.
     #[error("{} cannot be run:{}", path.display(), listed(problems))]
     Problems {
         /// The file.
@@ -58,12 +58,12 @@ fn listed(problems: &[Problem]) -> String {
         .fold(String::new(), |text, problem| text + "\n  - " + &problem.to_string())
 }
 
-/// Collects problems while a template is read.
+/// Collects the problems of a template while it is read.
 #[derive(Debug, Default)]
 pub(super) struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
-    /// Notes a problem.
+    /// Adds a problem.
     pub(super) fn report(&self, place: &str, message: impl Into<String>) {
         let problem = Problem {
             place: place.to_owned(),
@@ -75,7 +75,7 @@ impl Problems {
         }
     }
 
-    /// Turns a failure into a problem at `place`, unless it is empty: then it is reported already.
+    /// Turns an error into a problem of `subject`. An empty error has been reported already.
     pub(super) fn noted<T>(&self, place: &str, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -88,7 +88,7 @@ impl Problems {
         }
     }
 
-    /// All of them, in the order of discovery.
+    /// All problems, in the order in which they were found.
     pub(super) fn into_vec(self) -> Vec<Problem> {
         self.0.into_inner()
     }

@@ -23,7 +23,8 @@ const USED: [&str; 11] = [
     "Timeout",
 ];
 
-/// Deployment, permissions, observation, and what only asynchronous invocation has.
+/// Deployment, permissions, monitoring, and properties that matter only for asynchronous
+/// invocations.
 const PASSED_OVER: [&str; 24] = [
     "Architectures",
     "AssumeRolePolicyDocument",
@@ -51,7 +52,7 @@ const PASSED_OVER: [&str; 24] = [
     "VpcConfig",
 ];
 
-/// Reads one function; `directory` is the template's.
+/// Reads one function. `directory` is the directory of the template.
 pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problems: &Problems) -> Option<Function> {
     let properties = Properties::of(resource, scope, problems);
     properties.expect_only(&USED, &PASSED_OVER);
@@ -80,7 +81,7 @@ pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problem
     })
 }
 
-/// The cargo binary that `sam build` would make the `bootstrap` of this function.
+/// The cargo binary that `sam build` would turn into the `bootstrap` of this function.
 fn binary(resource: &Resource, scope: &Scope) -> Result<String, String> {
     let metadata = scope.resolve(&resource.metadata)?.unwrap_or_default();
     match metadata["BuildMethod"].as_str() {

@@ -1,13 +1,14 @@
-//! `Globals`: what a template says once for all resources of a kind.
+//! `Globals`: properties that a template gives to all resources of a kind.
 //!
-//! SAM's rules: maps are merged, lists are appended to the global one, anything else of the resource's own wins.
+//! SAM's rules: maps are merged, lists are appended to the global one, and any other value of the
+//! resource wins.
 //! <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>
 
 use serde_json::{Map, Value};
 
 use super::resource::Kind;
 
-/// Merges what `globals` says about resources of this kind under the resource's own properties.
+/// Merges the `globals` for resources of this kind with the resource's own properties.
 pub(super) fn merge(globals: &Value, kind: Kind, own: Map<String, Value>) -> Map<String, Value> {
     let section = match kind {
         Kind::Function => "Function",

@@ -1,4 +1,4 @@
-//! `AWS::Serverless::HttpApi`, and the `HttpApi` events of functions that are its routes.
+//! `AWS::Serverless::HttpApi`, and the `HttpApi` events of functions, which are its routes.
 
 use super::error::Problems;
 use super::model::{HttpApi, HttpRoute};
@@ -38,7 +38,7 @@ pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) 
     apis
 }
 
-/// Gives the routes what the API says of them.
+/// Gives each route the rate that the API sets for it.
 fn set_rates(api: &mut HttpApi, properties: &Properties<'_>) {
     let settings = RouteSettings::read(properties);
     for route in &mut api.routes {
@@ -56,7 +56,8 @@ fn api(resource: &Resource, properties: &Properties<'_>) -> HttpApi {
         &[&["Auth", "StageName"], &route_settings::PROPERTIES[..]].concat(),
         &PASSED_OVER,
     );
-    // Nobody is asked for anything: `false` says so, and all else would be authorizers.
+    // Here HTTP APIs have no authorizers. `EnableIamAuthorizer: false` says just that, so it is
+    // allowed.
     let auth = properties.below("Auth");
     auth.expect_only(&["EnableIamAuthorizer"], &[]);
     auth.one_of("EnableIamAuthorizer", &["false"]);
@@ -81,7 +82,7 @@ fn read_events(function: &Resource, apis: &mut Vec<HttpApi>, scope: &Scope, prob
         let event = events.below(name);
         match event.required("Type").as_deref() {
             Some("HttpApi") => read_event(&function.id, &event, apis),
-            // Read by `mappings`.
+            // `mappings` reads these.
             Some("SQS") | None => {}
             Some(other) => event.report(
                 "Type",

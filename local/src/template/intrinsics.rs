@@ -1,4 +1,5 @@
-//! Intrinsic functions: `Ref`, `Fn::Sub`, `Fn::If`, … in their long forms, which is what [`super::yaml`] makes of all of them.
+//! The intrinsic functions (`Ref`, `Fn::Sub`, `Fn::If`, …) in their long forms. [`super::yaml`]
+//! makes long forms of short ones.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +7,8 @@ use super::scope::{Resolved, Scope};
 use super::text;
 
 impl Scope {
-    /// The value with every function in it carried out. `None` is `AWS::NoValue`; lists and maps lose such members.
+    /// The value with every function in it evaluated. `None` is `AWS::NoValue`; lists and maps
+    /// leave such members out.
     pub(super) fn resolve(&self, value: &Value) -> Resolved {
         match value {
             Value::Object(map) => match function(map) {
@@ -221,7 +223,7 @@ impl Scope {
     }
 }
 
-/// The function that a map stands for, where it stands for one.
+/// The function that a map calls, if it calls one.
 fn function(map: &Map<String, Value>) -> Option<(&str, &Value)> {
     single(map).filter(|(name, _)| *name == "Ref" || name.starts_with("Fn::"))
 }

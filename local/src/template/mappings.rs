@@ -1,4 +1,5 @@
-//! Event source mappings of queues: `SQS` events of functions, and `AWS::Lambda::EventSourceMapping`.
+//! Event source mappings of queues: `SQS` events of functions, and
+//! `AWS::Lambda::EventSourceMapping`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::scope::Scope;
 use super::text;
 use crate::sqs::{FIFO_SUFFIX, Settings};
 
-/// What events and resources have in common.
+/// The properties that events and resources have in common.
 const USED: [&str; 5] = [
     "BatchSize",
     "Enabled",
@@ -19,14 +20,15 @@ const USED: [&str; 5] = [
     "ScalingConfig",
 ];
 
-/// Encryption, observation.
+/// Encryption and monitoring.
 const PASSED_OVER: [&str; 3] = ["KmsKeyArn", "MetricsConfig", "Tags"];
 
-/// What is added to the batching window and the function's timeout, in seconds, where the visibility timeout is shorter than
-/// those two. <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+/// If the visibility timeout is shorter than the batching window and the function's timeout
+/// together, the sum of both and of this margin is used instead. In seconds.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 const VISIBILITY_MARGIN_S: u32 = 30;
 
-/// What mappings can connect.
+/// The queues and functions that mappings can connect.
 struct Ends<'a> {
     functions: &'a BTreeMap<String, Function>,
     queues: &'a [Queue],
@@ -74,7 +76,7 @@ fn of_events(resource: &Resource, properties: &Properties<'_>, ends: &Ends<'_>, 
         if event.text("Type").as_deref() == Some("SQS") {
             let properties = event.below("Properties");
             properties.expect_only(&[&USED[..], &["Queue"]].concat(), &PASSED_OVER);
-            // The logical id that SAM gives it.
+            // The logical id that SAM makes.
             let id = format!("{}{name}", resource.id);
             add(
                 mapping(&id, function, "Queue", &properties, ends),

@@ -1,15 +1,12 @@
-//! Reads SAM templates.
-//!
-//! ```text
-//! text ─yaml─► value ─globals─► resources ─scope, intrinsics─► properties ─► model::Stack
-//!                      parameters, mappings, conditions ──┘
-//! ```
+//! Reads SAM templates. `local/docs/templates.md` shows the steps.
 //!
 //! Invariants:
-//! - what the stack would run differently from AWS is refused by name; what has no effect on this machine is passed over because a
-//!   list here says so (`resource`, and the lists at the head of each reader), never because it is unknown
+//! - what the stack would run differently from AWS is refused by name; what has no effect on this
+//!   machine is ignored because a list here names it (in `resource`, and at the head of each
+//!   reader), never because it is unknown
 //! - all problems of a template are reported together
-//! - the same template and parameters give the same [`Stack`], except for made-up secrets that are not kept
+//! - the same template and parameters give the same [`Stack`], except for generated secrets that
+//!   are not kept
 
 mod error;
 mod functions;
@@ -62,16 +59,16 @@ const SECTIONS: [&str; 10] = [
     "Transform",
 ];
 
-/// What a template is read with.
+/// How to read a template.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Values for `Parameters`; the others take their defaults.
+    /// Values for `Parameters`. The others have their defaults.
     pub parameters: BTreeMap<String, String>,
     /// `AWS::StackName`.
     pub stack_name: String,
     /// `AWS::Region`.
     pub region: String,
-    /// Where values come from for `NoEcho` parameters without a default that are not among `parameters`.
+    /// Values for `NoEcho` parameters that have no default and are not among `parameters`.
     pub secrets: Secrets,
 }
 
@@ -89,15 +86,17 @@ impl Default for Options {
 /// Reads the template at `path`.
 ///
 /// # Errors
-/// If it cannot be read, is not a template, or holds anything that the local stack does not run.
+/// If the file cannot be read, is not a template, or has anything that the local stack does not
+/// run.
 pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
     stack(&document(path)?, path, options)
 }
 
-/// Reads a template that stands at `path`, or would.
+/// Reads the text of a template. Its relative paths start at the directory of `path`, which need
+/// not exist.
 ///
 /// # Errors
-/// If it is not a template, or holds anything that the local stack does not run.
+/// If the text is not a template, or has anything that the local stack does not run.
 pub fn parse(text: &str, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
     stack(&parse_document(text, path)?, path, options)
 }
@@ -115,15 +114,15 @@ fn stack(document: &Value, path: &Path, options: &Options) -> Result<Stack, Temp
 pub struct Resolved {
     /// `Type`.
     pub type_name: String,
-    /// `Properties`, with what names stand for; of functions, with the template's `Globals`.
+    /// `Properties` with all names resolved. Those of a function include the template's `Globals`.
     pub properties: Value,
 }
 
-/// Every resource of the template at `path`, also those that have no effect on this machine: for tools that look at permissions,
-/// alarms and dashboards.
+/// Every resource of the template at `path`, including those without an effect on this machine. For
+/// tools that look at permissions, alarms and dashboards.
 ///
 /// # Errors
-/// If the template cannot be read, or a property refers to what is not there.
+/// If the template cannot be read, or a property refers to something that does not exist.
 pub fn resolved(path: &Path, options: &Options) -> Result<BTreeMap<String, Resolved>, TemplateError> {
     let document = document(path)?;
     let problems = Problems::default();
@@ -266,7 +265,7 @@ fn resources(document: &Value, problems: &Problems) -> Vec<Resource> {
     declared.iter().filter_map(resource).collect()
 }
 
-/// Whether the resource exists and is not passed over; reports it where it is refused.
+/// Whether the resource exists and is not ignored. Reports a resource that is refused.
 fn is_run(resource: &Resource, scope: &Scope, problems: &Problems) -> bool {
     if problems.noted(&resource.id, scope.exists(resource)) != Some(true) {
         return false;
@@ -300,7 +299,7 @@ fn check_transform(document: &Value, resources: &[&Resource], problems: &Problem
     }
 }
 
-/// One port serves all APIs of a kind, so their stages tell them apart.
+/// One port serves all APIs of a kind, so their stages must differ.
 fn check_stages<'a>(apis: impl Iterator<Item = (&'a str, &'a str)>, problems: &Problems) {
     let mut taken = BTreeMap::new();
     for (api, stage) in apis {

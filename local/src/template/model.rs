@@ -1,10 +1,11 @@
-//! What a template describes, after every intrinsic is resolved: the input of all other parts.
+//! What a template describes, after every intrinsic function is resolved. All other parts of the
+//! stack start from it.
 
 use std::collections::BTreeMap;
 
 use crate::secretsmanager::FirstValue;
 
-/// Everything that is to run.
+/// Everything that runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
     /// Lambda functions, by logical id.
@@ -21,10 +22,10 @@ pub struct Stack {
     pub queues: Vec<Queue>,
     /// Event source mappings of queues, in the order of the template.
     pub mappings: Vec<Mapping>,
-    /// `Outputs`, resolved as AWS would: their URLs are those of AWS, not of this machine.
+    /// `Outputs`, resolved as on AWS: their URLs are those of AWS, not of this machine.
     pub outputs: BTreeMap<String, String>,
-    /// `Metadata.Local.NextSteps`: what to tell whoever started the stack, with `${WebSocketUrl}`, `${HttpUrl}` and
-    /// `${AwsEndpointUrl}` yet to be filled in.
+    /// `Metadata.Local.NextSteps`: a text for the user who started the stack. `${WebSocketUrl}`,
+    /// `${HttpUrl}` and `${AwsEndpointUrl}` in it are not filled in yet.
     pub next_steps: Option<String>,
 }
 
@@ -33,32 +34,32 @@ pub struct Stack {
 pub struct Function {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// `FunctionName`, or made from the stack's name and the logical id.
+    /// `FunctionName`, or a name made from the stack's name and the logical id.
     pub name: String,
     /// Directory to build in: `CodeUri`, relative to the template.
     pub code_uri: std::path::PathBuf,
     /// Cargo binary that becomes `bootstrap`: `Metadata.BuildProperties.Binary`.
     pub binary: String,
-    /// Memory in MB, as in the template; 128 where it says nothing.
+    /// Memory in MB; 128 by default.
     pub memory_mb: u32,
-    /// Timeout in seconds; 3 where the template says nothing.
+    /// Timeout in seconds; 3 by default.
     pub timeout_s: u32,
-    /// At most this many processes at once: `ReservedConcurrentExecutions`.
+    /// Most processes at once: `ReservedConcurrentExecutions`.
     pub reserved_concurrency: Option<u32>,
-    /// Environment, resolved.
+    /// Environment variables, resolved.
     pub environment: BTreeMap<String, String>,
-    /// Whether its log is of lines of JSON: `LoggingConfig.LogFormat`.
+    /// Whether its log consists of lines of JSON: `LoggingConfig.LogFormat`.
     pub logs_json: bool,
 }
 
-/// One WebSocket API with the one stage that serves it.
+/// One WebSocket API with the only stage that serves it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WebSocketApi {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// What `Ref` gives; ten lower-case letters and digits, as on AWS.
+    /// The value of `Ref`: ten lower-case letters and digits, as on AWS.
     pub api_id: String,
-    /// Path segment of the URL.
+    /// First segment of the URL's path.
     pub stage: String,
     /// `RouteSelectionExpression`, for example `$request.body.action`.
     pub route_selection_expression: String,
@@ -69,16 +70,16 @@ pub struct WebSocketApi {
 /// One route of a WebSocket API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// Logical id of the function behind it.
+    /// Logical id of its function.
     pub function: String,
-    /// Only ever on `$connect`.
+    /// Only `$connect` can have one.
     pub authorizer: Option<Authorizer>,
-    /// Whether the function's return value is sent to the client: the route has a `RouteResponseSelectionExpression`
-    /// and a `RouteResponse`.
+    /// Whether the function's return value is sent to the client: the route has a
+    /// `RouteResponseSelectionExpression` and a `RouteResponse`.
     pub responds: bool,
-    /// `TimeoutInMillis`; 29,000 where the template says nothing.
+    /// `TimeoutInMillis`; 29,000 by default.
     pub timeout_ms: u64,
-    /// What the stage's route settings let through, where they say.
+    /// The rate in the stage's route settings, if there is one.
     pub rate: Option<Rate>,
 }
 
@@ -94,9 +95,10 @@ pub struct Rate {
 /// A Lambda REQUEST authorizer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Authorizer {
-    /// Logical id of the function behind it.
+    /// Logical id of its function.
     pub function: String,
-    /// `IdentitySource`s, for example `route.request.querystring.token`; each must be present, else 401.
+    /// `IdentitySource`, for example `route.request.querystring.token`. Each must be present, or
+    /// the answer is 401.
     pub identity_sources: Vec<String>,
 }
 
@@ -105,7 +107,7 @@ pub struct Authorizer {
 pub struct HttpApi {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// What `Ref` gives.
+    /// The value of `Ref`.
     pub api_id: String,
     /// `$default`, or the first path segment of the URL.
     pub stage: String,
@@ -118,11 +120,12 @@ pub struct HttpApi {
 pub struct HttpRoute {
     /// Upper case, or `ANY`.
     pub method: String,
-    /// For example `/user/{user_id}` or `/files/{proxy+}`; `$default` where it takes what no other route takes.
+    /// For example `/user/{user_id}` or `/files/{proxy+}`. `$default` takes all requests that no
+    /// other route takes.
     pub path: String,
-    /// Logical id of the function behind it.
+    /// Logical id of its function.
     pub function: String,
-    /// What the stage's route settings let through, where they say.
+    /// The rate in the stage's route settings, if there is one.
     pub rate: Option<Rate>,
 }
 
@@ -141,11 +144,11 @@ impl HttpRoute {
 pub struct Table {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// `TableName`, or made from the stack's name and the logical id.
+    /// `TableName`, or a name made from the stack's name and the logical id.
     pub name: String,
-    /// The body of a `CreateTable` call: the resource's properties in the API's own shape.
+    /// The body of a `CreateTable` call: the resource's properties in the shape of that API.
     pub create: serde_json::Value,
-    /// Attribute that holds the expiry in epoch seconds, where TTL is on.
+    /// Attribute with the expiry time in epoch seconds, if TTL is on.
     pub ttl_attribute: Option<String>,
 }
 
@@ -154,13 +157,13 @@ pub struct Table {
 pub struct Secret {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// `Name`, or made from the stack's name and the logical id.
+    /// `Name`, or a name made from the stack's name and the logical id.
     pub name: String,
-    /// With the six characters at its end that Secrets Manager adds.
+    /// The ARN, with the six characters that Secrets Manager adds at its end.
     pub arn: String,
     /// `Description`.
     pub description: Option<String>,
-    /// What it begins with.
+    /// Its first value.
     pub value: FirstValue,
 }
 
@@ -169,16 +172,16 @@ pub struct Secret {
 pub struct Queue {
     /// Key under `Resources`.
     pub logical_id: String,
-    /// `QueueName`, or made from the stack's name and the logical id.
+    /// `QueueName`, or a name made from the stack's name and the logical id.
     pub name: String,
-    /// Its attributes, as `CreateQueue` takes them.
+    /// Its attributes, in the form that `CreateQueue` takes.
     pub attributes: BTreeMap<String, String>,
 }
 
 /// One event source mapping of a queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mapping {
-    /// Key under `Resources`; for an event of a function, the one that SAM makes.
+    /// Key under `Resources`. An event of a function has the one that SAM makes.
     pub logical_id: String,
     /// Name of the queue.
     pub queue: String,
@@ -188,16 +191,16 @@ pub struct Mapping {
     pub is_fifo: bool,
     /// Logical id of the function.
     pub function: String,
-    /// Messages in a batch at most.
+    /// Most messages in a batch.
     pub batch_size: usize,
-    /// How long a batch is gathered, in seconds.
+    /// How long to gather a batch, in seconds.
     pub window_s: u32,
-    /// How long received messages stay hidden, in seconds, where that is not what the queue says.
+    /// How long received messages stay hidden, in seconds, if not as long as the queue says.
     pub visibility_override_s: Option<u32>,
-    /// Batches at once at most: `ScalingConfig.MaximumConcurrency`.
+    /// Most batches at once: `ScalingConfig.MaximumConcurrency`.
     pub maximum_concurrency: Option<u32>,
     /// Whether the function's answer names the messages that failed: `ReportBatchItemFailures`.
     pub reports_failures: bool,
-    /// Whether it runs.
+    /// Whether the mapping runs.
     pub enabled: bool,
 }

@@ -1,4 +1,4 @@
-//! `Parameters`: their values, given or default, checked against what the template says about them.
+//! `Parameters`: their values, given or default, checked against their declarations.
 
 use std::collections::BTreeMap;
 
@@ -130,7 +130,7 @@ fn limit(declaration: &Value, name: &str) -> Option<f64> {
     text::scalar(&declaration[name])?.parse().ok()
 }
 
-/// A secret is not repeated in an error.
+/// Errors do not repeat a secret.
 fn shown(declaration: &Value, value: &str) -> String {
     if text::flag(&declaration["NoEcho"]) {
         "the value".to_owned()

@@ -1,4 +1,4 @@
-//! Reads the properties of one resource; what is wrong with them is reported, not returned.
+//! Reads the properties of one resource. Mistakes in them are reported as problems, not returned.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use super::text;
 #[derive(Debug)]
 pub(super) struct Properties<'a> {
     place: &'a str,
-    /// Where in the resource these are, for example `Environment.`.
+    /// Path of these properties in the resource, for example `Environment.`.
     path: String,
     map: Map<String, Value>,
     scope: &'a Scope,
@@ -33,7 +33,7 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// The map below this property; empty where it is absent.
+    /// The map below this property. Empty if it is absent.
     pub(super) fn below(&self, name: &str) -> Self {
         let map = match self.value(name) {
             Some(Value::Object(map)) => map,
@@ -50,7 +50,7 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// Reports every property that is neither used nor known to have no effect here.
+    /// Reports every property that is neither used nor on the list of ignored ones.
     pub(super) fn expect_only(&self, used: &[&str], passed_over: &[&str]) {
         for name in self
             .map
@@ -66,7 +66,7 @@ impl<'a> Properties<'a> {
         self.map.keys().map(String::as_str)
     }
 
-    /// The property, resolved; absent also where it resolves to `AWS::NoValue`.
+    /// The property, resolved. Absent also if it resolves to `AWS::NoValue`.
     pub(super) fn value(&self, name: &str) -> Option<Value> {
         match self.scope.resolve(self.map.get(name)?) {
             Ok(value) => value,
@@ -96,7 +96,7 @@ impl<'a> Properties<'a> {
         self.text(name)
     }
 
-    /// A string that, if it is there, is one of these.
+    /// A string that, if present, has one of these values.
     pub(super) fn one_of(&self, name: &str, allowed: &[&str]) -> Option<String> {
         let value = self.text(name)?;
         if !allowed.contains(&value.as_str()) {
@@ -116,7 +116,7 @@ impl<'a> Properties<'a> {
         number
     }
 
-    /// A list of strings; a single string counts as a list of one.
+    /// A list of strings. A single string counts as a list of one.
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         let items = match self.value(name) {
             None => return Vec::new(),
@@ -130,14 +130,14 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// All of the properties as strings.
+    /// All properties as strings.
     pub(super) fn all_texts(&self) -> BTreeMap<String, String> {
         self.names()
             .filter_map(|name| Some((name.to_owned(), self.text(name)?)))
             .collect()
     }
 
-    /// Notes what is wrong with a property.
+    /// Reports a problem of a property.
     pub(super) fn report(&self, name: &str, message: impl AsRef<str>) {
         self.problems
             .report(self.place, format!("{}{name}: {}", self.path, message.as_ref()));

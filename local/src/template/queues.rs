@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::text;
 use crate::sqs::{FIFO_SUFFIX, QueueAttributes, Settings};
 
-/// Properties that are attributes of the same name.
+/// Properties that become attributes of the same name.
 const TAKEN_OVER: [&str; 14] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -49,7 +49,7 @@ pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) 
     queues
 }
 
-/// The name that `CloudFormation` makes for a queue without one.
+/// The name that `CloudFormation` makes for a queue that has none.
 pub(super) fn made_up_name(resource: &Resource, scope: &Scope) -> Result<String, String> {
     let name = scope.made_up_name(&resource.id);
     let fifo = resource.properties.get("FifoQueue");
@@ -80,12 +80,12 @@ fn queue(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Queu
     })
 }
 
-/// Policies are JSON in attributes, and maps in templates.
+/// Policies are JSON in attributes, but maps in templates.
 fn attribute_text(value: &Value) -> String {
     text::scalar(value).unwrap_or_else(|| value.to_string())
 }
 
-/// A dead-letter queue is one of this template, and of the kind of its source.
+/// A dead-letter queue must be in this template and of the same kind as its source.
 fn check_redrive(queue: &Queue, queues: &[Queue], scope: &Scope, problems: &Problems) {
     let settings = Settings::new(&queue.name, &queue.attributes).ok();
     let Some(redrive) = settings.as_ref().and_then(|settings| settings.redrive.as_ref()) else {

@@ -1,21 +1,22 @@
-//! One entry of `Resources`, and what kind of thing it is.
+//! One entry of `Resources`, and what the local stack does with its type.
 
 use serde_json::{Map, Value};
 
-/// One entry of `Resources`, with the template's `Globals` merged in; nothing in it is resolved yet.
+/// One entry of `Resources`, with the template's `Globals` merged in. Nothing in it is resolved
+/// yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Resource {
     /// Key under `Resources`.
     pub(super) id: String,
     /// `Type`, as written.
     pub(super) type_name: String,
-    /// What that type means here.
+    /// What the type means here.
     pub(super) kind: Kind,
     /// `Properties`.
     pub(super) properties: Map<String, Value>,
     /// `Metadata`.
     pub(super) metadata: Value,
-    /// `Condition`: the name of one.
+    /// `Condition`: the name of a condition.
     pub(super) condition: Option<String>,
     /// `DependsOn`: logical ids.
     pub(super) depends_on: Vec<String>,
@@ -50,13 +51,13 @@ pub(super) enum Kind {
     Integration,
     /// `AWS::ApiGatewayV2::Authorizer`.
     Authorizer,
-    /// It has no effect on this machine, and is passed over.
+    /// It has no effect on this machine and is ignored.
     PassedOver,
-    /// Its absence would change what the application does, so the template is refused.
+    /// The application would behave differently without it, so the template is refused.
     Refused,
 }
 
-/// The types that are run, as the documentation lists them.
+/// The types that run, in the order of the documentation.
 pub(super) const SUPPORTED: [(&str, Kind); 13] = [
     ("AWS::Serverless::Function", Kind::Function),
     ("AWS::Serverless::HttpApi", Kind::HttpApi),
@@ -73,8 +74,8 @@ pub(super) const SUPPORTED: [(&str, Kind); 13] = [
     ("AWS::ApiGatewayV2::Authorizer", Kind::Authorizer),
 ];
 
-/// The types without an effect on this machine: permissions, logs and alarms, names, and what deploys. A name that ends in `::`
-/// stands for all types of that service.
+/// The types without an effect on this machine: permissions, logs, alarms, names and deployment. A
+/// name that ends in `::` means all types of that service.
 pub(super) const PASSED_OVER: [&str; 15] = [
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::ApiMapping",
@@ -94,7 +95,7 @@ pub(super) const PASSED_OVER: [&str; 15] = [
 ];
 
 impl Kind {
-    /// What a resource of this `Type` is.
+    /// What the local stack does with a `Type`.
     pub(super) fn of(type_name: &str) -> Self {
         let passed_over = |pattern: &&str| {
             if pattern.ends_with("::") {
@@ -117,7 +118,8 @@ pub(super) fn refusal(type_name: &str) -> String {
     format!("{type_name} is not supported; supported are {}", supported.join(", "))
 }
 
-/// The id that AWS would draw: lower-case letters and digits, here always the same for the same logical id.
+/// The id of a resource: lower-case letters and digits. AWS draws one; here it depends on the
+/// logical id only.
 pub(super) fn physical_id(logical_id: &str, length: usize) -> String {
     const DIGITS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut rest = fnv1a(logical_id.as_bytes());
@@ -130,7 +132,8 @@ pub(super) fn physical_id(logical_id: &str, length: usize) -> String {
     .collect()
 }
 
-/// FNV-1a: a hash that stays the same from one release of Rust to the next. <http://www.isthe.com/chongo/tech/comp/fnv/>
+/// FNV-1a: a hash that is the same in every release of Rust.
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

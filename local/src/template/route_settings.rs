@@ -1,6 +1,6 @@
-//! `DefaultRouteSettings` and `RouteSettings` of a stage: how many requests each of its routes takes.
+//! `DefaultRouteSettings` and `RouteSettings` of a stage: the rates of its routes.
 //!
-//! The settings of a route replace the default ones as a whole, and what they leave out is the account's.
+//! The settings of a route replace all default ones. What they leave out comes from the account.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-throttling.html>
 
 use std::collections::BTreeMap;
@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use super::model::Rate;
 use super::properties::Properties;
 
-/// Both properties, in a list of those that a reader knows.
+/// Both properties, for the list of known ones.
 pub(super) const PROPERTIES: [&str; 2] = ["DefaultRouteSettings", "RouteSettings"];
 
 const USED: [&str; 2] = ["ThrottlingBurstLimit", "ThrottlingRateLimit"];
 
-/// Observation.
+/// Monitoring.
 const PASSED_OVER: [&str; 3] = ["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"];
 
-/// What a stage says about its routes.
+/// The rates that a stage sets for its routes.
 #[derive(Debug, Default)]
 pub(super) struct RouteSettings {
     default: Option<Rate>,
@@ -24,7 +24,7 @@ pub(super) struct RouteSettings {
 }
 
 impl RouteSettings {
-    /// Of the stage with these properties.
+    /// Reads the settings of the stage with these properties.
     pub(super) fn read(stage: &Properties<'_>) -> Self {
         let routes = stage.below("RouteSettings");
         let own = routes.names().map(|key| (key.to_owned(), rate(&routes.below(key))));
@@ -34,12 +34,12 @@ impl RouteSettings {
         }
     }
 
-    /// What the route with this key takes, where the stage says.
+    /// The rate of the route with this key, if the stage sets one.
     pub(super) fn rate(&self, key: &str) -> Option<Rate> {
         self.own.get(key).copied().unwrap_or(self.default)
     }
 
-    /// The routes that have settings of their own.
+    /// The routes that have their own settings.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.own.keys().map(String::as_str)
     }

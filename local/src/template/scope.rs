@@ -1,4 +1,5 @@
-//! What names in a template stand for: parameters, pseudo parameters, conditions, and the resources' `Ref` and `GetAtt`.
+//! What the names in a template mean: parameters, pseudo parameters, conditions, and the `Ref` and
+//! `GetAtt` of resources.
 
 use std::cell::Cell;
 
@@ -10,22 +11,23 @@ use super::resource::{Kind, Resource, physical_id};
 use super::text;
 use crate::lambda::ACCOUNT_ID;
 
-/// More references in a row than any template has: they go round in a circle.
+/// No template has this many references in a row. They must form a circle.
 const MAX_DEPTH: u32 = 64;
 
-/// Logical id of the API that SAM makes where an `HttpApi` event names none.
+/// Logical id of the API that SAM makes if an `HttpApi` event names none.
 pub(super) const IMPLICIT_HTTP_API: &str = "ServerlessHttpApi";
 
-/// The message of a failure that is known already: that of a parameter without a value.
+/// The message of an error that has been reported already: a parameter has no value.
 const REPORTED: &str = "";
 
-/// Everything that a name can stand for.
+/// Everything that a name can mean.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) stack_name: String,
     pub(super) region: String,
     pub(super) parameters: Values,
-    /// Names of parameters without a value: their problem is reported, and what refers to them has none of its own.
+    /// Names of parameters without a value. Their problem is reported, so a reference to them is
+    /// not another problem.
     pub(super) failed_parameters: Vec<String>,
     pub(super) mappings: Map<String, Value>,
     pub(super) conditions: Map<String, Value>,
@@ -34,7 +36,7 @@ pub(super) struct Scope {
     pub(super) depth: Cell<u32>,
 }
 
-/// Where the queues of a region are on AWS.
+/// The address of SQS in a region of AWS.
 pub fn sqs_url(region: &str) -> String {
     format!("https://sqs.{region}.amazonaws.com")
 }
@@ -114,7 +116,8 @@ impl Scope {
         self.arn("secretsmanager", &format!("secret:{name}-{added}"))
     }
 
-    /// The URL of the queue with this name, which is that of AWS: what functions get is made of it when the ports are known.
+    /// The URL of the queue with this name, as on AWS. The stack makes it local when the ports are
+    /// known.
     fn queue_url(&self, name: &str) -> String {
         format!("{}/{ACCOUNT_ID}/{name}", sqs_url(&self.region))
     }
@@ -133,7 +136,7 @@ impl Scope {
         self.deeper(name, || self.boolean(expression))
     }
 
-    /// Whether the resource's condition holds.
+    /// Whether the resource's condition is true.
     pub(super) fn exists(&self, resource: &Resource) -> Result<bool, String> {
         resource
             .condition
@@ -141,7 +144,7 @@ impl Scope {
             .map_or(Ok(true), |condition| self.condition(condition))
     }
 
-    /// The name of a physical resource: the one that the template gives it, else one made of the stack's name.
+    /// The name of a physical resource: the one in the template, or one made from the stack's name.
     fn physical_name(&self, resource: &Resource) -> Result<String, String> {
         let named_by = match resource.kind {
             Kind::Function => "FunctionName",
@@ -211,7 +214,7 @@ impl Scope {
         format!("{api_id}.execute-api.{}.amazonaws.com", self.region)
     }
 
-    /// Follows a name, unless it leads back to itself.
+    /// Follows a name, unless it refers to itself.
     fn deeper<T>(&self, name: &str, follow: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         if self.depth.get() >= MAX_DEPTH {
             return Err(format!("{name} refers to itself"));

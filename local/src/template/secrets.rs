@@ -1,5 +1,6 @@
-//! Values for secret parameters that nobody gave: made up once, and kept where there is a directory to keep them in, so that a
-//! stack that starts again on the same data has the same keys.
+//! Values for secret parameters that were not given. They are generated once and, if there is a
+//! data directory, kept in it, so that a stack that starts again on the same data has the same
+//! keys.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,26 +8,27 @@ use std::path::{Path, PathBuf};
 
 use crate::kept;
 
-/// Where made-up values are kept.
+/// Keeps the generated values.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     file: Option<PathBuf>,
 }
 
 impl Secrets {
-    /// New values at each start.
+    /// Generates new values at each start.
     pub fn in_memory() -> Self {
         Self::default()
     }
 
-    /// Kept in `secrets.json` in this directory, which exists; readable by its owner alone.
+    /// Keeps them in `secrets.json` in this directory, which must exist. Only its owner can read
+    /// the file.
     pub fn in_directory(directory: &Path) -> Self {
         Self {
             file: Some(directory.join("secrets.json")),
         }
     }
 
-    /// The value kept under this name, or a new one of 64 hexadecimal characters.
+    /// The value that is kept under this name, or a new one of 64 hexadecimal digits.
     pub(super) fn value(&self, name: &str) -> io::Result<String> {
         let Some(file) = &self.file else {
             return Ok(random_hex());

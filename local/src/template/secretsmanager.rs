@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::text;
 use crate::secretsmanager::{FirstValue, Recipe};
 
-/// Encryption, copies in other regions.
+/// Encryption, and copies in other regions.
 const PASSED_OVER: [&str; 3] = ["KmsKeyId", "ReplicaRegions", "Tags"];
 
 const GENERATE: [&str; 10] = [

@@ -19,7 +19,8 @@ const TAKEN_OVER: [&str; 6] = [
     "ProvisionedThroughput",
 ];
 
-/// Backup, encryption, observation, limits of throughput; and streams, whose consumers are refused by name.
+/// Backup, encryption, monitoring and limits of throughput. Streams too: their consumers are
+/// refused by name.
 const PASSED_OVER: [&str; 10] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
@@ -103,7 +104,7 @@ fn name(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Strin
         .and_then(text::scalar)
 }
 
-/// Units that a parameter gave as a string are numbers to `CreateTable`.
+/// `CreateTable` wants numbers for units, but a parameter gives strings.
 fn numbers(value: Value) -> Value {
     match value {
         Value::Object(map) => map.into_iter().map(|(key, value)| number_of(key, value)).collect(),

@@ -1,8 +1,9 @@
-//! How values of a template read as text.
+//! Template values as text.
 
 use serde_json::Value;
 
-/// Strings, numbers and booleans as text, as `CloudFormation` makes them where a string is wanted.
+/// Strings, numbers and booleans as text, as `CloudFormation` converts them if a string is
+/// expected.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -12,12 +13,12 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether it is `true`, also as a string.
+/// Whether the value is `true`, or the string `true`.
 pub(super) fn flag(value: &Value) -> bool {
     scalar(value).as_deref() == Some("true")
 }
 
-/// A list of strings, or one string alone.
+/// A list of strings, or a single string.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Array(items) => items.iter().filter_map(scalar).collect(),
@@ -45,7 +46,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// A count as a number that compares with one of the template's.
+/// A count as a number that can be compared with one of the template.
 pub(super) fn to_f64(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

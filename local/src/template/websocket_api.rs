@@ -1,4 +1,5 @@
-//! `AWS::ApiGatewayV2::*`: WebSocket APIs, put together from their stage, routes, integrations and authorizers.
+//! `AWS::ApiGatewayV2::*`: WebSocket APIs, assembled from their stage, routes, integrations and
+//! authorizers.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use super::route_settings::{self, RouteSettings};
 use super::scope::Scope;
 use super::text;
 
-/// The longest that API Gateway waits for an integration, in milliseconds, and what it waits where the template says nothing.
+/// The longest time that API Gateway waits for an integration, in milliseconds. It is also the
+/// default.
 const MAX_TIMEOUT_MS: u32 = 29_000;
 
 /// Reads all WebSocket APIs of the template.
@@ -80,7 +82,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Every part names an API of this template.
+    /// Checks that the resource names an API of this template.
     fn check_api(self, part: &'a Resource) {
         let properties = self.properties(part);
         let Some(id) = properties.required("ApiId") else { return };
@@ -116,7 +118,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// API Gateway refuses settings of a route that is not there yet, so the stage has to come after it.
+    /// API Gateway refuses settings of a route that does not exist yet, so the stage must depend on
+    /// the route.
     fn check_order(self, stage: &Resource, properties: &Properties<'a>, api_id: &str, settings: &RouteSettings) {
         for key in settings.keys() {
             let mut routes = self.parts_of(Kind::Route, api_id);
@@ -255,7 +258,8 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The function whose ARN stands in a URI like `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/ARN/invocations`.
+    /// The function whose ARN is in a URI like
+    /// `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/ARN/invocations`.
     fn function_behind(self, properties: &Properties<'a>, name: &str) -> Option<String> {
         let uri = properties.required(name)?;
         let arn = uri

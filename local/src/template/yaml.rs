@@ -1,4 +1,5 @@
-//! YAML text to a JSON value, in which every short tag (`!Ref`, `!Sub`, …) has become its long form (`Ref`, `Fn::Sub`, …).
+//! Converts YAML to a JSON value. Short tags (`!Ref`, `!Sub`, …) become their long forms (`Ref`,
+//! `Fn::Sub`, …).
 
 use saphyr::{LoadableYamlNode, Scalar, Tag, Yaml};
 use serde_json::{Map, Value};
@@ -66,7 +67,7 @@ fn convert_tagged(tag: &Tag, inner: &Yaml<'_>) -> Result<Value, String> {
     Ok(Value::Object(Map::from_iter([(name, argument)])))
 }
 
-/// `A.B.C` is the attribute `B.C` of `A`.
+/// Splits `A.B.C` into the resource `A` and its attribute `B.C`.
 fn split_attribute(argument: Value) -> Value {
     match argument.as_str().and_then(|text| text.split_once('.')) {
         Some((resource, attribute)) => Value::from(vec![resource, attribute]),

@@ -1,4 +1,4 @@
-//! A case: what AWS does, as a function that fails where the target does otherwise.
+//! A case: one thing that AWS does, as a function that fails if the target does something else.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ const LONGEST: usize = 600;
 pub(crate) struct Case {
     /// `area::what_aws_does`.
     pub(crate) name: String,
-    /// Fails where the target does otherwise.
+    /// Fails if the target does something else.
     pub(crate) run: fn(Arc<Target>) -> BoxFuture<'static, Result<()>>,
 }
 
-/// The cases of a module, as `fn cases() -> Vec<Case>`: async functions of a `&Target`.
+/// Defines `fn cases() -> Vec<Case>` for the cases of a module: async functions of a `&Target`.
 macro_rules! cases {
     ($($name:ident),* $(,)?) => {
         pub(crate) fn cases() -> Vec<$crate::case::Case> {
@@ -35,28 +35,28 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Debug, Clone)]
 pub(crate) enum Verdict {
     /// The target does what AWS does.
     Conforms,
-    /// It does not, which is known.
+    /// The target does something else, and the difference is marked as known.
     Known(&'static str),
-    /// It does not.
+    /// The target does something else.
     Fails(String),
-    /// It does, though it is said not to.
+    /// The target does what AWS does, although a difference is marked as known.
     Outdated(&'static str),
 }
 
 impl Case {
-    /// Runs the case and judges what came of it. A panic is a failure as any other.
+    /// Runs the case and judges its result. A panic counts as a failure.
     pub(crate) async fn judge(&self, target: Arc<Target>, known: Option<&'static Difference>) -> Verdict {
         let outcome = AssertUnwindSafe((self.run)(target)).catch_unwind().await;
         judge(outcome.unwrap_or_else(|_| Err(anyhow!("panicked; see above"))), known)
     }
 }
 
-/// A mark excuses a failure, and what needs no excuse must have none.
+/// A mark excuses a failure. A case that conforms must not be marked.
 fn judge(outcome: Result<()>, known: Option<&'static Difference>) -> Verdict {
     match (outcome, known) {
         (Ok(()), None) => Verdict::Conforms,
@@ -66,7 +66,7 @@ fn judge(outcome: Result<()>, known: Option<&'static Difference>) -> Verdict {
     }
 }
 
-/// As much of it as one wants to read: some errors show whole events and frames.
+/// Shortens the text, because some errors show whole events and frames.
 fn cut(text: &str) -> String {
     let mut cut: String = text.chars().take(LONGEST).collect();
     if cut.len() < text.len() {
@@ -76,12 +76,12 @@ fn cut(text: &str) -> String {
 }
 
 impl Verdict {
-    /// Whether the run may go on to succeed.
+    /// Whether the run can still succeed.
     pub(crate) fn passes(&self) -> bool {
         matches!(self, Self::Conforms | Self::Known(_))
     }
 
-    /// As the table has it.
+    /// The text for the table.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Conforms => "conforms".to_owned(),
@@ -94,7 +94,7 @@ impl Verdict {
     }
 }
 
-/// Holds the rules of [`judge`].
+/// Checks the rules of [`judge`].
 pub(crate) fn check_the_rules() -> Result<()> {
     static ALWAYS: Difference = Difference::always("", "why");
     static SOMETIMES: Difference = Difference::sometimes("", "why");

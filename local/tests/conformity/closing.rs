@@ -1,8 +1,8 @@
-//! Frames that are too much, and how connections end.
+//! Frames that are too large, and how connections end.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html>, and captures of
-//! real events.
+//! Sources: captured events and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html>
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -28,7 +28,7 @@ cases![
 
 const FRAME: usize = 32 * 1024;
 
-/// A message for the route without a response, so long.
+/// A message of this length for the route without a response.
 fn padded(text: &str, length: usize) -> String {
     let start = format!(r#"{{"action":"quiet","tag":"{text}","padding":""#);
     format!("{start}{}\"}}", "x".repeat(length - start.len() - 2))
@@ -44,7 +44,7 @@ async fn passes(target: &Target, frames: &[usize]) -> Result<()> {
 async fn is_too_much(target: &Target, frames: &[usize]) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     let message = padded(&tag(), frames.iter().sum());
-    // Sending may break off when the other side hangs up.
+    // Sending may break off when the other side closes the socket.
     let _ = socket.send_fragments(&message, frames).await;
     socket.ask_for("still open").await.ok();
     equal(socket.closed().await?, 1009)

@@ -1,7 +1,7 @@
 //! The management API of connections, byte for byte.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>, the
-//! service's model as the SDKs have it, and reports of what a 410 and a 400 look like.
+//! Sources: the service's model in the SDKs, reports of real 410 and 400 answers, and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, Response};
@@ -25,7 +25,7 @@ cases![
     an_unsigned_call_is_403,
 ];
 
-/// As SDKs spell a connection id in a path.
+/// The connection id as SDKs spell it in a path.
 fn spelled(id: &str) -> String {
     id.replace('=', "%3D")
 }
@@ -101,14 +101,14 @@ async fn a_delete_is_204_and_closes_the_socket(target: &Target) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     let answer = target.manage(Method::DELETE, &spelled(&socket.id().await?), "").await?;
     equal(answer.status().as_u16(), 204)?;
-    // With which code, AWS does not say.
+    // AWS does not document the close code.
     while let Ok(Some(message)) = socket.next().await {
         ensure!(message.is_close(), "not a close: {message:?}");
     }
     Ok(())
 }
 
-/// The answer about a connection that was, for each method.
+/// The answers of each method for a connection that has been closed.
 async fn gone(target: &Target) -> Result<Vec<Response>> {
     let mut socket = Socket::open(target).await?;
     let id = socket.id().await?;

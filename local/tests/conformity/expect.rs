@@ -1,9 +1,9 @@
-//! What is expected of JSON.
+//! Expectations about JSON values.
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-/// The object has these members and no others.
+/// The object has exactly these members.
 pub(crate) fn members(value: &Value, expected: &[&str]) -> Result<()> {
     let mut has: Vec<&str> = value
         .as_object()
@@ -23,7 +23,7 @@ pub(crate) fn members(value: &Value, expected: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Nothing in it is null: what is absent is left out.
+/// Nothing in the value is null: absent members are left out.
 pub(crate) fn no_nulls(value: &Value) -> Result<()> {
     match value {
         Value::Null => anyhow::bail!("null"),
@@ -35,14 +35,14 @@ pub(crate) fn no_nulls(value: &Value) -> Result<()> {
     }
 }
 
-/// The value there is this.
+/// The value at the pointer is the expected one.
 pub(crate) fn is(value: &Value, pointer: &str, expected: impl Into<Value>) -> Result<()> {
     let (found, expected) = (value.pointer(pointer).cloned().unwrap_or_default(), expected.into());
     ensure!(found == expected, "{pointer} is {found}, not {expected}");
     Ok(())
 }
 
-/// The value is this.
+/// The two values are equal.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "both are mostly made where they are compared"

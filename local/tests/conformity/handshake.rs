@@ -1,9 +1,9 @@
 //! The handshake: the authorizer and `$connect` decide before 101.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html>,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>, and captures of
-//! real events and handshakes.
+//! Sources: captured events and handshakes, and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html>
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
@@ -104,13 +104,13 @@ async fn the_function_chooses_a_subprotocol_that_was_offered(target: &Target) ->
 async fn no_subprotocol_is_negotiated_unless_the_function_chooses(target: &Target) -> Result<()> {
     let opening = Opening::new(target).answered(&json!({"statusCode": 200}));
     match opening.header("Sec-WebSocket-Protocol", "a.v1,b.v1").attempt().await? {
-        // As a browser, this client takes a missing choice for a failure.
+        // Like a browser, this client takes a missing choice as a failure.
         Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol))) => Ok(()),
         other => bail!("negotiated, or refused: {other:?}"),
     }
 }
 
-/// What a `requestContext` has on every event of a connection that an authorizer let in.
+/// The members of `requestContext` in every event of a connection that an authorizer allowed.
 pub(crate) const CONTEXT: [&str; 14] = [
     "apiId",
     "authorizer",
@@ -149,7 +149,7 @@ async fn the_connect_event_has_these_members(target: &Target) -> Result<()> {
     check_moment(&event)
 }
 
-/// Ids and times of any event.
+/// Checks the ids and times that every event has.
 pub(crate) fn check_moment(event: &Value) -> Result<()> {
     let context = &event["requestContext"];
     equal(&context["requestId"], &context["extendedRequestId"])?;
@@ -201,7 +201,7 @@ async fn without_a_user_agent_there_is_none_in_the_event(target: &Target) -> Res
     members(&event["requestContext"]["identity"], &["sourceIp"])
 }
 
-/// The event with which the authorizer was asked.
+/// The event that the authorizer got.
 async fn asked(target: &Target, tag: &str) -> Result<Value> {
     let is_meant = |event: &Value| event["type"] == "REQUEST" && event["queryStringParameters"]["tag"] == tag;
     target.event("the event of the authorizer", is_meant).await
@@ -240,7 +240,7 @@ async fn a_missing_identity_source_is_401_and_nobody_is_asked(target: &Target) -
     let other = tag();
     let opening = Opening::new(target).unidentified().parameter("other", &other);
     equal(opening.refusal().await?, 401)?;
-    // Whatever were recorded of it would have been before this.
+    // If a function had been invoked, its event would be recorded before this one.
     Socket::open(target).await?.connect_event().await?;
     let seen = target
         .records
@@ -276,7 +276,7 @@ async fn a_failing_authorizer_is_500(target: &Target) -> Result<()> {
     )
 }
 
-/// An order to the authorizer to allow, with context.
+/// An order for the authorizer: allow, with a context.
 fn allowing() -> Value {
     let allow = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"});
     let policy = json!({"Version": "2012-10-17", "Statement": [allow]});

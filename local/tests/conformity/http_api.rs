@@ -1,7 +1,8 @@
-//! HTTP APIs: payload format 2.0, routes, responses.
+//! HTTP APIs: the payload format 2.0, routes and responses.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>.
+//! Sources:
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, Response};
@@ -27,7 +28,7 @@ cases![
     what_has_no_route_is_404,
 ];
 
-/// The event of this request, which the function answers with.
+/// The event of this request. The function answers with it.
 async fn event(request: reqwest::RequestBuilder) -> Result<Value> {
     let answer = request.send().await?;
     ensure!(answer.status() == 200, "{}", answer.status());
@@ -126,7 +127,7 @@ async fn another_body_is_base64(target: &Target) -> Result<()> {
     is(&event, "/isBase64Encoded", true)
 }
 
-/// The response that comes of this result of the function.
+/// The response to a request whose function returns this result.
 async fn response(target: &Target, result: &Value) -> Result<Response> {
     let order = json!({ "answer": result }).to_string();
     let request = target
@@ -166,7 +167,7 @@ async fn a_result_without_a_status_is_the_body(target: &Target) -> Result<()> {
             Some("application/json"),
         )?;
         let text = response.text().await?;
-        // A text is itself the body.
+        // A string is the body itself.
         let body = if result.is_string() {
             Value::from(text)
         } else {

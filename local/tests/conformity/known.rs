@@ -1,7 +1,7 @@
-//! What is known to differ from AWS, target by target, and why.
+//! The known differences from AWS, target by target, with their reasons.
 //!
-//! A mark excuses its case from failing, and forbids it to conform, so that no mark outlives its difference. The documentation
-//! lists what is here; a test compares the two.
+//! A marked case may fail and must not conform, so a mark is removed together with its difference.
+//! The documentation lists the marks; a test compares both.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -10,19 +10,19 @@ use anyhow::{Context, Result, ensure};
 
 use crate::target::Kind;
 
-/// A case in which a target does otherwise than AWS.
+/// A case in which a target differs from AWS.
 #[derive(Debug)]
 pub(crate) struct Difference {
     /// Name of the case.
     pub(crate) case: &'static str,
     /// What the target does instead.
     pub(crate) reason: &'static str,
-    /// Whether the case can never conform.
+    /// Whether the case never conforms.
     pub(crate) always: bool,
 }
 
 impl Difference {
-    /// One that is always seen.
+    /// A difference that always shows.
     pub(crate) const fn always(case: &'static str, reason: &'static str) -> Self {
         Self {
             case,
@@ -31,7 +31,7 @@ impl Difference {
         }
     }
 
-    /// One that is seen by chance; its reason says so.
+    /// A difference that shows only sometimes; its reason says when.
     pub(crate) const fn sometimes(case: &'static str, reason: &'static str) -> Self {
         Self {
             case,
@@ -41,10 +41,10 @@ impl Difference {
     }
 }
 
-/// None: what the local stack does otherwise than AWS is to be mended.
+/// Empty: differences of the local stack must be fixed instead.
 const LOCAL: [Difference; 0] = [];
 
-/// Of ministack 1.5.33.
+/// The differences of ministack 1.5.33.
 const MINISTACK: [Difference; 37] = [
     Difference::always(
         "handshake::a_301_of_connect_is_the_status_of_the_handshake",
@@ -145,7 +145,7 @@ const MINISTACK: [Difference; 37] = [
     ),
 ];
 
-/// What is known of the kind of target.
+/// The known differences of a kind of target.
 pub(crate) fn differences(kind: Kind) -> &'static [Difference] {
     match kind {
         Kind::Local => &LOCAL,
@@ -159,7 +159,7 @@ pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Difference> {
     differences(kind).iter().find(|difference| difference.case == case)
 }
 
-/// Each mark names a case, once, and the documentation has all of them.
+/// Each mark names an existing case, only once, and the documentation lists all marks.
 pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
     let text = page("docs/conformity.md")?;
     for kind in [Kind::Local, Kind::Ministack] {
@@ -183,7 +183,7 @@ pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The documentation says of each unknown thing what is assumed of it.
+/// The documentation says for each unknown what is assumed.
 pub(crate) fn check_the_unknown(cases: &[&str]) -> Result<()> {
     let text = page("docs/aws-unknowns.md")?;
     for case in cases {
@@ -201,7 +201,7 @@ fn page(path: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
 }
 
-/// The marks as the documentation has them.
+/// The marks as the documentation lists them.
 fn table(marks: &[Difference]) -> String {
     if marks.is_empty() {
         return String::new();

@@ -1,10 +1,12 @@
-//! Holds a target against what is known of AWS, from outside: the local stack, an emulator that others wrote, or AWS itself.
+//! Checks a target against what is known about AWS, from outside: the local stack, another
+//! emulator, or AWS itself.
 //!
-//! `local/fixtures/conformity.yaml` is deployed there, with the probe (`local/fixtures/probe`) behind everything: it does what its
-//! events say, and records each in a queue. A case says what AWS does, and fails where the target does otherwise. What is known of
-//! a stand-in is marked in `known.rs`; a mark whose case conforms fails the run, so that none outlives its difference. On
-//! `cargo test` the target is the local stack, in this process; `docs/conformity.md` says how to choose another. What nobody knows
-//! of AWS is in `unknown.rs`: cases that tell what they see, and hold nothing against it.
+//! The template `local/fixtures/conformity.yaml` is deployed there. All its functions are the probe
+//! (`local/fixtures/probe`), which does what its events say and records each event in a queue. A
+//! case says what AWS does, and fails if the target does something else. `known.rs` marks the known
+//! differences of emulators. `unknown.rs` has cases about things that nobody knows about AWS: they
+//! print what they see. By default the target is the local stack, in this process;
+//! `local/docs/conformity.md` says how to choose another.
 
 mod case;
 mod closing;
@@ -33,7 +35,7 @@ use tokio::sync::OnceCell;
 use case::{Case, Verdict};
 use target::{Kind, Target};
 
-/// Cases that run at once, unless `--test-threads` says otherwise. Most of them wait most of the time.
+/// Cases that run at once, unless `--test-threads` says otherwise. Most of them mostly wait.
 const AT_ONCE: usize = 8;
 
 /// What all cases share.
@@ -42,7 +44,7 @@ struct Suite {
     kind: Kind,
     /// Started by the first case that needs it.
     target: OnceCell<Result<Arc<Target>, String>>,
-    /// By the case's number.
+    /// With the number of the case.
     verdicts: Mutex<Vec<(usize, String, Verdict)>>,
 }
 
@@ -132,7 +134,7 @@ fn trials(suite: &Arc<Suite>) -> Vec<Trial> {
         let suite = Arc::clone(suite);
         trials.push(Trial::test(case.name.clone(), move || suite.run(number, &case)));
     }
-    // On the local stack nothing is unknown, so they are there only on request.
+    // The local stack has no unknowns, so these cases run only on request.
     if std::env::var_os("CONFORMITY_TARGET").is_some() {
         trials.extend(unknown::cases().into_iter().map(|case| {
             let suite = Arc::clone(suite);
@@ -156,7 +158,7 @@ fn suite() -> Result<Arc<Suite>> {
 }
 
 fn main() -> ExitCode {
-    // What talks HTTPS wants its cryptography chosen, also where nothing is encrypted; nothing was chosen before.
+    // HTTPS clients need a cryptography provider, even for plain HTTP. None is installed yet.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);

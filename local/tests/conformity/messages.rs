@@ -1,8 +1,8 @@
-//! Messages: which route they take, what the function gets, and what comes back.
+//! Messages: which route they take, which event the function gets, and what is sent back.
 //!
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html>,
-//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-response.html>, and captures of
-//! real events and frames.
+//! Sources: captured events and frames, and
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html>
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-response.html>
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn the_result_is_sent_back_where_there_is_a_route_response(target: &Target
     Socket::open(target).await?.still_works().await
 }
 
-/// Whatever its status.
+/// With any status.
 async fn the_result_is_dropped_where_there_is_none(target: &Target) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     for status in [200, 401, 501] {
@@ -75,7 +75,7 @@ async fn the_result_is_dropped_where_there_is_none(target: &Target) -> Result<()
     socket.still_works().await
 }
 
-/// The frame that tells of an error, to the space.
+/// The error frame, including its spaces.
 fn check_error(frame: &str, message: &str, connection: Option<&str>) -> Result<()> {
     let mismatch = || format!("not the frame of an error: {frame}");
     let rest = frame
@@ -98,7 +98,7 @@ async fn without_a_default_route_what_names_none_is_forbidden(target: &Target) -
     let mut socket = Opening::bare(target).open().await?;
     socket.order(&json!({"action": "nothing"})).await?;
     check_error(&socket.text().await?, "Forbidden", None)?;
-    // It stays open.
+    // The socket stays open.
     socket
         .order(&json!({"action": "known", "answer": {"body": "heard"}}))
         .await?;
@@ -153,7 +153,7 @@ async fn each_message_has_ids_of_its_own_and_its_connections(target: &Target) ->
     Ok(())
 }
 
-/// The first waits until the second has been answered.
+/// The first message waits until the second has been answered.
 async fn messages_of_one_connection_run_at_the_same_time(target: &Target) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     let gate = tag();

@@ -1,7 +1,8 @@
-//! Queues that the suite itself reads: what is in them is taken out, kept, and waited for.
+//! Queues that the suite itself reads. Their messages are taken out and kept, and cases wait for
+//! them.
 //!
-//! Many cases run at once and share these queues, so each waits for what has its own tag, connection or message id. Whatever an
-//! earlier run left there has other tags.
+//! Many cases run at once and share these queues, so each case waits for messages with its own tag,
+//! connection or message id. Messages of an earlier run have other tags.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::target::{DEADLINE, Services};
 
-/// A queue that is emptied all the time.
+/// A queue whose messages are taken out all the time.
 pub(crate) struct Drained {
     messages: Arc<Mutex<Vec<Value>>>,
     changed: watch::Receiver<usize>,
@@ -21,7 +22,7 @@ pub(crate) struct Drained {
 }
 
 impl Drained {
-    /// Begins.
+    /// Starts taking messages out.
     pub(crate) fn start(services: Services, url: String) -> Self {
         let messages = Arc::new(Mutex::new(Vec::new()));
         let (sender, changed) = watch::channel(0);
@@ -49,23 +50,23 @@ impl Drained {
         }
     }
 
-    /// Ends: what comes from now on stays in the queue.
+    /// Stops: new messages stay in the queue.
     pub(crate) fn stop(&self) {
         self.draining.abort();
     }
 
-    /// All messages so far of which this holds, as `ReceiveMessage` gives them.
+    /// All messages so far that match, as `ReceiveMessage` returns them.
     pub(crate) fn all(&self, is_meant: impl Fn(&Value) -> bool) -> Vec<Value> {
         let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         messages.iter().filter(|message| is_meant(message)).cloned().collect()
     }
 
-    /// Waits until there are so many of which this holds.
+    /// Waits until `count` messages match.
     pub(crate) async fn wait(&self, what: &str, count: usize, is_meant: impl Fn(&Value) -> bool) -> Result<Vec<Value>> {
         self.wait_for(DEADLINE, what, count, is_meant).await
     }
 
-    /// The same, for so long at most.
+    /// Like [`Drained::wait`], but at most for `limit`.
     pub(crate) async fn wait_for(
         &self,
         limit: Duration,
@@ -93,7 +94,7 @@ impl Drained {
     }
 }
 
-/// Takes out what is there, waiting for something to be.
+/// Takes out the messages that are there; waits if there are none.
 async fn drain(services: &Services, url: &str) -> Result<Vec<Value>> {
     let request = json!({
         "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 2, "AttributeNames": ["All"], "MessageAttributeNames": ["All"],

@@ -1,8 +1,8 @@
-//! Queues and their mappings to functions.
+//! Queues and their mappings to functions. No case depends on which messages are in one batch.
 //!
-//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>,
-//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues.html>. Nothing here depends on which
-//! messages happen to come in one batch.
+//! Sources:
+//! <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/FIFO-queues.html>
 
 use std::time::Duration;
 
@@ -25,12 +25,13 @@ cases![
     a_failing_function_gets_its_message_again_until_it_is_dead,
 ];
 
-/// A message whose body has this tag, in this group.
+/// A message of this group. Its body has the group as its tag.
 fn in_group(group: &str, order: &Value) -> Value {
     json!({"MessageBody": order.to_string(), "MessageGroupId": group, "MessageDeduplicationId": tag()})
 }
 
-/// The records so far, or so many, of messages whose bodies have this text in them, each with when it was recorded.
+/// At least `count` records of messages whose bodies contain this text, each with the time at which
+/// it was recorded.
 async fn records(target: &Target, text: &str, count: usize) -> Result<Vec<(Value, u64)>> {
     let is_meant = |message: &Value| {
         let body = message["Body"].as_str().unwrap_or_default();
@@ -119,7 +120,7 @@ async fn the_record_of_a_fifo_message_has_its_group(target: &Target) -> Result<(
     Ok(())
 }
 
-/// The first is held until all have been sent.
+/// The first message waits at a gate until all have been sent.
 async fn messages_of_a_group_come_in_order(target: &Target) -> Result<()> {
     let (group, gate) = (tag(), tag());
     for n in 0..4 {
@@ -131,7 +132,7 @@ async fn messages_of_a_group_come_in_order(target: &Target) -> Result<()> {
         target.send("OrderedQueueUrl", in_group(&group, &order)).await?;
     }
     let came = records(target, &group, 1).await;
-    // Whatever came of it: what is held at a gate comes again and again.
+    // Opened in any case: a message at a closed gate would come again and again.
     target.open_gate(&gate).await?;
     came?;
     let mut seen = records(target, &group, 4).await?;
@@ -146,10 +147,11 @@ async fn messages_of_a_group_come_in_order(target: &Target) -> Result<()> {
     equal(order, vec![0, 1, 2, 3])
 }
 
-/// How long a function that is held at a gate may be: less than its timeout.
+/// How long a function may wait at a gate: less than its timeout.
 const HELD: Duration = Duration::from_secs(25);
 
-/// The first of one group waits until one of another has come; the second of its group may not.
+/// The first message of one group waits until one of another group has come. The second of its own
+/// group must not come.
 async fn a_group_does_not_wait_for_another(target: &Target) -> Result<()> {
     let (held, free, gate) = (tag(), tag(), tag());
     let first = json!({"tag": held, "wait_for_gate": gate});
@@ -220,7 +222,7 @@ async fn a_failure_holds_up_its_group_until_it_is_dead(target: &Target) -> Resul
     Ok(())
 }
 
-/// The bodies with this text that went to the dead-letter queue, once there is one.
+/// The bodies with this text in the dead-letter queue, once there is one.
 async fn dead(target: &Target, queue: &str, text: &str) -> Result<Vec<String>> {
     let has_text = |message: &Value| message["Body"].as_str().is_some_and(|body| body.contains(text));
     let found = target.dead(queue).wait("what is dead", 1, has_text).await?;
@@ -259,7 +261,8 @@ async fn of_a_batch_only_what_failed_comes_again(target: &Target) -> Result<()> 
         vec!["1".to_owned(), "2".to_owned()],
     )?;
     for n in [0, 1, 3, 4] {
-        // A standard queue may deliver twice; what was reported as done is not counted a second time for all that.
+        // A standard queue may deliver a message twice, even one that was reported as done. So only
+        // the first delivery counts.
         let came = records(target, &format!("{good}/{n}"), 1).await?;
         ensure!(
             receives(&came).contains(&"1".to_owned()),

@@ -16,7 +16,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::target::{DEADLINE, Target, tag};
 
-/// A handshake that is to be tried.
+/// A handshake to try.
 pub(crate) struct Opening<'a> {
     target: &'a Target,
     url: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// Of the API that has everything.
+    /// A handshake with the API that has all routes.
     pub(crate) fn new(target: &'a Target) -> Self {
         let tag = tag();
         Self {
@@ -38,7 +38,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Of the one without `$connect` and `$default`.
+    /// A handshake with the API that has neither `$connect` nor `$default`.
     pub(crate) fn bare(target: &'a Target) -> Self {
         Self {
             url: target.output("BareWebSocketUrl"),
@@ -46,12 +46,12 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// With this order for the function behind `$connect`.
+    /// With this order for the function of `$connect`.
     pub(crate) fn order(self, order: &Value) -> Self {
         self.parameter("do", order.to_string())
     }
 
-    /// With `$connect` answering this.
+    /// With this answer of `$connect`.
     pub(crate) fn answered(self, answer: &Value) -> Self {
         self.order(&json!({ "answer": answer }))
     }
@@ -66,7 +66,7 @@ impl<'a> Opening<'a> {
         self
     }
 
-    /// Without the identity source of the authorizer, which the tag is.
+    /// Without the tag, which is the identity source of the authorizer.
     pub(crate) fn unidentified(mut self) -> Self {
         self.query.retain(|(name, _)| *name != "tag");
         self
@@ -81,7 +81,7 @@ impl<'a> Opening<'a> {
         &self.tag
     }
 
-    /// Tries.
+    /// Tries the handshake.
     pub(crate) async fn attempt(&self) -> Result<Result<Socket<'a>, Error>> {
         let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
         let query: Vec<String> = self
@@ -138,12 +138,12 @@ impl fmt::Debug for Socket<'_> {
 }
 
 impl<'a> Socket<'a> {
-    /// One of the API that has everything.
+    /// Opens a socket of the API that has all routes.
     pub(crate) async fn open(target: &'a Target) -> Result<Self> {
         Opening::new(target).open().await
     }
 
-    /// The header of the answer to the handshake.
+    /// The header of the handshake's answer.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
@@ -163,7 +163,7 @@ impl<'a> Socket<'a> {
         connection_id(&self.connect_event().await?)
     }
 
-    /// The event of the message with this text in it.
+    /// The event of the message that contains this text.
     pub(crate) async fn message_event(&self, text: &str) -> Result<Value> {
         let is_meant = |event: &Value| {
             event["requestContext"].is_object() && event["body"].as_str().is_some_and(|body| body.contains(text))
@@ -189,7 +189,7 @@ impl<'a> Socket<'a> {
         self.send(order.to_string()).await
     }
 
-    /// Has the function answer this body.
+    /// Makes the function answer with this body.
     pub(crate) async fn ask_for(&mut self, body: &str) -> Result<()> {
         self.order(&json!({"answer": {"statusCode": 200, "body": body}})).await
     }
@@ -214,7 +214,7 @@ impl<'a> Socket<'a> {
         Ok(())
     }
 
-    /// What comes next, pings and pongs aside.
+    /// The next frame, except pings and pongs.
     pub(crate) async fn next(&mut self) -> Result<Option<Message>> {
         loop {
             let next = tokio::time::timeout(DEADLINE, self.stream.next()).await;
@@ -227,7 +227,7 @@ impl<'a> Socket<'a> {
         }
     }
 
-    /// What comes next, all of it.
+    /// The next frame of any kind.
     pub(crate) async fn next_frame(&mut self) -> Result<Message> {
         let next = tokio::time::timeout(DEADLINE, self.stream.next()).await;
         Ok(next.context("nothing comes")?.context("the socket is closed")??)
@@ -241,7 +241,7 @@ impl<'a> Socket<'a> {
         }
     }
 
-    /// The code of the close frame that comes next.
+    /// The close code of the next frame.
     pub(crate) async fn closed(&mut self) -> Result<u16> {
         match self.next().await? {
             Some(Message::Close(Some(frame))) => Ok(frame.code.into()),
@@ -254,7 +254,7 @@ impl<'a> Socket<'a> {
         self.stream.close(frame).await.context("close")
     }
 
-    /// It is still open: what is asked for comes.
+    /// Checks that the socket is still open.
     pub(crate) async fn still_works(&mut self) -> Result<()> {
         let text = tag();
         self.ask_for(&text).await?;
@@ -264,7 +264,7 @@ impl<'a> Socket<'a> {
     }
 }
 
-/// The connection id of an event.
+/// The connection id in an event.
 pub(crate) fn connection_id(event: &Value) -> Result<String> {
     let id = event["requestContext"]["connectionId"].as_str();
     Ok(id.context("the event has a connectionId")?.to_owned())

@@ -1,6 +1,7 @@
-//! What the suite is run against: the local stack, an emulator, or AWS.
+//! The target of the suite: the local stack, an emulator, or AWS.
 //!
-//! A case sees it from outside alone: its URLs, its AWS services, and the queue in which its functions record what they get.
+//! A case sees a target only from outside: its URLs, its AWS services, and the queue in which its
+//! functions record their events.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,8 @@ use wigwag_local::stack::{Options, Running, Stack};
 use crate::queue::Drained;
 use crate::signed::Caller;
 
-/// How long anything may take before a case gives up. Generous: functions start, messages come back, machines are busy.
+/// How long a case waits for anything. It is generous: functions start, messages come back,
+/// machines are busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The kinds of target.
@@ -45,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// As people call it.
+    /// The name that people use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Local => "the local stack",
@@ -56,16 +58,16 @@ impl Kind {
     }
 }
 
-/// The AWS services of a target, called as an SDK would, but seen byte for byte.
+/// The AWS services of a target, called as an SDK would, but with byte-exact answers.
 #[derive(Debug, Clone)]
 pub(crate) struct Services {
-    /// Where all of them are; on AWS each has a host of its own.
+    /// The endpoint of all services. On AWS each service has its own host.
     endpoint: Option<String>,
     caller: Caller,
 }
 
 impl Services {
-    /// Those of AWS, with the credentials of the environment.
+    /// The services of AWS, with the credentials of the environment.
     fn of_aws() -> Result<Self> {
         let missing = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default().is_empty();
         ensure!(
@@ -78,7 +80,7 @@ impl Services {
         })
     }
 
-    /// Those of a stand-in, where any credentials will do; real ones are never sent there.
+    /// The services of an emulator, with made-up credentials. Real ones are never sent there.
     fn at(endpoint: String) -> Self {
         Self {
             endpoint: Some(endpoint),
@@ -86,12 +88,12 @@ impl Services {
         }
     }
 
-    /// A call of SQS that succeeds.
+    /// Calls SQS; the call must succeed.
     pub(crate) async fn sqs(&self, operation: &str, request: &Value) -> Result<Value> {
         self.json("sqs", &format!("AmazonSQS.{operation}"), request).await
     }
 
-    /// A call of DynamoDB that succeeds.
+    /// Calls DynamoDB; the call must succeed.
     pub(crate) async fn dynamodb(&self, operation: &str, request: &Value) -> Result<Value> {
         self.json("dynamodb", &format!("DynamoDB_20120810.{operation}"), request)
             .await
@@ -113,15 +115,15 @@ impl Services {
     }
 }
 
-/// What is deployed, and the way to it.
+/// The deployed template, and how to reach it.
 pub(crate) struct Target {
     outputs: BTreeMap<String, String>,
     services: Services,
-    /// Where `@connections` of the whole API are.
+    /// The `@connections` URL of the API that has all routes.
     management_url: String,
-    /// What the functions got.
+    /// The events that the functions got.
     pub(crate) records: Drained,
-    /// What went to the dead-letter queues, by the name of the output.
+    /// The messages in the dead-letter queues, by name of the output.
     dead: BTreeMap<&'static str, Drained>,
     /// The local stack, until it is stopped.
     stack: Mutex<Option<Running>>,
@@ -130,7 +132,7 @@ pub(crate) struct Target {
 const DEAD: [&str; 3] = ["DeadFailingQueueUrl", "DeadBatchQueueUrl", "DeadSingleQueueUrl"];
 
 impl Target {
-    /// Starts the local stack, or finds what is deployed.
+    /// Starts the local stack, or finds the deployed template.
     pub(crate) async fn start(kind: Kind) -> Result<Self> {
         if kind == Kind::Local {
             return Self::start_local().await;
@@ -192,7 +194,7 @@ impl Target {
         })
     }
 
-    /// Reads no queue any more, and ends the local stack.
+    /// Stops reading the queues, and stops the local stack.
     pub(crate) async fn stop(&self) {
         self.records.stop();
         self.dead.values().for_each(Drained::stop);
@@ -201,20 +203,20 @@ impl Target {
         }
     }
 
-    /// The stack's output of that name.
+    /// The stack's output with this name.
     pub(crate) fn output(&self, name: &str) -> &str {
         self.outputs
             .get(name)
             .unwrap_or_else(|| panic!("the stack has no output {name}"))
     }
 
-    /// A call of `@connections`; `connection` is the path below, as it is to be sent.
+    /// Calls `@connections`. `connection` is the rest of the path, spelled as it is sent.
     pub(crate) async fn manage(&self, method: Method, connection: &str, body: impl Into<Vec<u8>>) -> Result<Response> {
         let url = format!("{}/@connections/{connection}", self.management_url);
         self.manage_at(method, &url, body).await
     }
 
-    /// The same, with the whole URL.
+    /// Like [`Target::manage`], with the whole URL.
     pub(crate) async fn manage_at(&self, method: Method, url: &str, body: impl Into<Vec<u8>>) -> Result<Response> {
         let headers = [("content-type", "application/octet-stream")];
         let answer = self
@@ -225,7 +227,7 @@ impl Target {
         answer.map_err(|error| anyhow!(error))
     }
 
-    /// Where `@connections` are.
+    /// The URL of `@connections`.
     pub(crate) fn management_url(&self) -> &str {
         &self.management_url
     }
@@ -236,7 +238,7 @@ impl Target {
         reqwest::Client::new().request(method, url).timeout(DEADLINE)
     }
 
-    /// Sends a message to the queue; gives its id.
+    /// Sends a message to the queue. Returns its id.
     pub(crate) async fn send(&self, queue: &str, mut message: Value) -> Result<String> {
         message["QueueUrl"] = json!(self.output(queue));
         let answer = self.services.sqs("SendMessage", &message).await?;
@@ -244,24 +246,24 @@ impl Target {
         Ok(id.to_owned())
     }
 
-    /// A call of SQS.
+    /// Calls SQS.
     pub(crate) async fn sqs(&self, operation: &str, request: &Value) -> Result<Value> {
         self.services.sqs(operation, request).await
     }
 
-    /// The dead-letter queue of that output.
+    /// The messages in the dead-letter queue with this output name.
     pub(crate) fn dead(&self, queue: &str) -> &Drained {
         &self.dead[queue]
     }
 
-    /// Opens the gate that a function waits at.
+    /// Opens the gate at which a function waits.
     pub(crate) async fn open_gate(&self, id: &str) -> Result<()> {
         let request = json!({"TableName": self.output("GatesTable"), "Item": {"id": {"S": id}}});
         self.services.dynamodb("PutItem", &request).await?;
         Ok(())
     }
 
-    /// The events, in the order in which they were recorded, of which this holds; waits until there are so many.
+    /// The matching events in the order in which they were recorded. Waits until there are `count`.
     pub(crate) async fn events(
         &self,
         what: &str,
@@ -275,19 +277,19 @@ impl Target {
         Ok(found.iter().map(event).collect())
     }
 
-    /// The one event of which this holds.
+    /// The only matching event.
     pub(crate) async fn event(&self, what: &str, is_meant: impl Fn(&Value) -> bool) -> Result<Value> {
         Ok(self.events(what, 1, is_meant).await?.swap_remove(0))
     }
 }
 
-/// The event that a recorded message holds.
+/// The event in a recorded message.
 fn event(message: &Value) -> Value {
     let body = message["Body"].as_str().unwrap_or_default();
     serde_json::from_str(body).unwrap_or_default()
 }
 
-/// A value of the template's outputs, where the local stack has it.
+/// An output of the template, with the URLs of the local stack.
 fn moved(value: &str, stack: &Running) -> String {
     let path = value.splitn(4, '/').nth(3).unwrap_or_default();
     if value.starts_with("wss://") {
@@ -301,7 +303,7 @@ fn moved(value: &str, stack: &Running) -> String {
     }
 }
 
-/// Something that no other case, and no other run, has.
+/// A text that no other case and no other run has.
 pub(crate) fn tag() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What nobody knows of AWS: each case tells what it sees, and holds nothing against it. `docs/aws-unknowns.md` has what is assumed
-//! meanwhile, and what would break.
+//! Behaviour of AWS that nobody knows. Each case prints what it sees, and never fails because of
+//! it. `local/docs/aws-unknowns.md` says what is assumed in the meantime, and what would break.
 //!
 //! `CONFORMITY_TARGET=aws … cargo test --test conformity -- --ignored unknown`
 
@@ -45,7 +45,7 @@ fn spelled(id: &str) -> String {
     id.replace('=', "%3D")
 }
 
-/// A frame, as far as it is of interest.
+/// The interesting part of a frame.
 fn shown(frame: &Result<Option<Message>>) -> String {
     match frame {
         Ok(Some(Message::Text(text))) if text.len() > 200 => format!("a text frame of {} bytes", text.len()),
@@ -55,7 +55,7 @@ fn shown(frame: &Result<Option<Message>>) -> String {
     }
 }
 
-/// Posts this, and tells what came of it at both ends.
+/// Posts this body, and prints what happens at both ends.
 async fn tell_of_a_post(target: &Target, what: &str, body: Vec<u8>) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     let id = spelled(&socket.id().await?);
@@ -166,7 +166,7 @@ async fn whether_compression_is_negotiated(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Nobody reads meanwhile.
+/// The client does not read during the flood.
 async fn whether_a_posting_flood_is_refused(target: &Target) -> Result<()> {
     let socket = Socket::open(target).await?;
     let id = spelled(&socket.id().await?);
@@ -274,7 +274,7 @@ async fn what_a_malformed_http_response_is(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// All in one group, so the last comes when it is settled what became of those ahead of it.
+/// All messages are in one group. When the last one comes, the fate of those before it is known.
 async fn what_answers_without_failures_mean(target: &Target) -> Result<()> {
     let group = tag();
     let answers = [json!({}), json!({"unknown": 1}), json!({"batchItemFailures": null})];

@@ -1,4 +1,4 @@
-//! How connections end: limits, close codes, and what `$disconnect` is told.
+//! How connections end: limits, close codes, and the event of `$disconnect`.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::stage::{SHORT, Setup, Socket, Stage, answer, closed, disconnect, hand
 
 const FRAME: usize = 32 * 1024;
 
-/// A text message of so many frames, each of this length.
+/// A text message in frames of these lengths.
 async fn send_fragments(socket: &mut Socket, lengths: &[usize]) {
     for (index, length) in lengths.iter().enumerate() {
         let opcode = OpCode::Data(if index == 0 { Data::Text } else { Data::Continue });
@@ -49,7 +49,7 @@ async fn a_frame_of_32_kilobytes_passes_and_one_byte_more_closes_with_1009() {
 async fn a_client_still_reads_1009_when_its_frame_was_far_too_large() {
     let stage = Stage::start().await;
     let mut socket = stage.open().await;
-    // What is sent may break off when the gateway hangs up, but the close frame must arrive.
+    // Sending may break off when the gateway closes the socket, but the close frame must arrive.
     let _ = within(socket.send(Message::text("x".repeat(20 * FRAME)))).await;
     assert_eq!(closed(&mut socket).await.code, CloseCode::Size);
 }
@@ -90,7 +90,7 @@ async fn an_idle_connection_goes_away_with_1001_and_pings_do_not_help() {
     .await;
     let mut socket = stage.open().await;
     let frame = loop {
-        // One ping is always under way: were it activity, this would never end.
+        // One ping is always on its way. If pings counted as activity, this would never end.
         let _ = within(socket.send(Message::Ping(Vec::new().into()))).await;
         match within(socket.next()).await {
             Some(Ok(Message::Pong(_))) => {}

@@ -1,10 +1,10 @@
-//! The table of facts and tests in `docs/local-stack.md`.
+//! Checks the table of facts and tests in `docs/local-stack.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Names of the functions behind a test attribute, in all files there.
+/// Collects the names of all test functions in this directory.
 fn tests_in(directory: &Path, names: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

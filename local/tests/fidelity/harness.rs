@@ -1,4 +1,4 @@
-//! What the tests share: the probe binary, functions of it, and waiting without sleeping.
+//! What the tests share: the probe binary, functions that run it, and waiting without sleeping.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use wigwag_local::lambda::{Config, Lambda, Line, Output, StartError, Tuning};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::Function;
 
-/// How long anything may take before a test gives up. Generous: the machine may be busy.
+/// How long a test waits for anything. It is generous: the machine may be busy.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The probe binary, built once.
@@ -37,7 +37,7 @@ fn build_probe() -> PathBuf {
         .expect("cargo names the executable")
 }
 
-/// A function of the probe, with a timeout that no test reaches by chance.
+/// A function of the probe. No test reaches its timeout by accident.
 pub(crate) fn function(id: &str) -> Function {
     Function {
         logical_id: id.to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn function(id: &str) -> Function {
     }
 }
 
-/// Running functions, and what they print.
+/// Running functions, and the lines that they print.
 pub(crate) struct Functions {
     pub(crate) lambda: Lambda,
     pub(crate) lines: mpsc::UnboundedReceiver<Line>,
@@ -99,7 +99,7 @@ impl Functions {
         }
     }
 
-    /// The next line that the function printed and that is this one.
+    /// Waits until the function prints this line.
     pub(crate) async fn line(&mut self, function: &str, text: &str) {
         loop {
             let line = within(self.lines.recv()).await.expect("the functions still run");
@@ -110,14 +110,14 @@ impl Functions {
     }
 }
 
-/// The future's output, or a failed test.
+/// The output of the future. Fails the test if it takes too long.
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future)
         .await
         .expect("this takes too long")
 }
 
-/// Waits until the condition holds.
+/// Waits until the condition is true.
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let checking = async {
         while !condition() {
@@ -130,7 +130,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     );
 }
 
-/// Whether a process of this id exists and is not a zombie.
+/// Whether a process with this id exists and is not a zombie.
 pub(crate) fn is_running(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')')

@@ -62,7 +62,7 @@ impl Api {
         http().request(method, format!("http://{}{path}", self.address))
     }
 
-    /// Has the function answer this to a POST.
+    /// Makes the function answer a POST with this result.
     async fn answer(&self, result: Value) -> (StatusCode, String) {
         let order = json!({ "answer": result }).to_string();
         let response = within(self.request(Method::POST, "/echo").body(order).send())
@@ -248,9 +248,9 @@ async fn stopping_ends_requests_under_way() {
     assert!(within(waiting).await.unwrap().is_err());
 }
 
-/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+/// An HTTP client. reqwest needs a cryptography provider, even for plain HTTP.
 fn http() -> reqwest::Client {
-    // Refused where another test was first.
+    // This fails if another test was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }

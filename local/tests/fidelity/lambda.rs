@@ -1,4 +1,4 @@
-//! Lambda: what an invocation is, and the pools of processes that run it.
+//! Lambda: invocations, and the pools of processes that run them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -237,7 +237,7 @@ async fn an_idle_process_that_dies_costs_no_invocation() {
     let before = pid(&functions.lambda).await;
     let killed = nix::unistd::Pid::from_raw(i32::try_from(before).unwrap());
     nix::sys::signal::kill(killed, nix::sys::signal::Signal::SIGKILL).unwrap();
-    // An event that is already on its way to a dying process is lost with it, as on AWS; this one comes after.
+    // An event on its way to a dying process is lost with it, as on AWS. This one comes later.
     eventually("its end is seen", || functions.lambda.idle_processes("Probe") == 0).await;
     assert_ne!(pid(&functions.lambda).await, before);
 }

@@ -1,6 +1,7 @@
-//! Holds the local stack against what is known of AWS (`docs/local-stack.md`), with real processes and raw sockets.
+//! Checks the local stack against what is known about AWS, with real processes and raw sockets.
 //!
-//! One binary, one module per part. The function behind everything is `local/fixtures/probe`, which does what its events say.
+//! One binary, one module per part. All functions are `local/fixtures/probe`, which does what its
+//! events say.
 
 #![expect(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
 

@@ -1,4 +1,4 @@
-//! The management API. Signatures are not its concern.
+//! The management API. Signatures are checked elsewhere.
 
 use http::Method;
 use serde_json::Value;

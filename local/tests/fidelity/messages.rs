@@ -1,4 +1,4 @@
-//! Messages: routes, answers, error frames, and no order among them.
+//! Messages: routes, answers, error frames, and the lack of order among them.
 
 use serde_json::json;
 use tempfile::TempDir;

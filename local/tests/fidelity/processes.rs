@@ -1,4 +1,5 @@
-//! How processes of functions begin and end, and what of the Runtime API only a hand-written client can show.
+//! How processes of functions start and end, and those parts of the Runtime API that only a
+//! hand-written client can test.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -101,7 +102,8 @@ async fn dropping_the_last_handle_ends_the_processes() {
     eventually("the process is gone", || !is_running(idle)).await;
 }
 
-/// What happens when the stack is killed with SIGKILL: nobody is left to end the processes, so they must do it themselves.
+/// What happens when the stack is killed with SIGKILL: nobody is left to end the processes, so they
+/// must do it themselves.
 #[tokio::test]
 async fn a_process_ends_by_itself_when_its_runtime_api_is_gone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,7 +127,7 @@ async fn a_process_ends_by_itself_when_its_runtime_api_is_gone() {
     assert!(!within(child.wait()).await.unwrap().success());
 }
 
-/// Speaks the Runtime API by hand, in the place of the function's own runtime.
+/// Speaks the Runtime API by hand, instead of the function's own runtime.
 #[tokio::test]
 async fn a_response_for_another_request_id_is_refused() {
     let mut functions = Functions::start([function("Probe")]);

@@ -1,4 +1,4 @@
-//! A WebSocket API whose every function is the probe, and clients for it.
+//! A WebSocket API whose functions are all the probe, and clients for it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use wigwag_local::template::model::{Authorizer, Function, Route, WebSocketApi};
 
 use crate::harness::{Functions, function, within};
 
-/// As a browser or an app would have it.
+/// A socket of a browser or an app.
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The id of the one API.
@@ -33,12 +33,12 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
 }
 
-/// What differs between tests.
+/// The settings that differ between tests.
 pub(crate) struct Setup {
     pub(crate) api: WebSocketApi,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
-    /// Of all functions.
+    /// Timeout of all functions.
     pub(crate) timeout_s: u32,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn api() -> WebSocketApi {
     }
 }
 
-/// The API with an authorizer that wants these identity sources.
+/// The same API with an authorizer that has these identity sources.
 pub(crate) fn authorized_api(identity_sources: &[&str]) -> WebSocketApi {
     let mut api = api();
     api.routes.get_mut("$connect").expect("it has one").authorizer = Some(Authorizer {
@@ -135,7 +135,7 @@ impl Stage {
         }
     }
 
-    /// Tries to open a socket; the query is `name=value` with the value to be encoded.
+    /// Tries to open a socket. The query consists of names and values; the values are encoded here.
     pub(crate) async fn try_open(&self, query: &[(&str, Value)]) -> Result<Socket, Error> {
         let url = format!("ws://{}{}", self.address, path(query));
         Ok(within(Box::pin(tokio_tungstenite::connect_async(url))).await?.0)
@@ -177,7 +177,7 @@ impl Stage {
             .await
     }
 
-    /// Sends a hand-written request and returns the head of the answer, and the stream.
+    /// Sends a hand-written request. Returns the head of the answer, and the stream.
     pub(crate) async fn raw(&self, request: &str) -> (String, TcpStream) {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         stream.write_all(request.as_bytes()).await.expect("it reads");
@@ -191,7 +191,7 @@ impl Stage {
         (String::from_utf8(head).expect("a head is text"), stream)
     }
 
-    /// Opens a socket by hand, with more headers.
+    /// Opens a socket by hand, with additional headers.
     pub(crate) async fn raw_open(&self, query: &[(&str, Value)], headers: &str) -> (String, TcpStream) {
         self.raw(&handshake(&path(query), headers)).await
     }
@@ -221,7 +221,7 @@ fn path(query: &[(&str, Value)]) -> String {
     }
 }
 
-/// The string at this place.
+/// The string at this pointer.
 pub(crate) fn text_at(value: &Value, pointer: &str) -> String {
     value
         .pointer(pointer)
@@ -237,7 +237,7 @@ pub(crate) async fn send(socket: &mut Socket, order: Value) {
         .expect("the socket is open");
 }
 
-/// An order that makes the function answer this body.
+/// An order to answer with this body.
 pub(crate) fn answer(body: &str) -> Value {
     json!({"answer": {"statusCode": 200, "body": body}})
 }
@@ -250,7 +250,7 @@ pub(crate) async fn text(socket: &mut Socket) -> Utf8Bytes {
     }
 }
 
-/// The close frame that comes next, pongs aside.
+/// The next close frame, except pongs.
 pub(crate) async fn closed(socket: &mut Socket) -> CloseFrame {
     loop {
         match within(socket.next()).await {
@@ -270,7 +270,7 @@ pub(crate) async fn disconnect(functions: &mut Functions) -> (u64, String) {
     (status, text_at(&event, "/requestContext/disconnectReason"))
 }
 
-/// Replaces what differs from run to run by its name, so that the whole event can be compared.
+/// The event as JSON, with names instead of the values that differ between runs.
 pub(crate) fn settled(mut event: Value) -> String {
     let context = &mut event["requestContext"];
     let members = [

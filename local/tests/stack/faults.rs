@@ -1,4 +1,4 @@
-//! Things that go wrong on purpose, each seen from where it would be seen on AWS.
+//! Faults, each seen from where it would be seen on AWS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use wigwag_local::stack::{Options, Running, Stack};
 
 use crate::{dynamodb, secrets};
 
-/// How long anything may take before a test gives up. Generous: the machine may be busy.
+/// How long a test waits for anything. It is generous: the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Faulty {
@@ -43,7 +43,7 @@ impl Faulty {
         Self { stack, lines }
     }
 
-    /// What comes of these calls by the function.
+    /// The outcomes of these calls, made by the function.
     async fn call(&self, calls: Value) -> Vec<Value> {
         let answer = self.try_call(calls).await.expect("the function answers");
         serde_json::from_str(answer["body"].as_str().expect("it is text")).expect("it is JSON")
@@ -117,7 +117,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
         .expect("this takes too long")
 }
 
-/// Sends an order, and gives the frame that comes next.
+/// Sends an order and returns the next frame.
 async fn ask(socket: &mut Socket, order: &Value) -> String {
     socket.send(Message::text(order.to_string())).await.expect("it is open");
     let frame = within(socket.next()).await.expect("it is open").expect("a frame");
@@ -253,7 +253,8 @@ async fn a_call_that_is_held_back_takes_effect_also_when_its_process_is_dead() {
     let plan =
         "[processes]\nkill_after_ms = { rate = 1, ms = 300 }\n[dynamodb.all]\ndelay_before = { rate = 1, ms = 3000 }";
     let faulty = Faulty::start(plan).await;
-    // A process may also be killed before its call, or its call may not be held back for long: then there is another.
+    // The process may also be killed before its call, or its call may not wait for long. Then the
+    // test tries again.
     for attempt in 0.. {
         assert!(attempt < 100, "no process is killed while its call waits");
         let (id, held) = (attempt.to_string(), faulty.injected("dynamodb.delay_before"));
@@ -364,7 +365,7 @@ async fn a_group_that_is_late_is_overtaken_by_others_and_keeps_its_own_order() {
         faulty
             .send(QUEUE, Some(group), &json!({"print": [format!("first of {group}")]}))
             .await;
-        // Either it is held back, or it is done.
+        // The message is either held back or done.
         let settled = async {
             loop {
                 let late = usize::try_from(faulty.injected("messages.late")).unwrap();

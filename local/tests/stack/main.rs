@@ -1,4 +1,4 @@
-//! Whole stacks, from a template to a client and back.
+//! Whole stacks, from the template to a client and back.
 
 mod faults;
 mod queues;
@@ -40,9 +40,9 @@ async fn environment(stack: &Running) -> BTreeMap<String, String> {
     serde_json::from_value(answer).expect("an environment")
 }
 
-/// An HTTP client. reqwest wants its cryptography chosen, also for plain HTTP.
+/// An HTTP client. reqwest needs a cryptography provider, even for plain HTTP.
 pub(crate) fn http() -> reqwest::Client {
-    // Refused where another test was first.
+    // This fails if another test was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
@@ -57,7 +57,7 @@ async fn secrets(stack: &Running, operation: &str, body: Value) -> Value {
     aws(stack, "secretsmanager", &target, body).await
 }
 
-/// A call as an SDK would make it.
+/// Calls a service as an SDK would.
 async fn aws(stack: &Running, service: &str, target: &str, body: Value) -> Value {
     let credential = format!("AKIAEXAMPLE/20261121/us-east-1/{service}/aws4_request");
     let signature = "0".repeat(64);

@@ -10,7 +10,7 @@ use wigwag_local::mapping::CALLER;
 use wigwag_local::sqs::{Counts, Sqs};
 use wigwag_local::stack::{Options, Running, Stack};
 
-/// How long anything may take before a test gives up. Generous: the machine may be busy.
+/// How long a test waits for anything. It is generous: the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Queues {
@@ -39,7 +39,7 @@ impl Queues {
         Self { stack, sqs, lines }
     }
 
-    /// Sends orders for the probe, all in one batch; in this group where there is one.
+    /// Sends orders for the probe in one batch, in this group if there is one.
     async fn send(&self, queue: &str, group: Option<&str>, orders: &[Value]) {
         let entry = |(number, order): (usize, &Value)| {
             let mut entry = json!({"Id": number.to_string(), "MessageBody": order.to_string()});
@@ -72,7 +72,7 @@ impl Queues {
         tokio::time::timeout(DEADLINE, next).await.expect("an event comes")
     }
 
-    /// Waits until the queue has these messages: visible, in flight.
+    /// Waits until the queue has this many visible messages and messages in flight.
     async fn until(&self, queue: &str, visible: usize, in_flight: usize) {
         let wanted = Counts {
             visible,
@@ -148,7 +148,7 @@ async fn of_a_group_nothing_behind_a_failure_is_deleted() {
     queues.until("local-FailingInOrder.fifo", 0, 0).await;
     let dead: Vec<String> = orders[1..].iter().map(Value::to_string).collect();
     assert_eq!(queues.bodies("local-DeadInOrder.fifo").await, dead);
-    // The probe reports the one that failed alone, each time.
+    // The probe reports only the message that failed, each time.
     assert!(queues.stack.meter().read().queues.unreported_failures > 0);
     queues.stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Whole templates: ours, small ones, and bad ones with the exact problems they have.
+//! Whole templates: the project's, small ones, and bad ones with the exact problems that they have.
 mod functions;
 mod http_api;
 mod parameters;
@@ -23,7 +23,7 @@ fn read_with(text: &str, options: &Options) -> Result<Stack, Vec<String>> {
     read(&document, Path::new("app"), options).map_err(problems)
 }
 
-/// A template of these resources.
+/// A template with these resources.
 fn resources(text: &str) -> String {
     format!("Transform: AWS::Serverless-2016-10-31\nResources:\n{text}")
 }
@@ -113,7 +113,7 @@ Resources:
     );
 }
 
-/// Each text, and the one problem that it has.
+/// Checks that each text has exactly this problem.
 fn check_problems<T: AsRef<str>>(cases: impl IntoIterator<Item = (T, &'static str)>) {
     for (text, problem) in cases {
         let text = text.as_ref();

@@ -71,7 +71,7 @@ fn a_mapping_is_an_event_or_a_resource_of_its_own() {
         function: "Work".to_owned(),
         batch_size: 100,
         window_s: 15,
-        // The window and the function's timeout, 35 s, are longer than the queue's 30 s.
+        // The window and the function's timeout are 35 s together, longer than the queue's 30 s.
         visibility_override_s: Some(65),
         maximum_concurrency: Some(7),
         reports_failures: false,
