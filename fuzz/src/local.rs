@@ -3,7 +3,7 @@
 use super::text;
 use std::path::Path;
 use wigwag_local::faults::FaultPlan;
-use wigwag_local::template::{self, Options, TemplateError};
+use wigwag_local::template::{self, TemplateError, TemplateOptions};
 
 /// A fault plan. If it can be read, writing and reading it again gives the same. A refusal says
 /// why.
@@ -22,7 +22,7 @@ pub fn fault_plan(data: &[u8]) {
 /// A template. The same text gives the same stack, or the same problems, at least one.
 pub fn template(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    let read = || template::parse(text, Path::new("template.yaml"), &Options::default());
+    let read = || template::parse(text, Path::new("template.yaml"), &TemplateOptions::default());
     match (read(), read()) {
         // Generated secrets differ.
         (Ok(_), Ok(_)) if text.contains("NoEcho") => {}

@@ -57,7 +57,7 @@ pub enum BuildError {
         source: std::io::Error,
     },
     /// Cargo failed. It has printed the reason to standard error.
-    #[error("cargo could not build {} in {} ({status}); what it says about it is above", binaries.join(", "), directory.display())]
+    #[error("cargo could not build {} in {} ({status}); see its output above", binaries.join(", "), directory.display())]
     Failed {
         /// Names of the binaries.
         binaries: Vec<String>,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_uri_that_leads_nowhere_is_an_error() {
+    async fn a_code_uri_that_is_not_a_directory_is_an_error() {
         let error = bootstraps(&function(Path::new("/nowhere"), "worker"), &Bootstraps::default())
             .await
             .unwrap_err();
@@ -286,7 +286,7 @@ mod tests {
 
     /// Cargo sets some of these variables for this test itself.
     #[test]
-    fn cargo_is_told_nothing_of_the_package_that_calls_it() {
+    fn cargo_gets_no_variables_of_the_package_that_calls_it() {
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let cargo = cargo();
         let removed = |name: &str| cargo.get_envs().any(|(key, value)| key == name && value.is_none());

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::{FaultPlan, HARSH};
-use wigwag_local::stack::{Options, Running, Stack};
+use wigwag_local::stack::{RunningStack, StackOptions};
 
 /// Runs a SAM template on this machine: no Docker, no account, no network.
 #[derive(Debug, Parser)]
@@ -75,10 +75,10 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    fn options(&self) -> anyhow::Result<Options> {
+    fn options(&self) -> anyhow::Result<StackOptions> {
         let fault_plan = self.faults.as_deref().map(FaultPlan::load).transpose()?;
         let build = Bootstraps::Build { release: self.release };
-        Ok(Options {
+        Ok(StackOptions {
             template: self.template.clone(),
             parameters: self.parameters.iter().cloned().collect::<BTreeMap<_, _>>(),
             data_dir: self.data_dir.clone(),
@@ -92,7 +92,7 @@ impl Flags {
                 (Some(_), given) => given.unwrap_or_else(|| rand::random::<u32>().into()),
             },
             fault_plan: fault_plan.unwrap_or_default(),
-            ..Options::default()
+            ..StackOptions::default()
         })
     }
 
@@ -137,7 +137,7 @@ pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let running = tokio::select! {
-        started = Stack::start(options) => started?,
+        started = RunningStack::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -165,7 +165,7 @@ pub(crate) async fn run(arguments: Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn json_line(running: &Running, fault_seed: Option<u64>) -> String {
+fn json_line(running: &RunningStack, fault_seed: Option<u64>) -> String {
     let mut line = json!({
         "websocket_url": running.websocket_url,
         "http_url": running.http_url,
@@ -178,8 +178,8 @@ fn json_line(running: &Running, fault_seed: Option<u64>) -> String {
     line.to_string()
 }
 
-fn block(running: &Running, fault_seed: Option<u64>) -> String {
-    let Running {
+fn block(running: &RunningStack, fault_seed: Option<u64>) -> String {
+    let RunningStack {
         websocket_url,
         http_url,
         aws_endpoint_url,

@@ -19,7 +19,7 @@ pub mod aws;
 pub mod build;
 pub mod faults;
 pub mod gateway;
-mod kept;
+mod json_file;
 pub mod lambda;
 pub mod mapping;
 pub mod meter;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::connections::Connection;
 use super::event::{self, Handshake};
 use super::policy::{self, Decision};
-use super::{INTEGRATION_LIMIT, Shared, Unanswered};
+use super::{GatewayState, INTEGRATION_LIMIT, Unanswered};
 use crate::lambda::InvokeError;
 use crate::template::model::Authorizer;
 
@@ -25,7 +25,7 @@ pub(super) struct Allowed {
 /// Asks the authorizer. A refusal says with which status and message.
 pub(super) async fn ask(
     authorizer: &Authorizer,
-    shared: &Shared,
+    shared: &GatewayState,
     connection: &Connection,
     handshake: &Handshake,
 ) -> Result<Allowed, (StatusCode, &'static str)> {

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_read_as_in_events_of_aws() {
+    fn moments_are_formatted_as_in_events_of_aws() {
         let moment = Moment(time::macros::datetime!(2024-02-09 07:01:02.045 UTC));
         assert_eq!(moment.common_log(), "09/Feb/2024:07:01:02 +0000");
         assert_eq!(moment.iso_8601(), "2024-02-09T07:01:02.045Z");

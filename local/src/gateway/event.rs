@@ -29,7 +29,7 @@ pub(super) struct Handshake {
 
 /// Which of the three events it is, with the data that only this one has.
 #[derive(Debug)]
-pub(super) enum Kind<'a> {
+pub(super) enum EventKind<'a> {
     /// The handshake, with how long the authorizer took, if one ran.
     Connect(Option<Duration>),
     /// A message, with its route key.
@@ -40,7 +40,7 @@ pub(super) enum Kind<'a> {
 
 impl Handshake {
     /// Reads the request. Header names stay as the client spelled them; the query is decoded.
-    pub(super) fn of(parts: &http::request::Parts, peer: &Peer) -> Self {
+    pub(super) fn from_request(parts: &http::request::Parts, peer: &Peer) -> Self {
         let spelled = peer.spelling.take();
         let headers = parts.headers.iter().map(|(name, value)| {
             let name = spelled
@@ -128,7 +128,7 @@ pub(super) fn connect(connection: &Connection, handshake: &Handshake, authorizer
         event.insert("queryStringParameters".to_owned(), query);
         event.insert("multiValueQueryStringParameters".to_owned(), multi);
     }
-    let context = context(connection, &Kind::Connect(authorizer_took), &clock::identifier());
+    let context = context(connection, &EventKind::Connect(authorizer_took), &clock::identifier());
     event.insert("requestContext".to_owned(), context);
     event.insert("isBase64Encoded".to_owned(), Value::Bool(false));
     Value::Object(event)
@@ -137,7 +137,7 @@ pub(super) fn connect(connection: &Connection, handshake: &Handshake, authorizer
 /// The event of a message on the route.
 pub(super) fn message(connection: &Connection, route_key: &str, body: &str, request_id: &str) -> Value {
     json!({
-        "requestContext": context(connection, &Kind::Message(route_key), request_id),
+        "requestContext": context(connection, &EventKind::Message(route_key), request_id),
         "body": body,
         "isBase64Encoded": false,
     })
@@ -155,7 +155,7 @@ pub(super) fn disconnect(connection: &Connection, status: u16, reason: &str) -> 
     json!({
         "headers": headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Map<_, _>>(),
         "multiValueHeaders": headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect::<Map<_, _>>(),
-        "requestContext": context(connection, &Kind::Disconnect(status, reason), &clock::identifier()),
+        "requestContext": context(connection, &EventKind::Disconnect(status, reason), &clock::identifier()),
         "isBase64Encoded": false,
     })
 }
@@ -172,7 +172,7 @@ pub(super) fn authorize(connection: &Connection, handshake: &Handshake) -> Value
         "queryStringParameters": query,
         "multiValueQueryStringParameters": multi_query,
         "stageVariables": {},
-        "requestContext": context(connection, &Kind::Connect(None), &clock::identifier()),
+        "requestContext": context(connection, &EventKind::Connect(None), &clock::identifier()),
     })
 }
 
@@ -182,12 +182,12 @@ pub(super) fn method_arn(connection: &Connection) -> String {
     format!("arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{api}/{stage}/$connect")
 }
 
-fn context(connection: &Connection, kind: &Kind<'_>, request_id: &str) -> Value {
+fn context(connection: &Connection, kind: &EventKind<'_>, request_id: &str) -> Value {
     let now = Moment::now();
     let (route_key, event_type) = match kind {
-        Kind::Connect(_) => ("$connect", "CONNECT"),
-        Kind::Message(route_key) => (*route_key, "MESSAGE"),
-        Kind::Disconnect(..) => ("$disconnect", "DISCONNECT"),
+        EventKind::Connect(_) => ("$connect", "CONNECT"),
+        EventKind::Message(route_key) => (*route_key, "MESSAGE"),
+        EventKind::Disconnect(..) => ("$disconnect", "DISCONNECT"),
     };
     let mut context = Map::new();
     let mut put = |name: &str, value: Value| context.insert(name.to_owned(), value);
@@ -196,15 +196,15 @@ fn context(connection: &Connection, kind: &Kind<'_>, request_id: &str) -> Value 
         put("authorizer", authorizer);
     }
     match kind {
-        Kind::Connect(_) => {}
-        Kind::Message(_) => drop(put("messageId", json!(clock::identifier()))),
-        Kind::Disconnect(status, _) => drop(put("disconnectStatusCode", json!(status))),
+        EventKind::Connect(_) => {}
+        EventKind::Message(_) => drop(put("messageId", json!(clock::identifier()))),
+        EventKind::Disconnect(status, _) => drop(put("disconnectStatusCode", json!(status))),
     }
     put("eventType", json!(event_type));
     put("extendedRequestId", json!(request_id));
     put("requestTime", json!(now.common_log()));
     put("messageDirection", json!("IN"));
-    if let Kind::Disconnect(_, reason) = kind {
+    if let EventKind::Disconnect(_, reason) = kind {
         put("disconnectReason", json!(reason));
     }
     put("stage", json!(connection.api.stage));
@@ -219,9 +219,9 @@ fn context(connection: &Connection, kind: &Kind<'_>, request_id: &str) -> Value 
 }
 
 /// What the authorizer said. On `$connect` also how long it took, in milliseconds.
-fn authorizer(connection: &Connection, kind: &Kind<'_>) -> Option<Value> {
+fn authorizer(connection: &Connection, kind: &EventKind<'_>) -> Option<Value> {
     let said = connection.authorizer.as_ref()?;
-    let Kind::Connect(Some(took)) = kind else {
+    let EventKind::Connect(Some(took)) = kind else {
         return Some(Value::Object(said.clone()));
     };
     let mut all = Map::new();

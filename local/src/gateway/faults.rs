@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 
 /// Which faults to inject at random. The default is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Faults {
+pub struct GatewayFaults {
     /// The same seed gives the same faults to the same sequence of frames and closes.
     pub seed: u64,
     /// Share of `$disconnect` invocations that do not happen, from 0 to 1.
@@ -32,15 +32,15 @@ pub struct PostFault {
 
 /// Decides about each frame, close and post.
 #[derive(Debug)]
-pub(super) struct Plan {
-    faults: Faults,
+pub(super) struct GatewayHarm {
+    faults: GatewayFaults,
     random: Mutex<StdRng>,
     /// By connection id.
     posts: Mutex<HashMap<String, PostFault>>,
 }
 
-impl Plan {
-    pub(super) fn new(faults: Faults) -> Self {
+impl GatewayHarm {
+    pub(super) fn new(faults: GatewayFaults) -> Self {
         Self {
             faults,
             random: Mutex::new(StdRng::seed_from_u64(faults.seed)),
@@ -103,14 +103,14 @@ mod tests {
 
     #[test]
     fn by_default_nothing_goes_wrong() {
-        let plan = Plan::new(Faults::default());
+        let plan = GatewayHarm::new(GatewayFaults::default());
         assert!((0..100).all(|_| !plan.drops_disconnect() && plan.frame_delay().is_zero()));
         assert!(!plan.refuses_post("a") && plan.post_delay("a").is_zero());
     }
 
     #[test]
     fn the_next_posts_of_one_connection_are_refused_and_no_others() {
-        let plan = Plan::new(Faults::default());
+        let plan = GatewayHarm::new(GatewayFaults::default());
         let fault = PostFault {
             refuse: 2,
             delay: Duration::from_secs(1),
@@ -123,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_does_the_same_harm() {
-        let faults = Faults {
+    fn the_same_seed_injects_the_same_faults() {
+        let faults = GatewayFaults {
             seed: 7,
             drop_disconnect: 0.5,
             delay_frame: Duration::from_secs(1),
         };
-        let (one, other) = (Plan::new(faults), Plan::new(faults));
-        let harm = |plan: &Plan| {
+        let (one, other) = (GatewayHarm::new(faults), GatewayHarm::new(faults));
+        let harm = |plan: &GatewayHarm| {
             (0..50)
                 .map(|_| (plan.drops_disconnect(), plan.frame_delay()))
                 .collect::<Vec<_>>()

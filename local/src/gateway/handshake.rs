@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connections::{Client, Connection};
 use super::event::{self, Handshake};
-use super::{Shared, Unanswered, authorizer, clock, reply, socket};
+use super::{GatewayState, Unanswered, authorizer, clock, reply, socket};
 use crate::server::Peer;
 use crate::template::model::WebSocketApi;
 
@@ -35,7 +35,7 @@ struct Accepted {
 }
 
 /// Answers one HTTP request to the WebSocket listener.
-pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+pub(super) async fn answer(shared: Arc<GatewayState>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
     let tasks = shared.tasks.clone();
     let answered = tasks.spawn(async move {
         upgrade(&shared, request, &peer)
@@ -47,13 +47,13 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>, peer
 }
 
 async fn upgrade(
-    shared: &Arc<Shared>,
+    shared: &Arc<GatewayState>,
     mut request: Request<Incoming>,
     peer: &Peer,
 ) -> Result<Response<Bytes>, Refused> {
     let on_upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
-    let handshake = Handshake::of(&parts, peer);
+    let handshake = Handshake::from_request(&parts, peer);
     let api = find_api(shared, &parts)?;
     let key = websocket_key(&parts.method, &parts.headers)?;
     if !shared.routes.admit(&api.api_id, "$connect") || !shared.throttle.admit() {
@@ -72,7 +72,7 @@ async fn upgrade(
 
 /// Runs the authorizer and `$connect`.
 async fn connect(
-    shared: &Shared,
+    shared: &GatewayState,
     api: Arc<WebSocketApi>,
     client: Client,
     handshake: &Handshake,
@@ -118,7 +118,7 @@ async fn connect(
 }
 
 /// Registers the connection and gives it its socket as soon as the upgrade is through.
-fn open(shared: &Arc<Shared>, accepted: Accepted, on_upgrade: OnUpgrade) {
+fn open(shared: &Arc<GatewayState>, accepted: Accepted, on_upgrade: OnUpgrade) {
     let connection = Arc::new(accepted.connection);
     shared.connections.insert(&connection);
     let shared_by_socket = Arc::clone(shared);
@@ -131,7 +131,7 @@ fn open(shared: &Arc<Shared>, accepted: Accepted, on_upgrade: OnUpgrade) {
     });
 }
 
-fn find_api(shared: &Shared, parts: &http::request::Parts) -> Result<Arc<WebSocketApi>, Refused> {
+fn find_api(shared: &GatewayState, parts: &http::request::Parts) -> Result<Arc<WebSocketApi>, Refused> {
     let path = parts.uri.path();
     let stage = path.strip_prefix('/').unwrap_or(path).trim_end_matches('/');
     let host = parts

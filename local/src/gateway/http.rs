@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::http_event::{self, Call};
-use super::http_route::Match;
+use super::http_event::{self, HttpCall};
+use super::http_route::RouteMatch;
 use super::throttle::RouteThrottles;
 use super::{Rate, Throttle, clock, http_route, reply};
 use crate::lambda::{InvokeError, Lambda};
@@ -31,14 +31,14 @@ pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 
 /// The rate limit that an HTTP API shares with others, and how long it waits for a function.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct HttpOptions {
     /// The token bucket of all requests. An account has only one, see [`super::Gateway::throttle`].
     pub throttle: Throttle,
     /// How long a function may take before the client gets 503.
     pub integration: Duration,
 }
 
-impl Default for Options {
+impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             throttle: Throttle::new(Rate::default()),
@@ -56,17 +56,17 @@ pub struct HttpServer {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct HttpState {
     apis: Vec<HttpApi>,
     routes: RouteThrottles,
     lambda: Lambda,
     meter: Meter,
-    options: Options,
+    options: HttpOptions,
 }
 
 /// Serves the APIs on the listener, with their own token bucket.
 pub fn serve(listener: TcpListener, apis: Vec<HttpApi>, lambda: Lambda, meter: Meter) -> HttpServer {
-    serve_with(listener, apis, lambda, meter, Options::default())
+    serve_with(listener, apis, lambda, meter, HttpOptions::default())
 }
 
 /// Like [`serve`], with these options.
@@ -75,14 +75,14 @@ pub fn serve_with(
     apis: Vec<HttpApi>,
     lambda: Lambda,
     meter: Meter,
-    options: Options,
+    options: HttpOptions,
 ) -> HttpServer {
     let address = listener.local_addr().ok();
     let routes = apis.iter().flat_map(|api| {
         let of_route = |route: &HttpRoute| (api.api_id.as_str(), route.key(), route.rate);
         api.routes.iter().map(of_route)
     });
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(HttpState {
         routes: RouteThrottles::new(routes),
         apis,
         lambda,
@@ -116,7 +116,7 @@ impl Drop for HttpServer {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+async fn answer(shared: Arc<HttpState>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
     let request_id = clock::identifier();
     let mut response = integrate(&shared, request, &peer, &request_id)
         .await
@@ -128,7 +128,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>, peer: Peer) -> 
 }
 
 async fn integrate(
-    shared: &Shared,
+    shared: &HttpState,
     request: Request<Incoming>,
     peer: &Peer,
     request_id: &str,
@@ -141,13 +141,13 @@ async fn integrate(
         Err(_) => return Err(refuse(StatusCode::BAD_REQUEST, "Bad Request")),
     };
     let matched = http_route::find(&shared.apis, parts.method.as_str(), parts.uri.path());
-    let is_in_rate = |matched: &Match<'_>| shared.routes.admit(&matched.api.api_id, &matched.route.key());
+    let is_in_rate = |matched: &RouteMatch<'_>| shared.routes.admit(&matched.api.api_id, &matched.route.key());
     if !matched.as_ref().is_none_or(is_in_rate) || !shared.options.throttle.admit() {
         return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"));
     }
     shared.meter.http_request(body.len() as u64);
     let matched = matched.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "Not Found"))?;
-    let call = Call {
+    let call = HttpCall {
         parts: &parts,
         body: &body,
         source_ip: peer.address.ip(),

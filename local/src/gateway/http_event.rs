@@ -16,12 +16,12 @@ use serde_json::{Map, Value, json};
 use super::clock::Moment;
 use super::connections::domain_name;
 use super::event::query_pairs;
-use super::http_route::Match;
+use super::http_route::RouteMatch;
 use crate::lambda::{ACCOUNT_ID, ids};
 
 /// One request to an HTTP API.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct HttpCall<'a> {
     pub(super) parts: &'a http::request::Parts,
     pub(super) body: &'a Bytes,
     pub(super) source_ip: IpAddr,
@@ -29,7 +29,7 @@ pub(super) struct Call<'a> {
 }
 
 /// The event of a request.
-pub(super) fn request(matched: &Match<'_>, call: &Call<'_>) -> Value {
+pub(super) fn request(matched: &RouteMatch<'_>, call: &HttpCall<'_>) -> Value {
     let parts = call.parts;
     let now = Moment::now();
     let mut event = Map::new();
@@ -116,7 +116,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn context(matched: &Match<'_>, call: &Call<'_>, now: Moment) -> Value {
+fn context(matched: &RouteMatch<'_>, call: &HttpCall<'_>, now: Moment) -> Value {
     let api = matched.api;
     let mut http = Map::new();
     http.insert("method".to_owned(), json!(call.parts.method.as_str()));
@@ -143,7 +143,7 @@ fn context(matched: &Match<'_>, call: &Call<'_>, now: Moment) -> Value {
     })
 }
 
-fn headers(matched: &Match<'_>, call: &Call<'_>, now: Moment) -> Value {
+fn headers(matched: &RouteMatch<'_>, call: &HttpCall<'_>, now: Moment) -> Value {
     let own = ["connection", "x-forwarded-port", "x-forwarded-proto"];
     let kept = call
         .parts
@@ -191,7 +191,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// The body as text, if it has a text type and is UTF-8.
-fn text_of<'a>(call: &'a Call<'_>) -> Option<&'a str> {
+fn text_of<'a>(call: &'a HttpCall<'_>) -> Option<&'a str> {
     let headers = &call.parts.headers;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_plain = content_type.is_none_or(is_text_type) && !headers.contains_key(CONTENT_ENCODING);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_with_a_status_is_sent_as_told() {
+    fn a_result_with_a_status_is_sent_as_it_says() {
         let result = json!({
             "statusCode": 201,
             "headers": {"X-Count": 3, "content-type": "text/html"},

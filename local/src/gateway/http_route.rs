@@ -9,7 +9,7 @@ use crate::template::model::{HttpApi, HttpRoute};
 
 /// The route that takes a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Match<'a> {
+pub(super) struct RouteMatch<'a> {
     /// The API of the route.
     pub(super) api: &'a HttpApi,
     /// The route.
@@ -18,7 +18,7 @@ pub(super) struct Match<'a> {
     pub(super) parameters: Parameters,
 }
 
-impl Match<'_> {
+impl RouteMatch<'_> {
     /// For example `GET /user/{user_id}`, or `$default`.
     pub(super) fn route_key(&self) -> String {
         self.route.key()
@@ -37,7 +37,7 @@ enum Fit {
 }
 
 /// The route for this request. The APIs are tried in the order of the template.
-pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<Match<'a>> {
+pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<RouteMatch<'a>> {
     apis.iter().find_map(|api| {
         let path = below_stage(api, path)?;
         let fitting = api
@@ -47,13 +47,13 @@ pub(super) fn find<'a>(apis: &'a [HttpApi], method: &str, path: &str) -> Option<
             .filter_map(|route| {
                 let own_method = route.method == method;
                 let (fit, parameters) = fit(&route.path, path).filter(|_| own_method || route.method == "ANY")?;
-                Some(((fit, own_method), Match { api, route, parameters }))
+                Some(((fit, own_method), RouteMatch { api, route, parameters }))
             });
         // `max_by` keeps the last of equals, but the first in the template must win.
         let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, best)| best).or_else(|| {
             let route = api.routes.iter().find(|route| route.path == "$default")?;
-            Some(Match {
+            Some(RouteMatch {
                 api,
                 route,
                 parameters: Vec::new(),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_route_takes_is_not_found() {
+    fn a_request_without_a_route_is_not_found() {
         let apis = [api("$default", &[("GET", "/a"), ("GET", "/b/{c}")])];
         for (method, path) in [
             ("POST", "/a"),

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::connections::{Connection, NotQueued};
-use super::{Shared, clock, reply};
+use super::{GatewayState, clock, reply};
 
 /// The header from which SDKs read the error's name.
 const ERROR_TYPE: &str = "x-amzn-errortype";
@@ -20,11 +20,11 @@ const ERROR_TYPE: &str = "x-amzn-errortype";
 /// Reaches the connections of a [`super::Gateway`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Management {
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
 }
 
 impl Management {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<GatewayState>) -> Self {
         Self { shared }
     }
 

@@ -12,11 +12,11 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::connections::Connection;
-use super::{Shared, clock, event, reply};
+use super::{GatewayState, clock, event, reply};
 use crate::template::model::{Route, WebSocketApi};
 
 /// Handles one message, from its arrival to its answer.
-pub(super) async fn dispatch(shared: Arc<Shared>, connection: Arc<Connection>, text: Utf8Bytes) {
+pub(super) async fn dispatch(shared: Arc<GatewayState>, connection: Arc<Connection>, text: Utf8Bytes) {
     let request_id = clock::identifier();
     let selected = select(&connection.api, &text);
     let is_in_rate = |(key, _): (&str, &Route)| shared.routes.admit(&connection.api.api_id, key);
@@ -74,7 +74,7 @@ fn selected(expression: &str, text: &str) -> Option<String> {
 }
 
 /// Sends the function's `body`, if it has one.
-fn respond(shared: &Shared, connection: &Connection, answer: &Value) {
+fn respond(shared: &GatewayState, connection: &Connection, answer: &Value) {
     let body = match answer.get("body") {
         Some(Value::String(body)) => body.clone(),
         None | Some(Value::Null) => return,

@@ -41,7 +41,7 @@ use crate::meter::Meter;
 use crate::server;
 use crate::template::model::{Route, WebSocketApi};
 
-pub use faults::{Faults, PostFault};
+pub use faults::{GatewayFaults, PostFault};
 pub use limits::{Limits, Rate};
 pub use throttle::Throttle;
 
@@ -52,7 +52,7 @@ use throttle::RouteThrottles;
 /// The WebSocket APIs of a stack, behind one listener: `ws://{address}/{stage}`.
 #[derive(Debug)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
     address: Option<SocketAddr>,
 }
 
@@ -61,12 +61,12 @@ const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
 
 /// The state that all connections share.
 #[derive(Debug)]
-struct Shared {
+struct GatewayState {
     apis: Vec<Arc<WebSocketApi>>,
     lambda: Lambda,
     meter: Meter,
     limits: Limits,
-    faults: faults::Plan,
+    faults: faults::GatewayHarm,
     injector: Injector,
     throttle: Throttle,
     routes: RouteThrottles,
@@ -82,11 +82,11 @@ enum Unanswered {
     #[error(transparent)]
     Failed(#[from] InvokeError),
     /// The function took longer than the integration may.
-    #[error("the function took longer than its integration may")]
+    #[error("the function took longer than its integration allows")]
     TimedOut,
 }
 
-impl Shared {
+impl GatewayState {
     /// Invokes a function. Gives up after `limit`, or when the gateway stops.
     async fn invoke(&self, function: &str, event: &Value, limit: Duration) -> Result<Value, Unanswered> {
         tokio::select! {
@@ -109,7 +109,7 @@ impl Gateway {
             lambda,
             meter,
             limits,
-            Faults::default(),
+            GatewayFaults::default(),
             Injector::default(),
         )
     }
@@ -121,7 +121,7 @@ impl Gateway {
         lambda: Lambda,
         meter: Meter,
         limits: Limits,
-        faults: Faults,
+        faults: GatewayFaults,
         injector: Injector,
     ) -> Self {
         let address = listener.local_addr().ok();
@@ -129,14 +129,14 @@ impl Gateway {
             let of_route = |(key, route): (&String, &Route)| (api.api_id.as_str(), key.clone(), route.rate);
             api.routes.iter().map(of_route)
         });
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(GatewayState {
             routes: RouteThrottles::new(routes),
             apis: apis.into_iter().map(Arc::new).collect(),
             lambda,
             meter,
             throttle: Throttle::new(limits.rate),
             limits,
-            faults: faults::Plan::new(faults),
+            faults: faults::GatewayHarm::new(faults),
             injector,
             connections: Connections::default(),
             stop: CancellationToken::new(),

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_statement_allows_is_denied() {
+    fn a_request_that_no_statement_allows_is_denied() {
         for resource in [
             "arn:aws:execute-api:us-east-1:000000000000:abc/test/$connect",
             "arn:*:xyz/*",

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connections::Connection;
-use super::{INTEGRATION_LIMIT, Limits, Shared, event, message};
+use super::{GatewayState, INTEGRATION_LIMIT, Limits, event, message};
 
 /// How long the client may take to finish the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ struct Ending {
     /// The close frame to send, unless the client spoke first or is gone.
     close: Option<CloseFrame>,
     /// Whether to invoke `$disconnect`.
-    is_told: bool,
+    invokes_disconnect: bool,
     /// Whether the socket is dropped without a closing handshake.
     is_cut: bool,
 }
@@ -61,7 +61,7 @@ impl Ending {
             status: code.into(),
             reason: reason.to_owned(),
             close: Some(close),
-            is_told: true,
+            invokes_disconnect: true,
             is_cut: false,
         }
     }
@@ -78,7 +78,7 @@ impl Ending {
             status,
             reason,
             close: None,
-            is_told: true,
+            invokes_disconnect: true,
             is_cut: false,
         }
     }
@@ -88,7 +88,7 @@ impl Ending {
             status: 1006,
             reason: "Connection Closed Abnormally".to_owned(),
             close: None,
-            is_told: true,
+            invokes_disconnect: true,
             is_cut: false,
         }
     }
@@ -100,7 +100,7 @@ impl Ending {
         }
     }
 
-    fn of_error(error: &Error) -> Self {
+    fn from_error(error: &Error) -> Self {
         match error {
             Error::Capacity(_) => Self::by_us(CloseCode::Size, "Message too big"),
             Error::Utf8(_) => Self::by_us(CloseCode::Invalid, "Invalid UTF-8"),
@@ -113,7 +113,7 @@ impl Ending {
 
 /// Runs as long as the socket.
 pub(super) async fn run(
-    shared: Arc<Shared>,
+    shared: Arc<GatewayState>,
     connection: Arc<Connection>,
     upgraded: hyper::Result<Upgraded>,
     mut frames: mpsc::Receiver<Utf8Bytes>,
@@ -159,7 +159,7 @@ fn configuration(limits: &Limits) -> WebSocketConfig {
 
 /// Reads and writes until something ends the connection.
 async fn converse(
-    shared: &Arc<Shared>,
+    shared: &Arc<GatewayState>,
     connection: &Arc<Connection>,
     sink: &mut SplitSink<Stream, Message>,
     stream: &mut SplitStream<Stream>,
@@ -167,7 +167,7 @@ async fn converse(
 ) -> Ending {
     tokio::select! {
         biased;
-        () = shared.stop.cancelled() => Ending { is_told: false, ..Ending::by_us(CloseCode::Away, "Going away") },
+        () = shared.stop.cancelled() => Ending { invokes_disconnect: false, ..Ending::by_us(CloseCode::Away, "Going away") },
         () = connection.harm.is_cut() => Ending::cut(),
         () = connection.close.cancelled() => Ending::by_us(CloseCode::Normal, "Connection Closed Normally"),
         () = tokio::time::sleep_until(connection.at_age(shared.limits.lifetime)) => {
@@ -190,7 +190,7 @@ async fn idle(connection: &Connection, limit: Duration) {
     }
 }
 
-async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut SplitStream<Stream>) -> Ending {
+async fn read(shared: &Arc<GatewayState>, connection: &Arc<Connection>, stream: &mut SplitStream<Stream>) -> Ending {
     loop {
         match stream.next().await {
             Some(Ok(Message::Text(text))) => {
@@ -209,7 +209,7 @@ async fn read(shared: &Arc<Shared>, connection: &Arc<Connection>, stream: &mut S
             // tungstenite has queued the pong and sends it with the next read.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Close(frame))) => return Ending::by_client(frame),
-            Some(Err(error)) => return Ending::of_error(&error),
+            Some(Err(error)) => return Ending::from_error(&error),
             None => return Ending::broken(),
         }
     }
@@ -247,16 +247,16 @@ async fn write(
 }
 
 /// From here on the connection is gone.
-fn leave(shared: &Shared, connection: &Connection) {
+fn leave(shared: &GatewayState, connection: &Connection) {
     shared.connections.remove(&connection.id);
     shared.meter.connection_time(connection.age());
 }
 
-async fn disconnect(shared: &Shared, connection: &Connection, ending: &Ending) {
+async fn disconnect(shared: &GatewayState, connection: &Connection, ending: &Ending) {
     let Some(route) = connection.api.routes.get("$disconnect") else {
         return;
     };
-    if !ending.is_told || shared.faults.drops_disconnect() || connection.harm.loses_disconnect().await {
+    if !ending.invokes_disconnect || shared.faults.drops_disconnect() || connection.harm.loses_disconnect().await {
         return;
     }
     let event = event::disconnect(connection, ending.status, &ending.reason);

@@ -12,7 +12,7 @@ use super::REGION;
 use crate::template::model::Function;
 
 /// All variables of a process. The host's own variables are not among them.
-pub(super) fn of_process(
+pub(super) fn process_environment(
     function: &Function,
     extra: &BTreeMap<String, String>,
     task_root: &Path,

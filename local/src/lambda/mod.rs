@@ -10,6 +10,7 @@
 //! - no process outlives [`Lambda::stop`] or the drop of the last [`Lambda`]
 //! - a process sees the environment that Lambda would give it, and nothing of the host's
 
+mod end_reason;
 mod environment;
 pub(crate) mod ids;
 mod output;
@@ -33,7 +34,7 @@ use crate::faults::Injector;
 use crate::meter::Meter;
 use crate::template::model::Function;
 
-pub use output::{Line, Output};
+pub use output::{Output, OutputLine};
 pub use pool::Slot;
 pub use usage::Usage;
 
@@ -59,7 +60,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// The functions to run, and what they need.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct LambdaConfig {
     /// Functions, by logical id.
     pub functions: BTreeMap<String, Function>,
     /// Their `bootstrap` binaries, by logical id.
@@ -101,7 +102,7 @@ impl Default for Tuning {
 /// Why a function cannot run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{function}: {reason}{}", output::indented(output))]
-pub struct StartError {
+pub struct FunctionStartError {
     /// Logical id.
     pub function: String,
     /// What went wrong.
@@ -145,17 +146,17 @@ pub enum InvokeError {
 /// Invokes functions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lambda {
-    shared: Arc<Shared>,
+    shared: Arc<LambdaState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LambdaState {
     pools: BTreeMap<String, Arc<Pool>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl Drop for Shared {
+impl Drop for LambdaState {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -167,7 +168,7 @@ impl Lambda {
     ///
     /// # Errors
     /// If a function has no binary.
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(config: LambdaConfig) -> Result<Self, FunctionStartError> {
         Self::start_with(config, &Tuning::default())
     }
 
@@ -175,11 +176,11 @@ impl Lambda {
     ///
     /// # Errors
     /// If a function has no binary.
-    pub fn start_with(config: Config, tuning: &Tuning) -> Result<Self, StartError> {
+    pub fn start_with(config: LambdaConfig, tuning: &Tuning) -> Result<Self, FunctionStartError> {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let mut pools = BTreeMap::new();
-        let Config {
+        let LambdaConfig {
             functions,
             mut bootstraps,
             mut environment,
@@ -201,7 +202,7 @@ impl Lambda {
             pools.insert(id, Pool::start(specification, tuning));
         }
         Ok(Self {
-            shared: Arc::new(Shared { pools, stop, tasks }),
+            shared: Arc::new(LambdaState { pools, stop, tasks }),
         })
     }
 
@@ -251,8 +252,8 @@ impl Lambda {
     ///
     /// # Errors
     /// If the process does not start. The error has the last lines that it printed.
-    pub async fn warm(&self, function: &str) -> Result<(), StartError> {
-        let pool = self.pool(function).map_err(|error| StartError {
+    pub async fn warm(&self, function: &str) -> Result<(), FunctionStartError> {
+        let pool = self.pool(function).map_err(|error| FunctionStartError {
             function: function.to_owned(),
             reason: error.to_string(),
             output: Vec::new(),
@@ -283,7 +284,7 @@ impl Lambda {
             .await
             .is_err()
         {
-            tracing::warn!("something that a function started still holds its output open");
+            tracing::warn!("a process that a function started still holds its output open");
         }
     }
 
@@ -295,13 +296,13 @@ impl Lambda {
     }
 }
 
-fn existing(function: &str, bootstrap: Option<PathBuf>) -> Result<PathBuf, StartError> {
+fn existing(function: &str, bootstrap: Option<PathBuf>) -> Result<PathBuf, FunctionStartError> {
     let reason = match bootstrap {
         Some(path) if path.is_file() => return Ok(path),
         Some(path) => format!("there is no file {}", path.display()),
         None => "it has no binary".to_owned(),
     };
-    Err(StartError {
+    Err(FunctionStartError {
         function: function.to_owned(),
         reason,
         output: Vec::new(),

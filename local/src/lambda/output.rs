@@ -13,7 +13,7 @@ const KEPT_LINES: usize = 20;
 
 /// One line that a function printed to its standard output or error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct OutputLine {
     /// Logical id of the function.
     pub function: String,
     /// The text, without its line end.
@@ -26,11 +26,11 @@ pub enum Output {
     /// To this process's standard error, as `[LogicalId] text`.
     Stderr,
     /// To the receiver of the channel.
-    Channel(mpsc::UnboundedSender<Line>),
+    Channel(mpsc::UnboundedSender<OutputLine>),
 }
 
 impl Output {
-    fn write(&self, line: Line) {
+    fn write(&self, line: OutputLine) {
         match self {
             // A closed standard error or a dropped receiver must not stop a function.
             Self::Stderr => drop(writeln!(std::io::stderr().lock(), "[{}] {}", line.function, line.text)),
@@ -81,7 +81,7 @@ pub(super) async fn forward(
         bytes.clear();
         tail.push(text.clone());
         if !stop.is_cancelled() {
-            output.write(Line {
+            output.write(OutputLine {
                 function: function.clone(),
                 text,
             });

@@ -25,9 +25,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
+use super::end_reason::EndReason;
 use super::output::Tail;
-use super::process::{Job, NotStarted, Outcome, Specification};
-use super::runtime_api::{self, Call, Delivery, ErrorReport, Verdict};
+use super::process::{Job, JobOutcome, NotStarted, Specification};
+use super::runtime_api::{self, EventDelivery, ReportVerdict, RuntimeCall};
 use super::usage::{self, Usage};
 use super::{ACCOUNT_ID, InvokeError, REGION, RESPONSE_LIMIT_BYTES, ids};
 use crate::faults::{Doom, TrackedProcess as Caller};
@@ -39,34 +40,24 @@ use crate::server;
 const OUTPUT_LIMIT: Duration = Duration::from_millis(500);
 
 /// Reports whether the process has started. Used once.
-type Up = oneshot::Sender<Result<(), NotStarted>>;
+type StartReport = oneshot::Sender<Result<(), NotStarted>>;
 
 #[derive(Debug)]
-enum State {
-    Starting(Up),
-    Polling(oneshot::Sender<Delivery>),
-    Running(Running),
+enum ProcessState {
+    Starting(StartReport),
+    Polling(oneshot::Sender<EventDelivery>),
+    Running(RunningInvocation),
     Returning,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningInvocation {
     request_id: String,
     since: Instant,
     cpu_before: Option<Duration>,
     init: Option<Duration>,
     doom: Doom,
-    done: oneshot::Sender<Outcome>,
-}
-
-/// Why a process ends.
-enum End {
-    Exited(String),
-    InitFailed(ErrorReport),
-    TimedOut,
-    Killed,
-    NotNeeded,
-    Stopping,
+    done: oneshot::Sender<JobOutcome>,
 }
 
 pub(super) struct Owner {
@@ -78,10 +69,10 @@ pub(super) struct Owner {
     tail: Tail,
     forwarding: Vec<JoinHandle<()>>,
     jobs: mpsc::Receiver<Job>,
-    calls: mpsc::Receiver<Call>,
+    calls: mpsc::Receiver<RuntimeCall>,
     /// Stops the Runtime API server of this process when it is dropped.
     _server: DropGuard,
-    state: State,
+    state: ProcessState,
     waiting: Option<Job>,
 }
 
@@ -90,7 +81,7 @@ impl Owner {
     pub(super) async fn spawn(
         specification: &Specification,
         jobs: mpsc::Receiver<Job>,
-        up: Up,
+        up: StartReport,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let caller = specification.faults.process(&specification.function.logical_id);
@@ -118,7 +109,7 @@ impl Owner {
             jobs,
             calls,
             _server: stop_server.drop_guard(),
-            state: State::Starting(up),
+            state: ProcessState::Starting(up),
             waiting: None,
         })
     }
@@ -134,22 +125,23 @@ impl Owner {
         let end = loop {
             let deadline = self.deadline(init_deadline);
             let doom = self.doom();
-            let takes_jobs = self.waiting.is_none() && matches!(self.state, State::Polling(_) | State::Returning);
+            let takes_jobs =
+                self.waiting.is_none() && matches!(self.state, ProcessState::Polling(_) | ProcessState::Returning);
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break End::Stopping,
+                () = stop.cancelled() => break EndReason::Stopping,
                 Some(call) = self.calls.recv() => if let Some(end) = self.hear(call) { break end },
-                status = self.child.wait() => break End::Exited(describe(status)),
-                () = comes(doom) => break End::Killed,
+                status = self.child.wait() => break EndReason::Exited(describe(status)),
+                () = comes(doom) => break EndReason::Killed,
                 () = tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    break End::TimedOut;
+                    break EndReason::TimedOut;
                 }
                 job = self.jobs.recv(), if takes_jobs => match job {
                     Some(job) => {
                         self.waiting = Some(job);
                         self.hand_over();
                     }
-                    None => break End::NotNeeded,
+                    None => break EndReason::NotNeeded,
                 },
             }
         };
@@ -158,17 +150,17 @@ impl Owner {
 
     fn deadline(&self, init_deadline: Instant) -> Option<Instant> {
         match &self.state {
-            State::Starting(_) => Some(init_deadline),
-            State::Running(running) => Some(running.since + self.timeout()),
-            State::Polling(_) | State::Returning => None,
+            ProcessState::Starting(_) => Some(init_deadline),
+            ProcessState::Running(running) => Some(running.since + self.timeout()),
+            ProcessState::Polling(_) | ProcessState::Returning => None,
         }
     }
 
     /// When the fault plan kills the process. `None` if it is not running an invocation.
     fn doom(&self) -> Option<Doom> {
         match &self.state {
-            State::Running(running) => Some(running.doom.clone()),
-            State::Starting(_) | State::Polling(_) | State::Returning => None,
+            ProcessState::Running(running) => Some(running.doom.clone()),
+            ProcessState::Starting(_) | ProcessState::Polling(_) | ProcessState::Returning => None,
         }
     }
 
@@ -177,44 +169,52 @@ impl Owner {
     }
 
     /// Handles a call of the process. Returns a reason if the process has to end.
-    fn hear(&mut self, call: Call) -> Option<End> {
+    fn hear(&mut self, call: RuntimeCall) -> Option<EndReason> {
         match call {
-            Call::Next(give) => {
-                match std::mem::replace(&mut self.state, State::Polling(give)) {
+            RuntimeCall::Next(give) => {
+                match std::mem::replace(&mut self.state, ProcessState::Polling(give)) {
                     // The caller that started it may be gone. Then the pool drops this process.
-                    State::Starting(up) => drop(up.send(Ok(()))),
-                    State::Running(running) => self.finish(running, Err(no_response()), &Usage::of(self.pid)),
-                    State::Polling(_) | State::Returning => {}
+                    ProcessState::Starting(up) => drop(up.send(Ok(()))),
+                    ProcessState::Running(running) => self.finish(running, Err(no_response()), &Usage::read(self.pid)),
+                    ProcessState::Polling(_) | ProcessState::Returning => {}
                 }
                 self.hand_over();
             }
-            Call::Response(id, body, verdict) => {
+            RuntimeCall::Response(id, body, verdict) => {
                 let result = body.ok_or_else(response_too_large);
                 let accepted = if result.is_ok() {
-                    Verdict::Accepted
+                    ReportVerdict::Accepted
                 } else {
-                    Verdict::TooLarge
+                    ReportVerdict::TooLarge
                 };
                 self.report(&id, result, accepted, verdict);
             }
-            Call::Error(id, report, verdict) => self.report(&id, Err(report.into()), Verdict::Accepted, verdict),
-            Call::InitError(report, verdict) => {
-                let _ = verdict.send(Verdict::Accepted);
-                return matches!(self.state, State::Starting(_)).then_some(End::InitFailed(report));
+            RuntimeCall::Error(id, report, verdict) => {
+                self.report(&id, Err(report.into()), ReportVerdict::Accepted, verdict)
+            }
+            RuntimeCall::InitError(report, verdict) => {
+                let _ = verdict.send(ReportVerdict::Accepted);
+                return matches!(self.state, ProcessState::Starting(_)).then_some(EndReason::InitFailed(report));
             }
         }
         None
     }
 
-    fn report(&mut self, id: &str, result: Result<Bytes, InvokeError>, verdict: Verdict, to: oneshot::Sender<Verdict>) {
-        match std::mem::replace(&mut self.state, State::Returning) {
-            State::Running(running) if running.request_id == id => {
+    fn report(
+        &mut self,
+        id: &str,
+        result: Result<Bytes, InvokeError>,
+        verdict: ReportVerdict,
+        to: oneshot::Sender<ReportVerdict>,
+    ) {
+        match std::mem::replace(&mut self.state, ProcessState::Returning) {
+            ProcessState::Running(running) if running.request_id == id => {
                 let _ = to.send(verdict);
-                self.finish(running, result, &Usage::of(self.pid));
+                self.finish(running, result, &Usage::read(self.pid));
             }
             other => {
                 self.state = other;
-                let _ = to.send(Verdict::WrongRequestId);
+                let _ = to.send(ReportVerdict::WrongRequestId);
             }
         }
     }
@@ -222,8 +222,8 @@ impl Owner {
     /// Hands the waiting job to the process if the process is polling.
     fn hand_over(&mut self) {
         let Some(job) = self.waiting.take() else { return };
-        match std::mem::replace(&mut self.state, State::Returning) {
-            State::Polling(give) => {
+        match std::mem::replace(&mut self.state, ProcessState::Returning) {
+            ProcessState::Polling(give) => {
                 let delivery = self.delivery(job.event.clone());
                 let request_id = delivery.request_id.clone();
                 let cpu_before = usage::cpu_time(self.pid);
@@ -233,7 +233,7 @@ impl Owner {
                     self.waiting = Some(job);
                     return;
                 }
-                let running = Running {
+                let running = RunningInvocation {
                     request_id,
                     since: Instant::now(),
                     cpu_before,
@@ -241,7 +241,7 @@ impl Owner {
                     doom,
                     done: job.done,
                 };
-                self.state = State::Running(running);
+                self.state = ProcessState::Running(running);
             }
             other => {
                 self.state = other;
@@ -250,14 +250,14 @@ impl Owner {
         }
     }
 
-    fn delivery(&self, event: Bytes) -> Delivery {
+    fn delivery(&self, event: Bytes) -> EventDelivery {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let region = self
             .specification
             .extra_environment
             .get("AWS_REGION")
             .map_or(REGION, String::as_str);
-        Delivery {
+        EventDelivery {
             request_id: ids::request_id(),
             deadline_ms: (now + self.timeout()).as_millis(),
             function_arn: format!(
@@ -269,7 +269,7 @@ impl Owner {
         }
     }
 
-    fn finish(&self, running: Running, result: Result<Bytes, InvokeError>, usage: &Usage) {
+    fn finish(&self, running: RunningInvocation, result: Result<Bytes, InvokeError>, usage: &Usage) {
         self.specification.meter.invocation(&FinishedInvocation {
             function: &self.specification.function.logical_id,
             duration: running.since.elapsed(),
@@ -283,22 +283,26 @@ impl Owner {
             failed: result.is_err(),
         });
         // Nobody waits any more if the stack is stopping.
-        drop(running.done.send(Outcome::Finished(result)));
+        drop(running.done.send(JobOutcome::Finished(result)));
     }
 
     /// Ends the process and everything that it started, and answers all waiting callers.
-    async fn end(mut self, end: End) {
+    async fn end(mut self, end: EndReason) {
         self.jobs.close();
-        let usage = Usage::of(self.pid);
+        let usage = Usage::read(self.pid);
         self.kill().await;
-        match std::mem::replace(&mut self.state, State::Returning) {
-            State::Running(running) => self.finish(running, Err(self.end_of_invocation(end)), &usage),
-            State::Starting(up) => {
+        match std::mem::replace(&mut self.state, ProcessState::Returning) {
+            ProcessState::Running(running) => self.finish(
+                running,
+                Err(end.into_invoke_error(self.specification.function.timeout_s)),
+                &usage,
+            ),
+            ProcessState::Starting(up) => {
                 self.drain_output().await;
-                drop(up.send(Err(self.end_of_init(end))));
+                drop(up.send(Err(end.into_not_started(&self.specification, self.tail.lines()))));
             }
-            State::Polling(_) | State::Returning => {
-                if let End::Exited(status) = end {
+            ProcessState::Polling(_) | ProcessState::Returning => {
+                if let EndReason::Exited(status) = end {
                     tracing::warn!(
                         function = self.specification.function.logical_id,
                         status,
@@ -313,7 +317,7 @@ impl Owner {
             .into_iter()
             .chain(std::iter::from_fn(|| self.jobs.try_recv().ok()));
         for job in not_taken {
-            drop(job.done.send(Outcome::NotTaken));
+            drop(job.done.send(JobOutcome::NotTaken));
         }
     }
 
@@ -332,51 +336,6 @@ impl Owner {
     async fn drain_output(&mut self) {
         let reading = futures_util::future::join_all(self.forwarding.drain(..));
         drop(tokio::time::timeout(OUTPUT_LIMIT, reading).await);
-    }
-
-    fn end_of_invocation(&self, end: End) -> InvokeError {
-        match end {
-            End::TimedOut => InvokeError::Timeout {
-                timeout_s: self.specification.function.timeout_s,
-            },
-            End::Exited(status) => InvokeError::Exited { status },
-            End::Killed => InvokeError::Exited {
-                status: "signal: 9 (SIGKILL)".to_owned(),
-            },
-            End::InitFailed(report) => report.into(),
-            End::NotNeeded | End::Stopping => InvokeError::Stopping,
-        }
-    }
-
-    fn end_of_init(&self, end: End) -> NotStarted {
-        let (invoke, reason) = match end {
-            End::InitFailed(report) => {
-                let invoke = InvokeError::from(report);
-                let reason = format!("its initialisation failed: {invoke}");
-                (invoke, reason)
-            }
-            End::Exited(status) => {
-                let reason = format!("it ended before it took an event: {status}");
-                (InvokeError::Exited { status }, reason)
-            }
-            End::TimedOut => {
-                let limit_s = self.specification.init_limit.as_secs_f32();
-                let status = format!("no /next within {limit_s} s of its start");
-                (InvokeError::Exited { status: status.clone() }, status)
-            }
-            // A fault kills a process only during an invocation.
-            End::Killed | End::NotNeeded | End::Stopping => (InvokeError::Stopping, InvokeError::Stopping.to_string()),
-        };
-        self.specification.not_started(invoke, reason, self.tail.lines())
-    }
-}
-
-impl From<ErrorReport> for InvokeError {
-    fn from(report: ErrorReport) -> Self {
-        Self::Function {
-            error_type: report.error_type,
-            message: report.error_message,
-        }
     }
 }
 

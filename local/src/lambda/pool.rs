@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::process::{NotStarted, Outcome, Process, Specification};
+use super::process::{JobOutcome, NotStarted, Process, Specification};
 use super::usage::Usage;
-use super::{InvokeError, StartError, Tuning};
+use super::{FunctionStartError, InvokeError, Tuning};
 
 /// How many processes are tried if each exits before it takes the event.
 const OFFERS: u32 = 3;
@@ -83,8 +83,8 @@ impl Pool {
                 None => self.process().await.map_err(|failure| failure.invoke)?,
             };
             match process.run(event.clone(), init).await {
-                Outcome::NotTaken => {}
-                Outcome::Finished(result) => {
+                JobOutcome::NotTaken => {}
+                JobOutcome::Finished(result) => {
                     self.put_back(process);
                     return result;
                 }
@@ -99,8 +99,8 @@ impl Pool {
     }
 
     /// Makes sure that a process is idle.
-    pub(super) async fn warm(self: &Arc<Self>) -> Result<(), StartError> {
-        let stopped = |error: InvokeError| StartError {
+    pub(super) async fn warm(self: &Arc<Self>) -> Result<(), FunctionStartError> {
+        let stopped = |error: InvokeError| FunctionStartError {
             function: self.specification.function.logical_id.clone(),
             reason: error.to_string(),
             output: Vec::new(),

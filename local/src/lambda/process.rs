@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::output::{self, Output, Tail};
 use super::owner::Owner;
 use super::usage::Usage;
-use super::{InvokeError, StartError, environment, ids};
+use super::{FunctionStartError, InvokeError, environment, ids};
 use crate::faults::Injector;
 use crate::meter::Meter;
 use crate::template::model::Function;
@@ -56,7 +56,7 @@ impl Specification {
         let log_stream = ids::log_stream_name();
         Command::new(&self.bootstrap)
             .env_clear()
-            .envs(environment::of_process(
+            .envs(environment::process_environment(
                 &self.function,
                 &self.extra_environment,
                 root,
@@ -94,7 +94,7 @@ impl Specification {
         let function = self.function.logical_id.clone();
         NotStarted {
             invoke,
-            start: Box::new(StartError {
+            start: Box::new(FunctionStartError {
                 function,
                 reason,
                 output,
@@ -118,12 +118,12 @@ pub(super) struct Job {
     /// How long the start of the process took, if it was started for this invocation.
     pub(super) init: Option<Duration>,
     /// Receives the outcome.
-    pub(super) done: oneshot::Sender<Outcome>,
+    pub(super) done: oneshot::Sender<JobOutcome>,
 }
 
 /// The outcome of a job.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum JobOutcome {
     /// The process ended before it took the event. Another process can have it.
     NotTaken,
     /// The invocation is over.
@@ -136,7 +136,7 @@ pub(super) struct NotStarted {
     /// The error for the invocation.
     pub(super) invoke: InvokeError,
     /// The error for the start of the stack.
-    pub(super) start: Box<StartError>,
+    pub(super) start: Box<FunctionStartError>,
 }
 
 impl Process {
@@ -160,17 +160,17 @@ impl Process {
 
     /// Runs one invocation. `init` is how long the start took, if the process was started for this
     /// invocation.
-    pub(super) async fn run(&self, event: Bytes, init: Option<Duration>) -> Outcome {
+    pub(super) async fn run(&self, event: Bytes, init: Option<Duration>) -> JobOutcome {
         let (done, outcome) = oneshot::channel();
         if self.jobs.send(Job { event, init, done }).await.is_err() {
-            return Outcome::NotTaken;
+            return JobOutcome::NotTaken;
         }
-        outcome.await.unwrap_or(Outcome::NotTaken)
+        outcome.await.unwrap_or(JobOutcome::NotTaken)
     }
 
     /// What it has used so far.
     pub(super) fn usage(&self) -> Usage {
-        Usage::of(self.pid)
+        Usage::read(self.pid)
     }
 
     /// Whether it can still run an invocation.

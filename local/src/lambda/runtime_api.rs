@@ -20,20 +20,20 @@ const VERSION: &str = "/2018-06-01/runtime/";
 
 /// What a process asks of its Runtime API.
 #[derive(Debug)]
-pub(super) enum Call {
+pub(super) enum RuntimeCall {
     /// `GET /invocation/next`: waits for an event.
-    Next(oneshot::Sender<Delivery>),
+    Next(oneshot::Sender<EventDelivery>),
     /// `POST /invocation/{id}/response`: the result, or `None` if it was too large.
-    Response(String, Option<Bytes>, oneshot::Sender<Verdict>),
+    Response(String, Option<Bytes>, oneshot::Sender<ReportVerdict>),
     /// `POST /invocation/{id}/error`.
-    Error(String, ErrorReport, oneshot::Sender<Verdict>),
+    Error(String, ErrorReport, oneshot::Sender<ReportVerdict>),
     /// `POST /init/error`.
-    InitError(ErrorReport, oneshot::Sender<Verdict>),
+    InitError(ErrorReport, oneshot::Sender<ReportVerdict>),
 }
 
 /// One event on its way to a process.
 #[derive(Debug)]
-pub(super) struct Delivery {
+pub(super) struct EventDelivery {
     /// `Lambda-Runtime-Aws-Request-Id`.
     pub(super) request_id: String,
     /// `Lambda-Runtime-Deadline-Ms`: milliseconds since the epoch.
@@ -58,7 +58,7 @@ pub(super) struct ErrorReport {
 
 /// What the owner of a process makes of one of its reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ReportVerdict {
     /// 202.
     Accepted,
     /// 400: the process is not running that invocation.
@@ -68,7 +68,7 @@ pub(super) enum Verdict {
 }
 
 /// Answers one HTTP request of the process.
-pub(super) async fn answer(request: Request<Incoming>, calls: mpsc::Sender<Call>) -> Response<Full<Bytes>> {
+pub(super) async fn answer(request: Request<Incoming>, calls: mpsc::Sender<RuntimeCall>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let Some(path) = parts.uri.path().strip_prefix(VERSION) else {
         return not_found();
@@ -82,18 +82,20 @@ pub(super) async fn answer(request: Request<Incoming>, calls: mpsc::Sender<Call>
     };
     let (verdict, judged) = oneshot::channel();
     let call = match (&parts.method, path.as_slice()) {
-        (&Method::POST, ["invocation", id, "response"]) => Call::Response((*id).to_owned(), body, verdict),
-        (&Method::POST, ["invocation", id, "error"]) => Call::Error((*id).to_owned(), report(&parts, body), verdict),
-        (&Method::POST, ["init", "error"]) => Call::InitError(report(&parts, body), verdict),
+        (&Method::POST, ["invocation", id, "response"]) => RuntimeCall::Response((*id).to_owned(), body, verdict),
+        (&Method::POST, ["invocation", id, "error"]) => {
+            RuntimeCall::Error((*id).to_owned(), report(&parts, body), verdict)
+        }
+        (&Method::POST, ["init", "error"]) => RuntimeCall::InitError(report(&parts, body), verdict),
         _ => return not_found(),
     };
     if calls.send(call).await.is_err() {
         return ending();
     }
     match judged.await {
-        Ok(Verdict::Accepted) => json_response(StatusCode::ACCEPTED, &json!({"status": "OK"})),
-        Ok(Verdict::WrongRequestId) => refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
-        Ok(Verdict::TooLarge) => refusal(
+        Ok(ReportVerdict::Accepted) => json_response(StatusCode::ACCEPTED, &json!({"status": "OK"})),
+        Ok(ReportVerdict::WrongRequestId) => refusal(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"),
+        Ok(ReportVerdict::TooLarge) => refusal(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             &format!("Exceeded maximum allowed payload size ({RESPONSE_LIMIT_BYTES} bytes)."),
@@ -102,9 +104,9 @@ pub(super) async fn answer(request: Request<Incoming>, calls: mpsc::Sender<Call>
     }
 }
 
-async fn next(calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
+async fn next(calls: &mpsc::Sender<RuntimeCall>) -> Response<Full<Bytes>> {
     let (give, given) = oneshot::channel();
-    if calls.send(Call::Next(give)).await.is_err() {
+    if calls.send(RuntimeCall::Next(give)).await.is_err() {
         return ending();
     }
     let Ok(delivery) = given.await else { return ending() };
@@ -121,7 +123,7 @@ async fn next(calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
     for (name, value) in headers {
         match HeaderValue::try_from(value) {
             Ok(value) => drop(response.headers_mut().insert(name, value)),
-            Err(error) => tracing::error!(name, %error, "a header of an event is not sendable"),
+            Err(error) => tracing::error!(name, %error, "a header of an event cannot be sent"),
         }
     }
     response
@@ -141,18 +143,14 @@ fn report(parts: &http::request::Parts, body: Option<Bytes>) -> ErrorReport {
 }
 
 fn not_found() -> Response<Full<Bytes>> {
-    refusal(
-        StatusCode::NOT_FOUND,
-        "NotFound",
-        "there is no such call in the Runtime API",
-    )
+    refusal(StatusCode::NOT_FOUND, "NotFound", "the Runtime API has no such call")
 }
 
 fn ending() -> Response<Full<Bytes>> {
     refusal(
         StatusCode::INTERNAL_SERVER_ERROR,
         "Stopping",
-        "this process is being ended",
+        "this process is being stopped",
     )
 }
 

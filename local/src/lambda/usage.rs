@@ -14,7 +14,7 @@ pub struct Usage {
 
 impl Usage {
     /// What the process has used so far.
-    pub(super) fn of(pid: u32) -> Self {
+    pub(super) fn read(pid: u32) -> Self {
         Self {
             cpu: cpu_time(pid),
             peak_memory_bytes: peak_memory_bytes(pid),
@@ -52,13 +52,13 @@ mod tests {
 
     #[test]
     fn this_process_has_used_something() {
-        let usage = Usage::of(std::process::id());
+        let usage = Usage::read(std::process::id());
         assert!(usage.cpu.is_some_and(|cpu| !cpu.is_zero()));
         assert!(usage.peak_memory_bytes.is_some_and(|bytes| bytes > 100_000));
     }
 
     #[test]
-    fn of_a_process_that_is_not_there_nothing_is_known() {
-        assert_eq!(Usage::of(u32::MAX), Usage::default());
+    fn the_usage_of_a_process_that_does_not_exist_is_unknown() {
+        assert_eq!(Usage::read(u32::MAX), Usage::default());
     }
 }

@@ -6,7 +6,7 @@ use crate::sqs::digest::{md5_of_attributes, md5_of_body};
 use crate::sqs::{Attributes, Message, system_attributes};
 
 /// The event with these records.
-pub(super) fn of(records: &[Value]) -> Value {
+pub(super) fn with_records(records: &[Value]) -> Value {
     json!({"Records": records})
 }
 

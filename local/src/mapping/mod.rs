@@ -36,7 +36,7 @@ pub const CALLER: &str = "event-source-mapping";
 
 /// The services that mappings use.
 #[derive(Debug, Clone)]
-pub struct Services<L = Lambda> {
+pub struct MappingServices<L = Lambda> {
     /// The queues.
     pub sqs: Sqs,
     /// The functions.
@@ -62,7 +62,7 @@ impl Mappings {
     pub fn start(
         mappings: &[Mapping],
         functions: &BTreeMap<String, Function>,
-        services: &Services,
+        services: &MappingServices,
         kill: &CancellationToken,
     ) -> Self {
         let (stop, tasks) = (kill.child_token(), TaskTracker::new());

@@ -14,7 +14,7 @@ use crate::sqs::Message;
 
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum BatchOutcome {
     /// All messages are done except those with these ids.
     Done { failed: BTreeSet<String> },
     /// No message is done, for this reason.
@@ -23,26 +23,26 @@ pub(super) enum Outcome {
 
 /// Reads the result of an invocation. `reports` says whether the mapping has
 /// `ReportBatchItemFailures`.
-pub(super) fn read(messages: &[Message], result: Result<Value, InvokeError>, reports: bool) -> Outcome {
+pub(super) fn read(messages: &[Message], result: Result<Value, InvokeError>, reports: bool) -> BatchOutcome {
     let answer = match result {
         Ok(answer) if reports => answer,
         Ok(_) => {
-            return Outcome::Done {
+            return BatchOutcome::Done {
                 failed: BTreeSet::new(),
             };
         }
-        Err(error) => return Outcome::Failed(error.to_string()),
+        Err(error) => return BatchOutcome::Failed(error.to_string()),
     };
     let failed = match failures(&answer) {
         Ok(failed) => failed,
-        Err(reason) => return Outcome::Failed(reason),
+        Err(reason) => return BatchOutcome::Failed(reason),
     };
     match failed
         .iter()
         .find(|id| !messages.iter().any(|message| message.id == **id))
     {
-        Some(unknown) => Outcome::Failed(format!("it reported {unknown:?}, which is no message of the batch")),
-        None => Outcome::Done { failed },
+        Some(unknown) => BatchOutcome::Failed(format!("it reported {unknown:?}, which is not a message of the batch")),
+        None => BatchOutcome::Done { failed },
     }
 }
 
@@ -110,8 +110,8 @@ mod tests {
     fn failed(answer: Value) -> Option<Vec<String>> {
         let batch = [message("a", None), message("b", None)];
         match read(&batch, Ok(answer), true) {
-            Outcome::Done { failed } => Some(failed.into_iter().collect()),
-            Outcome::Failed(_) => None,
+            BatchOutcome::Done { failed } => Some(failed.into_iter().collect()),
+            BatchOutcome::Failed(_) => None,
         }
     }
 
@@ -154,19 +154,19 @@ mod tests {
         let batch = [message("a", None)];
         assert!(matches!(
             read(&batch, Err(InvokeError::Throttled), true),
-            Outcome::Failed(_)
+            BatchOutcome::Failed(_)
         ));
         let answer = json!({"batchItemFailures": [{"itemIdentifier": "a"}]});
         assert_eq!(
             read(&batch, Ok(answer), false),
-            Outcome::Done {
+            BatchOutcome::Done {
                 failed: BTreeSet::new()
             }
         );
     }
 
     #[test]
-    fn of_a_fifo_batch_those_behind_a_failed_one_in_its_group_stay_too() {
+    fn messages_behind_a_failed_one_in_their_fifo_group_stay_too() {
         let batch = [
             message("a1", Some("a")),
             message("b1", Some("b")),

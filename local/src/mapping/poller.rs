@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::outcome::{self, Outcome};
+use super::outcome::{self, BatchOutcome};
 use super::scaling::Scaling;
-use super::{CALLER, Invoke, Services, event};
+use super::{CALLER, Invoke, MappingServices, event};
 use crate::faults::BatchHarm;
 use crate::lambda::{EVENT_LIMIT_BYTES, Lambda};
 use crate::meter::{AwsCall, Permission, QueueCall};
@@ -33,11 +33,11 @@ const ENVELOPE_BYTES: usize = 64;
 pub(super) struct Poller<L = Lambda> {
     mapping: Mapping,
     function_timeout: Duration,
-    services: Services<L>,
+    services: MappingServices<L>,
 }
 
 impl<L: Invoke> Poller<L> {
-    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: Services<L>) -> Self {
+    pub(super) fn new(mapping: Mapping, function_timeout_s: u32, services: MappingServices<L>) -> Self {
         Self {
             mapping,
             function_timeout: Duration::from_secs(function_timeout_s.into()),
@@ -55,7 +55,7 @@ impl<L: Invoke> Poller<L> {
         tokio::select! {
             () = kill.cancelled() => {}
             ended = tokio::time::timeout(poller.function_timeout, ending) => if ended.is_err() {
-                tracing::warn!(mapping = poller.mapping.logical_id, "a batch did not end in time and is given up");
+                tracing::warn!(mapping = poller.mapping.logical_id, "a batch did not end in time; it is abandoned");
             }
         }
     }
@@ -188,14 +188,14 @@ impl<L: Invoke> Poller<L> {
     }
 
     /// Deletes the messages that are done.
-    fn settle(&self, messages: &[Message], outcome: Outcome, fate: &BatchHarm) {
+    fn settle(&self, messages: &[Message], outcome: BatchOutcome, fate: &BatchHarm) {
         let mapping = self.mapping.logical_id.as_str();
         let failed = match outcome {
-            Outcome::Failed(reason) => {
+            BatchOutcome::Failed(reason) => {
                 tracing::warn!(mapping, messages = messages.len(), reason, "a batch failed");
                 return;
             }
-            Outcome::Done { failed } => failed,
+            BatchOutcome::Done { failed } => failed,
         };
         let staying = outcome::staying(messages, &failed, self.mapping.is_fifo);
         let unreported = staying.len() - failed.len();
@@ -225,7 +225,7 @@ impl<L: Invoke> Poller<L> {
             .delete(&self.mapping.queue, handles.iter().map(String::as_str));
         self.count("DeleteMessageBatch", true, handles.iter().map(String::len).sum());
         for error in errors {
-            tracing::warn!(mapping = self.mapping.logical_id, %error, "could not delete a message that is done");
+            tracing::warn!(mapping = self.mapping.logical_id, %error, "could not delete a finished message");
         }
     }
 
@@ -247,7 +247,7 @@ impl<L: Invoke> Poller<L> {
         if !rest.is_empty() {
             self.services.sqs.put_back(queue, &rest);
         }
-        (messages, event::of(&records))
+        (messages, event::with_records(&records))
     }
 
     fn handle(&self, message: &Message) -> String {

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_that_end_meanwhile_are_no_reason_to_stay_small() {
+    fn the_limit_grows_even_if_batches_end_meanwhile() {
         let mut scaling = Scaling::standard(None);
         let ms = Duration::from_millis;
         for now in (0..1000).step_by(10) {

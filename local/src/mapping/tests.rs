@@ -96,7 +96,7 @@ impl Invoke for Worker {
 
 /// The messages to process, and the workers for them.
 #[derive(Debug, Clone)]
-struct Case {
+struct Scenario {
     is_fifo: bool,
     /// The number of messages in each group.
     groups: Vec<usize>,
@@ -110,7 +110,7 @@ struct Case {
 const VISIBILITY_S: u64 = 30;
 
 /// Processes all messages. Returns what was seen, and how long it took.
-async fn work_off(case: &Case) -> (Seen, Duration) {
+async fn work_off(case: &Scenario) -> (Seen, Duration) {
     let began = Instant::now();
     let clock: Clock = Arc::new(move || 1_000_000 + u64::try_from(began.elapsed().as_millis()).unwrap());
     let name = if case.is_fifo { "q.fifo" } else { "q" };
@@ -144,7 +144,7 @@ async fn work_off(case: &Case) -> (Seen, Duration) {
         slots: Arc::new(Semaphore::new(case.slots)),
         seen: Arc::default(),
     };
-    let services = Services {
+    let services = MappingServices {
         sqs: sqs.clone(),
         lambda: worker.clone(),
         meter: Meter::default(),
@@ -190,7 +190,7 @@ async fn send(sqs: &Sqs, queue: &str, is_fifo: bool, group: usize, number: usize
 }
 
 /// Runs the case on its own clock.
-fn run(case: &Case) -> (Seen, Duration) {
+fn run(case: &Scenario) -> (Seen, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -198,12 +198,12 @@ fn run(case: &Case) -> (Seen, Duration) {
     runtime.unwrap().block_on(work_off(case))
 }
 
-fn case() -> impl Strategy<Value = Case> {
+fn case() -> impl Strategy<Value = Scenario> {
     let groups = prop::collection::vec(1..12_usize, 1..24);
     // A function's timeout is never longer than the visibility timeout of its queue.
     let takes_ms = prop_oneof![1..50_u64, 1000..VISIBILITY_S * 1000 - 1000];
     (any::<bool>(), groups, takes_ms, 1..6_usize, 1..=10_usize, 0..2_u32).prop_map(
-        |(is_fifo, groups, takes_ms, slots, batch_size, window_s)| Case {
+        |(is_fifo, groups, takes_ms, slots, batch_size, window_s)| Scenario {
             is_fifo,
             groups,
             takes: Duration::from_millis(takes_ms),
@@ -218,7 +218,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn where_nothing_fails_each_message_is_received_once_and_no_group_is_with_two_workers(case in case()) {
+    fn without_failures_each_message_is_received_once_and_no_group_has_two_workers(case in case()) {
         let (seen, _) = run(&case);
         prop_assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
         prop_assert!(seen.most_at_once <= case.slots);
@@ -235,8 +235,8 @@ proptest! {
 }
 
 /// Messages of a standard queue, one per batch.
-fn backlog(messages: usize, takes: Duration, slots: usize) -> Case {
-    Case {
+fn backlog(messages: usize, takes: Duration, slots: usize) -> Scenario {
+    Scenario {
         is_fifo: false,
         groups: vec![messages],
         takes,
@@ -247,7 +247,7 @@ fn backlog(messages: usize, takes: Duration, slots: usize) -> Case {
 }
 
 #[test]
-fn a_standard_queue_with_a_backlog_gets_as_many_workers_as_there_may_be() {
+fn a_standard_queue_with_a_backlog_gets_as_many_workers_as_the_limit_allows() {
     for takes_ms in [90, 1500] {
         let (seen, _) = run(&backlog(1300, Duration::from_millis(takes_ms), 32));
         assert_eq!(seen.most_at_once, 32, "at {takes_ms} ms each");
@@ -263,7 +263,7 @@ fn a_standard_queue_with_five_workers_at_first_has_five_more_a_second_later() {
 
 #[test]
 fn a_fifo_queue_has_a_worker_for_each_group_at_once() {
-    let groups = Case {
+    let groups = Scenario {
         is_fifo: true,
         groups: vec![3; 20],
         ..backlog(0, Duration::from_secs(1), 32)

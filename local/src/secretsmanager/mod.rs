@@ -21,7 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::kept;
+use crate::json_file;
 use crate::lambda::ids::request_id;
 use crate::template::model;
 use secret::{SecretValue, StoredSecret};
@@ -91,7 +91,7 @@ impl SecretsManager {
             source,
         };
         let mut secrets: SecretsByName = file
-            .map(kept::read)
+            .map(json_file::read)
             .transpose()
             .map_err(file_error)?
             .unwrap_or_default();
@@ -101,7 +101,7 @@ impl SecretsManager {
             }
         }
         if let Some(file) = file {
-            kept::write(file, &secrets).map_err(file_error)?;
+            json_file::write(file, &secrets).map_err(file_error)?;
         }
         Ok(Self {
             shared: Arc::new(SecretsInner {
@@ -130,7 +130,7 @@ impl SecretsManager {
         let secret = changed.get_mut(&name).ok_or_else(SecretsError::no_secret)?;
         let result = act(secret, (self.shared.clock)())?;
         if let Some(file) = &self.shared.file {
-            kept::write(file, &changed).map_err(|error| {
+            json_file::write(file, &changed).map_err(|error| {
                 tracing::error!(%error, "could not write a secret to disk");
                 SecretsError::new(
                     SecretsErrorCode::InternalServiceError,

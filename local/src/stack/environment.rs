@@ -18,9 +18,9 @@ const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 const MANAGEMENT_ENDPOINT: &str = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI";
 
 /// The environment of each function in addition to the template's. It wins over the template's.
-pub(super) fn of_functions(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+pub(super) fn function_environments(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let queues_url = sqs_url(REGION);
-    let environment = |function: &Function| of_function(function, stack, aws_url, &queues_url);
+    let environment = |function: &Function| function_environment(function, stack, aws_url, &queues_url);
     stack
         .functions
         .iter()
@@ -28,7 +28,12 @@ pub(super) fn of_functions(stack: &Stack, aws_url: &str) -> BTreeMap<String, BTr
         .collect()
 }
 
-fn of_function(function: &Function, stack: &Stack, aws_url: &str, queues_url: &str) -> BTreeMap<String, String> {
+fn function_environment(
+    function: &Function,
+    stack: &Stack,
+    aws_url: &str,
+    queues_url: &str,
+) -> BTreeMap<String, String> {
     let (access_key_id, secret_access_key) = credentials_for(&function.logical_id);
     let mut variables = BTreeMap::from([
         ("AWS_ACCESS_KEY_ID".to_owned(), access_key_id),
@@ -103,11 +108,11 @@ mod tests {
             outputs: BTreeMap::new(),
             next_steps: None,
         };
-        of_functions(&stack, "http://here").remove("Work").unwrap()
+        function_environments(&stack, "http://here").remove("Work").unwrap()
     }
 
     #[test]
-    fn no_endpoint_of_the_template_leads_away() {
+    fn no_endpoint_of_the_template_leads_off_this_machine() {
         let variables = environment(
             &[],
             &[

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-use super::{Options, StartError};
+use super::{StackOptions, StackStartError};
 use crate::template;
 
 /// The three ports, bound.
@@ -22,7 +22,7 @@ pub(super) struct Port {
 
 impl Ports {
     /// Binds the ports that the options name.
-    pub(super) async fn take(options: &Options) -> Result<Self, StartError> {
+    pub(super) async fn take(options: &StackOptions) -> Result<Self, StackStartError> {
         Ok(Self {
             websocket: Port::take(options.websocket_port, "--websocket-port").await?,
             http: Port::take(options.http_port, "--http-port").await?,
@@ -48,7 +48,7 @@ impl Ports {
 }
 
 impl Port {
-    async fn take(port: u16, flag: &'static str) -> Result<Self, StartError> {
+    async fn take(port: u16, flag: &'static str) -> Result<Self, StackStartError> {
         let take = async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             Ok(Self {
@@ -56,7 +56,8 @@ impl Port {
                 listener,
             })
         };
-        take.await.map_err(|source| StartError::Port { port, flag, source })
+        take.await
+            .map_err(|source| StackStartError::Port { port, flag, source })
     }
 
     /// `http://127.0.0.1:PORT`.

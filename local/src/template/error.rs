@@ -41,14 +41,14 @@ pub enum TemplateError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Logical id of the resource, or a name like `parameter Stage`.
-    pub place: String,
+    pub subject: String,
     /// What is wrong with it.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.place, self.message)
+        write!(formatter, "{}: {}", self.subject, self.message)
     }
 }
 
@@ -64,9 +64,9 @@ pub(super) struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
     /// Adds a problem.
-    pub(super) fn report(&self, place: &str, message: impl Into<String>) {
+    pub(super) fn report(&self, subject: &str, message: impl Into<String>) {
         let problem = Problem {
-            place: place.to_owned(),
+            subject: subject.to_owned(),
             message: message.into(),
         };
         let mut problems = self.0.borrow_mut();
@@ -76,12 +76,12 @@ impl Problems {
     }
 
     /// Turns an error into a problem of `subject`. An empty error has been reported already.
-    pub(super) fn noted<T>(&self, place: &str, result: Result<T, String>) -> Option<T> {
+    pub(super) fn report_error<T>(&self, subject: &str, result: Result<T, String>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(message) => {
                 if !message.is_empty() {
-                    self.report(place, message);
+                    self.report(subject, message);
                 }
                 None
             }

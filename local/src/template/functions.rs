@@ -25,7 +25,7 @@ const USED: [&str; 11] = [
 
 /// Deployment, permissions, monitoring, and properties that matter only for asynchronous
 /// invocations.
-const PASSED_OVER: [&str; 24] = [
+const IGNORED: [&str; 24] = [
     "Architectures",
     "AssumeRolePolicyDocument",
     "AutoPublishAlias",
@@ -54,8 +54,8 @@ const PASSED_OVER: [&str; 24] = [
 
 /// Reads one function. `directory` is the directory of the template.
 pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problems: &Problems) -> Option<Function> {
-    let properties = Properties::of(resource, scope, problems);
-    properties.expect_only(&USED, &PASSED_OVER);
+    let properties = Properties::new(resource, scope, problems);
+    properties.expect_only(&USED, &IGNORED);
     properties.one_of("PackageType", &["Zip"]);
     if properties.required("Runtime").is_some() {
         properties.one_of("Runtime", &["provided.al2023", "provided.al2"]);
@@ -68,7 +68,7 @@ pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problem
     Some(Function {
         logical_id: resource.id.clone(),
         name: problems
-            .noted(&resource.id, scope.reference(&resource.id))?
+            .report_error(&resource.id, scope.reference(&resource.id))?
             .as_ref()
             .and_then(text::scalar)?,
         code_uri: directory.join(code_uri),
@@ -77,7 +77,7 @@ pub(super) fn read(resource: &Resource, directory: &Path, scope: &Scope, problem
         reserved_concurrency: properties.number("ReservedConcurrentExecutions", 0..=u32::MAX),
         environment: environment.below("Variables").all_texts(),
         logs_json: logging.one_of("LogFormat", &["JSON", "Text"]).as_deref() == Some("JSON"),
-        binary: problems.noted(&resource.id, binary(resource, scope))?,
+        binary: problems.report_error(&resource.id, binary(resource, scope))?,
     })
 }
 

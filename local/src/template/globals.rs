@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value};
 
-use super::resource::Kind;
+use super::resource::ResourceKind;
 
 /// Merges the `globals` for resources of this kind with the resource's own properties.
-pub(super) fn merge(globals: &Value, kind: Kind, own: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn merge(globals: &Value, kind: ResourceKind, own: Map<String, Value>) -> Map<String, Value> {
     let section = match kind {
-        Kind::Function => "Function",
-        Kind::HttpApi => "HttpApi",
-        Kind::SimpleTable => "SimpleTable",
+        ResourceKind::Function => "Function",
+        ResourceKind::HttpApi => "HttpApi",
+        ResourceKind::SimpleTable => "SimpleTable",
         _ => return own,
     };
     match globals.get(section) {
@@ -58,7 +58,7 @@ mod tests {
     fn merged(global: &Value, own: &Value) -> Value {
         Value::Object(merge(
             &json!({"Function": global}),
-            Kind::Function,
+            ResourceKind::Function,
             own.as_object().cloned().unwrap(),
         ))
     }
@@ -85,6 +85,9 @@ mod tests {
     #[test]
     fn resources_of_other_kinds_are_left_alone() {
         let own = Map::from_iter([("A".to_owned(), json!(1))]);
-        assert_eq!(merge(&json!({"Function": {"B": 2}}), Kind::Table, own.clone()), own);
+        assert_eq!(
+            merge(&json!({"Function": {"B": 2}}), ResourceKind::Table, own.clone()),
+            own
+        );
     }
 }

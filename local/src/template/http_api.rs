@@ -3,11 +3,11 @@
 use super::error::Problems;
 use super::model::{HttpApi, HttpRoute};
 use super::properties::Properties;
-use super::resource::{Kind, Resource, physical_id};
+use super::resource::{Resource, ResourceKind, physical_id};
 use super::route_settings::{self, RouteSettings};
 use super::scope::{IMPLICIT_HTTP_API, Scope};
 
-const PASSED_OVER: [&str; 8] = [
+const IGNORED: [&str; 8] = [
     "AccessLogSettings",
     "Description",
     "DisableExecuteApiEndpoint",
@@ -23,14 +23,14 @@ const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 /// Reads all HTTP APIs of the template.
 pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) -> Vec<HttpApi> {
     let of_kind = |kind| resources.iter().filter(move |resource| resource.kind == kind);
-    let mut apis: Vec<HttpApi> = of_kind(Kind::HttpApi)
-        .map(|resource| api(resource, &Properties::of(resource, scope, problems)))
+    let mut apis: Vec<HttpApi> = of_kind(ResourceKind::HttpApi)
+        .map(|resource| api(resource, &Properties::new(resource, scope, problems)))
         .collect();
-    for function in of_kind(Kind::Function) {
+    for function in of_kind(ResourceKind::Function) {
         read_events(function, &mut apis, scope, problems);
     }
-    for resource in of_kind(Kind::HttpApi) {
-        let properties = Properties::of(resource, scope, problems);
+    for resource in of_kind(ResourceKind::HttpApi) {
+        let properties = Properties::new(resource, scope, problems);
         if let Some(api) = apis.iter_mut().find(|api| api.logical_id == resource.id) {
             set_rates(api, &properties);
         }
@@ -54,7 +54,7 @@ fn set_rates(api: &mut HttpApi, properties: &Properties<'_>) {
 fn api(resource: &Resource, properties: &Properties<'_>) -> HttpApi {
     properties.expect_only(
         &[&["Auth", "StageName"], &route_settings::PROPERTIES[..]].concat(),
-        &PASSED_OVER,
+        &IGNORED,
     );
     // Here HTTP APIs have no authorizers. `EnableIamAuthorizer: false` says just that, so it is
     // allowed.
@@ -77,7 +77,7 @@ fn empty(logical_id: &str) -> HttpApi {
 }
 
 fn read_events(function: &Resource, apis: &mut Vec<HttpApi>, scope: &Scope, problems: &Problems) {
-    let events = Properties::of(function, scope, problems).below("Events");
+    let events = Properties::new(function, scope, problems).below("Events");
     for name in events.names() {
         let event = events.below(name);
         match event.required("Type").as_deref() {
@@ -114,7 +114,7 @@ fn read_event(function: &str, event: &Properties<'_>, apis: &mut Vec<HttpApi>) {
         {
             properties.report(
                 "Path",
-                format!("{} {} has another function already", route.method, route.path),
+                format!("{} {} already has another function", route.method, route.path),
             );
         }
         Some(api) => api.routes.push(route),
@@ -131,7 +131,7 @@ fn route(function: &str, properties: &Properties<'_>) -> Option<HttpRoute> {
         .map_or_else(|| "ANY".to_owned(), |method| method.to_ascii_uppercase());
     let path = properties.text("Path").unwrap_or_else(|| "$default".to_owned());
     if !METHODS.contains(&method.as_str()) {
-        properties.report("Method", format!("{method} is none of {}", METHODS.join(", ")));
+        properties.report("Method", format!("{method} is not one of {}", METHODS.join(", ")));
         return None;
     }
     if !path.starts_with('/') && path != "$default" {

@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use super::scope::{Resolved, Scope};
+use super::scope::{Resolution, Scope};
 use super::text;
 
 impl Scope {
     /// The value with every function in it evaluated. `None` is `AWS::NoValue`; lists and maps
     /// leave such members out.
-    pub(super) fn resolve(&self, value: &Value) -> Resolved {
+    pub(super) fn resolve(&self, value: &Value) -> Resolution {
         match value {
             Value::Object(map) => match function(map) {
                 Some((name, argument)) => self.call(name, argument),
@@ -47,7 +47,7 @@ impl Scope {
             },
             "Fn::And" => Ok(all().collect::<Result<Vec<_>, _>>()?.into_iter().all(|value| value)),
             "Fn::Or" => Ok(all().collect::<Result<Vec<_>, _>>()?.into_iter().any(|value| value)),
-            _ => Err(format!("{name} is no condition")),
+            _ => Err(format!("{name} is not a condition")),
         }
     }
 
@@ -61,7 +61,7 @@ impl Scope {
         Ok(resolved)
     }
 
-    fn call(&self, name: &str, argument: &Value) -> Resolved {
+    fn call(&self, name: &str, argument: &Value) -> Resolution {
         match name {
             "Ref" => self.reference(argument.as_str().ok_or("Ref takes a name")?),
             "Fn::GetAtt" => self.get_att(argument),
@@ -82,12 +82,12 @@ impl Scope {
                 let map = Map::from_iter([(name.to_owned(), argument.clone())]);
                 self.boolean(&Value::Object(map)).map(|value| Some(Value::Bool(value)))
             }
-            "Fn::ImportValue" => Err("Fn::ImportValue needs another stack; here is only one".to_owned()),
+            "Fn::ImportValue" => Err("Fn::ImportValue needs another stack, but there is only one here".to_owned()),
             _ => Err(format!("{name} is not supported")),
         }
     }
 
-    fn get_att(&self, argument: &Value) -> Resolved {
+    fn get_att(&self, argument: &Value) -> Resolution {
         let parts = match argument {
             Value::String(dotted) => dotted
                 .split_once('.')
@@ -106,7 +106,7 @@ impl Scope {
             .map(|value| Some(Value::String(value)))
     }
 
-    fn sub(&self, argument: &Value) -> Resolved {
+    fn sub(&self, argument: &Value) -> Resolution {
         const USAGE: &str = "Fn::Sub takes a string, or a list of a string and a map";
         let (pattern, own) = match argument {
             Value::String(pattern) => (pattern, Map::new()),
@@ -144,7 +144,7 @@ impl Scope {
         text::scalar(&value).ok_or_else(|| format!("Fn::Sub: ${{{name}}} is {}, not a string", text::kind(&value)))
     }
 
-    fn choose(&self, argument: &Value) -> Resolved {
+    fn choose(&self, argument: &Value) -> Resolution {
         match argument.as_array().map(Vec::as_slice) {
             Some([Value::String(condition), yes, no]) => {
                 let chosen = if self.condition(condition)? { yes } else { no };
@@ -154,7 +154,7 @@ impl Scope {
         }
     }
 
-    fn join(&self, argument: &Value) -> Resolved {
+    fn join(&self, argument: &Value) -> Resolution {
         const USAGE: &str = "Fn::Join takes a list of a separator and a list of strings";
         let Some([Value::String(separator), items]) = argument.as_array().map(Vec::as_slice) else {
             return Err(USAGE.to_owned());
@@ -164,7 +164,7 @@ impl Scope {
         Ok(Some(Value::String(words.ok_or(USAGE)?.join(separator))))
     }
 
-    fn select(&self, argument: &Value) -> Resolved {
+    fn select(&self, argument: &Value) -> Resolution {
         const USAGE: &str = "Fn::Select takes a list of an index and a list";
         let Some([index, items]) = argument.as_array().map(Vec::as_slice) else {
             return Err(USAGE.to_owned());
@@ -177,7 +177,7 @@ impl Scope {
         Ok(Some(chosen.clone()))
     }
 
-    fn split(&self, argument: &Value) -> Resolved {
+    fn split(&self, argument: &Value) -> Resolution {
         const USAGE: &str = "Fn::Split takes a list of a separator and a string";
         match argument.as_array().map(Vec::as_slice) {
             Some([Value::String(separator), whole]) if !separator.is_empty() => {
@@ -187,7 +187,7 @@ impl Scope {
         }
     }
 
-    fn find_in_map(&self, argument: &Value) -> Resolved {
+    fn find_in_map(&self, argument: &Value) -> Resolution {
         const USAGE: &str = "Fn::FindInMap takes a list of a mapping and two keys";
         let Some([map, first, second]) = argument.as_array().map(Vec::as_slice) else {
             return Err(USAGE.to_owned());
@@ -246,7 +246,7 @@ fn comparable(value: Option<Value>) -> Value {
 mod tests {
     use super::super::yaml;
     use super::*;
-    use crate::template::resource::{Kind, Resource};
+    use crate::template::resource::{Resource, ResourceKind};
     use proptest::prelude::*;
     use serde_json::json;
     use std::collections::BTreeMap;
@@ -255,7 +255,7 @@ mod tests {
         Resource {
             id: id.to_owned(),
             type_name: type_name.to_owned(),
-            kind: Kind::of(type_name),
+            kind: ResourceKind::from_type(type_name),
             properties: properties.as_object().cloned().unwrap_or_default(),
             metadata: Value::Null,
             condition: None,
@@ -294,7 +294,7 @@ mod tests {
         }
     }
 
-    fn resolved(text: &str) -> Resolved {
+    fn resolved(text: &str) -> Resolution {
         scope().resolve(&yaml::parse(text).unwrap())
     }
 
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_resolved_says_why() {
+    fn an_expression_that_cannot_be_resolved_says_why() {
         let cases = [
             (
                 "!Ref Nothing",
@@ -365,7 +365,7 @@ mod tests {
             ),
             (
                 "!ImportValue x",
-                "Fn::ImportValue needs another stack; here is only one",
+                "Fn::ImportValue needs another stack, but there is only one here",
             ),
             ("!Cidr [a, 1, 2]", "Fn::Cidr is not supported"),
         ];

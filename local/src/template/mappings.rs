@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::error::Problems;
 use super::model::{Function, Mapping, Queue};
 use super::properties::Properties;
-use super::resource::{Kind, Resource};
+use super::resource::{Resource, ResourceKind};
 use super::scope::Scope;
 use super::text;
 use crate::sqs::{FIFO_SUFFIX, Settings};
@@ -21,7 +21,7 @@ const USED: [&str; 5] = [
 ];
 
 /// Encryption and monitoring.
-const PASSED_OVER: [&str; 3] = ["KmsKeyArn", "MetricsConfig", "Tags"];
+const IGNORED: [&str; 3] = ["KmsKeyArn", "MetricsConfig", "Tags"];
 
 /// If the visibility timeout is shorter than the batching window and the function's timeout
 /// together, the sum of both and of this margin is used instead. In seconds.
@@ -29,7 +29,7 @@ const PASSED_OVER: [&str; 3] = ["KmsKeyArn", "MetricsConfig", "Tags"];
 const VISIBILITY_MARGIN_S: u32 = 30;
 
 /// The queues and functions that mappings can connect.
-struct Ends<'a> {
+struct Connectable<'a> {
     functions: &'a BTreeMap<String, Function>,
     queues: &'a [Queue],
     scope: &'a Scope,
@@ -43,18 +43,18 @@ pub(super) fn read(
     scope: &Scope,
     problems: &Problems,
 ) -> Vec<Mapping> {
-    let ends = Ends {
+    let ends = Connectable {
         functions,
         queues,
         scope,
     };
     let mut mappings: Vec<Mapping> = Vec::new();
     for resource in resources {
-        let properties = Properties::of(resource, scope, problems);
+        let properties = Properties::new(resource, scope, problems);
         match resource.kind {
-            Kind::Function => of_events(resource, &properties, &ends, &mut mappings),
-            Kind::Mapping => {
-                properties.expect_only(&[&USED[..], &["EventSourceArn", "FunctionName"]].concat(), &PASSED_OVER);
+            ResourceKind::Function => of_events(resource, &properties, &ends, &mut mappings),
+            ResourceKind::Mapping => {
+                properties.expect_only(&[&USED[..], &["EventSourceArn", "FunctionName"]].concat(), &IGNORED);
                 if let Some(function) = ends.function(&properties) {
                     let mapping = mapping(&resource.id, function, "EventSourceArn", &properties, &ends);
                     add(mapping, &properties, &mut mappings);
@@ -66,7 +66,7 @@ pub(super) fn read(
     mappings
 }
 
-fn of_events(resource: &Resource, properties: &Properties<'_>, ends: &Ends<'_>, mappings: &mut Vec<Mapping>) {
+fn of_events(resource: &Resource, properties: &Properties<'_>, ends: &Connectable<'_>, mappings: &mut Vec<Mapping>) {
     let Some(function) = ends.functions.get(&resource.id) else {
         return;
     };
@@ -75,7 +75,7 @@ fn of_events(resource: &Resource, properties: &Properties<'_>, ends: &Ends<'_>, 
         let event = events.below(name);
         if event.text("Type").as_deref() == Some("SQS") {
             let properties = event.below("Properties");
-            properties.expect_only(&[&USED[..], &["Queue"]].concat(), &PASSED_OVER);
+            properties.expect_only(&[&USED[..], &["Queue"]].concat(), &IGNORED);
             // The logical id that SAM makes.
             let id = format!("{}{name}", resource.id);
             add(
@@ -93,13 +93,13 @@ fn add(mapping: Option<Mapping>, properties: &Properties<'_>, mappings: &mut Vec
     if mappings.iter().any(is_same) {
         properties.report(
             "BatchSize",
-            format!("{} has a mapping to {} already", mapping.queue, mapping.function),
+            format!("{} already has a mapping to {}", mapping.queue, mapping.function),
         );
     }
     mappings.push(mapping);
 }
 
-impl Ends<'_> {
+impl Connectable<'_> {
     fn function(&self, properties: &Properties<'_>) -> Option<&Function> {
         let named = properties.required("FunctionName")?;
         let is_named =
@@ -132,7 +132,7 @@ fn mapping(
     function: &Function,
     source: &str,
     properties: &Properties<'_>,
-    ends: &Ends<'_>,
+    ends: &Connectable<'_>,
 ) -> Option<Mapping> {
     let queue = ends.queue(source, properties)?;
     let settings = Settings::new(&queue.name, &queue.attributes).ok()?;
@@ -142,10 +142,13 @@ fn mapping(
         .number("MaximumBatchingWindowInSeconds", 0..=300)
         .unwrap_or(0);
     if is_fifo && batch_size > 10 {
-        properties.report("BatchSize", "at most 10 messages of a FIFO queue are a batch");
+        properties.report("BatchSize", "a batch of a FIFO queue has at most 10 messages");
     }
     if is_fifo && window_s > 0 {
-        properties.report("MaximumBatchingWindowInSeconds", "FIFO queues have no batching window");
+        properties.report(
+            "MaximumBatchingWindowInSeconds",
+            "a FIFO queue cannot have a batching window",
+        );
     }
     if !is_fifo && batch_size > 10 && window_s == 0 {
         properties.report(

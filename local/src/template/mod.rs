@@ -41,7 +41,7 @@ pub use secrets::Secrets;
 
 use crate::lambda::REGION;
 use error::Problems;
-use resource::{Kind, Resource};
+use resource::{Resource, ResourceKind};
 use scope::Scope;
 
 const TRANSFORM: &str = "AWS::Serverless-2016-10-31";
@@ -61,7 +61,7 @@ const SECTIONS: [&str; 10] = [
 
 /// How to read a template.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct TemplateOptions {
     /// Values for `Parameters`. The others have their defaults.
     pub parameters: BTreeMap<String, String>,
     /// `AWS::StackName`.
@@ -72,7 +72,7 @@ pub struct Options {
     pub secrets: Secrets,
 }
 
-impl Default for Options {
+impl Default for TemplateOptions {
     fn default() -> Self {
         Self {
             parameters: BTreeMap::new(),
@@ -88,7 +88,7 @@ impl Default for Options {
 /// # Errors
 /// If the file cannot be read, is not a template, or has anything that the local stack does not
 /// run.
-pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
+pub fn load(path: &Path, options: &TemplateOptions) -> Result<Stack, TemplateError> {
     stack(&document(path)?, path, options)
 }
 
@@ -97,11 +97,11 @@ pub fn load(path: &Path, options: &Options) -> Result<Stack, TemplateError> {
 ///
 /// # Errors
 /// If the text is not a template, or has anything that the local stack does not run.
-pub fn parse(text: &str, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
+pub fn parse(text: &str, path: &Path, options: &TemplateOptions) -> Result<Stack, TemplateError> {
     stack(&parse_document(text, path)?, path, options)
 }
 
-fn stack(document: &Value, path: &Path, options: &Options) -> Result<Stack, TemplateError> {
+fn stack(document: &Value, path: &Path, options: &TemplateOptions) -> Result<Stack, TemplateError> {
     let directory = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     read(document, &directory, options).map_err(|problems| TemplateError::Problems {
         path: path.to_owned(),
@@ -111,7 +111,7 @@ fn stack(document: &Value, path: &Path, options: &Options) -> Result<Stack, Temp
 
 /// A resource as AWS would get it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resolved {
+pub struct ResolvedResource {
     /// `Type`.
     pub type_name: String,
     /// `Properties` with all names resolved. Those of a function include the template's `Globals`.
@@ -123,16 +123,16 @@ pub struct Resolved {
 ///
 /// # Errors
 /// If the template cannot be read, or a property refers to something that does not exist.
-pub fn resolved(path: &Path, options: &Options) -> Result<BTreeMap<String, Resolved>, TemplateError> {
+pub fn resolved(path: &Path, options: &TemplateOptions) -> Result<BTreeMap<String, ResolvedResource>, TemplateError> {
     let document = document(path)?;
     let problems = Problems::default();
     let scope = scope(&document, options, &problems);
-    let exists = |resource: &&Resource| problems.noted(&resource.id, scope.exists(resource)) == Some(true);
+    let exists = |resource: &&Resource| problems.report_error(&resource.id, scope.exists(resource)) == Some(true);
     let resolve = |resource: &Resource| {
         let properties = scope.resolve(&Value::Object(resource.properties.clone()));
-        let resolved = Resolved {
+        let resolved = ResolvedResource {
             type_name: resource.type_name.clone(),
-            properties: problems.noted(&resource.id, properties)??,
+            properties: problems.report_error(&resource.id, properties)??,
         };
         Some((resource.id.clone(), resolved))
     };
@@ -162,7 +162,7 @@ fn parse_document(text: &str, path: &Path) -> Result<Value, TemplateError> {
     })
 }
 
-fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, Vec<Problem>> {
+fn read(document: &Value, directory: &Path, options: &TemplateOptions) -> Result<Stack, Vec<Problem>> {
     let problems = Problems::default();
     let scope = scope(document, options, &problems);
     let resources: Vec<&Resource> = scope
@@ -173,15 +173,16 @@ fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, 
     check_transform(document, &resources, &problems);
     let of_kind = |kind| resources.iter().copied().filter(move |resource| resource.kind == kind);
     let tables = resources.iter().filter_map(|resource| match resource.kind {
-        Kind::Table => tables::read(resource, &scope, &problems),
-        Kind::SimpleTable => tables::read_simple(resource, &scope, &problems),
+        ResourceKind::Table => tables::read(resource, &scope, &problems),
+        ResourceKind::SimpleTable => tables::read_simple(resource, &scope, &problems),
         _ => None,
     });
-    let functions: BTreeMap<String, model::Function> = of_kind(Kind::Function)
+    let functions: BTreeMap<String, model::Function> = of_kind(ResourceKind::Function)
         .filter_map(|resource| functions::read(resource, directory, &scope, &problems))
         .map(|function| (function.logical_id.clone(), function))
         .collect();
-    let secrets = of_kind(Kind::Secret).filter_map(|resource| secretsmanager::read(resource, &scope, &problems));
+    let secrets =
+        of_kind(ResourceKind::Secret).filter_map(|resource| secretsmanager::read(resource, &scope, &problems));
     let queues = queues::read(&resources, &scope, &problems);
     let stack = Stack {
         websocket_apis: websocket_api::read(&resources, &scope, &problems),
@@ -212,12 +213,12 @@ fn read(document: &Value, directory: &Path, options: &Options) -> Result<Stack, 
     if problems.is_empty() { Ok(stack) } else { Err(problems) }
 }
 
-fn scope(document: &Value, options: &Options, problems: &Problems) -> Scope {
+fn scope(document: &Value, options: &TemplateOptions, problems: &Problems) -> Scope {
     let known = |key: &&String| SECTIONS.contains(&key.as_str());
     match document.as_object() {
         Some(sections) => {
             for unknown in sections.keys().filter(|key| !known(key)) {
-                problems.report(unknown, "the local stack knows no such section");
+                problems.report(unknown, "the local stack does not support this section");
             }
         }
         None => problems.report("template", "it is not a map"),
@@ -243,14 +244,14 @@ fn scope(document: &Value, options: &Options, problems: &Problems) -> Scope {
 fn resources(document: &Value, problems: &Problems) -> Vec<Resource> {
     let declared = section(document, "Resources", problems);
     if declared.is_empty() && matches!(document["Resources"], Value::Null | Value::Object(_)) {
-        problems.report("Resources", "there are none");
+        problems.report("Resources", "the template has none");
     }
     let resource = |(id, declaration): (&String, &Value)| {
         let Some(type_name) = declaration["Type"].as_str() else {
             problems.report(id, "Type is missing");
             return None;
         };
-        let kind = Kind::of(type_name);
+        let kind = ResourceKind::from_type(type_name);
         let own = declaration["Properties"].as_object().cloned().unwrap_or_default();
         Some(Resource {
             id: id.clone(),
@@ -267,13 +268,13 @@ fn resources(document: &Value, problems: &Problems) -> Vec<Resource> {
 
 /// Whether the resource exists and is not ignored. Reports a resource that is refused.
 fn is_run(resource: &Resource, scope: &Scope, problems: &Problems) -> bool {
-    if problems.noted(&resource.id, scope.exists(resource)) != Some(true) {
+    if problems.report_error(&resource.id, scope.exists(resource)) != Some(true) {
         return false;
     }
-    if resource.kind == Kind::Refused {
+    if resource.kind == ResourceKind::Refused {
         problems.report(&resource.id, resource::refusal(&resource.type_name));
     }
-    !matches!(resource.kind, Kind::Refused | Kind::PassedOver)
+    !matches!(resource.kind, ResourceKind::Refused | ResourceKind::Ignored)
 }
 
 fn check_transform(document: &Value, resources: &[&Resource], problems: &Problems) {
@@ -306,7 +307,9 @@ fn check_stages<'a>(apis: impl Iterator<Item = (&'a str, &'a str)>, problems: &P
         if let Some(other) = taken.insert(stage, api) {
             problems.report(
                 api,
-                format!("its stage {stage} has the same name as that of {other}; here they would share a URL"),
+                format!(
+                    "its stage {stage} has the same name as the stage of {other}; here both would have the same URL"
+                ),
             );
         }
     }
@@ -315,13 +318,13 @@ fn check_stages<'a>(apis: impl Iterator<Item = (&'a str, &'a str)>, problems: &P
 fn outputs(document: &Value, scope: &Scope, problems: &Problems) -> BTreeMap<String, String> {
     let declared = section(document, "Outputs", problems);
     let output = |(name, declaration): (&String, &Value)| {
-        let place = format!("output {name}");
+        let subject = format!("output {name}");
         if let Some(condition) = declaration["Condition"].as_str()
-            && problems.noted(&place, scope.condition(condition)) != Some(true)
+            && problems.report_error(&subject, scope.condition(condition)) != Some(true)
         {
             return None;
         }
-        let value = problems.noted(&place, scope.resolve(&declaration["Value"]))??;
+        let value = problems.report_error(&subject, scope.resolve(&declaration["Value"]))??;
         Some((name.clone(), text::scalar(&value)?))
     };
     declared.iter().filter_map(output).collect()

@@ -27,7 +27,7 @@ pub(super) fn values(
     }
     let value = |(name, declaration): (&String, &Value)| {
         let place = format!("parameter {name}");
-        let value = problems.noted(&place, value(name, declaration, given.get(name), secrets))?;
+        let value = problems.report_error(&place, value(name, declaration, given.get(name), secrets))?;
         Some((name.clone(), value))
     };
     declared.iter().filter_map(value).collect()
@@ -40,7 +40,7 @@ fn value(name: &str, declaration: &Value, given: Option<&String>, secrets: &Secr
         (None, Some(default)) => default,
         (None, None) if text::flag(&declaration["NoEcho"]) => secrets
             .value(name)
-            .map_err(|error| format!("cannot keep a made-up value: {error}"))?,
+            .map_err(|error| format!("cannot save the generated value: {error}"))?,
         (None, None) => return Err(format!("it has no default; give it with --parameter {name}=VALUE")),
     };
     match kind {
@@ -120,7 +120,7 @@ fn check_allowed(declaration: &Value, value: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} is none of the AllowedValues {}",
+        "{} is not one of the AllowedValues {}",
         shown(declaration, value),
         text::listed(&allowed)
     ))
@@ -189,7 +189,7 @@ mod tests {
             (
                 json!({"Type": "String", "AllowedValues": ["a", "b"]}),
                 Some("c"),
-                r#""c" is none of the AllowedValues a, b"#,
+                r#""c" is not one of the AllowedValues a, b"#,
             ),
             (
                 json!({"Type": "String", "AllowedPattern": "[a-z]{1,3}"}),

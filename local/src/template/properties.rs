@@ -13,7 +13,7 @@ use super::text;
 /// The properties of a resource, or of a part of one.
 #[derive(Debug)]
 pub(super) struct Properties<'a> {
-    place: &'a str,
+    subject: &'a str,
     /// Path of these properties in the resource, for example `Environment.`.
     path: String,
     map: Map<String, Value>,
@@ -23,9 +23,9 @@ pub(super) struct Properties<'a> {
 
 impl<'a> Properties<'a> {
     /// All properties of the resource.
-    pub(super) fn of(resource: &'a Resource, scope: &'a Scope, problems: &'a Problems) -> Self {
+    pub(super) fn new(resource: &'a Resource, scope: &'a Scope, problems: &'a Problems) -> Self {
         Self {
-            place: &resource.id,
+            subject: &resource.id,
             path: String::new(),
             map: resource.properties.clone(),
             scope,
@@ -51,11 +51,11 @@ impl<'a> Properties<'a> {
     }
 
     /// Reports every property that is neither used nor on the list of ignored ones.
-    pub(super) fn expect_only(&self, used: &[&str], passed_over: &[&str]) {
+    pub(super) fn expect_only(&self, used: &[&str], ignored: &[&str]) {
         for name in self
             .map
             .keys()
-            .filter(|name| !used.contains(&name.as_str()) && !passed_over.contains(&name.as_str()))
+            .filter(|name| !used.contains(&name.as_str()) && !ignored.contains(&name.as_str()))
         {
             self.report(name, "is not supported");
         }
@@ -140,6 +140,6 @@ impl<'a> Properties<'a> {
     /// Reports a problem of a property.
     pub(super) fn report(&self, name: &str, message: impl AsRef<str>) {
         self.problems
-            .report(self.place, format!("{}{name}: {}", self.path, message.as_ref()));
+            .report(self.subject, format!("{}{name}: {}", self.path, message.as_ref()));
     }
 }

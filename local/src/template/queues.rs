@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::error::Problems;
 use super::model::Queue;
 use super::properties::Properties;
-use super::resource::{Kind, Resource};
+use super::resource::{Resource, ResourceKind};
 use super::scope::Scope;
 use super::text;
 use crate::sqs::{FIFO_SUFFIX, QueueAttributes, Settings};
 
 /// Properties that become attributes of the same name.
-const TAKEN_OVER: [&str; 14] = [
+const PASSED_ON: [&str; 14] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
     "DelaySeconds",
@@ -30,7 +30,7 @@ const TAKEN_OVER: [&str; 14] = [
 
 /// Reads all queues of the template.
 pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) -> Vec<Queue> {
-    let declared = resources.iter().filter(|resource| resource.kind == Kind::Queue);
+    let declared = resources.iter().filter(|resource| resource.kind == ResourceKind::Queue);
     let queues: Vec<Queue> = declared
         .filter_map(|resource| queue(resource, scope, problems))
         .collect();
@@ -50,8 +50,8 @@ pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) 
 }
 
 /// The name that `CloudFormation` makes for a queue that has none.
-pub(super) fn made_up_name(resource: &Resource, scope: &Scope) -> Result<String, String> {
-    let name = scope.made_up_name(&resource.id);
+pub(super) fn generated_name(resource: &Resource, scope: &Scope) -> Result<String, String> {
+    let name = scope.generated_name(&resource.id);
     let fifo = resource.properties.get("FifoQueue");
     let fifo = fifo.map(|fifo| scope.resolve(fifo)).transpose()?.flatten();
     let suffix = if fifo.is_some_and(|fifo| text::flag(&fifo)) {
@@ -63,12 +63,12 @@ pub(super) fn made_up_name(resource: &Resource, scope: &Scope) -> Result<String,
 }
 
 fn queue(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Queue> {
-    let properties = Properties::of(resource, scope, problems);
-    let used = [&TAKEN_OVER[..], &["QueueName"]].concat();
+    let properties = Properties::new(resource, scope, problems);
+    let used = [&PASSED_ON[..], &["QueueName"]].concat();
     properties.expect_only(&used, &["Tags"]);
-    let name = problems.noted(&resource.id, scope.queue_name(resource))?;
+    let name = problems.report_error(&resource.id, scope.queue_name(resource))?;
     let attribute = |attribute: &&str| Some(((*attribute).to_owned(), attribute_text(&properties.value(attribute)?)));
-    let attributes: QueueAttributes = TAKEN_OVER.iter().filter_map(attribute).collect();
+    let attributes: QueueAttributes = PASSED_ON.iter().filter_map(attribute).collect();
     if let Err(error) = Settings::new(&name, &attributes) {
         problems.report(&resource.id, error.message);
         return None;

@@ -11,7 +11,7 @@ pub(super) struct Resource {
     /// `Type`, as written.
     pub(super) type_name: String,
     /// What the type means here.
-    pub(super) kind: Kind,
+    pub(super) kind: ResourceKind,
     /// `Properties`.
     pub(super) properties: Map<String, Value>,
     /// `Metadata`.
@@ -24,7 +24,7 @@ pub(super) struct Resource {
 
 /// What a resource is to the local stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ResourceKind {
     /// `AWS::Serverless::Function`.
     Function,
     /// `AWS::Serverless::HttpApi`.
@@ -52,31 +52,31 @@ pub(super) enum Kind {
     /// `AWS::ApiGatewayV2::Authorizer`.
     Authorizer,
     /// It has no effect on this machine and is ignored.
-    PassedOver,
+    Ignored,
     /// The application would behave differently without it, so the template is refused.
     Refused,
 }
 
 /// The types that run, in the order of the documentation.
-pub(super) const SUPPORTED: [(&str, Kind); 13] = [
-    ("AWS::Serverless::Function", Kind::Function),
-    ("AWS::Serverless::HttpApi", Kind::HttpApi),
-    ("AWS::Serverless::SimpleTable", Kind::SimpleTable),
-    ("AWS::DynamoDB::Table", Kind::Table),
-    ("AWS::SecretsManager::Secret", Kind::Secret),
-    ("AWS::SQS::Queue", Kind::Queue),
-    ("AWS::Lambda::EventSourceMapping", Kind::Mapping),
-    ("AWS::ApiGatewayV2::Api", Kind::Api),
-    ("AWS::ApiGatewayV2::Stage", Kind::Stage),
-    ("AWS::ApiGatewayV2::Route", Kind::Route),
-    ("AWS::ApiGatewayV2::RouteResponse", Kind::RouteResponse),
-    ("AWS::ApiGatewayV2::Integration", Kind::Integration),
-    ("AWS::ApiGatewayV2::Authorizer", Kind::Authorizer),
+pub(super) const SUPPORTED: [(&str, ResourceKind); 13] = [
+    ("AWS::Serverless::Function", ResourceKind::Function),
+    ("AWS::Serverless::HttpApi", ResourceKind::HttpApi),
+    ("AWS::Serverless::SimpleTable", ResourceKind::SimpleTable),
+    ("AWS::DynamoDB::Table", ResourceKind::Table),
+    ("AWS::SecretsManager::Secret", ResourceKind::Secret),
+    ("AWS::SQS::Queue", ResourceKind::Queue),
+    ("AWS::Lambda::EventSourceMapping", ResourceKind::Mapping),
+    ("AWS::ApiGatewayV2::Api", ResourceKind::Api),
+    ("AWS::ApiGatewayV2::Stage", ResourceKind::Stage),
+    ("AWS::ApiGatewayV2::Route", ResourceKind::Route),
+    ("AWS::ApiGatewayV2::RouteResponse", ResourceKind::RouteResponse),
+    ("AWS::ApiGatewayV2::Integration", ResourceKind::Integration),
+    ("AWS::ApiGatewayV2::Authorizer", ResourceKind::Authorizer),
 ];
 
 /// The types without an effect on this machine: permissions, logs, alarms, names and deployment. A
 /// name that ends in `::` means all types of that service.
-pub(super) const PASSED_OVER: [&str; 15] = [
+pub(super) const IGNORED: [&str; 15] = [
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::Deployment",
@@ -94,10 +94,10 @@ pub(super) const PASSED_OVER: [&str; 15] = [
     "AWS::XRay::",
 ];
 
-impl Kind {
+impl ResourceKind {
     /// What the local stack does with a `Type`.
-    pub(super) fn of(type_name: &str) -> Self {
-        let passed_over = |pattern: &&str| {
+    pub(super) fn from_type(type_name: &str) -> Self {
+        let ignored = |pattern: &&str| {
             if pattern.ends_with("::") {
                 type_name.starts_with(*pattern)
             } else {
@@ -106,7 +106,7 @@ impl Kind {
         };
         match SUPPORTED.iter().find(|(name, _)| *name == type_name) {
             Some((_, kind)) => *kind,
-            None if PASSED_OVER.iter().any(passed_over) => Self::PassedOver,
+            None if IGNORED.iter().any(ignored) => Self::Ignored,
             None => Self::Refused,
         }
     }
@@ -145,11 +145,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_run_passed_over_or_refused() {
-        assert_eq!(Kind::of("AWS::DynamoDB::Table"), Kind::Table);
-        assert_eq!(Kind::of("AWS::IAM::Role"), Kind::PassedOver);
-        assert_eq!(Kind::of("AWS::Lambda::Permission"), Kind::PassedOver);
-        assert_eq!(Kind::of("AWS::S3::Bucket"), Kind::Refused);
+    fn a_type_is_run_ignored_or_refused() {
+        assert_eq!(ResourceKind::from_type("AWS::DynamoDB::Table"), ResourceKind::Table);
+        assert_eq!(ResourceKind::from_type("AWS::IAM::Role"), ResourceKind::Ignored);
+        assert_eq!(
+            ResourceKind::from_type("AWS::Lambda::Permission"),
+            ResourceKind::Ignored
+        );
+        assert_eq!(ResourceKind::from_type("AWS::S3::Bucket"), ResourceKind::Refused);
     }
 
     #[test]

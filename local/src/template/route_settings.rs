@@ -14,7 +14,7 @@ pub(super) const PROPERTIES: [&str; 2] = ["DefaultRouteSettings", "RouteSettings
 const USED: [&str; 2] = ["ThrottlingBurstLimit", "ThrottlingRateLimit"];
 
 /// Monitoring.
-const PASSED_OVER: [&str; 3] = ["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"];
+const IGNORED: [&str; 3] = ["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"];
 
 /// The rates that a stage sets for its routes.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl RouteSettings {
 }
 
 fn rate(settings: &Properties<'_>) -> Option<Rate> {
-    settings.expect_only(&USED, &PASSED_OVER);
+    settings.expect_only(&USED, &IGNORED);
     let burst = settings.number("ThrottlingBurstLimit", 0..=u32::MAX);
     let per_second = settings.number("ThrottlingRateLimit", 0..=u32::MAX);
     let account = Rate::default();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::parameters::Values;
 use super::queues;
-use super::resource::{Kind, Resource, physical_id};
+use super::resource::{Resource, ResourceKind, physical_id};
 use super::text;
 use crate::lambda::ACCOUNT_ID;
 
@@ -42,11 +42,11 @@ pub fn sqs_url(region: &str) -> String {
 }
 
 /// The value of an expression; `None` is `AWS::NoValue`.
-pub(super) type Resolved = Result<Option<Value>, String>;
+pub(super) type Resolution = Result<Option<Value>, String>;
 
 impl Scope {
     /// `Ref`.
-    pub(super) fn reference(&self, name: &str) -> Resolved {
+    pub(super) fn reference(&self, name: &str) -> Resolution {
         if let Some(value) = self.parameters.get(name) {
             return Ok(Some(value.clone()));
         }
@@ -65,8 +65,8 @@ impl Scope {
         let resource = self.resource(name)?;
         let physical = self.deeper(name, || self.physical_name(resource))?;
         Ok(Some(Value::String(match resource.kind {
-            Kind::Queue => self.queue_url(&physical),
-            Kind::Secret => self.secret_arn(resource, &physical),
+            ResourceKind::Queue => self.queue_url(&physical),
+            ResourceKind::Secret => self.secret_arn(resource, &physical),
             _ => physical,
         })))
     }
@@ -76,18 +76,20 @@ impl Scope {
         let resource = self.resource(name)?;
         let id = || self.deeper(name, || self.physical_name(resource));
         match (resource.kind, attribute) {
-            (Kind::Function, "Arn") => Ok(self.function_arn(&id()?)),
-            (Kind::Table | Kind::SimpleTable, "Arn") => Ok(self.arn("dynamodb", &format!("table/{}", id()?))),
-            (Kind::Table, "StreamArn") => Err(format!("{name}.StreamArn: DynamoDB streams are not supported")),
-            (Kind::Queue, "Arn") => Ok(self.queue_arn(&id()?)),
-            (Kind::Secret, "Id") => Ok(self.secret_arn(resource, &id()?)),
-            (Kind::Queue, "QueueUrl") => Ok(self.queue_url(&id()?)),
-            (Kind::Api, "ApiEndpoint") => Ok(format!("wss://{}", self.api_host(&id()?))),
-            (Kind::HttpApi, "ApiEndpoint") => Ok(format!("https://{}", self.api_host(&id()?))),
-            (Kind::Queue, "QueueName") | (Kind::Api | Kind::HttpApi, "ApiId") | (Kind::Authorizer, "AuthorizerId") => {
-                id()
+            (ResourceKind::Function, "Arn") => Ok(self.function_arn(&id()?)),
+            (ResourceKind::Table | ResourceKind::SimpleTable, "Arn") => {
+                Ok(self.arn("dynamodb", &format!("table/{}", id()?)))
             }
-            (Kind::PassedOver, "Arn") | (Kind::Refused, _) => Ok(self.arn("local", &id()?)),
+            (ResourceKind::Table, "StreamArn") => Err(format!("{name}.StreamArn: DynamoDB streams are not supported")),
+            (ResourceKind::Queue, "Arn") => Ok(self.queue_arn(&id()?)),
+            (ResourceKind::Secret, "Id") => Ok(self.secret_arn(resource, &id()?)),
+            (ResourceKind::Queue, "QueueUrl") => Ok(self.queue_url(&id()?)),
+            (ResourceKind::Api, "ApiEndpoint") => Ok(format!("wss://{}", self.api_host(&id()?))),
+            (ResourceKind::HttpApi, "ApiEndpoint") => Ok(format!("https://{}", self.api_host(&id()?))),
+            (ResourceKind::Queue, "QueueName")
+            | (ResourceKind::Api | ResourceKind::HttpApi, "ApiId")
+            | (ResourceKind::Authorizer, "AuthorizerId") => id(),
+            (ResourceKind::Ignored, "Arn") | (ResourceKind::Refused, _) => Ok(self.arn("local", &id()?)),
             (_, _) => Err(format!(
                 "{name} ({}) has no attribute {attribute} here",
                 resource.type_name
@@ -147,20 +149,24 @@ impl Scope {
     /// The name of a physical resource: the one in the template, or one made from the stack's name.
     fn physical_name(&self, resource: &Resource) -> Result<String, String> {
         let named_by = match resource.kind {
-            Kind::Function => "FunctionName",
-            Kind::Table | Kind::SimpleTable => "TableName",
-            Kind::Stage => "StageName",
-            Kind::Queue => "QueueName",
-            Kind::Secret => "Name",
-            Kind::Api | Kind::HttpApi => return Ok(physical_id(&resource.id, 10)),
-            Kind::Mapping | Kind::Route | Kind::RouteResponse | Kind::Integration | Kind::Authorizer => {
+            ResourceKind::Function => "FunctionName",
+            ResourceKind::Table | ResourceKind::SimpleTable => "TableName",
+            ResourceKind::Stage => "StageName",
+            ResourceKind::Queue => "QueueName",
+            ResourceKind::Secret => "Name",
+            ResourceKind::Api | ResourceKind::HttpApi => return Ok(physical_id(&resource.id, 10)),
+            ResourceKind::Mapping
+            | ResourceKind::Route
+            | ResourceKind::RouteResponse
+            | ResourceKind::Integration
+            | ResourceKind::Authorizer => {
                 return Ok(physical_id(&resource.id, 7));
             }
-            Kind::PassedOver | Kind::Refused => return Ok(self.made_up_name(&resource.id)),
+            ResourceKind::Ignored | ResourceKind::Refused => return Ok(self.generated_name(&resource.id)),
         };
         let made_up = || match resource.kind {
-            Kind::Queue => queues::made_up_name(resource, self),
-            _ => Ok(self.made_up_name(&resource.id)),
+            ResourceKind::Queue => queues::generated_name(resource, self),
+            _ => Ok(self.generated_name(&resource.id)),
         };
         let Some(value) = resource.properties.get(named_by) else {
             return made_up();
@@ -173,7 +179,7 @@ impl Scope {
         }
     }
 
-    pub(super) fn made_up_name(&self, logical_id: &str) -> String {
+    pub(super) fn generated_name(&self, logical_id: &str) -> String {
         format!("{}-{logical_id}", self.stack_name)
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::kept;
+use crate::json_file;
 
 /// Keeps the generated values.
 #[derive(Debug, Clone, Default)]
@@ -33,13 +33,13 @@ impl Secrets {
         let Some(file) = &self.file else {
             return Ok(random_hex());
         };
-        let mut values: BTreeMap<String, String> = kept::read(file)?;
+        let mut values: BTreeMap<String, String> = json_file::read(file)?;
         if let Some(value) = values.get(name) {
             return Ok(value.clone());
         }
         let value = random_hex();
         values.insert(name.to_owned(), value.clone());
-        kept::write(file, &values)?;
+        json_file::write(file, &values)?;
         Ok(value)
     }
 }

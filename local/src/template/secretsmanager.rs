@@ -11,7 +11,7 @@ use super::text;
 use crate::secretsmanager::{FirstValue, Recipe};
 
 /// Encryption, and copies in other regions.
-const PASSED_OVER: [&str; 3] = ["KmsKeyId", "ReplicaRegions", "Tags"];
+const IGNORED: [&str; 3] = ["KmsKeyId", "ReplicaRegions", "Tags"];
 
 const GENERATE: [&str; 10] = [
     "ExcludeCharacters",
@@ -28,12 +28,12 @@ const GENERATE: [&str; 10] = [
 
 /// Reads one secret.
 pub(super) fn read(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Secret> {
-    let properties = Properties::of(resource, scope, problems);
+    let properties = Properties::new(resource, scope, problems);
     properties.expect_only(
         &["Description", "GenerateSecretString", "Name", "SecretString"],
-        &PASSED_OVER,
+        &IGNORED,
     );
-    let name = problems.noted(&resource.id, scope.secret_name(resource))?;
+    let name = problems.report_error(&resource.id, scope.secret_name(resource))?;
     let arn = scope.secret_arn(resource, &name);
     Some(Secret {
         logical_id: resource.id.clone(),

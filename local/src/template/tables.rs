@@ -10,7 +10,7 @@ use super::scope::Scope;
 use super::text;
 
 /// Properties that `CreateTable` takes under the same name.
-const TAKEN_OVER: [&str; 6] = [
+const PASSED_ON: [&str; 6] = [
     "AttributeDefinitions",
     "BillingMode",
     "GlobalSecondaryIndexes",
@@ -21,7 +21,7 @@ const TAKEN_OVER: [&str; 6] = [
 
 /// Backup, encryption, monitoring and limits of throughput. Streams too: their consumers are
 /// refused by name.
-const PASSED_OVER: [&str; 10] = [
+const IGNORED: [&str; 10] = [
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
     "OnDemandThroughput",
@@ -36,12 +36,12 @@ const PASSED_OVER: [&str; 10] = [
 
 /// Reads an `AWS::DynamoDB::Table`.
 pub(super) fn read(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Table> {
-    let properties = Properties::of(resource, scope, problems);
-    let used = [&TAKEN_OVER[..], &["TableName", "TimeToLiveSpecification"]].concat();
-    properties.expect_only(&used, &PASSED_OVER);
+    let properties = Properties::new(resource, scope, problems);
+    let used = [&PASSED_ON[..], &["TableName", "TimeToLiveSpecification"]].concat();
+    properties.expect_only(&used, &IGNORED);
     let name = name(resource, scope, problems)?;
     let mut create = json!({"TableName": name});
-    for property in TAKEN_OVER {
+    for property in PASSED_ON {
         if let Some(value) = properties.value(property) {
             create[property] = numbers(value);
         }
@@ -63,7 +63,7 @@ pub(super) fn read(resource: &Resource, scope: &Scope, problems: &Problems) -> O
 
 /// Reads an `AWS::Serverless::SimpleTable`: one key, billed on demand.
 pub(super) fn read_simple(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<Table> {
-    let properties = Properties::of(resource, scope, problems);
+    let properties = Properties::new(resource, scope, problems);
     properties.expect_only(
         &["PrimaryKey", "ProvisionedThroughput", "TableName"],
         &["PointInTimeRecoverySpecification", "SSESpecification", "Tags"],
@@ -75,7 +75,7 @@ pub(super) fn read_simple(resource: &Resource, scope: &Scope, problems: &Problem
         Some("Number") => "N",
         Some("Binary") => "B",
         Some(other) => {
-            key.report("Type", format!("{other} is none of String, Number, Binary"));
+            key.report("Type", format!("{other} is not one of String, Number, Binary"));
             return None;
         }
     };
@@ -99,7 +99,7 @@ pub(super) fn read_simple(resource: &Resource, scope: &Scope, problems: &Problem
 
 fn name(resource: &Resource, scope: &Scope, problems: &Problems) -> Option<String> {
     problems
-        .noted(&resource.id, scope.reference(&resource.id))?
+        .report_error(&resource.id, scope.reference(&resource.id))?
         .as_ref()
         .and_then(text::scalar)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::error::Problems;
 use super::model::{Authorizer, Route, WebSocketApi};
 use super::properties::Properties;
-use super::resource::{Kind, Resource, physical_id};
+use super::resource::{Resource, ResourceKind, physical_id};
 use super::route_settings::{self, RouteSettings};
 use super::scope::Scope;
 use super::text;
@@ -23,21 +23,21 @@ pub(super) fn read(resources: &[&Resource], scope: &Scope, problems: &Problems) 
         problems,
     };
     for kind in [
-        Kind::Stage,
-        Kind::Route,
-        Kind::RouteResponse,
-        Kind::Integration,
-        Kind::Authorizer,
+        ResourceKind::Stage,
+        ResourceKind::Route,
+        ResourceKind::RouteResponse,
+        ResourceKind::Integration,
+        ResourceKind::Authorizer,
     ] {
         parts.of_kind(kind).for_each(|resource| parts.check_api(resource));
     }
-    for response in parts.of_kind(Kind::RouteResponse) {
+    for response in parts.of_kind(ResourceKind::RouteResponse) {
         let properties = parts.properties(response);
         properties.expect_only(&["ApiId", "RouteId", "RouteResponseKey"], &[]);
         properties.one_of("RouteResponseKey", &["$default"]);
     }
     parts
-        .of_kind(Kind::Api)
+        .of_kind(ResourceKind::Api)
         .filter_map(|resource| parts.api(resource))
         .collect()
 }
@@ -86,13 +86,16 @@ impl<'a> Parts<'a> {
     fn check_api(self, part: &'a Resource) {
         let properties = self.properties(part);
         let Some(id) = properties.required("ApiId") else { return };
-        if !self.of_kind(Kind::Api).any(|api| physical_id(&api.id, 10) == id) {
+        if !self
+            .of_kind(ResourceKind::Api)
+            .any(|api| physical_id(&api.id, 10) == id)
+        {
             properties.report("ApiId", "does not refer to an AWS::ApiGatewayV2::Api of this template");
         }
     }
 
     fn stage(self, api: &Resource, api_id: &str) -> Option<(String, RouteSettings)> {
-        let stages: Vec<_> = self.parts_of(Kind::Stage, api_id).collect();
+        let stages: Vec<_> = self.parts_of(ResourceKind::Stage, api_id).collect();
         match stages.as_slice() {
             [(resource, properties)] => {
                 properties.expect_only(
@@ -122,14 +125,14 @@ impl<'a> Parts<'a> {
     /// the route.
     fn check_order(self, stage: &Resource, properties: &Properties<'a>, api_id: &str, settings: &RouteSettings) {
         for key in settings.keys() {
-            let mut routes = self.parts_of(Kind::Route, api_id);
+            let mut routes = self.parts_of(ResourceKind::Route, api_id);
             let route = routes.find(|(_, route)| route.text("RouteKey").as_deref() == Some(key));
             match route {
                 None => properties.report("RouteSettings", format!("there is no route {key}")),
                 Some((route, _)) if !stage.depends_on.contains(&route.id) => properties.report(
                     "RouteSettings",
                     format!(
-                        "{key} is not there when the stage is made; add {} to its DependsOn",
+                        "{key} does not exist yet when the stage is created; add {} to its DependsOn",
                         route.id
                     ),
                 ),
@@ -140,7 +143,7 @@ impl<'a> Parts<'a> {
 
     fn routes(self, api_id: &str, settings: &RouteSettings) -> BTreeMap<String, Route> {
         let mut routes = BTreeMap::new();
-        for (resource, properties) in self.parts_of(Kind::Route, api_id) {
+        for (resource, properties) in self.parts_of(ResourceKind::Route, api_id) {
             let Some(key) = properties.required("RouteKey") else {
                 continue;
             };
@@ -149,7 +152,7 @@ impl<'a> Parts<'a> {
             };
             route.rate = settings.rate(&key);
             if routes.insert(key.clone(), route).is_some() {
-                properties.report("RouteKey", format!("{key} has another route already"));
+                properties.report("RouteKey", format!("the key {key} already has a route"));
             }
         }
         routes
@@ -172,7 +175,7 @@ impl<'a> Parts<'a> {
         let target = properties.required("Target")?;
         let Some(integration) = target
             .strip_prefix("integrations/")
-            .and_then(|id| self.with_id(Kind::Integration, id))
+            .and_then(|id| self.with_id(ResourceKind::Integration, id))
         else {
             properties.report(
                 "Target",
@@ -193,7 +196,7 @@ impl<'a> Parts<'a> {
 
     fn has_response(self, route: &str) -> bool {
         let id = physical_id(route, 7);
-        self.of_kind(Kind::RouteResponse)
+        self.of_kind(ResourceKind::RouteResponse)
             .any(|response| self.properties(response).text("RouteId").as_ref() == Some(&id))
     }
 
@@ -237,7 +240,7 @@ impl<'a> Parts<'a> {
             return None;
         }
         let id = route.required("AuthorizerId")?;
-        let Some(properties) = self.with_id(Kind::Authorizer, &id) else {
+        let Some(properties) = self.with_id(ResourceKind::Authorizer, &id) else {
             route.report(
                 "AuthorizerId",
                 format!("{id} does not refer to an AWS::ApiGatewayV2::Authorizer"),
@@ -266,7 +269,7 @@ impl<'a> Parts<'a> {
             .split_once(":lambda:path/2015-03-31/functions/")
             .and_then(|(_, rest)| rest.strip_suffix("/invocations"));
         let function = arn.and_then(|arn| {
-            self.of_kind(Kind::Function)
+            self.of_kind(ResourceKind::Function)
                 .find(|function| self.has_arn(function, arn))
         });
         if function.is_none() {
@@ -282,18 +285,18 @@ impl<'a> Parts<'a> {
             .is_some_and(|name| self.scope.function_arn(&name) == arn)
     }
 
-    fn with_id(self, kind: Kind, id: &str) -> Option<Properties<'a>> {
+    fn with_id(self, kind: ResourceKind, id: &str) -> Option<Properties<'a>> {
         let resource = self.of_kind(kind).find(|resource| physical_id(&resource.id, 7) == id)?;
         Some(self.properties(resource))
     }
 
-    fn parts_of(self, kind: Kind, api_id: &str) -> impl Iterator<Item = (&'a Resource, Properties<'a>)> {
+    fn parts_of(self, kind: ResourceKind, api_id: &str) -> impl Iterator<Item = (&'a Resource, Properties<'a>)> {
         self.of_kind(kind)
             .map(move |resource| (resource, self.properties(resource)))
             .filter(move |(_, properties)| properties.text("ApiId").as_deref() == Some(api_id))
     }
 
-    fn of_kind(self, kind: Kind) -> impl Iterator<Item = &'a Resource> {
+    fn of_kind(self, kind: ResourceKind) -> impl Iterator<Item = &'a Resource> {
         self.resources
             .iter()
             .copied()
@@ -304,11 +307,11 @@ impl<'a> Parts<'a> {
     where
         'a: 'b,
     {
-        Properties::of(resource, self.scope, self.problems)
+        Properties::new(resource, self.scope, self.problems)
     }
 
-    fn report<T>(self, place: &str, message: &str) -> Option<T> {
-        self.problems.report(place, message);
+    fn report<T>(self, subject: &str, message: &str) -> Option<T> {
+        self.problems.report(subject, message);
         None
     }
 }

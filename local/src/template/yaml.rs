@@ -25,7 +25,7 @@ fn convert(node: &Yaml<'_>) -> Result<Value, String> {
             .collect::<Result<Map<_, _>, String>>()
             .map(Value::Object),
         Yaml::Tagged(tag, inner) => convert_tagged(tag, inner),
-        Yaml::Alias(_) | Yaml::BadValue => Err("it holds a value that YAML cannot read".to_owned()),
+        Yaml::Alias(_) | Yaml::BadValue => Err("it has a value that YAML cannot read".to_owned()),
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) use cases;
 
 /// The result of a case.
 #[derive(Debug, Clone)]
-pub(crate) enum Verdict {
+pub(crate) enum CaseVerdict {
     /// The target does what AWS does.
     Conforms,
     /// The target does something else, and the difference is marked as known.
@@ -50,19 +50,19 @@ pub(crate) enum Verdict {
 
 impl Case {
     /// Runs the case and judges its result. A panic counts as a failure.
-    pub(crate) async fn judge(&self, target: Arc<Target>, known: Option<&'static Difference>) -> Verdict {
+    pub(crate) async fn judge(&self, target: Arc<Target>, known: Option<&'static Difference>) -> CaseVerdict {
         let outcome = AssertUnwindSafe((self.run)(target)).catch_unwind().await;
         judge(outcome.unwrap_or_else(|_| Err(anyhow!("panicked; see above"))), known)
     }
 }
 
 /// A mark excuses a failure. A case that conforms must not be marked.
-fn judge(outcome: Result<()>, known: Option<&'static Difference>) -> Verdict {
+fn judge(outcome: Result<()>, known: Option<&'static Difference>) -> CaseVerdict {
     match (outcome, known) {
-        (Ok(()), None) => Verdict::Conforms,
-        (Ok(()), Some(known)) if known.always => Verdict::Outdated(known.reason),
-        (_, Some(known)) => Verdict::Known(known.reason),
-        (Err(error), None) => Verdict::Fails(cut(&format!("{error:#}"))),
+        (Ok(()), None) => CaseVerdict::Conforms,
+        (Ok(()), Some(known)) if known.always => CaseVerdict::Outdated(known.reason),
+        (_, Some(known)) => CaseVerdict::Known(known.reason),
+        (Err(error), None) => CaseVerdict::Fails(cut(&format!("{error:#}"))),
     }
 }
 
@@ -75,7 +75,7 @@ fn cut(text: &str) -> String {
     cut
 }
 
-impl Verdict {
+impl CaseVerdict {
     /// Whether the run can still succeed.
     pub(crate) fn passes(&self) -> bool {
         matches!(self, Self::Conforms | Self::Known(_))
@@ -88,7 +88,7 @@ impl Verdict {
             Self::Known(reason) => format!("known difference ({reason})"),
             Self::Fails(error) => format!("FAILS: {error}"),
             Self::Outdated(reason) => {
-                format!("FAILS: it conforms, so its mark in known.rs must go ({reason})")
+                format!("FAILS: it conforms, so remove its mark from known.rs ({reason})")
             }
         }
     }

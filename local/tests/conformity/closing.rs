@@ -21,7 +21,7 @@ cases![
     a_frame_of_a_byte_more_closes_with_1009,
     a_message_of_128_kilobytes_in_frames_passes,
     a_message_of_a_byte_more_closes_with_1009,
-    disconnect_is_told_the_clients_code,
+    disconnect_gets_the_clients_code,
     a_close_without_a_code_is_1005,
     the_disconnect_event_has_these_members,
 ];
@@ -73,7 +73,7 @@ async fn a_message_of_a_byte_more_closes_with_1009(target: &Target) -> Result<()
     is_too_much(target, &[FRAME, FRAME, FRAME, FRAME, 1]).await
 }
 
-async fn disconnect_is_told_the_clients_code(target: &Target) -> Result<()> {
+async fn disconnect_gets_the_clients_code(target: &Target) -> Result<()> {
     for code in [1000_u16, 4001] {
         let mut socket = Socket::open(target).await?;
         let id = socket.id().await?;

@@ -17,9 +17,9 @@ cases![
     a_post_may_spell_the_at_sign_either_way,
     a_post_of_32_kilobytes_reaches_the_client,
     a_post_of_more_than_128_kilobytes_is_413,
-    a_get_tells_since_when_and_who,
+    a_get_returns_the_times_and_the_client,
     a_delete_is_204_and_closes_the_socket,
-    what_is_gone_is_410,
+    a_closed_connection_is_410,
     a_410_has_its_type_in_a_header_and_no_body,
     a_malformed_id_is_400,
     an_unsigned_call_is_403,
@@ -78,7 +78,7 @@ async fn a_post_of_more_than_128_kilobytes_is_413(target: &Target) -> Result<()>
     Ok(())
 }
 
-async fn a_get_tells_since_when_and_who(target: &Target) -> Result<()> {
+async fn a_get_returns_the_times_and_the_client(target: &Target) -> Result<()> {
     let socket = Opening::new(target).header("User-Agent", "probe/1").open().await?;
     let answer = target.manage(Method::GET, &spelled(&socket.id().await?), "").await?;
     equal(answer.status().as_u16(), 200)?;
@@ -121,7 +121,7 @@ async fn gone(target: &Target) -> Result<Vec<Response>> {
     Ok(answers)
 }
 
-async fn what_is_gone_is_410(target: &Target) -> Result<()> {
+async fn a_closed_connection_is_410(target: &Target) -> Result<()> {
     for answer in gone(target).await? {
         equal(answer.status().as_u16(), 410)?;
     }

@@ -23,7 +23,7 @@ cases![
     a_401_of_connect_is_the_status_of_the_handshake,
     a_501_of_connect_is_the_status_of_the_handshake,
     a_failing_connect_is_502,
-    a_plain_get_is_told_to_upgrade,
+    a_plain_get_is_asked_to_upgrade,
     connect_cannot_post_to_its_own_connection,
     the_function_chooses_a_subprotocol_that_was_offered,
     no_subprotocol_is_negotiated_unless_the_function_chooses,
@@ -31,12 +31,12 @@ cases![
     the_connect_event_has_the_clients_headers_and_query,
     without_a_user_agent_there_is_none_in_the_event,
     the_authorizer_event_has_these_members,
-    a_missing_identity_source_is_401_and_nobody_is_asked,
+    a_missing_identity_source_is_401_and_the_authorizer_is_not_asked,
     a_deny_is_403,
     unauthorized_is_401,
     a_failing_authorizer_is_500,
-    what_the_authorizer_says_rides_on_every_event,
-    the_authorizers_latency_is_on_connect_alone,
+    the_authorizers_context_is_in_every_event,
+    the_authorizers_latency_is_only_in_connect,
 ];
 
 async fn a_2xx_of_connect_opens_the_socket(target: &Target) -> Result<()> {
@@ -73,7 +73,7 @@ async fn a_failing_connect_is_502(target: &Target) -> Result<()> {
     equal(Opening::new(target).order(&json!({"fail": "no"})).refusal().await?, 502)
 }
 
-async fn a_plain_get_is_told_to_upgrade(target: &Target) -> Result<()> {
+async fn a_plain_get_is_asked_to_upgrade(target: &Target) -> Result<()> {
     let url = target.output("WebSocketUrl").replacen("ws", "http", 1);
     let answer = reqwest::Client::new()
         .request(Method::GET, format!("{url}?tag={}", tag()))
@@ -106,7 +106,7 @@ async fn no_subprotocol_is_negotiated_unless_the_function_chooses(target: &Targe
     match opening.header("Sec-WebSocket-Protocol", "a.v1,b.v1").attempt().await? {
         // Like a browser, this client takes a missing choice as a failure.
         Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol))) => Ok(()),
-        other => bail!("negotiated, or refused: {other:?}"),
+        other => bail!("a subprotocol was negotiated, or the handshake refused: {other:?}"),
     }
 }
 
@@ -236,7 +236,7 @@ async fn the_authorizer_event_has_these_members(target: &Target) -> Result<()> {
     check_moment(&event)
 }
 
-async fn a_missing_identity_source_is_401_and_nobody_is_asked(target: &Target) -> Result<()> {
+async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_asked(target: &Target) -> Result<()> {
     let other = tag();
     let opening = Opening::new(target).unidentified().parameter("other", &other);
     equal(opening.refusal().await?, 401)?;
@@ -284,7 +284,7 @@ fn allowing() -> Value {
     json!({"answer": {"principalId": "u7", "policyDocument": policy, "context": context}})
 }
 
-async fn what_the_authorizer_says_rides_on_every_event(target: &Target) -> Result<()> {
+async fn the_authorizers_context_is_in_every_event(target: &Target) -> Result<()> {
     let mut socket = Opening::new(target).authorizer(&allowing()).open().await?;
     let connect = socket.connect_event().await?;
     let id = crate::socket::connection_id(&connect)?;
@@ -310,7 +310,7 @@ async fn what_the_authorizer_says_rides_on_every_event(target: &Target) -> Resul
     Ok(())
 }
 
-async fn the_authorizers_latency_is_on_connect_alone(target: &Target) -> Result<()> {
+async fn the_authorizers_latency_is_only_in_connect(target: &Target) -> Result<()> {
     let mut socket = Opening::new(target).authorizer(&allowing()).open().await?;
     let connect = socket.connect_event().await?;
     let latency = &connect["requestContext"]["authorizer"]["integrationLatency"];

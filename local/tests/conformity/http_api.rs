@@ -15,8 +15,8 @@ use crate::target::Target;
 cases![
     the_event_is_of_format_2_0,
     headers_and_parameters_that_come_twice_are_joined,
-    cookies_are_apart_from_headers,
-    what_is_absent_is_left_out,
+    cookies_are_not_among_the_headers,
+    absent_members_are_left_out,
     a_path_parameter_is_named,
     a_greedy_path_parameter_takes_the_rest,
     a_text_body_is_text,
@@ -25,7 +25,7 @@ cases![
     a_base64_response_is_decoded,
     a_result_without_a_status_is_the_body,
     a_failing_function_is_500,
-    what_has_no_route_is_404,
+    a_request_without_a_route_is_404,
 ];
 
 /// The event of this request. The function answers with it.
@@ -69,7 +69,7 @@ async fn headers_and_parameters_that_come_twice_are_joined(target: &Target) -> R
     is(&event, "/headers/x-custom", "a,b")
 }
 
-async fn cookies_are_apart_from_headers(target: &Target) -> Result<()> {
+async fn cookies_are_not_among_the_headers(target: &Target) -> Result<()> {
     let event = event(target.http(Method::GET, "/echo").header("Cookie", "one=1; two=2")).await?;
     is(&event, "/cookies", json!(["one=1", "two=2"]))?;
     ensure!(
@@ -80,7 +80,7 @@ async fn cookies_are_apart_from_headers(target: &Target) -> Result<()> {
     Ok(())
 }
 
-async fn what_is_absent_is_left_out(target: &Target) -> Result<()> {
+async fn absent_members_are_left_out(target: &Target) -> Result<()> {
     let event = event(target.http(Method::GET, "/echo")).await?;
     for member in [
         "cookies",
@@ -193,7 +193,7 @@ async fn a_failing_function_is_500(target: &Target) -> Result<()> {
     Ok(())
 }
 
-async fn what_has_no_route_is_404(target: &Target) -> Result<()> {
+async fn a_request_without_a_route_is_404(target: &Target) -> Result<()> {
     for (method, path) in [
         (Method::GET, "/"),
         (Method::POST, "/user/7"),

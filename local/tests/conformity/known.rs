@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::target::Kind;
+use crate::target::TargetKind;
 
 /// A case in which a target differs from AWS.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ const MINISTACK: [Difference; 37] = [
         "any refusal is 403",
     ),
     Difference::always("handshake::a_failing_connect_is_502", "it is 403, as any refusal"),
-    Difference::always("handshake::a_plain_get_is_told_to_upgrade", "it is 200"),
+    Difference::always("handshake::a_plain_get_is_asked_to_upgrade", "it is 200"),
     Difference::always(
         "handshake::connect_cannot_post_to_its_own_connection",
         "any refusal is 403, so what came of the post cannot be seen",
@@ -89,13 +89,10 @@ const MINISTACK: [Difference; 37] = [
         "`extendedRequestId` is not the `requestId`",
     ),
     Difference::always("handshake::unauthorized_is_401", "it is 500, as any error"),
+    Difference::always("handshake::the_authorizers_latency_is_only_in_connect", "there is none"),
+    Difference::always("messages::the_result_is_dropped_without_a_route_response", "it is sent"),
     Difference::always(
-        "handshake::the_authorizers_latency_is_on_connect_alone",
-        "there is none",
-    ),
-    Difference::always("messages::the_result_is_dropped_where_there_is_none", "it is sent"),
-    Difference::always(
-        "messages::without_a_default_route_what_names_none_is_forbidden",
+        "messages::without_a_default_route_a_message_that_names_none_is_forbidden",
         "nothing is sent",
     ),
     Difference::always(
@@ -104,7 +101,7 @@ const MINISTACK: [Difference; 37] = [
     ),
     Difference::always("messages::the_message_event_has_these_members", "no `messageDirection`"),
     Difference::always(
-        "messages::each_message_has_ids_of_its_own_and_its_connections",
+        "messages::each_message_has_its_own_ids_and_those_of_its_connection",
         "`connectedAt` is the time of the message",
     ),
     Difference::always(
@@ -114,7 +111,7 @@ const MINISTACK: [Difference; 37] = [
     Difference::always("closing::a_binary_frame_closes_with_1003", "it is taken as text"),
     Difference::always("closing::a_frame_of_a_byte_more_closes_with_1009", "it passes"),
     Difference::always("closing::a_message_of_a_byte_more_closes_with_1009", "it passes"),
-    Difference::always("closing::disconnect_is_told_the_clients_code", "it is always 1006"),
+    Difference::always("closing::disconnect_gets_the_clients_code", "it is always 1006"),
     Difference::always("closing::a_close_without_a_code_is_1005", "it is always 1006"),
     Difference::always(
         "closing::the_disconnect_event_has_these_members",
@@ -122,7 +119,7 @@ const MINISTACK: [Difference; 37] = [
     ),
     Difference::always("connections::a_post_of_more_than_128_kilobytes_is_413", "it passes"),
     Difference::always(
-        "connections::a_get_tells_since_when_and_who",
+        "connections::a_get_returns_the_times_and_the_client",
         "names in upper camel case, times as numbers",
     ),
     Difference::always(
@@ -136,8 +133,8 @@ const MINISTACK: [Difference; 37] = [
         "http_api::headers_and_parameters_that_come_twice_are_joined",
         "headers are joined with a space after the comma",
     ),
-    Difference::always("http_api::cookies_are_apart_from_headers", "they are a header"),
-    Difference::always("http_api::what_is_absent_is_left_out", "it is null"),
+    Difference::always("http_api::cookies_are_not_among_the_headers", "they are a header"),
+    Difference::always("http_api::absent_members_are_left_out", "it is null"),
     Difference::always("http_api::a_failing_function_is_500", "it is 502"),
     Difference::always(
         "queues::a_group_does_not_wait_for_another",
@@ -146,28 +143,28 @@ const MINISTACK: [Difference; 37] = [
 ];
 
 /// The known differences of a kind of target.
-pub(crate) fn differences(kind: Kind) -> &'static [Difference] {
+pub(crate) fn differences(kind: TargetKind) -> &'static [Difference] {
     match kind {
-        Kind::Local => &LOCAL,
-        Kind::Ministack => &MINISTACK,
-        Kind::Localstack | Kind::Aws => &[],
+        TargetKind::Local => &LOCAL,
+        TargetKind::Ministack => &MINISTACK,
+        TargetKind::Localstack | TargetKind::Aws => &[],
     }
 }
 
 /// The mark of the case, if it has one.
-pub(crate) fn of(kind: Kind, case: &str) -> Option<&'static Difference> {
+pub(crate) fn find(kind: TargetKind, case: &str) -> Option<&'static Difference> {
     differences(kind).iter().find(|difference| difference.case == case)
 }
 
 /// Each mark names an existing case, only once, and the documentation lists all marks.
 pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
     let text = page("docs/conformity.md")?;
-    for kind in [Kind::Local, Kind::Ministack] {
+    for kind in [TargetKind::Local, TargetKind::Ministack] {
         let marks = differences(kind);
         for mark in marks {
             ensure!(
                 cases.contains(&mark.case),
-                "{} of {} is no case",
+                "{} of {} is not a case",
                 mark.case,
                 kind.name()
             );
@@ -177,7 +174,7 @@ pub(crate) fn check_the_marks(cases: &[&str]) -> Result<()> {
         let table = table(marks);
         ensure!(
             text.contains(&table),
-            "docs/conformity.md is to have this, and has not:\n\n{table}"
+            "docs/conformity.md must contain this table, but does not:\n\n{table}"
         );
     }
     Ok(())

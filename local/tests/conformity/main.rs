@@ -32,8 +32,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use case::{Case, Verdict};
-use target::{Kind, Target};
+use case::{Case, CaseVerdict};
+use target::{Target, TargetKind};
 
 /// Cases that run at once, unless `--test-threads` says otherwise. Most of them mostly wait.
 const AT_ONCE: usize = 8;
@@ -41,11 +41,11 @@ const AT_ONCE: usize = 8;
 /// What all cases share.
 struct Suite {
     runtime: Runtime,
-    kind: Kind,
+    kind: TargetKind,
     /// Started by the first case that needs it.
     target: OnceCell<Result<Arc<Target>, String>>,
     /// With the number of the case.
-    verdicts: Mutex<Vec<(usize, String, Verdict)>>,
+    verdicts: Mutex<Vec<(usize, String, CaseVerdict)>>,
 }
 
 impl Suite {
@@ -63,7 +63,7 @@ impl Suite {
     }
 
     fn run(&self, number: usize, case: &Case) -> Result<(), Failed> {
-        let known = known::of(self.kind, &case.name);
+        let known = known::find(self.kind, &case.name);
         let verdict = self.runtime.block_on(case.judge(self.target()?, known));
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         verdicts.push((number, case.name.clone(), verdict.clone()));
@@ -78,15 +78,15 @@ impl Suite {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         verdicts.sort_by_key(|(number, ..)| *number);
         let width = verdicts.iter().map(|(_, name, _)| name.len()).max().unwrap_or_default();
-        println!("\nWhat is known of AWS, on {}:\n", self.kind.name());
+        println!("\nWhat is known about AWS, on {}:\n", self.kind.name());
         for (_, name, verdict) in verdicts.iter() {
             println!("  {name:width$}  {}", verdict.shown());
         }
-        let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|(.., verdict)| is(verdict)).count();
+        let count = |is: fn(&CaseVerdict) -> bool| verdicts.iter().filter(|(.., verdict)| is(verdict)).count();
         println!(
             "\n{} conform, {} known differences, {} fail",
-            count(|verdict| matches!(verdict, Verdict::Conforms)),
-            count(|verdict| matches!(verdict, Verdict::Known(_))),
+            count(|verdict| matches!(verdict, CaseVerdict::Conforms)),
+            count(|verdict| matches!(verdict, CaseVerdict::Known(_))),
             count(|verdict| !verdict.passes()),
         );
     }
@@ -151,7 +151,7 @@ fn trials(suite: &Arc<Suite>) -> Vec<Trial> {
 fn suite() -> Result<Arc<Suite>> {
     Ok(Arc::new(Suite {
         runtime: Runtime::new().context("start a runtime")?,
-        kind: Kind::from_env()?,
+        kind: TargetKind::from_env()?,
         target: OnceCell::new(),
         verdicts: Mutex::default(),
     }))

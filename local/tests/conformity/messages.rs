@@ -15,14 +15,14 @@ use crate::target::{Target, tag};
 
 cases![
     the_body_selects_the_route,
-    what_names_no_route_takes_the_default_route,
-    what_is_not_json_takes_the_default_route,
-    the_result_is_sent_back_where_there_is_a_route_response,
-    the_result_is_dropped_where_there_is_none,
-    without_a_default_route_what_names_none_is_forbidden,
+    a_message_without_a_route_takes_the_default_route,
+    a_message_that_is_not_json_takes_the_default_route,
+    the_result_is_sent_back_with_a_route_response,
+    the_result_is_dropped_without_a_route_response,
+    without_a_default_route_a_message_that_names_none_is_forbidden,
     a_failing_function_is_an_internal_server_error,
     the_message_event_has_these_members,
-    each_message_has_ids_of_its_own_and_its_connections,
+    each_message_has_its_own_ids_and_those_of_its_connection,
     messages_of_one_connection_run_at_the_same_time,
 ];
 
@@ -43,7 +43,7 @@ async fn the_body_selects_the_route(target: &Target) -> Result<()> {
     equal(route_of(target, &body, &text).await?, "quiet".to_owned())
 }
 
-async fn what_names_no_route_takes_the_default_route(target: &Target) -> Result<()> {
+async fn a_message_without_a_route_takes_the_default_route(target: &Target) -> Result<()> {
     for action in [json!("other"), json!(null)] {
         let text = tag();
         let body = json!({"action": action, "tag": text}).to_string();
@@ -52,17 +52,17 @@ async fn what_names_no_route_takes_the_default_route(target: &Target) -> Result<
     Ok(())
 }
 
-async fn what_is_not_json_takes_the_default_route(target: &Target) -> Result<()> {
+async fn a_message_that_is_not_json_takes_the_default_route(target: &Target) -> Result<()> {
     let text = format!("plain text {}", tag());
     equal(route_of(target, &text, &text).await?, "$default".to_owned())
 }
 
-async fn the_result_is_sent_back_where_there_is_a_route_response(target: &Target) -> Result<()> {
+async fn the_result_is_sent_back_with_a_route_response(target: &Target) -> Result<()> {
     Socket::open(target).await?.still_works().await
 }
 
 /// With any status.
-async fn the_result_is_dropped_where_there_is_none(target: &Target) -> Result<()> {
+async fn the_result_is_dropped_without_a_route_response(target: &Target) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     for status in [200, 401, 501] {
         let text = tag();
@@ -94,7 +94,7 @@ fn check_error(frame: &str, message: &str, connection: Option<&str>) -> Result<(
     Ok(())
 }
 
-async fn without_a_default_route_what_names_none_is_forbidden(target: &Target) -> Result<()> {
+async fn without_a_default_route_a_message_that_names_none_is_forbidden(target: &Target) -> Result<()> {
     let mut socket = Opening::bare(target).open().await?;
     socket.order(&json!({"action": "nothing"})).await?;
     check_error(&socket.text().await?, "Forbidden", None)?;
@@ -130,7 +130,7 @@ async fn the_message_event_has_these_members(target: &Target) -> Result<()> {
     check_moment(&event)
 }
 
-async fn each_message_has_ids_of_its_own_and_its_connections(target: &Target) -> Result<()> {
+async fn each_message_has_its_own_ids_and_those_of_its_connection(target: &Target) -> Result<()> {
     let mut socket = Socket::open(target).await?;
     let connect = socket.connect_event().await?;
     let mut ids = Vec::new();

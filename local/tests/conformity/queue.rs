@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::target::{DEADLINE, Services};
+use crate::target::{AwsServices, DEADLINE};
 
 /// A queue whose messages are taken out all the time.
 pub(crate) struct Drained {
@@ -23,7 +23,7 @@ pub(crate) struct Drained {
 
 impl Drained {
     /// Starts taking messages out.
-    pub(crate) fn start(services: Services, url: String) -> Self {
+    pub(crate) fn start(services: AwsServices, url: String) -> Self {
         let messages = Arc::new(Mutex::new(Vec::new()));
         let (sender, changed) = watch::channel(0);
         let kept = Arc::clone(&messages);
@@ -95,7 +95,7 @@ impl Drained {
 }
 
 /// Takes out the messages that are there; waits if there are none.
-async fn drain(services: &Services, url: &str) -> Result<Vec<Value>> {
+async fn drain(services: &AwsServices, url: &str) -> Result<Vec<Value>> {
     let request = json!({
         "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 2, "AttributeNames": ["All"], "MessageAttributeNames": ["All"],
     });

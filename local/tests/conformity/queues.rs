@@ -18,11 +18,11 @@ cases![
     the_record_of_a_fifo_message_has_its_group,
     messages_of_a_group_come_in_order,
     a_group_does_not_wait_for_another,
-    what_is_sent_twice_comes_once,
-    a_failure_holds_up_its_group_until_it_is_dead,
-    of_a_batch_only_what_failed_comes_again,
-    a_batch_is_no_larger_than_it_may_be,
-    a_failing_function_gets_its_message_again_until_it_is_dead,
+    a_message_sent_twice_comes_once,
+    a_failure_holds_up_its_group_until_it_is_dead_lettered,
+    only_the_failed_messages_of_a_batch_come_again,
+    a_batch_is_no_larger_than_its_limit,
+    a_failing_function_gets_its_message_again_until_it_is_dead_lettered,
 ];
 
 /// A message of this group. Its body has the group as its tag.
@@ -176,7 +176,7 @@ async fn the_other_group_comes(target: &Target, held: &str, free: &str) -> Resul
     Ok(())
 }
 
-async fn what_is_sent_twice_comes_once(target: &Target) -> Result<()> {
+async fn a_message_sent_twice_comes_once(target: &Target) -> Result<()> {
     let group = tag();
     let message = in_group(&group, &json!({ "tag": group }));
     let first = target.send("OrderedQueueUrl", message.clone()).await?;
@@ -198,7 +198,7 @@ async fn what_is_sent_twice_comes_once(target: &Target) -> Result<()> {
     equal(second, first)
 }
 
-async fn a_failure_holds_up_its_group_until_it_is_dead(target: &Target) -> Result<()> {
+async fn a_failure_holds_up_its_group_until_it_is_dead_lettered(target: &Target) -> Result<()> {
     let group = tag();
     let name = |n: u32| format!("{group}/{n}");
     for n in 0..3 {
@@ -218,7 +218,10 @@ async fn a_failure_holds_up_its_group_until_it_is_dead(target: &Target) -> Resul
     );
     equal(receives(&records(target, &name(0), 1).await?), vec!["1".to_owned()])?;
     let dead = dead(target, "DeadFailingQueueUrl", &group).await?;
-    ensure!(dead.len() == 1 && dead[0].contains(&name(1)), "dead are {dead:?}");
+    ensure!(
+        dead.len() == 1 && dead[0].contains(&name(1)),
+        "dead-lettered are {dead:?}"
+    );
     Ok(())
 }
 
@@ -241,7 +244,7 @@ async fn send_all(target: &Target, queue: &str, orders: &[Value]) -> Result<()> 
     equal(answer["Successful"].as_array().map(Vec::len), Some(orders.len()))
 }
 
-async fn of_a_batch_only_what_failed_comes_again(target: &Target) -> Result<()> {
+async fn only_the_failed_messages_of_a_batch_come_again(target: &Target) -> Result<()> {
     let (good, bad) = (tag(), tag());
     let order = |n| {
         if n == 2 {
@@ -272,12 +275,12 @@ async fn of_a_batch_only_what_failed_comes_again(target: &Target) -> Result<()> 
     let is_good = |message: &Value| message["Body"].as_str().is_some_and(|body| body.contains(&good));
     ensure!(
         target.dead("DeadBatchQueueUrl").all(is_good).is_empty(),
-        "what did not fail is dead too"
+        "a message that did not fail is dead-lettered too"
     );
     Ok(())
 }
 
-async fn a_batch_is_no_larger_than_it_may_be(target: &Target) -> Result<()> {
+async fn a_batch_is_no_larger_than_its_limit(target: &Target) -> Result<()> {
     let text = tag();
     let orders: Vec<Value> = (0..10).map(|n| json!({"tag": format!("{text}/{n}")})).collect();
     send_all(target, "BatchQueueUrl", &orders).await?;
@@ -295,7 +298,7 @@ async fn a_batch_is_no_larger_than_it_may_be(target: &Target) -> Result<()> {
     Ok(())
 }
 
-async fn a_failing_function_gets_its_message_again_until_it_is_dead(target: &Target) -> Result<()> {
+async fn a_failing_function_gets_its_message_again_until_it_is_dead_lettered(target: &Target) -> Result<()> {
     let text = tag();
     let order = json!({"tag": text, "exit": 1}).to_string();
     let id = target.send("SingleQueueUrl", json!({ "MessageBody": order })).await?;

@@ -115,7 +115,7 @@ impl<'a> Opening<'a> {
         match self.attempt().await? {
             Ok(_) => bail!("the handshake is not refused"),
             Err(Error::Http(response)) => Ok(response.status().as_u16()),
-            Err(error) => bail!("the handshake fails otherwise: {error}"),
+            Err(error) => bail!("the handshake fails in another way: {error}"),
         }
     }
 }

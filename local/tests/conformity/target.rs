@@ -13,7 +13,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use wigwag_local::lambda::{Output, Tuning};
-use wigwag_local::stack::{Options, Running, Stack};
+use wigwag_local::stack::{RunningStack, StackOptions};
 
 use crate::queue::Drained;
 use crate::signed::Caller;
@@ -24,7 +24,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// The kinds of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TargetKind {
     /// The local stack, in this process.
     Local,
     /// <https://pypi.org/project/ministack>
@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Aws,
 }
 
-impl Kind {
+impl TargetKind {
     /// `CONFORMITY_TARGET`; without it, the local stack.
     pub(crate) fn from_env() -> Result<Self> {
         match std::env::var("CONFORMITY_TARGET").as_deref() {
@@ -43,7 +43,7 @@ impl Kind {
             Ok("ministack") => Ok(Self::Ministack),
             Ok("localstack") => Ok(Self::Localstack),
             Ok("aws") => Ok(Self::Aws),
-            Ok(other) => bail!("CONFORMITY_TARGET is {other}; it is local, ministack, localstack or aws"),
+            Ok(other) => bail!("CONFORMITY_TARGET is {other}; it must be local, ministack, localstack or aws"),
         }
     }
 
@@ -60,15 +60,15 @@ impl Kind {
 
 /// The AWS services of a target, called as an SDK would, but with byte-exact answers.
 #[derive(Debug, Clone)]
-pub(crate) struct Services {
+pub(crate) struct AwsServices {
     /// The endpoint of all services. On AWS each service has its own host.
     endpoint: Option<String>,
     caller: Caller,
 }
 
-impl Services {
+impl AwsServices {
     /// The services of AWS, with the credentials of the environment.
-    fn of_aws() -> Result<Self> {
+    fn aws() -> Result<Self> {
         let missing = std::env::var("AWS_ACCESS_KEY_ID").unwrap_or_default().is_empty();
         ensure!(
             !missing,
@@ -118,7 +118,7 @@ impl Services {
 /// The deployed template, and how to reach it.
 pub(crate) struct Target {
     outputs: BTreeMap<String, String>,
-    services: Services,
+    services: AwsServices,
     /// The `@connections` URL of the API that has all routes.
     management_url: String,
     /// The events that the functions got.
@@ -126,27 +126,27 @@ pub(crate) struct Target {
     /// The messages in the dead-letter queues, by name of the output.
     dead: BTreeMap<&'static str, Drained>,
     /// The local stack, until it is stopped.
-    stack: Mutex<Option<Running>>,
+    stack: Mutex<Option<RunningStack>>,
 }
 
 const DEAD: [&str; 3] = ["DeadFailingQueueUrl", "DeadBatchQueueUrl", "DeadSingleQueueUrl"];
 
 impl Target {
     /// Starts the local stack, or finds the deployed template.
-    pub(crate) async fn start(kind: Kind) -> Result<Self> {
-        if kind == Kind::Local {
+    pub(crate) async fn start(kind: TargetKind) -> Result<Self> {
+        if kind == TargetKind::Local {
             return Self::start_local().await;
         }
         let path = std::env::var("CONFORMITY_OUTPUTS")
-            .context("CONFORMITY_OUTPUTS is to name a file with the stack's outputs, as one JSON object")?;
+            .context("CONFORMITY_OUTPUTS must name a file with the stack's outputs, as one JSON object")?;
         let outputs = std::fs::read(&path).with_context(|| format!("read {path}"))?;
         let outputs: BTreeMap<String, String> =
-            serde_json::from_slice(&outputs).with_context(|| format!("{path} is not a JSON object of texts"))?;
-        let services = if kind == Kind::Aws {
-            Services::of_aws()?
+            serde_json::from_slice(&outputs).with_context(|| format!("{path} is not a JSON object of strings"))?;
+        let services = if kind == TargetKind::Aws {
+            AwsServices::aws()?
         } else {
             let endpoint = std::env::var("AWS_ENDPOINT_URL");
-            Services::at(endpoint.context("AWS_ENDPOINT_URL is to say where the emulator listens")?)
+            AwsServices::at(endpoint.context("AWS_ENDPOINT_URL must be the URL of the emulator")?)
         };
         let websocket = outputs.get("WebSocketUrl").context("the stack has no WebSocketUrl")?;
         let management_url = websocket.replacen("ws", "http", 1);
@@ -155,27 +155,27 @@ impl Target {
 
     async fn start_local() -> Result<Self> {
         let (lines, _) = tokio::sync::mpsc::unbounded_channel();
-        let options = Options {
+        let options = StackOptions {
             template: Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/conformity.yaml"),
             tuning: Tuning {
                 output: Output::Channel(lines),
                 ..Tuning::default()
             },
-            ..Options::default()
+            ..StackOptions::default()
         };
-        let stack = Stack::start(options).await.context("start the local stack")?;
+        let stack = RunningStack::start(options).await.context("start the local stack")?;
         let here = |(name, value): (&String, &String)| (name.clone(), moved(value, &stack));
         let outputs = stack.stack.outputs.iter().map(here).collect();
         let endpoint = stack.aws_endpoint_url.clone();
         let management_url = format!("{endpoint}/whole");
-        Self::new(outputs, Services::at(endpoint), management_url, Some(stack))
+        Self::new(outputs, AwsServices::at(endpoint), management_url, Some(stack))
     }
 
     fn new(
         outputs: BTreeMap<String, String>,
-        services: Services,
+        services: AwsServices,
         management_url: String,
-        stack: Option<Running>,
+        stack: Option<RunningStack>,
     ) -> Result<Self> {
         let drained = |name: &str| {
             let url = outputs
@@ -290,7 +290,7 @@ fn event(message: &Value) -> Value {
 }
 
 /// An output of the template, with the URLs of the local stack.
-fn moved(value: &str, stack: &Running) -> String {
+fn moved(value: &str, stack: &RunningStack) -> String {
     let path = value.splitn(4, '/').nth(3).unwrap_or_default();
     if value.starts_with("wss://") {
         format!("{}/{path}", stack.websocket_url)

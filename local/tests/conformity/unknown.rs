@@ -19,7 +19,7 @@ cases![
     what_a_post_of_33_kilobytes_becomes,
     what_a_post_of_128_kilobytes_becomes,
     what_a_delete_looks_like_from_both_sides,
-    what_a_connection_that_breaks_is_told_as,
+    what_disconnect_says_after_a_break,
     whether_messages_in_a_row_run_in_order,
     whether_posts_in_a_row_arrive_in_order,
     whether_a_client_ping_is_answered,
@@ -105,7 +105,7 @@ async fn what_a_delete_looks_like_from_both_sides(target: &Target) -> Result<()>
     Ok(())
 }
 
-async fn what_a_connection_that_breaks_is_told_as(target: &Target) -> Result<()> {
+async fn what_disconnect_says_after_a_break(target: &Target) -> Result<()> {
     let socket = Socket::open(target).await?;
     let id = socket.id().await?;
     drop(socket);

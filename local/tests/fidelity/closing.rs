@@ -8,10 +8,12 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use wigwag_local::gateway::{Faults, Limits};
+use wigwag_local::gateway::{GatewayFaults, Limits};
 
 use crate::harness::within;
-use crate::stage::{SHORT, Setup, Socket, Stage, answer, closed, disconnect, handshake, send, settled, text, text_at};
+use crate::test_server::{
+    SHORT, Setup, Socket, TestServer, answer, closed, disconnect, handshake, send, settled, text, text_at,
+};
 
 const FRAME: usize = 32 * 1024;
 
@@ -26,29 +28,29 @@ async fn send_fragments(socket: &mut Socket, lengths: &[usize]) {
 
 #[tokio::test]
 async fn a_binary_frame_closes_with_1003() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     within(socket.send(Message::binary(vec![1, 2, 3]))).await.unwrap();
     assert_eq!(closed(&mut socket).await.code, CloseCode::Unsupported);
-    assert_eq!(disconnect(&mut stage.functions).await.0, 1003);
+    assert_eq!(disconnect(&mut server.functions).await.0, 1003);
 }
 
 #[tokio::test]
 async fn a_frame_of_32_kilobytes_passes_and_one_byte_more_closes_with_1009() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     send_fragments(&mut socket, &[FRAME]).await;
-    assert_eq!(text_at(&stage.functions.event("Default").await, "/body").len(), FRAME);
+    assert_eq!(text_at(&server.functions.event("Default").await, "/body").len(), FRAME);
     text(&mut socket).await;
     send_fragments(&mut socket, &[FRAME + 1]).await;
     assert_eq!(closed(&mut socket).await.code, CloseCode::Size);
-    assert_eq!(disconnect(&mut stage.functions).await.0, 1009);
+    assert_eq!(disconnect(&mut server.functions).await.0, 1009);
 }
 
 #[tokio::test]
 async fn a_client_still_reads_1009_when_its_frame_was_far_too_large() {
-    let stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let server = TestServer::start().await;
+    let mut socket = server.open().await;
     // Sending may break off when the gateway closes the socket, but the close frame must arrive.
     let _ = within(socket.send(Message::text("x".repeat(20 * FRAME)))).await;
     assert_eq!(closed(&mut socket).await.code, CloseCode::Size);
@@ -56,11 +58,11 @@ async fn a_client_still_reads_1009_when_its_frame_was_far_too_large() {
 
 #[tokio::test]
 async fn a_message_of_128_kilobytes_in_frames_passes_and_one_byte_more_closes_with_1009() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     send_fragments(&mut socket, &[FRAME; 4]).await;
     assert_eq!(
-        text_at(&stage.functions.event("Default").await, "/body").len(),
+        text_at(&server.functions.event("Default").await, "/body").len(),
         4 * FRAME
     );
     text(&mut socket).await;
@@ -70,8 +72,8 @@ async fn a_message_of_128_kilobytes_in_frames_passes_and_one_byte_more_closes_wi
 
 #[tokio::test]
 async fn a_ping_is_answered() {
-    let stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let server = TestServer::start().await;
+    let mut socket = server.open().await;
     within(socket.send(Message::Ping("are you there".into())))
         .await
         .unwrap();
@@ -83,12 +85,12 @@ async fn a_ping_is_answered() {
 
 #[tokio::test]
 async fn an_idle_connection_goes_away_with_1001_and_pings_do_not_help() {
-    let mut stage = Stage::limited(Limits {
+    let mut server = TestServer::limited(Limits {
         idle: SHORT,
         ..Limits::default()
     })
     .await;
-    let mut socket = stage.open().await;
+    let mut socket = server.open().await;
     let frame = loop {
         // One ping is always on its way. If pings counted as activity, this would never end.
         let _ = within(socket.send(Message::Ping(Vec::new().into()))).await;
@@ -99,7 +101,7 @@ async fn an_idle_connection_goes_away_with_1001_and_pings_do_not_help() {
         }
     };
     assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Away, "Going away"));
-    assert_eq!(disconnect(&mut stage.functions).await, (1001, "Going away".to_owned()));
+    assert_eq!(disconnect(&mut server.functions).await, (1001, "Going away".to_owned()));
 }
 
 #[tokio::test]
@@ -109,8 +111,8 @@ async fn messages_keep_a_connection_from_being_idle_but_not_from_its_lifetime() 
         lifetime: SHORT,
         ..Limits::default()
     };
-    let mut stage = Stage::limited(limits).await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::limited(limits).await;
+    let mut socket = server.open().await;
     let frame = loop {
         let _ = within(socket.send(Message::text(answer("busy").to_string()))).await;
         match within(socket.next()).await {
@@ -120,33 +122,33 @@ async fn messages_keep_a_connection_from_being_idle_but_not_from_its_lifetime() 
         }
     };
     assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Away, "Going away"));
-    assert_eq!(disconnect(&mut stage.functions).await, (1001, "Going away".to_owned()));
+    assert_eq!(disconnect(&mut server.functions).await, (1001, "Going away".to_owned()));
 }
 
 #[tokio::test]
 async fn a_close_without_a_code_is_1005_and_the_event_is_as_on_aws() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     within(socket.close(None)).await.unwrap();
-    insta::assert_snapshot!(settled(stage.functions.event("Disconnect").await));
+    insta::assert_snapshot!(settled(server.functions.event("Disconnect").await));
 }
 
 #[tokio::test]
-async fn disconnect_is_told_the_clients_code_and_reason() {
-    let mut stage = Stage::start().await;
+async fn disconnect_gets_the_clients_code_and_reason() {
+    let mut server = TestServer::start().await;
     for (code, reason, told) in [
         (CloseCode::Library(4001), "bye", (4001, "bye".to_owned())),
         (CloseCode::Normal, "", (1000, "Connection Closed Normally".to_owned())),
         (CloseCode::Away, "", (1001, String::new())),
     ] {
-        let mut socket = stage.open().await;
+        let mut socket = server.open().await;
         within(socket.close(Some(CloseFrame {
             code,
             reason: reason.into(),
         })))
         .await
         .unwrap();
-        assert_eq!(disconnect(&mut stage.functions).await, told);
+        assert_eq!(disconnect(&mut server.functions).await, told);
         // The gateway echoes the close frame and hangs up.
         while let Some(Ok(_)) = within(socket.next()).await {}
     }
@@ -154,19 +156,19 @@ async fn disconnect_is_told_the_clients_code_and_reason() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_1006() {
-    let mut stage = Stage::start().await;
-    let socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let socket = server.open().await;
     drop(socket);
     assert_eq!(
-        disconnect(&mut stage.functions).await,
+        disconnect(&mut server.functions).await,
         (1006, "Connection Closed Abnormally".to_owned())
     );
 }
 
 #[tokio::test]
 async fn text_that_is_not_utf_8_closes_with_1007() {
-    let stage = Stage::start().await;
-    let (_, mut stream) = stage.raw(&handshake("/prod", "")).await;
+    let server = TestServer::start().await;
+    let (_, mut stream) = server.raw(&handshake("/prod", "")).await;
     // FIN and text, masked with zeros, two bytes that are not UTF-8.
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]).await.unwrap();
     let mut head = [0; 4];
@@ -176,37 +178,37 @@ async fn text_that_is_not_utf_8_closes_with_1007() {
 
 #[tokio::test]
 async fn stopping_closes_with_1001() {
-    let stage = Stage::start().await;
-    let mut socket = stage.open().await;
-    let stopping = tokio::spawn(stage.gateway.stop());
+    let server = TestServer::start().await;
+    let mut socket = server.open().await;
+    let stopping = tokio::spawn(server.gateway.stop());
     assert_eq!(closed(&mut socket).await.code, CloseCode::Away);
     while let Some(Ok(_)) = within(socket.next()).await {}
     within(stopping).await.unwrap();
 }
 
 #[tokio::test]
-async fn on_request_disconnects_are_lost() {
-    let faults = Faults {
+async fn disconnects_are_lost_on_request() {
+    let faults = GatewayFaults {
         drop_disconnect: 1.0,
-        ..Faults::default()
+        ..GatewayFaults::default()
     };
-    let mut stage = Stage::set_up(Setup {
+    let mut server = TestServer::set_up(Setup {
         faults,
         ..Setup::default()
     })
     .await;
-    let (socket, id) = stage.open_with_id().await;
+    let (socket, id) = server.open_with_id().await;
     drop(socket);
     let gone = async {
-        while stage.post(&id, "anyone?").await.status() != 410 {
+        while server.post(&id, "anyone?").await.status() != 410 {
             tokio::task::yield_now().await;
         }
     };
     within(gone).await;
-    let mut socket = stage.open().await;
+    let mut socket = server.open().await;
     send(&mut socket, answer("later")).await;
     text(&mut socket).await;
-    while let Ok(line) = stage.functions.lines.try_recv() {
+    while let Ok(line) = server.functions.lines.try_recv() {
         assert_ne!(line.function, "Disconnect");
     }
 }

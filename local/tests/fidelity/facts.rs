@@ -21,7 +21,7 @@ fn tests_in(directory: &Path, names: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_fact_about_queues_has_tests_that_are_there() {
+fn every_fact_about_queues_names_tests_that_exist() {
     let local = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = BTreeSet::new();
     for directory in ["src", "tests"] {

@@ -5,7 +5,9 @@ use tempfile::TempDir;
 use wigwag_local::gateway::{Limits, Rate};
 
 use crate::harness::{eventually, within};
-use crate::stage::{Stage, answer, api, authorized_api, disconnect, handshake, send, settled, text, text_at};
+use crate::test_server::{
+    TestServer, answer, api, authorized_api, disconnect, handshake, send, settled, text, text_at,
+};
 
 fn status(code: u16) -> Value {
     json!({"answer": {"statusCode": code, "body": "told"}})
@@ -13,45 +15,45 @@ fn status(code: u16) -> Value {
 
 #[tokio::test]
 async fn the_upgrade_waits_for_connect_and_a_2xx_opens_it() {
-    let stage = Stage::start().await;
+    let server = TestServer::start().await;
     for code in [200, 201, 204] {
-        assert!(stage.try_open(&[("do", status(code))]).await.is_ok(), "{code}");
+        assert!(server.try_open(&[("do", status(code))]).await.is_ok(), "{code}");
     }
 }
 
 #[tokio::test]
 async fn any_other_status_of_connect_is_the_status_of_the_handshake() {
-    let stage = Stage::start().await;
+    let server = TestServer::start().await;
     for code in [301, 400, 401, 403, 500, 501] {
-        assert_eq!(stage.refusal(&[("do", status(code))]).await, code);
+        assert_eq!(server.refusal(&[("do", status(code))]).await, code);
     }
 }
 
 #[tokio::test]
 async fn a_failing_connect_is_502() {
-    let stage = Stage::start().await;
+    let server = TestServer::start().await;
     for order in [
         json!({"fail": "no"}),
         json!({"panic": "no"}),
         json!({"exit": 1}),
         json!({"answer": "no status"}),
     ] {
-        assert_eq!(stage.refusal(&[("do", order)]).await, 502);
+        assert_eq!(server.refusal(&[("do", order)]).await, 502);
     }
 }
 
 #[tokio::test]
-async fn a_plain_get_is_told_to_upgrade() {
-    let stage = Stage::start().await;
-    let (head, _) = stage.raw("GET /prod HTTP/1.1\r\nHost: x\r\n\r\n").await;
+async fn a_plain_get_is_asked_to_upgrade() {
+    let server = TestServer::start().await;
+    let (head, _) = server.raw("GET /prod HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
 }
 
 #[tokio::test]
 async fn an_unknown_stage_is_forbidden() {
-    let stage = Stage::start().await;
+    let server = TestServer::start().await;
     for path in ["/", "/test", "/prod/more"] {
-        let (head, _) = stage.raw(&handshake(path, "")).await;
+        let (head, _) = server.raw(&handshake(path, "")).await;
         assert!(head.starts_with("HTTP/1.1 403 "), "{path}: {head}");
     }
 }
@@ -60,25 +62,25 @@ async fn an_unknown_stage_is_forbidden() {
 async fn a_connection_cannot_be_posted_to_before_connect_returned() {
     let directory = TempDir::new().unwrap();
     let gate = directory.path().join("go");
-    let mut stage = Stage::start().await;
+    let mut server = TestServer::start().await;
     let order = json!({"wait_for": gate, "answer": {"statusCode": 200}});
     let url = [("do", order)];
-    let address = stage.address;
+    let address = server.address;
     let opening = tokio::spawn(async move {
         let order = percent_encoding::utf8_percent_encode(&url[0].1.to_string(), percent_encoding::NON_ALPHANUMERIC)
             .to_string();
         tokio_tungstenite::connect_async(format!("ws://{address}/prod?do={order}")).await
     });
-    let id = text_at(&stage.functions.event("Connect").await, "/requestContext/connectionId");
-    assert_eq!(stage.post(&id, "early").await.status(), 410);
+    let id = text_at(&server.functions.event("Connect").await, "/requestContext/connectionId");
+    assert_eq!(server.post(&id, "early").await.status(), 410);
     std::fs::write(&gate, "").unwrap();
     let (_socket, _) = within(opening).await.unwrap().unwrap();
-    assert_eq!(stage.post(&id, "in time").await.status(), 200);
+    assert_eq!(server.post(&id, "in time").await.status(), 200);
 }
 
 #[tokio::test]
 async fn the_function_chooses_the_subprotocol_among_those_offered() {
-    let stage = Stage::start().await;
+    let server = TestServer::start().await;
     let choose = |name: &str, protocol: &str| json!({"answer": {"statusCode": 200, "headers": {name: protocol}}});
     let offer = "Sec-WebSocket-Protocol: a.v1, b.v1\r\n";
     for (order, offer, chosen) in [
@@ -88,7 +90,7 @@ async fn the_function_chooses_the_subprotocol_among_those_offered() {
         (choose("Sec-WebSocket-Protocol", "a.v1"), "", None),
         (json!({"answer": {"statusCode": 200}}), offer, None),
     ] {
-        let (head, _) = stage.raw_open(&[("do", order)], offer).await;
+        let (head, _) = server.raw_open(&[("do", order)], offer).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let head = head.to_ascii_lowercase();
         let line = head
@@ -104,29 +106,29 @@ async fn the_function_chooses_the_subprotocol_among_those_offered() {
 
 #[tokio::test]
 async fn the_connect_event_is_as_on_aws() {
-    let mut stage = Stage::start().await;
+    let mut server = TestServer::start().await;
     let headers = "X-aPi: one\r\nx-api-two: 2\r\nX-aPi: three\r\nUser-Agent: probe/1\r\n";
     let request = handshake("/prod?a=1&b=x%20y+z&a=2", headers);
-    let (head, _stream) = stage.raw(&request).await;
+    let (head, _stream) = server.raw(&request).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    insta::assert_snapshot!(settled(stage.functions.event("Connect").await));
+    insta::assert_snapshot!(settled(server.functions.event("Connect").await));
 }
 
 #[tokio::test]
 async fn without_query_and_user_agent_their_members_are_absent() {
-    let mut stage = Stage::start().await;
-    let (_, _stream) = stage.raw(&handshake("/prod", "")).await;
-    insta::assert_snapshot!(settled(stage.functions.event("Connect").await));
+    let mut server = TestServer::start().await;
+    let (_, _stream) = server.raw(&handshake("/prod", "")).await;
+    insta::assert_snapshot!(settled(server.functions.event("Connect").await));
 }
 
 #[tokio::test]
 async fn a_refused_connection_gets_no_disconnect() {
-    let mut stage = Stage::start().await;
-    assert_eq!(stage.refusal(&[("do", status(401))]).await, 401);
-    stage.functions.event("Connect").await;
-    let (socket, id) = stage.open_with_id().await;
+    let mut server = TestServer::start().await;
+    assert_eq!(server.refusal(&[("do", status(401))]).await, 401);
+    server.functions.event("Connect").await;
+    let (socket, id) = server.open_with_id().await;
     drop(socket);
-    let event = stage.functions.event("Disconnect").await;
+    let event = server.functions.event("Disconnect").await;
     assert_eq!(text_at(&event, "/requestContext/connectionId"), id);
 }
 
@@ -134,48 +136,48 @@ async fn a_refused_connection_gets_no_disconnect() {
 async fn a_client_that_goes_away_during_connect_gets_its_disconnect() {
     let directory = TempDir::new().unwrap();
     let gate = directory.path().join("go");
-    let mut stage = Stage::start().await;
+    let mut server = TestServer::start().await;
     let order = json!({"wait_for": gate}).to_string();
     let order = percent_encoding::utf8_percent_encode(&order, percent_encoding::NON_ALPHANUMERIC);
-    let mut stream = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let request = handshake(&format!("/prod?do={order}"), "");
     tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
         .await
         .unwrap();
-    stage.functions.event("Connect").await;
+    server.functions.event("Connect").await;
     drop(stream);
     std::fs::write(&gate, "").unwrap();
     assert_eq!(
-        disconnect(&mut stage.functions).await,
+        disconnect(&mut server.functions).await,
         (1006, "Connection Closed Abnormally".to_owned())
     );
 }
 
 #[tokio::test]
-async fn beyond_the_rate_a_handshake_is_429() {
+async fn a_handshake_over_the_rate_is_429() {
     let rate = Rate {
         per_second: 0,
         burst: 1,
     };
-    let stage = Stage::limited(Limits {
+    let server = TestServer::limited(Limits {
         rate,
         ..Limits::default()
     })
     .await;
-    let _first = stage.open().await;
-    assert_eq!(stage.refusal(&[]).await, 429);
+    let _first = server.open().await;
+    assert_eq!(server.refusal(&[]).await, 429);
 }
 
 #[tokio::test]
-async fn beyond_the_rate_of_its_route_a_handshake_is_429_and_frames_pass() {
+async fn a_handshake_over_the_rate_of_its_route_is_429_and_frames_pass() {
     let mut api = api();
     api.routes.get_mut("$connect").unwrap().rate = Some(Rate {
         per_second: 0,
         burst: 1,
     });
-    let stage = Stage::of(api).await;
-    let mut first = stage.open().await;
-    assert_eq!(stage.refusal(&[]).await, 429);
+    let server = TestServer::with_api(api).await;
+    let mut first = server.open().await;
+    assert_eq!(server.refusal(&[]).await, 429);
     send(&mut first, answer("still here")).await;
     assert_eq!(text(&mut first).await, "still here");
 }
@@ -183,25 +185,25 @@ async fn beyond_the_rate_of_its_route_a_handshake_is_429_and_frames_pass() {
 #[tokio::test]
 async fn a_missing_identity_source_is_401_and_the_authorizer_is_not_asked() {
     let api = authorized_api(&["route.request.querystring.token", "route.request.header.X-Key"]);
-    let mut stage = Stage::of(api).await;
+    let mut server = TestServer::with_api(api).await;
     for (query, headers) in [
         ("", ""),
         ("?token=t", ""),
         ("?token=&x=y", "X-Key: k\r\n"),
         ("", "X-Key: k\r\n"),
     ] {
-        let (head, _) = stage.raw(&handshake(&format!("/prod{query}"), headers)).await;
+        let (head, _) = server.raw(&handshake(&format!("/prod{query}"), headers)).await;
         assert!(head.starts_with("HTTP/1.1 401 "), "{query} {headers}: {head}");
     }
-    let (head, _stream) = stage.raw(&handshake("/prod?token=second", "x-key: k\r\n")).await;
+    let (head, _stream) = server.raw(&handshake("/prod?token=second", "x-key: k\r\n")).await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    let asked = stage.functions.event("Authorizer").await;
+    let asked = server.functions.event("Authorizer").await;
     assert_eq!(text_at(&asked, "/queryStringParameters/token"), "second");
 }
 
 #[tokio::test]
-async fn what_the_authorizer_says_becomes_the_status_of_the_handshake() {
-    let stage = Stage::of(authorized_api(&[])).await;
+async fn the_authorizers_answer_becomes_the_status_of_the_handshake() {
+    let server = TestServer::with_api(authorized_api(&[])).await;
     let deny = json!({"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": "*"});
     let deny =
         json!({"answer": {"principalId": "p", "policyDocument": {"Version": "2012-10-17", "Statement": [deny]}}});
@@ -213,26 +215,26 @@ async fn what_the_authorizer_says_becomes_the_status_of_the_handshake() {
         (json!({"answer": {"principalId": "p"}}), 500),
         (json!({"answer": "allow"}), 500),
     ] {
-        assert_eq!(stage.refusal(&[("auth", order.clone())]).await, code, "{order}");
+        assert_eq!(server.refusal(&[("auth", order.clone())]).await, code, "{order}");
     }
 }
 
 #[tokio::test]
 async fn the_authorizer_event_is_as_on_aws() {
-    let mut stage = Stage::of(authorized_api(&[])).await;
-    let (_, _stream) = stage.raw(&handshake("/prod?token=t", "")).await;
-    insta::assert_snapshot!(settled(stage.functions.event("Authorizer").await));
+    let mut server = TestServer::with_api(authorized_api(&[])).await;
+    let (_, _stream) = server.raw(&handshake("/prod?token=t", "")).await;
+    insta::assert_snapshot!(settled(server.functions.event("Authorizer").await));
 }
 
 #[tokio::test]
-async fn the_authorizers_context_rides_on_every_event_and_its_latency_only_on_connect() {
-    let mut stage = Stage::of(authorized_api(&[])).await;
+async fn the_authorizers_context_is_in_every_event_and_its_latency_only_in_connect() {
+    let mut server = TestServer::with_api(authorized_api(&[])).await;
     let allow = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "arn:aws:execute-api:*/prod/*"});
     let policy = json!({"Version": "2012-10-17", "Statement": [allow]});
     let context = json!({"user": "7", "level": 3, "admin": false});
     let order = json!({"answer": {"principalId": "u7", "policyDocument": policy, "context": context}});
-    let mut socket = stage.try_open(&[("auth", order)]).await.unwrap();
-    let connect = stage.functions.event("Connect").await;
+    let mut socket = server.try_open(&[("auth", order)]).await.unwrap();
+    let connect = server.functions.event("Connect").await;
     let mut said = connect["requestContext"]["authorizer"].clone();
     let latency = said.as_object_mut().unwrap().remove("integrationLatency");
     assert!(latency.is_some_and(|latency| latency.is_u64()));
@@ -240,26 +242,26 @@ async fn the_authorizers_context_rides_on_every_event_and_its_latency_only_on_co
         said,
         json!({"principalId": "u7", "user": "7", "level": "3", "admin": "false"})
     );
-    crate::stage::send(&mut socket, json!({})).await;
-    let message = stage.functions.event("Default").await;
+    crate::test_server::send(&mut socket, json!({})).await;
+    let message = server.functions.event("Default").await;
     assert_eq!(message["requestContext"]["authorizer"], said);
     drop(socket);
-    let end = stage.functions.event("Disconnect").await;
+    let end = server.functions.event("Disconnect").await;
     assert_eq!(end["requestContext"]["authorizer"], said);
 }
 
 #[tokio::test]
 async fn a_gateway_that_stops_does_not_wait_for_functions() {
-    let mut stage = Stage::start().await;
+    let mut server = TestServer::start().await;
     let order =
         percent_encoding::utf8_percent_encode(r#"{"hang":true}"#, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let url = format!("ws://{}/prod?do={order}", stage.address);
+    let url = format!("ws://{}/prod?do={order}", server.address);
     let opening = tokio::spawn(tokio_tungstenite::connect_async(url));
-    stage.functions.event("Connect").await;
-    within(stage.gateway.stop()).await;
+    server.functions.event("Connect").await;
+    within(server.gateway.stop()).await;
     assert!(within(opening).await.unwrap().is_err());
     eventually("the port is free", || {
-        std::net::TcpStream::connect(stage.address).is_err()
+        std::net::TcpStream::connect(server.address).is_err()
     })
     .await;
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use wigwag_local::faults::Injector;
-use wigwag_local::lambda::{Config, Lambda, Line, Output, StartError, Tuning};
+use wigwag_local::lambda::{FunctionStartError, Lambda, LambdaConfig, Output, OutputLine, Tuning};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::Function;
 
@@ -55,7 +55,7 @@ pub(crate) fn function(id: &str) -> Function {
 /// Running functions, and the lines that they print.
 pub(crate) struct Functions {
     pub(crate) lambda: Lambda,
-    pub(crate) lines: mpsc::UnboundedReceiver<Line>,
+    pub(crate) lines: mpsc::UnboundedReceiver<OutputLine>,
 }
 
 impl Functions {
@@ -71,12 +71,12 @@ impl Functions {
         functions: impl IntoIterator<Item = Function>,
         environment: BTreeMap<String, BTreeMap<String, String>>,
         mut tuning: Tuning,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, FunctionStartError> {
         let functions: BTreeMap<_, _> = functions.into_iter().map(|one| (one.logical_id.clone(), one)).collect();
         let bootstraps = functions.keys().map(|id| (id.clone(), probe())).collect();
         let (sender, lines) = mpsc::unbounded_channel();
         tuning.output = Output::Channel(sender);
-        let config = Config {
+        let config = LambdaConfig {
             functions,
             bootstraps,
             environment,
@@ -126,7 +126,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     };
     assert!(
         tokio::time::timeout(DEADLINE, checking).await.is_ok(),
-        "never so: {what}"
+        "timed out before: {what}"
     );
 }
 

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wigwag_local::gateway::http::{self, BODY_LIMIT_BYTES, HttpServer, Options};
+use wigwag_local::gateway::http::{self, BODY_LIMIT_BYTES, HttpOptions, HttpServer};
 use wigwag_local::gateway::{Rate, Throttle};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::{HttpApi, HttpRoute};
 
 use crate::harness::{Functions, function, within};
-use crate::stage::SHORT;
+use crate::test_server::SHORT;
 
 struct Api {
     functions: Functions,
@@ -21,10 +21,10 @@ struct Api {
 
 impl Api {
     async fn start() -> Self {
-        Self::with(Options::default()).await
+        Self::with(HttpOptions::default()).await
     }
 
-    async fn with(options: Options) -> Self {
+    async fn with(options: HttpOptions) -> Self {
         let routes = [
             ("ANY", "/echo"),
             ("GET", "/user/{user_id}"),
@@ -161,7 +161,7 @@ async fn a_failing_function_or_a_malformed_response_is_500() {
 }
 
 #[tokio::test]
-async fn what_has_no_route_is_not_found() {
+async fn a_request_without_a_route_is_404() {
     let api = Api::start().await;
     for (method, path) in [
         (Method::GET, "/"),
@@ -187,14 +187,14 @@ async fn a_body_over_ten_megabytes_is_413() {
 }
 
 #[tokio::test]
-async fn beyond_the_rate_a_request_is_429() {
+async fn a_request_over_the_rate_is_429() {
     let throttle = Throttle::new(Rate {
         per_second: 0,
         burst: 1,
     });
-    let api = Api::with(Options {
+    let api = Api::with(HttpOptions {
         throttle,
-        ..Options::default()
+        ..HttpOptions::default()
     })
     .await;
     assert_eq!(
@@ -209,7 +209,7 @@ async fn beyond_the_rate_a_request_is_429() {
 }
 
 #[tokio::test]
-async fn beyond_the_rate_of_its_route_a_request_is_429_and_others_pass() {
+async fn a_request_over_the_rate_of_its_route_is_429_and_others_pass() {
     let api = Api::start().await;
     let get = async |path| within(api.request(Method::GET, path).send()).await.unwrap();
     assert_eq!(get("/rare").await.status(), 200);
@@ -223,9 +223,9 @@ async fn beyond_the_rate_of_its_route_a_request_is_429_and_others_pass() {
 
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_503() {
-    let api = Api::with(Options {
+    let api = Api::with(HttpOptions {
         integration: SHORT,
-        ..Options::default()
+        ..HttpOptions::default()
     })
     .await;
     let request = api

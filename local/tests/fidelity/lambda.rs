@@ -51,7 +51,7 @@ async fn an_invocation_carries_a_uuid_an_epoch_deadline_an_arn_and_a_trace() {
 }
 
 #[tokio::test]
-async fn a_process_sees_lambdas_environment_and_nothing_of_the_hosts() {
+async fn a_process_sees_the_environment_of_lambda_and_not_the_hosts() {
     let mut probe = function("Probe");
     probe.environment = BTreeMap::from([
         ("TABLE", "t"),
@@ -142,7 +142,7 @@ async fn a_timeout_kills_the_process() {
 }
 
 #[tokio::test]
-async fn one_after_the_other_runs_in_one_process() {
+async fn invocations_in_sequence_run_in_one_process() {
     let functions = Functions::start([function("Probe")]);
     let first = pid(&functions.lambda).await;
     for _ in 0..20 {
@@ -151,7 +151,7 @@ async fn one_after_the_other_runs_in_one_process() {
 }
 
 #[tokio::test]
-async fn invocations_at_once_run_in_as_many_processes() {
+async fn concurrent_invocations_run_in_as_many_processes() {
     let directory = TempDir::new().unwrap();
     let gate = directory.path().join("go");
     let mut functions = Functions::start([function("Probe")]);
@@ -175,7 +175,7 @@ async fn invocations_at_once_run_in_as_many_processes() {
 }
 
 #[tokio::test]
-async fn beyond_the_cap_invocations_wait_for_a_process() {
+async fn invocations_over_the_cap_wait_for_a_process() {
     let functions = Functions::tuned(
         [function("Probe")],
         Tuning {
@@ -243,7 +243,7 @@ async fn an_idle_process_that_dies_costs_no_invocation() {
 }
 
 #[tokio::test]
-async fn idle_processes_but_one_end_after_a_while() {
+async fn all_idle_processes_except_one_end_after_a_while() {
     let directory = TempDir::new().unwrap();
     let gate = directory.path().join("go");
     let tuning = Tuning {

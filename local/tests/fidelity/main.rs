@@ -3,7 +3,7 @@
 //! One binary, one module per part. All functions are `local/fixtures/probe`, which does what its
 //! events say.
 
-#![expect(clippy::unwrap_used, reason = "what helps tests may fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic like tests")]
 
 mod closing;
 mod facts;
@@ -14,4 +14,4 @@ mod lambda;
 mod management;
 mod messages;
 mod processes;
-mod stage;
+mod test_server;

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 use tempfile::TempDir;
-use wigwag_local::gateway::{Faults, Limits, Rate};
+use wigwag_local::gateway::{GatewayFaults, Limits, Rate};
 
 use crate::harness::{eventually, within};
-use crate::stage::{Setup, Stage, answer, api, send, settled, text, text_at};
+use crate::test_server::{Setup, TestServer, answer, api, send, settled, text, text_at};
 
 #[tokio::test]
 async fn the_body_of_a_route_with_a_response_is_sent_back() {
-    let stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let server = TestServer::start().await;
+    let mut socket = server.open().await;
     send(&mut socket, answer("hello")).await;
     assert_eq!(text(&mut socket).await, "hello");
     send(
@@ -29,8 +29,8 @@ async fn the_body_of_a_route_with_a_response_is_sent_back() {
 
 #[tokio::test]
 async fn without_a_route_response_or_a_body_nothing_is_sent_back() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     let quiet = json!({"action": "quiet", "answer": {"statusCode": 200, "body": "dropped"}});
     for silent in [
         quiet,
@@ -38,9 +38,9 @@ async fn without_a_route_response_or_a_body_nothing_is_sent_back() {
         json!({"answer": "no response at all"}),
     ] {
         send(&mut socket, silent).await;
-        stage.functions.event("Default").await;
+        server.functions.event("Default").await;
         eventually("it has answered", || {
-            stage.functions.lambda.idle_processes("Default") == 1
+            server.functions.lambda.idle_processes("Default") == 1
         })
         .await;
     }
@@ -50,20 +50,20 @@ async fn without_a_route_response_or_a_body_nothing_is_sent_back() {
 
 #[tokio::test]
 async fn the_message_event_is_as_on_aws() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     send(&mut socket, json!({"action": "quiet", "n": 1})).await;
-    insta::assert_snapshot!(settled(stage.functions.event("Default").await));
+    insta::assert_snapshot!(settled(server.functions.event("Default").await));
 }
 
 #[tokio::test]
-async fn each_message_has_ids_of_its_own_and_the_connections() {
-    let mut stage = Stage::start().await;
-    let (mut socket, id) = stage.open_with_id().await;
+async fn each_message_has_its_own_ids_and_those_of_its_connection() {
+    let mut server = TestServer::start().await;
+    let (mut socket, id) = server.open_with_id().await;
     let mut seen = Vec::new();
     for _ in 0..3 {
         send(&mut socket, json!({})).await;
-        let event = stage.functions.event("Default").await;
+        let event = server.functions.event("Default").await;
         assert_eq!(text_at(&event, "/requestContext/connectionId"), id);
         for member in ["requestId", "messageId"] {
             let id = text_at(&event, &format!("/requestContext/{member}"));
@@ -77,9 +77,9 @@ async fn each_message_has_ids_of_its_own_and_the_connections() {
 }
 
 #[tokio::test]
-async fn what_selects_no_route_takes_the_default_route() {
-    let mut stage = Stage::start().await;
-    let mut socket = stage.open().await;
+async fn a_message_that_selects_no_route_takes_the_default_route() {
+    let mut server = TestServer::start().await;
+    let mut socket = server.open().await;
     for (body, key) in [
         ("not JSON", "$default"),
         (r#"{"action":"other"}"#, "$default"),
@@ -88,7 +88,7 @@ async fn what_selects_no_route_takes_the_default_route() {
         within(futures_util::SinkExt::send(&mut socket, body.into()))
             .await
             .unwrap();
-        let event = stage.functions.event("Default").await;
+        let event = server.functions.event("Default").await;
         assert_eq!(text_at(&event, "/requestContext/routeKey"), key);
         assert_eq!(text_at(&event, "/body"), body);
     }
@@ -96,8 +96,8 @@ async fn what_selects_no_route_takes_the_default_route() {
 
 #[tokio::test]
 async fn a_failing_function_is_an_internal_server_error_frame_and_the_socket_stays_open() {
-    let mut stage = Stage::start().await;
-    let (mut socket, id) = stage.open_with_id().await;
+    let mut server = TestServer::start().await;
+    let (mut socket, id) = server.open_with_id().await;
     let orders = [
         json!({"fail": "no"}),
         json!({"panic": "no"}),
@@ -106,7 +106,7 @@ async fn a_failing_function_is_an_internal_server_error_frame_and_the_socket_sta
     ];
     for order in orders {
         send(&mut socket, order).await;
-        let event = stage.functions.event("Default").await;
+        let event = server.functions.event("Default").await;
         let request = text_at(&event, "/requestContext/requestId");
         let expected =
             format!(r#"{{"message": "Internal server error", "connectionId":"{id}", "requestId":"{request}"}}"#);
@@ -117,11 +117,11 @@ async fn a_failing_function_is_an_internal_server_error_frame_and_the_socket_sta
 }
 
 #[tokio::test]
-async fn an_integration_that_takes_too_long_is_an_internal_server_error_frame() {
+async fn a_slow_integration_gets_an_internal_server_error_frame() {
     let mut api = api();
     api.routes.get_mut("$default").unwrap().timeout_ms = 300;
-    let stage = Stage::of(api).await;
-    let mut socket = stage.open().await;
+    let server = TestServer::with_api(api).await;
+    let mut socket = server.open().await;
     send(&mut socket, json!({"hang": true})).await;
     assert!(
         text(&mut socket)
@@ -131,11 +131,11 @@ async fn an_integration_that_takes_too_long_is_an_internal_server_error_frame() 
 }
 
 #[tokio::test]
-async fn without_a_default_route_what_selects_none_is_forbidden() {
+async fn without_a_default_route_a_message_that_selects_none_is_forbidden() {
     let mut api = api();
     api.routes.remove("$default");
-    let mut stage = Stage::of(api).await;
-    let (mut socket, id) = stage.open_with_id().await;
+    let mut server = TestServer::with_api(api).await;
+    let (mut socket, id) = server.open_with_id().await;
     send(&mut socket, json!({"action": "nothing"})).await;
     let frame = text(&mut socket).await;
     let start = format!(r#"{{"message": "Forbidden", "connectionId":"{id}", "requestId":""#);
@@ -146,8 +146,8 @@ async fn without_a_default_route_what_selects_none_is_forbidden() {
 async fn messages_of_one_connection_run_at_the_same_time() {
     let directory = TempDir::new().unwrap();
     let gate = directory.path().join("go");
-    let stage = Stage::start().await;
-    let mut socket = stage.open().await;
+    let server = TestServer::start().await;
+    let mut socket = server.open().await;
     send(&mut socket, json!({"wait_for": gate, "answer": {"body": "first"}})).await;
     send(&mut socket, answer("second")).await;
     assert_eq!(text(&mut socket).await, "second");
@@ -156,17 +156,17 @@ async fn messages_of_one_connection_run_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn beyond_the_rate_a_message_is_told_so() {
+async fn a_message_over_the_rate_gets_an_error_frame() {
     let rate = Rate {
         per_second: 0,
         burst: 2,
     };
-    let stage = Stage::limited(Limits {
+    let server = TestServer::limited(Limits {
         rate,
         ..Limits::default()
     })
     .await;
-    let mut socket = stage.open().await;
+    let mut socket = server.open().await;
     send(&mut socket, answer("the last token")).await;
     assert_eq!(text(&mut socket).await, "the last token");
     send(&mut socket, answer("one too many")).await;
@@ -178,16 +178,16 @@ async fn beyond_the_rate_a_message_is_told_so() {
 }
 
 #[tokio::test]
-async fn each_route_has_a_rate_of_its_own() {
+async fn each_route_has_its_own_rate() {
     let mut api = api();
     api.routes.get_mut("quiet").unwrap().rate = Some(Rate {
         per_second: 0,
         burst: 1,
     });
-    let mut stage = Stage::of(api).await;
-    let mut socket = stage.open().await;
+    let mut server = TestServer::with_api(api).await;
+    let mut socket = server.open().await;
     send(&mut socket, json!({"action": "quiet"})).await;
-    stage.functions.event("Default").await;
+    server.functions.event("Default").await;
     send(&mut socket, json!({"action": "quiet"})).await;
     let refused = r#"{"message": "Too Many Requests", "connectionId":""#;
     assert!(text(&mut socket).await.starts_with(refused));
@@ -196,18 +196,18 @@ async fn each_route_has_a_rate_of_its_own() {
 }
 
 #[tokio::test]
-async fn on_request_messages_change_places() {
-    let faults = Faults {
+async fn messages_overtake_each_other_on_request() {
+    let faults = GatewayFaults {
         seed: 1,
         delay_frame: std::time::Duration::from_millis(400),
-        ..Faults::default()
+        ..GatewayFaults::default()
     };
-    let stage = Stage::set_up(Setup {
+    let server = TestServer::set_up(Setup {
         faults,
         ..Setup::default()
     })
     .await;
-    let mut socket = stage.open().await;
+    let mut socket = server.open().await;
     for n in 0..8 {
         send(&mut socket, answer(&n.to_string())).await;
     }
@@ -222,12 +222,12 @@ async fn on_request_messages_change_places() {
 
 #[tokio::test]
 async fn a_function_that_times_out_is_an_internal_server_error_frame() {
-    let stage = Stage::set_up(Setup {
+    let server = TestServer::set_up(Setup {
         timeout_s: 1,
         ..Setup::default()
     })
     .await;
-    let mut socket = stage.open().await;
+    let mut socket = server.open().await;
     send(&mut socket, json!({"hang": true})).await;
     assert!(
         text(&mut socket)

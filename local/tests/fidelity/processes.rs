@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wigwag_local::faults::Injector;
-use wigwag_local::lambda::{Config, InvokeError, Lambda, Tuning};
+use wigwag_local::lambda::{InvokeError, Lambda, LambdaConfig, Tuning};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::Function;
 
@@ -23,7 +23,7 @@ fn probe_that_starts(how: &str) -> Function {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_at_start_is_named_with_its_last_words() {
+async fn a_function_that_dies_at_its_start_is_named_with_its_last_output() {
     let functions = Functions::start([probe_that_starts("exit")]);
     let error = within(functions.lambda.warm("Probe")).await.unwrap_err();
     assert_eq!(error.function, "Probe");
@@ -39,7 +39,7 @@ async fn a_function_that_dies_at_start_is_named_with_its_last_words() {
 }
 
 #[tokio::test]
-async fn an_init_error_reaches_whoever_waits_for_that_process() {
+async fn an_init_error_reaches_the_caller_that_waits_for_the_process() {
     let functions = Functions::start([probe_that_starts("init-error"), function("Other")]);
     assert_eq!(within(functions.lambda.warm("Other")).await, Ok(()));
     let (error_type, message) = function_error(invoke(&functions.lambda, json!({})).await);
@@ -51,7 +51,7 @@ async fn an_init_error_reaches_whoever_waits_for_that_process() {
 }
 
 #[tokio::test]
-async fn a_function_that_does_not_come_up_in_time_is_ended() {
+async fn a_function_that_does_not_start_in_time_is_killed() {
     let tuning = Tuning {
         init_limit: Duration::from_millis(200),
         ..Tuning::default()
@@ -63,7 +63,7 @@ async fn a_function_that_does_not_come_up_in_time_is_ended() {
 
 #[tokio::test]
 async fn a_function_without_a_binary_does_not_start() {
-    let config = Config {
+    let config = LambdaConfig {
         functions: BTreeMap::from([("Probe".to_owned(), function("Probe"))]),
         bootstraps: BTreeMap::new(),
         environment: BTreeMap::new(),

@@ -12,25 +12,25 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use wigwag_local::lambda::{Output, Tuning};
-use wigwag_local::stack::{Options, Running, Stack, StartError};
+use wigwag_local::stack::{RunningStack, StackOptions, StackStartError};
 
-fn options() -> Options {
+fn options() -> StackOptions {
     let (lines, _) = mpsc::unbounded_channel();
-    Options {
+    StackOptions {
         template: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/template.yaml"),
         tuning: Tuning {
             output: Output::Channel(lines),
             ..Tuning::default()
         },
-        ..Options::default()
+        ..StackOptions::default()
     }
 }
 
-async fn start(options: Options) -> Running {
-    Stack::start(options).await.expect("the stack starts")
+async fn start(options: StackOptions) -> RunningStack {
+    RunningStack::start(options).await.expect("the stack starts")
 }
 
-async fn environment(stack: &Running) -> BTreeMap<String, String> {
+async fn environment(stack: &RunningStack) -> BTreeMap<String, String> {
     let order = json!({"do": {"environment": true}});
     let answer = stack
         .lambda()
@@ -47,18 +47,18 @@ pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::new()
 }
 
-async fn dynamodb(stack: &Running, operation: &str, body: Value) -> Value {
+async fn dynamodb(stack: &RunningStack, operation: &str, body: Value) -> Value {
     let target = format!("DynamoDB_20120810.{operation}");
     aws(stack, "dynamodb", &target, body).await
 }
 
-async fn secrets(stack: &Running, operation: &str, body: Value) -> Value {
+async fn secrets(stack: &RunningStack, operation: &str, body: Value) -> Value {
     let target = format!("secretsmanager.{operation}");
     aws(stack, "secretsmanager", &target, body).await
 }
 
 /// Calls a service as an SDK would.
-async fn aws(stack: &Running, service: &str, target: &str, body: Value) -> Value {
+async fn aws(stack: &RunningStack, service: &str, target: &str, body: Value) -> Value {
     let credential = format!("AKIAEXAMPLE/20261121/us-east-1/{service}/aws4_request");
     let signature = "0".repeat(64);
     let response = http()
@@ -119,7 +119,7 @@ async fn a_function_gets_the_names_and_the_endpoints_of_this_machine() {
 #[tokio::test]
 async fn a_data_directory_keeps_items_and_secrets() {
     let directory = tempfile::tempdir().unwrap();
-    let options = || Options {
+    let options = || StackOptions {
         data_dir: Some(directory.path().join("data")),
         ..options()
     };
@@ -130,8 +130,8 @@ async fn a_data_directory_keeps_items_and_secrets() {
     let get_key = || json!({"SecretId": variables["KEY"]});
     let key = secrets(&stack, "GetSecretValue", get_key()).await;
     assert_eq!(key["SecretString"].as_str().unwrap().len(), 32, "{key}");
-    let second = Stack::start(options()).await.unwrap_err();
-    assert!(matches!(second, StartError::DataDirectory { .. }), "{second}");
+    let second = RunningStack::start(options()).await.unwrap_err();
+    assert!(matches!(second, StackStartError::DataDirectory { .. }), "{second}");
     stack.stop().await;
 
     let stack = start(options()).await;
@@ -146,9 +146,9 @@ async fn a_data_directory_keeps_items_and_secrets() {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_at_its_start_is_named_with_its_last_words() {
+async fn a_function_that_dies_at_its_start_is_named_with_its_last_output() {
     let parameters = BTreeMap::from([("Start".to_owned(), "exit".to_owned())]);
-    let error = Stack::start(Options {
+    let error = RunningStack::start(StackOptions {
         parameters,
         ..options()
     })
@@ -163,7 +163,7 @@ async fn a_function_that_dies_at_its_start_is_named_with_its_last_words() {
 async fn a_port_that_is_taken_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
-    let error = Stack::start(Options {
+    let error = RunningStack::start(StackOptions {
         aws_port: port,
         ..options()
     })

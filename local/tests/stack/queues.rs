@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
-use wigwag_local::lambda::{Line, Output, Tuning};
+use wigwag_local::lambda::{Output, OutputLine, Tuning};
 use wigwag_local::mapping::CALLER;
 use wigwag_local::sqs::{Counts, Sqs};
-use wigwag_local::stack::{Options, Running, Stack};
+use wigwag_local::stack::{RunningStack, StackOptions};
 
 /// How long a test waits for anything. It is generous: the machine may be busy.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 struct Queues {
-    stack: Running,
+    stack: RunningStack,
     sqs: Sqs,
-    lines: mpsc::UnboundedReceiver<Line>,
+    lines: mpsc::UnboundedReceiver<OutputLine>,
 }
 
 impl Queues {
@@ -26,15 +26,15 @@ impl Queues {
 
     async fn start_with(tuning: Tuning) -> Self {
         let (sender, lines) = mpsc::unbounded_channel();
-        let options = Options {
+        let options = StackOptions {
             template: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/queues.yaml"),
             tuning: Tuning {
                 output: Output::Channel(sender),
                 ..tuning
             },
-            ..Options::default()
+            ..StackOptions::default()
         };
-        let stack = Stack::start(options).await.expect("the stack starts");
+        let stack = RunningStack::start(options).await.expect("the stack starts");
         let sqs = stack.sqs().clone();
         Self { stack, sqs, lines }
     }
@@ -107,7 +107,7 @@ fn url(queue: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_function_reports_comes_again_and_goes_to_the_dead_letter_queue() {
+async fn a_reported_failure_comes_again_and_goes_to_the_dead_letter_queue() {
     let mut queues = Queues::start().await;
     let (good, bad) = (json!({}), json!({"fail": "no"}));
     queues
@@ -136,7 +136,7 @@ async fn what_a_function_reports_comes_again_and_goes_to_the_dead_letter_queue()
 }
 
 #[tokio::test]
-async fn of_a_group_nothing_behind_a_failure_is_deleted() {
+async fn nothing_behind_a_failure_in_its_group_is_deleted() {
     let queues = Queues::start().await;
     let orders = [
         json!({"print": ["first"]}),
@@ -228,7 +228,7 @@ fn receive_counts(event: &Value) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn no_message_is_received_before_a_process_can_have_it() {
+async fn no_message_is_received_before_a_process_can_take_it() {
     let mut queues = Queues::start_with(Tuning {
         max_processes: 2,
         ..Tuning::default()
@@ -255,7 +255,7 @@ async fn no_message_is_received_before_a_process_can_have_it() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_an_event_goes_back_as_if_it_had_not_been_received() {
+async fn messages_that_do_not_fit_an_event_go_back_as_if_not_received() {
     let mut queues = Queues::start().await;
     let directory = tempfile::tempdir().unwrap();
     let gates = ["first", "second"].map(|name| directory.path().join(name));
@@ -297,7 +297,7 @@ async fn a_window_gathers_a_batch_that_is_larger_than_a_poll() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_batches_that_run_and_gives_back_those_that_are_gathered() {
+async fn a_stop_waits_for_running_batches_and_gives_back_incomplete_ones() {
     let mut queues = Queues::start().await;
     let directory = tempfile::tempdir().unwrap();
     let gate = directory.path().join("gate");

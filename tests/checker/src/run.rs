@@ -28,7 +28,7 @@ use wigwag_cluster::{World, template};
 use wigwag_invariants::{Event, Harm, History, Promise, Setting, Stage, Violation, judge};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::FaultPlan;
-use wigwag_local::lambda::{Line, Output};
+use wigwag_local::lambda::{Output, OutputLine};
 
 /// How long quiescing may take. Nothing that works takes so long: a lease is 10 s, and a failed
 /// task comes again after 30 s.
@@ -152,7 +152,7 @@ async fn start(options: &RunOptions) -> Result<World> {
 
 /// Keeps the functions' output away from standard error, where it would hide everything else.
 fn output(logs: Option<&Path>) -> Result<Output> {
-    let (sender, mut lines) = mpsc::unbounded_channel::<Line>();
+    let (sender, mut lines) = mpsc::unbounded_channel::<OutputLine>();
     if let Some(path) = logs {
         let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
         let mut file = BufWriter::new(file);

@@ -6,13 +6,13 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
 use wigwag_edge::TokenKeys;
 use wigwag_local::lambda::REGION;
-use wigwag_local::stack::Running;
+use wigwag_local::stack::RunningStack;
 
 /// Length of a key in characters, as in the template.
 const KEY_CHARS: i64 = 64;
 
 /// The key that the stack signs with now.
-pub(crate) async fn key_of(stack: &Running) -> Result<String> {
+pub(crate) async fn key_of(stack: &RunningStack) -> Result<String> {
     let read = client_of(stack).get_secret_value().secret_id(secret_of(stack)?);
     read.send().await?.secret_string.context("a key is a text")
 }
@@ -22,7 +22,7 @@ pub(crate) fn keys(key: &str) -> Result<TokenKeys> {
     TokenKeys::new(key, "").context("the key is too short")
 }
 
-fn client_of(stack: &Running) -> Client {
+fn client_of(stack: &RunningStack) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -32,7 +32,7 @@ fn client_of(stack: &Running) -> Client {
     Client::from_conf(config.build())
 }
 
-fn secret_of(stack: &Running) -> Result<&str> {
+fn secret_of(stack: &RunningStack) -> Result<&str> {
     let mut secrets = stack.stack.secrets.iter();
     let secret = secrets.find(|secret| secret.logical_id == "TokenKeySecret");
     Ok(&secret.context("the template has no such secret")?.arn)

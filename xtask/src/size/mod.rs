@@ -14,9 +14,9 @@ use std::time::Instant;
 use wigwag_cluster::World;
 use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::Injector;
-use wigwag_local::lambda::{Config, Lambda, Usage};
+use wigwag_local::lambda::{Lambda, LambdaConfig, Usage};
 use wigwag_local::meter::Meter;
-use wigwag_local::stack::Running;
+use wigwag_local::stack::RunningStack;
 use wigwag_local::template::{self, Stack};
 
 /// Most bytes of a bootstrap.
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &SizeArgs) -> Result<()> {
         None => Bootstraps::Build { release: true },
     };
     if arguments.starts == 0 {
-        let stack = template::load(&wigwag_cluster::template(), &template::Options::default())?;
+        let stack = template::load(&wigwag_cluster::template(), &template::TemplateOptions::default())?;
         return measure(&stack, None, &source, arguments).await;
     }
     // A whole stack runs, because functions read the key of the tokens when they start.
@@ -137,7 +137,7 @@ impl File {
 async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<Start>> {
     let (mut all, stack) = (Vec::new(), &running.stack);
     for _ in 0..times {
-        let lambda = Lambda::start(Config {
+        let lambda = Lambda::start(LambdaConfig {
             functions: stack.functions.clone(),
             bootstraps: stack
                 .functions

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_function_takes_the_globals_and_what_names_stand_for() {
+fn a_function_takes_the_globals_and_the_values_of_names() {
     let text = "
 Transform: AWS::Serverless-2016-10-31
 Parameters: { Level: { Type: String, Default: info } }

@@ -43,7 +43,7 @@ fn http_events_become_routes_of_their_api() {
 }
 
 #[test]
-fn an_http_api_may_say_that_it_asks_for_nothing_and_nothing_else() {
+fn an_http_api_may_say_that_it_has_no_authorizer_and_nothing_else() {
     let web = |auth: &str| {
         let api = format!("  Web: {{ Type: AWS::Serverless::HttpApi, Properties: {{ Auth: {auth} }} }}\n");
         read_text(&resources(&[FUNCTION, &api].concat()))
@@ -59,7 +59,7 @@ fn an_http_api_may_say_that_it_asks_for_nothing_and_nothing_else() {
 }
 
 #[test]
-fn an_http_api_says_how_much_its_routes_take() {
+fn an_http_api_sets_the_rates_of_its_routes() {
     let text = resources(
         "  Web:
     Type: AWS::Serverless::HttpApi

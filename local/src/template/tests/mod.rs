@@ -14,10 +14,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 fn read_text(text: &str) -> Result<Stack, Vec<String>> {
-    read_with(text, &Options::default())
+    read_with(text, &TemplateOptions::default())
 }
 
-fn read_with(text: &str, options: &Options) -> Result<Stack, Vec<String>> {
+fn read_with(text: &str, options: &TemplateOptions) -> Result<Stack, Vec<String>> {
     let document = yaml::parse(text).unwrap();
     let problems = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
     read(&document, Path::new("app"), options).map_err(problems)
@@ -51,7 +51,7 @@ const SOCKET: &str = "  Socket:
 #[test]
 fn the_template_of_this_repository_is_read() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let stack = load(&path, &Options::default()).unwrap();
+    let stack = load(&path, &TemplateOptions::default()).unwrap();
     assert!(
         stack
             .functions
@@ -124,12 +124,12 @@ fn check_problems<T: AsRef<str>>(cases: impl IntoIterator<Item = (T, &'static st
 #[test]
 fn each_bad_section_has_its_message() {
     check_problems([
-        ("Resources: {}", "Resources: there are none"),
+        ("Resources: {}", "Resources: the template has none"),
         ("Resources: { A: {} }", "A: Type is missing"),
         ("Resources: [a]", "Resources: is a list, not a map"),
         (
             "{Rules: {}, Resources: {A: {Type: AWS::IAM::Role}}}",
-            "Rules: the local stack knows no such section",
+            "Rules: the local stack does not support this section",
         ),
         (
             "{Transform: AWS::LanguageExtensions, Resources: {A: {Type: AWS::IAM::Role}}}",
@@ -148,7 +148,7 @@ fn each_bad_section_has_its_message() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = load(Path::new("/nowhere/template.yaml"), &Options::default()).unwrap_err();
+    let error = load(Path::new("/nowhere/template.yaml"), &TemplateOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the template /nowhere/template.yaml");
 }
 
@@ -163,13 +163,13 @@ proptest! {
         let replaced: Vec<&str> =
             OURS.lines().enumerate().map(|(index, text)| if index == line { junk.as_str() } else { text }).collect();
         if let Ok(document) = yaml::parse(&replaced.join("\n")) {
-            let _ = read(&document, Path::new("."), &Options::default());
+            let _ = read(&document, Path::new("."), &TemplateOptions::default());
         }
     }
 }
 
 #[test]
-fn resources_that_have_no_effect_here_are_resolved_for_whoever_asks() {
+fn resources_without_effect_here_can_still_be_resolved() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("template.yaml");
     let role = |statement: &str| {
@@ -178,13 +178,13 @@ fn resources_that_have_no_effect_here_are_resolved_for_whoever_asks() {
         ))
     };
     std::fs::write(&path, role("!GetAtt Users.Arn, !Ref AWS::NoValue")).unwrap();
-    let found = resolved(&path, &Options::default()).unwrap();
+    let found = resolved(&path, &TemplateOptions::default()).unwrap();
     assert_eq!(found["Role"].type_name, "AWS::IAM::Role");
     assert_eq!(
         found["Role"].properties,
         json!({"Statement": ["arn:aws:dynamodb:us-east-1:000000000000:table/local-Users"]})
     );
     std::fs::write(&path, role("!Ref Nobody")).unwrap();
-    let problem = resolved(&path, &Options::default()).unwrap_err().to_string();
+    let problem = resolved(&path, &TemplateOptions::default()).unwrap_err().to_string();
     assert!(problem.contains("Role: ") && problem.contains("Nobody"), "{problem}");
 }

@@ -4,9 +4,9 @@ use super::*;
 
 #[test]
 fn an_unknown_parameter_is_named_with_those_that_exist() {
-    let options = Options {
+    let options = TemplateOptions {
         parameters: BTreeMap::from([("Stag".to_owned(), "x".to_owned())]),
-        ..Options::default()
+        ..TemplateOptions::default()
     };
     let text = "{Parameters: {Stage: {Type: String, Default: a}}, Resources: {A: {Type: AWS::IAM::Role}}}";
     assert_eq!(
@@ -18,7 +18,7 @@ fn an_unknown_parameter_is_named_with_those_that_exist() {
 }
 
 #[test]
-fn what_refers_to_a_bad_parameter_has_no_problem_of_its_own() {
+fn a_reference_to_a_bad_parameter_is_not_another_problem() {
     let text = "
 Transform: AWS::Serverless-2016-10-31
 Parameters: { Size: { Type: Number, Default: many } }

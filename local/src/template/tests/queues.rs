@@ -119,11 +119,11 @@ fn each_bad_queue_and_mapping_has_its_message() {
         ),
         (
             event("{ FifoQueue: true }", "BatchSize: 11"),
-            "Work: Events.E.Properties.BatchSize: at most 10 messages of a FIFO queue are a batch",
+            "Work: Events.E.Properties.BatchSize: a batch of a FIFO queue has at most 10 messages",
         ),
         (
             event("{ FifoQueue: true }", "MaximumBatchingWindowInSeconds: 1"),
-            "Work: Events.E.Properties.MaximumBatchingWindowInSeconds: FIFO queues have no batching window",
+            "Work: Events.E.Properties.MaximumBatchingWindowInSeconds: a FIFO queue cannot have a batching window",
         ),
         (
             event("{}", "BatchSize: 11"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_secret_has_a_name_an_arn_and_what_it_begins_with() {
+fn a_secret_has_a_name_an_arn_and_a_first_value() {
     let rest = "  Made:
     Type: AWS::SecretsManager::Secret
     Properties:

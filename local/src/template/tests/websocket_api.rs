@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_websocket_api_is_put_together_from_its_parts() {
+fn a_websocket_api_is_assembled_from_its_parts() {
     let rest = "  Gate:
     Type: AWS::ApiGatewayV2::Authorizer
     Properties:
@@ -57,7 +57,7 @@ fn a_route_without_a_route_response_does_not_respond() {
 }
 
 #[test]
-fn a_stage_says_how_much_its_routes_take() {
+fn a_stage_sets_the_rates_of_its_routes() {
     let settings =
         "{ $connect: { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 2 }, quiet: { ThrottlingRateLimit: 7 } }";
     let text = SOCKET.replace(
@@ -91,7 +91,7 @@ fn a_stage_says_how_much_its_routes_take() {
 }
 
 #[test]
-fn settings_of_a_route_that_is_not_there_are_refused() {
+fn settings_of_a_route_that_does_not_exist_are_refused() {
     let text = SOCKET.replace(
         "StageName: dev }",
         "StageName: dev, RouteSettings: { join: { ThrottlingRateLimit: many }, $default: { ThrottlingRateLimit: 1 } } }",
@@ -107,7 +107,7 @@ fn settings_of_a_route_that_is_not_there_are_refused() {
         read_text(&resources(&[FUNCTION, &text, rest].concat())).unwrap_err(),
         [
             "Stage: RouteSettings.join.ThrottlingRateLimit: many is not a whole number from 0 to 4294967295",
-            "Stage: RouteSettings: $default is not there when the stage is made; add Rest to its DependsOn",
+            "Stage: RouteSettings: $default does not exist yet when the stage is created; add Rest to its DependsOn",
             "Stage: RouteSettings: there is no route join",
             "Web: RouteSettings: there is no route GET /none",
         ]

@@ -40,7 +40,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn what_was_written_is_read_and_by_its_owner_alone() {
+    fn a_written_file_is_read_back_and_only_its_owner_can_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("kept.json");
         assert_eq!(read::<Vec<String>>(&file).unwrap(), Vec::<String>::new());

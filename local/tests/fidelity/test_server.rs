@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use wigwag_local::faults::Injector;
-use wigwag_local::gateway::{Faults, Gateway, Limits};
+use wigwag_local::gateway::{Gateway, GatewayFaults, Limits};
 use wigwag_local::meter::Meter;
 use wigwag_local::template::model::{Authorizer, Function, Route, WebSocketApi};
 
@@ -27,7 +27,7 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) const API_ID: &str = "abcdefghij";
 
 /// A running API.
-pub(crate) struct Stage {
+pub(crate) struct TestServer {
     pub(crate) functions: Functions,
     pub(crate) gateway: Gateway,
     pub(crate) address: SocketAddr,
@@ -37,7 +37,7 @@ pub(crate) struct Stage {
 pub(crate) struct Setup {
     pub(crate) api: WebSocketApi,
     pub(crate) limits: Limits,
-    pub(crate) faults: Faults,
+    pub(crate) faults: GatewayFaults,
     /// Timeout of all functions.
     pub(crate) timeout_s: u32,
 }
@@ -47,7 +47,7 @@ impl Default for Setup {
         Self {
             api: api(),
             limits: Limits::default(),
-            faults: Faults::default(),
+            faults: GatewayFaults::default(),
             timeout_s: 60,
         }
     }
@@ -88,7 +88,7 @@ pub(crate) fn authorized_api(identity_sources: &[&str]) -> WebSocketApi {
     api
 }
 
-impl Stage {
+impl TestServer {
     pub(crate) async fn start() -> Self {
         Self::set_up(Setup::default()).await
     }
@@ -101,7 +101,7 @@ impl Stage {
         .await
     }
 
-    pub(crate) async fn of(api: WebSocketApi) -> Self {
+    pub(crate) async fn with_api(api: WebSocketApi) -> Self {
         Self::set_up(Setup {
             api,
             ..Setup::default()
