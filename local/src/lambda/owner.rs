@@ -190,7 +190,7 @@ impl Owner {
                 self.report(&id, result, accepted, verdict);
             }
             RuntimeCall::Error(id, report, verdict) => {
-                self.report(&id, Err(report.into()), ReportVerdict::Accepted, verdict)
+                self.report(&id, Err(report.into()), ReportVerdict::Accepted, verdict);
             }
             RuntimeCall::InitError(report, verdict) => {
                 let _ = verdict.send(ReportVerdict::Accepted);

@@ -1,5 +1,5 @@
 //! Behaviour of AWS that nobody knows. Each case prints what it sees, and never fails because of
-//! it. `local/docs/aws-unknowns.md` says what is assumed in the meantime, and what would break.
+//! it. The page `aws-unknowns.md` says what is assumed in the meantime, and what would break.
 //!
 //! `CONFORMITY_TARGET=aws … cargo test --test conformity -- --ignored unknown`
 
