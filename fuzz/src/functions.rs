@@ -9,14 +9,14 @@ use super::token::{GOOD, keys};
 use super::{NOW_MS, text};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use wigwag_domain::relation::MessagesFrom;
 use wigwag_edge::Keys;
 use wigwag_edge::caller::Caller;
 use wigwag_edge::response::Response;
+use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::http::Failure;
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::{Code, InputFrame, OutputFrame};
-use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::send::MessagesFrom;
 
 /// Most shards of a task that is run: a hundred times as many as the largest group has. Only our
 /// functions write tasks.

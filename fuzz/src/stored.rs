@@ -3,10 +3,18 @@
 use super::aws::{Answer, Aws};
 use super::{NOW_MS, text};
 use serde_json::Value;
+use wigwag_domain::GroupId;
+use wigwag_domain::RoomId;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::task::Task;
+use wigwag_messaging::pull::HistoryRange;
 use wigwag_protocol::Encoding;
-use wigwag_store::fanout::Task;
-use wigwag_store::messages::HistoryRange;
-use wigwag_store::{StoreError, TimelineId};
+use wigwag_store::StoreError;
+use wigwag_store::directory;
+use wigwag_store::groups;
+use wigwag_store::inboxes;
+use wigwag_store::rooms;
 
 /// A task. If it can be read, writing and reading it again gives the same.
 pub fn task(data: &[u8]) {
@@ -15,8 +23,8 @@ pub fn task(data: &[u8]) {
         let again = Task::from_body(&task.to_body()).expect("what was written can be read");
         assert_eq!(again, task);
         assert_eq!(
-            (again.ordering(), again.deduplication()),
-            (task.ordering(), task.deduplication())
+            (again.message_group(), again.deduplication_id()),
+            (task.message_group(), task.deduplication_id())
         );
     }
 }
@@ -43,21 +51,29 @@ pub fn stored(data: &[u8]) {
             limit: 10,
             descending: false,
         };
-        check(store.head(&TimelineId::inbox(7), true).await.map(drop));
-        check(store.inbox(7, 0, 10, Encoding::Json, NOW_MS).await.map(drop));
-        check(store.history(7, 8, range, Encoding::Protobuf, NOW_MS).await.map(drop));
-        check(store.account("+1555").await.map(drop));
-        check(store.profile(7).await.map(drop));
-        check(store.relation(7, 8).await.map(drop));
-        check(store.relations_to(&[7], 8).await.map(drop));
-        check(store.friends(7, 0).await.map(drop));
-        check(store.signed_in("TXzPWdnOjoECGjA=").await.map(drop));
-        check(store.group(7).await.map(drop));
-        check(store.groups_of(7, 0).await.map(drop));
-        check(store.membership(7, 8).await.map(drop));
-        check(store.members_of(7, 0).await.map(drop));
-        check(store.shard(7, 0).await.map(drop));
-        check(store.occupants(7, None, 10, NOW_MS).await.map(drop));
+        check(inboxes::head(&store, UserId(7), true).await.map(drop));
+        check(
+            wigwag_messaging::sync(&store, UserId(7), 0, 10, Encoding::Json, NOW_MS)
+                .await
+                .map(drop),
+        );
+        check(
+            wigwag_messaging::pull_peer(&store, UserId(7), UserId(8), range, Encoding::Protobuf, NOW_MS)
+                .await
+                .map(drop),
+        );
+        check(directory::account(&store, "+1555").await.map(drop));
+        check(directory::profile(&store, UserId(7)).await.map(drop));
+        check(directory::relation(&store, UserId(7), UserId(8)).await.map(drop));
+        check(directory::relations_to(&store, &[UserId(7)], UserId(8)).await.map(drop));
+        check(directory::friends(&store, UserId(7), UserId(0)).await.map(drop));
+        check(directory::signed_in(&store, "TXzPWdnOjoECGjA=").await.map(drop));
+        check(groups::group(&store, GroupId(7)).await.map(drop));
+        check(groups::groups_of(&store, UserId(7), GroupId(0)).await.map(drop));
+        check(groups::membership(&store, GroupId(7), UserId(8)).await.map(drop));
+        check(groups::members_of(&store, GroupId(7), 0).await.map(drop));
+        check(groups::shard(&store, GroupId(7), 0).await.map(drop));
+        check(rooms::occupants(&store, RoomId(7), None, 10, NOW_MS).await.map(drop));
     });
 }
 

@@ -5,10 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_edge::{Claims, TokenError, TokenKeys};
 use wigwag_protocol::http::PLATFORMS;
 use wigwag_protocol::limits::{MAX_INTEGER, TOKEN_BYTES};
-use wigwag_store::DeviceKey;
 
 const CURRENT: &str = "the key that tokens are signed with";
 
@@ -24,8 +25,8 @@ pub(super) fn keys() -> TokenKeys {
 /// A valid token, and its claims.
 pub(super) static GOOD: LazyLock<(String, Claims)> = LazyLock::new(|| {
     let claims = Claims {
-        user: 7,
-        device: DeviceKey::of(1, "phone"),
+        user: UserId(7),
+        device: DeviceKey::derive(1, "phone"),
         platform: 1,
         expires_at_s: NOW_MS / 1000 + 60,
     };
@@ -61,7 +62,7 @@ fn judge(token: &str) {
     assert!(is_ours, "accepted, but not signed with our key: {token}");
     assert!(token.len() <= TOKEN_BYTES);
     assert!(
-        (1..=MAX_INTEGER).contains(&claims.user) && PLATFORMS.contains(&claims.platform),
+        (1..=MAX_INTEGER).contains(&claims.user.0) && PLATFORMS.contains(&claims.platform),
         "{claims:?}"
     );
     assert!(claims.expires_at_s > NOW_MS / 1000, "{claims:?}");

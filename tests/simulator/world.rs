@@ -17,9 +17,12 @@ use crate::scheduling::dice::Dice;
 use crate::scheduling::scheduler::{Effect, Fate, Scheduler, TurnQueue};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
+use wigwag_domain::UserId;
+use wigwag_domain::task::Task;
 use wigwag_invariants::{DeviceKind, History, TimelineKey};
-use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::{Store, StoreError, UserId};
+use wigwag_messaging::TaskQueue;
+use wigwag_store::Store;
+use wigwag_store::StoreError;
 
 /// Attempts without faults, after which an actor must have succeeded.
 const LAST_TRIES: u32 = 5;
@@ -117,8 +120,8 @@ impl World {
     pub(crate) fn add_inbox_reader(&mut self, user: UserId) {
         let device = self
             .history
-            .add_device(user, format!("u{user}.reader"), DeviceKind::Sdk);
-        let reader = Reader::new(TimelineKey::Inbox(user), ReadsBy::UseCase, Some(device));
+            .add_device(user.0, format!("u{user}.reader"), DeviceKind::Sdk);
+        let reader = Reader::new(TimelineKey::Inbox(user.0), ReadsBy::UseCase, Some(device));
         self.readers.push(reader);
     }
 
@@ -126,7 +129,7 @@ impl World {
     pub(crate) fn add_listener(&mut self, user: UserId) {
         let device = self
             .history
-            .add_device(user, format!("u{user}.listens"), DeviceKind::Raw);
+            .add_device(user.0, format!("u{user}.listens"), DeviceKind::Raw);
         self.workers.listeners.insert(user, device);
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wigwag_checker::hunt::Hunt;
 use wigwag_checker::mutants::{MUTANTS, Mutant};
 use wigwag_checker::run::{RunOptions, RunOutcome, run_until};
-use wigwag_local::faults::{HARSH_NAME, Plan};
+use wigwag_local::faults::{FaultPlan, HARSH_NAME};
 
 /// The name of the fault plan without faults.
 const NO_FAULTS: &str = "none";
@@ -152,9 +152,9 @@ fn mutant(name: &str) -> Result<Mutant, String> {
     Mutant::named(name).ok_or_else(|| format!("there is no mutant {name}; choose one of {}", names()))
 }
 
-fn fault_plan(path: &Path) -> Result<Plan> {
+fn fault_plan(path: &Path) -> Result<FaultPlan> {
     if path == Path::new(NO_FAULTS) {
-        return Ok(Plan::default());
+        return Ok(FaultPlan::default());
     }
     FaultPlan::load(path).with_context(|| format!("load the fault plan {}", path.display()))
 }

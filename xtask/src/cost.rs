@@ -9,7 +9,6 @@ use wigwag_cluster::{Device, World};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::prices::{CONNECTION_MINUTES, FIFO_QUEUE_REQUESTS};
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::{GroupId, UserId};
 
 /// Flags of `cargo xtask cost`: what a user does in a day.
 #[derive(Debug, clap::Args)]
@@ -60,7 +59,7 @@ const HEARTBEATS_PER_HOUR: f64 = 15.0;
 /// waits twenty seconds.
 const IDLE_POLLS_PER_MINUTE: f64 = 15.0;
 
-const GROUP: GroupId = 1;
+const GROUP: u64 = 1;
 
 /// One thing that users do, and its cost by item of the bill.
 struct Activity {
@@ -112,7 +111,7 @@ async fn count(world: &World, arguments: &CostArgs) -> Result<Vec<Activity>> {
 
 /// Connects as many members as are online at any time, and at least the first two, who talk to each
 /// other.
-async fn connect_share(world: &World, users: &[UserId], online: f64) -> Result<Vec<Device>> {
+async fn connect_share(world: &World, users: &[u64], online: f64) -> Result<Vec<Device>> {
     let members = u32::try_from(users.len())?;
     let share = (f64::from(members) * online).round().max(2.0);
     let mut devices = Vec::new();
@@ -140,8 +139,8 @@ async fn count_sending(
     counting: &mut Counting<'_>,
     arguments: &CostArgs,
     mut devices: Vec<Device>,
-    connected: UserId,
-    away: UserId,
+    connected: u64,
+    away: u64,
 ) -> Result<()> {
     let (sender, others) = devices.split_first_mut().context("nobody is online")?;
     let mut talk = Talk {
@@ -190,7 +189,7 @@ async fn count_sending(
 }
 
 /// A user who is away comes back, reads a page and leaves.
-async fn count_visits(counting: &mut Counting<'_>, arguments: &CostArgs, user: UserId) -> Result<()> {
+async fn count_visits(counting: &mut Counting<'_>, arguments: &CostArgs, user: u64) -> Result<()> {
     let world = counting.world;
     let visitor = world.member(user)?;
     world.device(&visitor).await?.leave().await?;

@@ -1,23 +1,27 @@
-//! Registering, logging in, and who is who.
+//! Registering, logging in, and profiles.
 
 use crate::failure::ApiError;
 use crate::password;
 use crate::request::{Request, is_name};
 use std::ops::RangeInclusive;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_edge::Claims;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{LoggedIn, Login, Me, PLATFORMS, Profile as PublicProfile, Register, Registered};
 use wigwag_protocol::limits::{DEVICE_ID_BYTES, MAX_INTEGER, NICKNAME_CHARS, PASSWORD_MAX_BYTES};
-use wigwag_store::DeviceKey;
-use wigwag_store::directory::{Attempt, NewAccount, Profile};
+use wigwag_store::directory;
+use wigwag_store::directory::Attempt;
+use wigwag_store::directory::NewAccount;
+use wigwag_store::directory::Profile;
 
 /// Digits of a phone number in the international form of E.164.
 const PHONE_DIGITS: RangeInclusive<usize> = 7..=15;
 
-/// Ids that are tried before giving up. Two in a row being taken is as good as impossible.
+/// How many ids are tried. That two in a row are taken is as good as impossible.
 const ID_TRIES: usize = 3;
 
-/// `POST /register`. A retry after a lost answer finds the number taken: the account stands, and the user can log in.
+/// `POST /register`. A retry after a lost answer finds the number taken: the account exists, and
+/// the user can log in.
 pub(crate) async fn register(request: &Request<'_>) -> Result<Registered, ApiError> {
     let Register {
         phone_number,
@@ -39,7 +43,7 @@ pub(crate) async fn register(request: &Request<'_>) -> Result<Registered, ApiErr
     };
     for _ in 0..ID_TRIES {
         let user_id = rand::random_range(1..=MAX_INTEGER);
-        match request.state.store.create_account(user_id, &profile, &hash).await? {
+        match directory::create_account(&request.state.store, UserId(user_id), &profile, &hash).await? {
             NewAccount::Made => return Ok(Registered { user_id }),
             NewAccount::PhoneTaken => return Err(Code::PHONE_NUMBER_TAKEN.into()),
             NewAccount::IdTaken => {}
@@ -48,7 +52,8 @@ pub(crate) async fn register(request: &Request<'_>) -> Result<Registered, ApiErr
     Err(Code::INTERNAL.into())
 }
 
-/// `POST /login`. Whether the number has an account or not, the same calls are made and the same answer is given.
+/// `POST /login`. The same calls are made and the same answer is given whether the number has an
+/// account or not.
 pub(crate) async fn login(request: &Request<'_>) -> Result<LoggedIn, ApiError> {
     let Login {
         phone_number,
@@ -67,35 +72,31 @@ pub(crate) async fn login(request: &Request<'_>) -> Result<LoggedIn, ApiError> {
     }
     let phone_number = canonical(&phone_number).ok_or(Code::PHONE_NUMBER_MALFORMED)?;
     let store = &request.state.store;
-    if let Attempt::RefusedUntil(until_ms) = store.count_attempt(&phone_number, request.now_ms).await? {
+    if let Attempt::RefusedUntil(until_ms) = directory::count_attempt(store, &phone_number, request.now_ms).await? {
         let wait_s = u64::try_from((until_ms - request.now_ms) / 1000 + 1).unwrap_or(1);
         return Err(ApiError {
             retry_after_s: Some(wait_s),
             ..Code::TOO_MANY_ATTEMPTS.into()
         });
     }
-    let account = store.account(&phone_number).await?;
+    let account = directory::account(store, &phone_number).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    // A password over the limit cannot be anybody's; its hash would cost what its sender likes.
+    // A password over the limit belongs to nobody, and its hash would cost whatever its sender
+    // likes.
     let is_right = password.len() <= PASSWORD_MAX_BYTES && password::verify(password, hash).await;
     let Some(account) = account.filter(|_| is_right) else {
         return Err(Code::WRONG_CREDENTIALS.into());
     };
-    store.forget_attempts(&phone_number).await?;
+    directory::forget_attempts(store, &phone_number).await?;
     let claims = Claims {
         user: account.user_id,
-        device: DeviceKey::of(platform, &device_id),
+        device: DeviceKey::derive(platform, &device_id),
         platform,
         expires_at_s: request.now_ms / 1000 + request.state.token_ttl_s,
     };
-    let token = request
-        .state
-        .keys
-        .issue(&claims, request.now_ms)
-        .await?
-        .map_err(|_| Code::INTERNAL)?;
+    let token = request.state.keys.issue(&claims, request.now_ms).await?;
     Ok(LoggedIn {
-        user_id: account.user_id,
+        user_id: account.user_id.0,
         token,
         expires_at_ms: claims.expires_at_s * 1000,
     })
@@ -104,10 +105,7 @@ pub(crate) async fn login(request: &Request<'_>) -> Result<LoggedIn, ApiError> {
 /// `GET /me`.
 pub(crate) async fn me(request: &Request<'_>) -> Result<Me, ApiError> {
     let user_id = request.caller().await?.user;
-    let profile = request
-        .state
-        .store
-        .profile(user_id)
+    let profile = directory::profile(&request.state.store, user_id)
         .await?
         .ok_or(Code::USER_NOT_FOUND)?;
     let Profile {
@@ -116,7 +114,7 @@ pub(crate) async fn me(request: &Request<'_>) -> Result<Me, ApiError> {
         created_at_ms,
     } = profile;
     Ok(Me {
-        user_id,
+        user_id: user_id.0,
         nickname,
         phone_number,
         created_at_ms,
@@ -127,10 +125,7 @@ pub(crate) async fn me(request: &Request<'_>) -> Result<Me, ApiError> {
 pub(crate) async fn user(request: &Request<'_>) -> Result<PublicProfile, ApiError> {
     request.caller().await?;
     let user_id = request.path_id("user_id")?;
-    let profile = request
-        .state
-        .store
-        .profile(user_id)
+    let profile = directory::profile(&request.state.store, UserId(user_id))
         .await?
         .ok_or(Code::USER_NOT_FOUND)?;
     Ok(PublicProfile {
@@ -139,7 +134,7 @@ pub(crate) async fn user(request: &Request<'_>) -> Result<PublicProfile, ApiErro
     })
 }
 
-/// A phone number in the one form under which it is stored: `+` and digits.
+/// The one form in which a phone number is stored: `+` and digits.
 fn canonical(phone_number: &str) -> Option<String> {
     let digits = phone_number.strip_prefix('+').unwrap_or(phone_number);
     let is_number = PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());

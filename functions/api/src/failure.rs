@@ -1,17 +1,21 @@
-//! What is answered when something is refused or fails.
+//! Answers to requests that are refused or that fail.
 
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
 use wigwag_edge::response::Response;
-use wigwag_edge::{KeyError, groups};
+use wigwag_edge::{Failure, TokenError, VerifyError, groups};
+use wigwag_messaging::change_group::ChangeError;
+use wigwag_messaging::pull::PullError;
 use wigwag_protocol::Code;
-use wigwag_protocol::http::Failure;
-use wigwag_store::groups::ChangeError;
-use wigwag_store::{GroupId, Store, StoreError, UserId};
+use wigwag_protocol::http;
+use wigwag_store::Store;
+use wigwag_store::StoreError;
 
 /// A refusal on its way to the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) code: Code,
-    /// Which part of the request it is about, where the code alone does not say.
+    /// The part of the request that it is about, if the code alone does not say.
     pub(crate) detail: Option<String>,
     pub(crate) retry_after_s: Option<u64>,
 }
@@ -26,33 +30,31 @@ impl From<Code> for ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
-    /// The log learns what broke; the client, that trying again can help.
-    fn from(error: StoreError) -> Self {
-        let cause = &error as &dyn std::error::Error;
-        if matches!(error, StoreError::Throttled { .. }) {
-            tracing::warn!(error = cause, "a request met too many others");
-            return Code::BUSY.into();
-        }
-        tracing::error!(error = cause, "a request failed");
-        Code::INTERNAL.into()
+impl From<Failure> for ApiError {
+    /// The log gets the cause; the client learns whether trying again can help.
+    fn from(failure: Failure) -> Self {
+        failure.log(None).into()
     }
 }
 
-impl From<KeyError> for ApiError {
-    /// The same. Not a refusal of the token: it may be good.
-    fn from(error: KeyError) -> Self {
-        error.log();
-        if matches!(error, KeyError::NotYet) {
-            Code::BUSY.into()
-        } else {
-            Code::INTERNAL.into()
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<VerifyError> for ApiError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Refused(TokenError::Invalid) => Code::TOKEN_INVALID.into(),
+            VerifyError::Refused(TokenError::Expired) => Code::TOKEN_EXPIRED.into(),
+            VerifyError::Keys(error) => Failure::from(error).into(),
         }
     }
 }
 
 impl ApiError {
-    /// What a user may learn of why a group was not changed, or read.
+    /// Why a group was not changed, as far as its user may know.
     pub(crate) async fn of_group(store: &Store, group: GroupId, user: UserId, error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(code) => match groups::shown(store, group, user, code).await {
@@ -60,12 +62,22 @@ impl ApiError {
                 Err(error) => error.into(),
             },
             ChangeError::RefusedFor(code, users) => {
-                let ids: Vec<String> = users.iter().map(u64::to_string).collect();
+                let ids: Vec<String> = users.iter().map(UserId::to_string).collect();
                 let named = if ids.len() == 1 { "user" } else { "users" };
                 Self::detailed(code, format!("{}: {named} {}", code.text(), ids.join(", ")))
             }
             ChangeError::Store(error) => error.into(),
-            _ => Code::INTERNAL.into(),
+        }
+    }
+
+    /// Why a group's log is not read, as far as its user may know.
+    pub(crate) async fn of_pull(store: &Store, group: GroupId, user: UserId, error: PullError) -> Self {
+        match error {
+            PullError::NotAMember => match groups::shown(store, group, user, Code::NOT_A_MEMBER).await {
+                Ok(code) => code.into(),
+                Err(error) => error.into(),
+            },
+            PullError::Store(error) => error.into(),
         }
     }
 
@@ -78,7 +90,7 @@ impl ApiError {
 
     pub(crate) fn into_response(self) -> Response {
         let text = self.detail.as_deref().unwrap_or(self.code.text());
-        let failure = Failure {
+        let failure = http::Failure {
             code: self.code.number(),
             message: format!("{}: {text}", self.code.name()),
             retryable: self.code.is_retryable(),

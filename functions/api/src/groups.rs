@@ -2,13 +2,20 @@
 
 use crate::failure::ApiError;
 use crate::request::{self, Request, is_name};
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::Group;
+use wigwag_domain::groups::NewGroup;
+use wigwag_domain::groups::membership::Membership;
+use wigwag_domain::groups::rules::Changed;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{self, CreateGroup, Done, GroupCreated, GroupRef, Groups, UpdateGroup};
 use wigwag_protocol::limits::{CHANGE_USERS, GROUP_NAME_CHARS, MAX_INTEGER, REQUEST_ID_BYTES};
-use wigwag_store::groups::{ChangeError, Changed, Group, Membership, NewGroup, Wanted};
-use wigwag_store::{GroupId, UserId, group_of_request};
+use wigwag_store::groups;
 
-/// Ids that are tried before giving up. Two in a row being taken is as good as impossible.
+/// How many ids are tried. That two in a row are taken is as good as impossible.
 const ID_TRIES: u8 = 3;
 
 /// `POST /group/create`. A repeat with the same `request_id` makes no second group.
@@ -22,8 +29,9 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
         request_id,
     } = request.body()?;
     check_name(&name)?;
-    check_users(&user_ids)?;
-    if user_ids.contains(&owner) {
+    let users: Vec<UserId> = user_ids.into_iter().map(UserId).collect();
+    check_users(&users)?;
+    if users.contains(&owner) {
         return Err(ApiError::detailed(
             Code::INVALID_FIELD,
             "user_ids names the members beside you",
@@ -38,7 +46,7 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
     }
     let new = NewGroup {
         name,
-        users: user_ids,
+        users,
         super_group,
         open_history,
         request: request_id,
@@ -46,15 +54,21 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
     let state = request.state;
     for number in 0..ID_TRIES {
         let group_id = match &new.request {
-            Some(request) => group_of_request(owner, request, number),
-            None => rand::random_range(1..=MAX_INTEGER),
+            Some(request) => GroupId::from_request(owner, request, number),
+            None => GroupId(rand::random_range(1..=MAX_INTEGER)),
         };
-        match state
-            .store
-            .create_group(&state.queue, group_id, owner, &new, state.messages_from, request.now_ms)
-            .await
+        match wigwag_messaging::create_group(
+            &state.store,
+            &state.queue,
+            group_id,
+            owner,
+            &new,
+            state.messages_from,
+            request.now_ms,
+        )
+        .await
         {
-            Ok(()) => return Ok(GroupCreated { group_id }),
+            Ok(()) => return Ok(GroupCreated { group_id: group_id.0 }),
             Err(ChangeError::Refused(Code::BUSY)) => {}
             Err(error) => return Err(ApiError::of_group(&state.store, group_id, owner, error).await),
         }
@@ -62,8 +76,9 @@ pub(crate) async fn create(request: &Request<'_>) -> Result<GroupCreated, ApiErr
     Err(Code::BUSY.into())
 }
 
-/// `POST /group/update`. Several fields are several changes: those that only the owner may make come first, so that whoever may not
-/// make them all makes none. Where one fails later, those before it stand, and a repeat makes the rest.
+/// `POST /group/update`. Several fields are several changes. Those that only the owner may make
+/// come first, so that a caller who may not make all of them makes none. If a later one fails,
+/// those before it hold, and a repeat makes the rest.
 pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller().await?.user;
     let UpdateGroup {
@@ -95,7 +110,7 @@ pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "nothing to change is named"));
     }
     for wanted in &wanted {
-        change(request, caller, group_id, wanted).await?;
+        change(request, caller, GroupId(group_id), wanted).await?;
     }
     Ok(Done {})
 }
@@ -104,7 +119,7 @@ pub(crate) async fn update(request: &Request<'_>) -> Result<Done, ApiError> {
 pub(crate) async fn dissolve(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller().await?.user;
     let GroupRef { group_id } = request.body()?;
-    change(request, caller, group_id, &Wanted::Dissolve).await?;
+    change(request, caller, GroupId(group_id), &Wanted::Dissolve).await?;
     Ok(Done {})
 }
 
@@ -115,7 +130,7 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
     if after > MAX_INTEGER {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not an id"));
     }
-    let (groups, next) = request.state.store.groups_of(caller, after).await?;
+    let (groups, next) = groups::groups_of(&request.state.store, caller, GroupId(after)).await?;
     for (group, _) in &groups {
         finish_what_was_left(request, group).await;
     }
@@ -123,7 +138,10 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Groups, ApiError> {
         .into_iter()
         .map(|(group, membership)| as_seen(group, &membership, request.now_ms))
         .collect();
-    Ok(Groups { groups, next })
+    Ok(Groups {
+        groups,
+        next: next.map(|next| next.0),
+    })
 }
 
 /// `GET /group/{group_id}`, for its members.
@@ -131,7 +149,10 @@ pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError
     let caller = request.caller().await?.user;
     let id = request.path_id("group_id")?;
     let store = &request.state.store;
-    let (membership, group) = tokio::join!(store.membership(id, caller), store.group(id));
+    let (membership, group) = tokio::join!(
+        groups::membership(store, GroupId(id), caller),
+        groups::group(store, GroupId(id))
+    );
     match (membership?, group?) {
         (Some(membership), Some(_)) if !membership.is_active() => Err(Code::NOT_A_MEMBER.into()),
         (Some(membership), Some(group)) => {
@@ -142,16 +163,17 @@ pub(crate) async fn group(request: &Request<'_>) -> Result<http::Group, ApiError
     }
 }
 
-/// A function may have died within a change: whoever looks at the group finishes it, and need not wait for the worker that does.
+/// Finishes a change whose function died, so that a caller who looks at the group need not wait for
+/// the worker that does.
 pub(crate) async fn finish_what_was_left(request: &Request<'_>, group: &Group) {
     if !group.is_left_unfinished(request.now_ms) {
         return;
     }
     let state = request.state;
-    let finished = state.store.finish_change(&state.queue, group.id, request.now_ms);
+    let finished = wigwag_messaging::finish_change(&state.store, &state.queue, group.id, request.now_ms);
     match finished.await {
-        Ok(()) => tracing::info!(group.id = group.id, "finished a change that was left"),
-        Err(error) => tracing::warn!(group.id = group.id, %error, "could not finish a change that was left"),
+        Ok(()) => tracing::info!(group.id = group.id.0, "finished a change that was left"),
+        Err(error) => tracing::warn!(group.id = group.id.0, %error, "could not finish a change that was left"),
     }
 }
 
@@ -162,24 +184,30 @@ pub(crate) async fn change(
     group: GroupId,
     wanted: &Wanted,
 ) -> Result<Changed, ApiError> {
-    let group = request::id("group_id", group)?;
+    let group = request::id("group_id", group.0)?;
     let state = request.state;
-    let changed = state
-        .store
-        .change_group(&state.queue, group, caller, wanted, state.messages_from, request.now_ms);
+    let changed = wigwag_messaging::change_group(
+        &state.store,
+        &state.queue,
+        GroupId(group),
+        caller,
+        wanted,
+        state.messages_from,
+        request.now_ms,
+    );
     match changed.await {
         Ok(changed) => Ok(changed),
-        Err(error) => Err(ApiError::of_group(&state.store, group, caller, error).await),
+        Err(error) => Err(ApiError::of_group(&state.store, GroupId(group), caller, error).await),
     }
 }
 
-/// Checks users that a request names: each an id, and named once.
+/// Checks the users that a request names: each is an id, and named once.
 pub(crate) fn check_users(users: &[UserId]) -> Result<(), ApiError> {
     if users.len() > CHANGE_USERS {
         return Err(Code::TOO_MANY_USERS.into());
     }
     for (index, user) in users.iter().enumerate() {
-        request::id("one of user_ids", *user)?;
+        request::id("one of user_ids", user.0)?;
         if users[..index].contains(user) {
             return Err(ApiError::detailed(
                 Code::INVALID_FIELD,
@@ -201,11 +229,11 @@ fn check_name(name: &str) -> Result<(), ApiError> {
 /// A group as a member sees it.
 fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
     let settings = group.settings;
-    let first_seq = membership.stints.first().map_or(0, |stint| stint.joined_after) + 1;
+    let first_seq = membership.intervals.first().map_or(0, |interval| interval.joined_after) + 1;
     http::Group {
-        group_id: group.id,
+        group_id: group.id.0,
         name: group.name,
-        owner_id: group.owner,
+        owner_id: group.owner.0,
         members: group.members,
         super_group: settings.super_after.is_some(),
         muted: settings.muted,
@@ -220,7 +248,7 @@ fn as_seen(group: Group, membership: &Membership, now_ms: i64) -> http::Group {
     }
 }
 
-/// A time that has passed is none.
+/// A time in the past counts as none.
 pub(crate) fn until(at_ms: i64, now_ms: i64) -> i64 {
     if at_ms > now_ms { at_ms } else { 0 }
 }
@@ -228,37 +256,40 @@ pub(crate) fn until(at_ms: i64, now_ms: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wigwag_domain::groups::membership::MembershipInterval;
+    use wigwag_domain::head::GroupSettings;
     use wigwag_protocol::http::Role;
-    use wigwag_store::groups::Stint;
-    use wigwag_store::head::GroupSettings;
 
     #[test]
     fn users_are_named_once_and_not_too_many() {
         assert_eq!(check_users(&[]), Ok(()));
-        assert_eq!(check_users(&[3, 1, 2]), Ok(()));
-        let code = |users: &[u64]| check_users(users).unwrap_err().code;
+        assert_eq!(check_users(&[UserId(3), UserId(1), UserId(2)]), Ok(()));
+        let code = |users: &[u64]| {
+            let users: Vec<UserId> = users.iter().copied().map(UserId).collect();
+            check_users(&users).unwrap_err().code
+        };
         assert_eq!(code(&[1, 2, 1]), Code::INVALID_FIELD);
         assert_eq!(code(&[0]), Code::INVALID_FIELD);
         assert_eq!(code(&[MAX_INTEGER + 1]), Code::INVALID_FIELD);
-        assert_eq!(check_users(&(1..=100).collect::<Vec<_>>()), Ok(()));
+        assert_eq!(check_users(&(1..=100).map(UserId).collect::<Vec<_>>()), Ok(()));
         assert_eq!(code(&(1..=101).collect::<Vec<_>>()), Code::TOO_MANY_USERS);
     }
 
     #[test]
     fn a_member_sees_from_where_they_may_read() {
-        let stint = |joined_after, left| Stint { joined_after, left };
-        let seen = |stints: Vec<Stint>, open_history| {
+        let interval = |joined_after, left| MembershipInterval { joined_after, left };
+        let seen = |intervals: Vec<MembershipInterval>, open_history| {
             let membership = Membership {
-                group: 7,
+                group: GroupId(7),
                 role: Role::Admin,
                 muted_until_ms: 5,
-                stints,
-                place: 0,
+                intervals,
+                slot: 0,
             };
             let group = Group {
-                id: 7,
+                id: GroupId(7),
                 name: "name".to_owned(),
-                owner: 1,
+                owner: UserId(1),
                 members: 2,
                 created_at_ms: 0,
                 settings: GroupSettings {
@@ -271,7 +302,7 @@ mod tests {
             let seen = as_seen(group, &membership, 5);
             (seen.min_seq, seen.max_seq, seen.role, seen.muted_until_ms)
         };
-        let there = vec![stint(10, Some(20)), stint(30, None)];
+        let there = vec![interval(10, Some(20)), interval(30, None)];
         assert_eq!(seen(there.clone(), false), (11, 90, Role::Admin, 0));
         assert_eq!(seen(there, true), (1, 90, Role::Admin, 0));
     }

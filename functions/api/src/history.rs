@@ -1,13 +1,16 @@
-//! `GET /history/{peer_id}` and `GET /group/{group_id}/history`: a conversation, as PULL gives it over the WebSocket.
+//! `GET /history/{peer_id}` and `GET /group/{group_id}/history`: a conversation, as PULL gives it
+//! over the WebSocket.
 
 use crate::failure::ApiError;
 use crate::request::Request;
+use wigwag_domain::{GroupId, UserId};
+use wigwag_messaging::pull;
+use wigwag_messaging::pull::HistoryRange;
 use wigwag_protocol::http::History;
 use wigwag_protocol::limits::{MAX_INTEGER, PAGE_MESSAGES};
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::messages::{self, HistoryRange};
 
-/// Messages in a page where the caller names no limit.
+/// Messages in a page if the caller names no limit.
 const DEFAULT_LIMIT: u32 = 50;
 
 /// A page of at most 32 KB.
@@ -16,9 +19,7 @@ pub(crate) async fn history(request: &Request<'_>) -> Result<History, ApiError> 
     let peer = request.path_id("peer_id")?;
     let range = range(request)?;
     let store = &request.state.store;
-    let page = store
-        .history(caller, peer, range, Encoding::Json, request.now_ms)
-        .await?;
+    let page = wigwag_messaging::pull_peer(store, caller, UserId(peer), range, Encoding::Json, request.now_ms).await?;
     Ok(body(page))
 }
 
@@ -28,12 +29,9 @@ pub(crate) async fn of_group(request: &Request<'_>) -> Result<History, ApiError>
     let group = request.path_id("group_id")?;
     let range = range(request)?;
     let store = &request.state.store;
-    match store
-        .group_history(caller, group, range, Encoding::Json, request.now_ms)
-        .await
-    {
+    match wigwag_messaging::pull_group(store, caller, GroupId(group), range, Encoding::Json, request.now_ms).await {
         Ok(page) => Ok(body(page)),
-        Err(error) => Err(ApiError::of_group(store, group, caller, error).await),
+        Err(error) => Err(ApiError::of_pull(store, GroupId(group), caller, error).await),
     }
 }
 
@@ -50,7 +48,7 @@ fn range(request: &Request<'_>) -> Result<HistoryRange, ApiError> {
     Ok(range)
 }
 
-fn body(page: messages::History) -> History {
+fn body(page: pull::History) -> History {
     History {
         messages: page.messages,
         has_more: page.has_more,

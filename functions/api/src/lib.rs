@@ -1,7 +1,8 @@
 //! The HTTP API: accounts, friends, blocks, groups, history. JSON in, JSON out.
 //!
-//! The route key that API Gateway names ("POST /register") picks the handler; what is refused is answered with the code's
-//! HTTP status and a `Failure` body. All but `/register` and `/login` want `Authorization: Bearer <token>`.
+//! The route key that API Gateway names ("POST /register") picks the handler. A refusal is answered
+//! with the HTTP status of its code and a `Failure` body. All routes but `/register` and `/login`
+//! need `Authorization: Bearer <token>`.
 
 mod accounts;
 mod failure;
@@ -17,21 +18,21 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Event;
 use failure::ApiError;
 use request::Request;
 use serde::Serialize;
+use wigwag_domain::relation::MessagesFrom;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{ConfigError, Error, Keys, Queue, clients, config};
 use wigwag_protocol::Code;
 use wigwag_store::Store;
-use wigwag_store::send::MessagesFrom;
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Where everything stands.
+    /// The tables.
     pub store: Store,
-    /// The way to the fan-out workers.
+    /// The queue to the fan-out workers.
     pub queue: Queue,
-    /// Sign and check the tokens.
+    /// The keys that sign and check tokens.
     pub keys: Keys,
     /// How long a token is valid, in seconds.
     pub token_ttl_s: i64,

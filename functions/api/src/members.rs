@@ -3,36 +3,39 @@
 use crate::failure::ApiError;
 use crate::groups::{change, check_users, finish_what_was_left, until};
 use crate::request::{self, Request};
-use wigwag_edge::groups;
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_edge::groups::shown;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{
     Done, GroupMemberRef, GroupRef, GroupUsers, Member, Members, MembersChanged, MuteMember, Role, SetRole,
 };
 use wigwag_protocol::limits::{MAX_INTEGER, MUTE_MAX_S};
-use wigwag_store::groups::Wanted;
-use wigwag_store::{GroupId, UserId};
+use wigwag_store::groups;
 
 /// `POST /group/add`.
 pub(crate) async fn add(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
     let caller = request.caller().await?.user;
-    let GroupUsers { group_id, user_ids } = users(request)?;
-    changed(request, caller, group_id, &Wanted::Add(user_ids)).await
+    let (group_id, user_ids) = users(request)?;
+    changed(request, caller, GroupId(group_id), &Wanted::Add(user_ids)).await
 }
 
 /// `POST /group/remove`.
 pub(crate) async fn remove(request: &Request<'_>) -> Result<MembersChanged, ApiError> {
     let caller = request.caller().await?.user;
-    let GroupUsers { group_id, user_ids } = users(request)?;
-    changed(request, caller, group_id, &Wanted::Remove(user_ids)).await
+    let (group_id, user_ids) = users(request)?;
+    changed(request, caller, GroupId(group_id), &Wanted::Remove(user_ids)).await
 }
 
-/// `POST /group/leave`. Done already by one who has left; to one who was never there, there is no such group.
+/// `POST /group/leave`. Succeeds for a user who left before. For a user who was never a member
+/// there is no such group.
 pub(crate) async fn leave(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller().await?.user;
     let GroupRef { group_id } = request.body()?;
-    let changed = change(request, caller, group_id, &Wanted::Leave).await?;
+    let changed = change(request, caller, GroupId(group_id), &Wanted::Leave).await?;
     if changed.changed.is_empty() {
-        let code = groups::shown(&request.state.store, group_id, caller, Code::NOT_A_MEMBER).await?;
+        let code = shown(&request.state.store, GroupId(group_id), caller, Code::NOT_A_MEMBER).await?;
         if code == Code::GROUP_NOT_FOUND {
             return Err(code.into());
         }
@@ -45,7 +48,7 @@ pub(crate) async fn hand_over(request: &Request<'_>) -> Result<Done, ApiError> {
     let caller = request.caller().await?.user;
     let GroupMemberRef { group_id, user_id } = request.body()?;
     let user = request::id("user_id", user_id)?;
-    change(request, caller, group_id, &Wanted::HandOver(user)).await?;
+    change(request, caller, GroupId(group_id), &Wanted::HandOver(UserId(user))).await?;
     Ok(Done {})
 }
 
@@ -64,7 +67,7 @@ pub(crate) async fn set_role(request: &Request<'_>) -> Result<Done, ApiError> {
         ));
     }
     let user = request::id("user_id", user_id)?;
-    change(request, caller, group_id, &Wanted::Role(user, role)).await?;
+    change(request, caller, GroupId(group_id), &Wanted::Role(UserId(user), role)).await?;
     Ok(Done {})
 }
 
@@ -87,7 +90,13 @@ pub(crate) async fn mute(request: &Request<'_>) -> Result<Done, ApiError> {
             ));
         }
     };
-    change(request, caller, group_id, &Wanted::MuteMember(user, until_ms)).await?;
+    change(
+        request,
+        caller,
+        GroupId(group_id),
+        &Wanted::MuteMember(UserId(user), until_ms),
+    )
+    .await?;
     Ok(Done {})
 }
 
@@ -100,7 +109,10 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "after is not from a page"));
     }
     let store = &request.state.store;
-    let (membership, there) = tokio::join!(store.membership(group, caller), store.group(group));
+    let (membership, there) = tokio::join!(
+        groups::membership(store, GroupId(group), caller),
+        groups::group(store, GroupId(group))
+    );
     match membership? {
         Some(membership) if membership.is_active() => {}
         Some(_) => return Err(Code::NOT_A_MEMBER.into()),
@@ -109,11 +121,11 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
     if let Some(there) = there? {
         finish_what_was_left(request, &there).await;
     }
-    let (members, next) = store.members_of(group, after).await?;
+    let (members, next) = groups::members_of(store, GroupId(group), after).await?;
     let members = members
         .into_iter()
         .map(|member| Member {
-            user_id: member.user,
+            user_id: member.user.0,
             role: member.role,
             muted_until_ms: until(member.muted_until_ms, request.now_ms),
         })
@@ -121,13 +133,20 @@ pub(crate) async fn list(request: &Request<'_>) -> Result<Members, ApiError> {
     Ok(Members { members, next })
 }
 
-fn users(request: &Request<'_>) -> Result<GroupUsers, ApiError> {
-    let users: GroupUsers = request.body()?;
-    check_users(&users.user_ids)?;
-    if users.user_ids.is_empty() {
+/// The group and the users that a request names.
+fn users(request: &Request<'_>) -> Result<(u64, Vec<UserId>), ApiError> {
+    let GroupUsers { group_id, user_ids } = request.body()?;
+    let users: Vec<UserId> = user_ids.into_iter().map(UserId).collect();
+    check_users(&users)?;
+    if users.is_empty() {
         return Err(ApiError::detailed(Code::INVALID_FIELD, "user_ids names nobody"));
     }
-    Ok(users)
+    Ok((group_id, users))
+}
+
+/// Users as a response names them.
+fn ids(users: Vec<UserId>) -> Vec<u64> {
+    users.into_iter().map(|user| user.0).collect()
 }
 
 async fn changed(
@@ -138,7 +157,7 @@ async fn changed(
 ) -> Result<MembersChanged, ApiError> {
     let changed = change(request, caller, group, wanted).await?;
     Ok(MembersChanged {
-        changed: changed.changed,
-        unchanged: changed.unchanged,
+        changed: ids(changed.changed),
+        unchanged: ids(changed.unchanged),
     })
 }

@@ -1,5 +1,5 @@
-//! Passwords: which are taken, and how they are kept. Argon2id with the parameters that OWASP recommends (19 MiB, two
-//! passes), hashed off the event loop.
+//! Passwords: which ones are accepted, and how they are stored: Argon2id with the parameters that
+//! OWASP recommends (19 MiB, two passes), hashed off the event loop.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -7,12 +7,12 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use std::collections::HashSet;
 use wigwag_protocol::limits::{PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS};
 
-/// Checked where a phone number has no account, so that the answer takes as long as where it has one. The hash of a
-/// password that nobody has, under the parameters of [`hash`]; a test holds the two together.
+/// The hash that is checked if a phone number has no account, so that the answer takes as long as
+/// if it had one. Nobody has its password; a test checks that its parameters are those of [`hash`].
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$GA7V5dHkgN1XHo5hlIT8bA$hcPnKPBdqRnDbZHnULDkF4TsE9SFKTRd1c4LOeHF1lM";
 
-/// Passwords that every list of common ones begins with, and that are long enough otherwise.
+/// The most common passwords that are long enough otherwise.
 const COMMON: &[&str] = &[
     "12345678",
     "123456789",
@@ -55,7 +55,7 @@ const COMMON: &[&str] = &[
 /// Distinct characters that a password must have.
 const DISTINCT: usize = 4;
 
-/// Whether a password is taken for an account with this phone number.
+/// Whether a password is accepted for an account with this phone number.
 pub(crate) fn is_strong(password: &str, phone_number: &str) -> bool {
     let distinct: HashSet<char> = password.chars().collect();
     let lower = password.to_lowercase();
@@ -77,7 +77,7 @@ pub(crate) async fn hash(password: String) -> Option<String> {
     hashed.await.ok().flatten()
 }
 
-/// Whether a password belongs to a hash; takes as long where there is none.
+/// Whether a password belongs to a hash. Takes as long if there is no hash.
 pub(crate) async fn verify(password: String, hash: Option<String>) -> bool {
     let checked = tokio::task::spawn_blocking(move || {
         let known = hash.is_some();

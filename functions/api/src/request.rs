@@ -1,4 +1,4 @@
-//! Reading a request: body, query, path, and who is calling.
+//! Reading a request: body, query, path, and the caller.
 
 use crate::failure::ApiError;
 use crate::{Event, State};
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::str::FromStr;
-use wigwag_edge::{Claims, TokenError, telemetry};
+use wigwag_edge::{Claims, telemetry};
 use wigwag_protocol::Code;
 use wigwag_protocol::limits::{HTTP_BODY_BYTES, MAX_INTEGER};
 
@@ -23,7 +23,8 @@ impl Request<'_> {
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let text = self.event.body.as_deref().unwrap_or_default();
         let body = if self.event.is_base64_encoded {
-            // A body whose Content-Type API Gateway does not know for text, as curl's own for `-d`.
+            // A body whose Content-Type API Gateway does not take for text, such as that of curl
+            // with `-d`.
             let decoded = STANDARD.decode(text);
             Cow::Owned(decoded.map_err(|_| ApiError::detailed(Code::MALFORMED_FRAME, "the body is not base64"))?)
         } else {
@@ -62,7 +63,7 @@ impl Request<'_> {
         id(name, self.query(name, 0)?)
     }
 
-    /// A value in the query; `default` where it is absent.
+    /// A value in the query; `default` if it is absent.
     pub(crate) fn query<T: FromStr>(&self, name: &str, default: T) -> Result<T, ApiError> {
         match self.event.query_string_parameters.first(name) {
             None => Ok(default),
@@ -72,7 +73,7 @@ impl Request<'_> {
         }
     }
 
-    /// Who is calling, by the token in the `Authorization` header.
+    /// The caller, by the token in the `Authorization` header.
     pub(crate) async fn caller(&self) -> Result<Claims, ApiError> {
         let header = self
             .event
@@ -80,11 +81,7 @@ impl Request<'_> {
             .get("authorization")
             .and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).ok_or(Code::NOT_SIGNED_IN)?;
-        let verdict = self.state.keys.verify(token, self.now_ms).await?;
-        let claims = verdict.map_err(|error| match error {
-            TokenError::Invalid => Code::TOKEN_INVALID,
-            TokenError::Expired => Code::TOKEN_EXPIRED,
-        })?;
+        let claims = self.state.keys.verify(token, self.now_ms).await?;
         telemetry::sent_by(claims.user);
         Ok(claims)
     }
@@ -95,7 +92,7 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Checks that an id can be one.
+/// Checks that a number can be an id.
 pub(crate) fn id(name: &str, id: u64) -> Result<u64, ApiError> {
     if (1..=MAX_INTEGER).contains(&id) {
         Ok(id)
@@ -104,7 +101,7 @@ pub(crate) fn id(name: &str, id: u64) -> Result<u64, ApiError> {
     }
 }
 
-/// Whether a name of at most so many characters can be shown.
+/// Whether a name of at most this many characters can be shown.
 pub(crate) fn is_name(name: &str, most_chars: usize) -> bool {
     (1..=most_chars).contains(&name.chars().count()) && !name.chars().any(char::is_control) && !name.trim().is_empty()
 }

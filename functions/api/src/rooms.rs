@@ -1,14 +1,16 @@
-//! Rooms: who is in one.
+//! The users in a room.
 
 use crate::failure::ApiError;
 use crate::request::Request;
+use wigwag_domain::RoomId;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::RoomUsers;
+use wigwag_store::rooms;
 
-/// Occupants in a page.
+/// The most connections in a page.
 const PAGE: u32 = 500;
 
-/// No connection id is longer: API Gateway's have sixteen characters.
+/// Longer than any connection id: those of API Gateway have sixteen characters.
 const CONNECTION_ID_BYTES: usize = 128;
 
 /// `GET /room_user/list?room_id=&after=`. For everyone who is signed in: rooms are open to them.
@@ -21,7 +23,7 @@ pub(crate) async fn users(request: &Request<'_>) -> Result<RoomUsers, ApiError> 
     }
     let after = Some(after.as_str()).filter(|after| !after.is_empty());
     let store = &request.state.store;
-    let (occupants, next) = store.occupants(room, after, PAGE, request.now_ms).await?;
-    let user_ids = occupants.into_iter().map(|occupant| occupant.user).collect();
+    let (occupants, next) = rooms::occupants(store, RoomId(room), after, PAGE, request.now_ms).await?;
+    let user_ids = occupants.into_iter().map(|occupant| occupant.user.0).collect();
     Ok(RoomUsers { user_ids, next })
 }

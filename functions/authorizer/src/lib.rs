@@ -1,21 +1,23 @@
-//! Lambda authorizer of `$connect`: checks the token, and names the caller to every later event of the connection.
+//! Lambda authorizer of `$connect`: checks the token, and names the caller to every later event of
+//! the connection.
 //!
-//! The token comes in the query (`?token=`) or, for browsers, in the list of subprotocols. `platform` and `device_id` may
-//! stand in the query too; a token of another platform or device is then refused with 403. A missing, invalid or expired
-//! token is refused with 401. Where the deployment allows it, a connection without a token opens without a caller, and
-//! signs in with a LOGIN frame. Where the keys cannot be read the function fails, which is a 500: the client tries again.
+//! The token comes in the query (`?token=`) or, for browsers, in the list of subprotocols. The
+//! query may also have `platform` and `device_id`: a token of another platform or device is then
+//! refused with 403. A missing, invalid or expired token is refused with 401. If the deployment
+//! allows it, a connection without a token opens without a caller, and signs in with a LOGIN frame.
+//! If the keys cannot be read the function fails, which is a 500: the client tries again.
 
 use aws_lambda_events::apigw::ApiGatewayCustomAuthorizerRequestTypeRequest as Event;
 use serde_json::Value;
+use wigwag_domain::DeviceKey;
 use wigwag_edge::caller::policy;
-use wigwag_edge::{Caller, Claims, ConfigError, Error, Keys, clients, config};
+use wigwag_edge::{Caller, Claims, ConfigError, Error, Keys, VerifyError, clients, config};
 use wigwag_protocol::encoding::Offer;
-use wigwag_store::DeviceKey;
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Check the tokens.
+    /// The keys that check tokens.
     pub keys: Keys,
     /// Whether a connection without a token may open, and sign in with a LOGIN frame.
     pub allow_login_frame: bool,
@@ -36,21 +38,21 @@ impl State {
 #[error("Unauthorized")]
 pub struct Unauthorized;
 
-/// Answers with a policy: who is calling, and whether they may.
+/// Answers with a policy: the caller, and whether they may connect.
 ///
 /// # Errors
-/// [`Unauthorized`], or that the keys could not be read.
+/// [`Unauthorized`], or the keys could not be read.
 pub async fn handle(state: &State, event: &Event, now_ms: i64) -> Result<Value, Error> {
     let Some(token) = token(event) else {
         return without_token(state, event);
     };
     match state.keys.verify(token, now_ms).await {
-        Ok(Ok(claims)) => Ok(with_claims(event, &claims)),
-        Ok(Err(error)) => {
+        Ok(claims) => Ok(with_claims(event, &claims)),
+        Err(VerifyError::Refused(error)) => {
             tracing::info!(%error, "refused a connection");
             Err(Unauthorized.into())
         }
-        Err(error) => {
+        Err(VerifyError::Keys(error)) => {
             error.log();
             Err(error.into())
         }
@@ -68,7 +70,7 @@ fn without_token(state: &State, event: &Event) -> Result<Value, Error> {
 fn with_claims(event: &Event, claims: &Claims) -> Value {
     let principal = claims.user.to_string();
     if names_another(event, claims) {
-        tracing::info!(user.id = claims.user, "refused a token of another platform or device");
+        tracing::info!(user.id = claims.user.0, "refused a token of another platform or device");
         return policy(&principal, "Deny", method_arn(event), Value::Null);
     }
     policy(
@@ -79,7 +81,7 @@ fn with_claims(event: &Event, claims: &Claims) -> Value {
     )
 }
 
-/// AWS always names it; a policy for nothing opens nothing.
+/// AWS always names it. A policy for an empty name opens nothing.
 fn method_arn(event: &Event) -> &str {
     event.method_arn.as_deref().unwrap_or_default()
 }
@@ -97,7 +99,7 @@ fn names_another(event: &Event, claims: &Claims) -> bool {
         .is_some_and(|platform| platform.parse() != Ok(claims.platform));
     let device = query
         .first("device_id")
-        .is_some_and(|id| DeviceKey::of(claims.platform, id) != claims.device);
+        .is_some_and(|id| DeviceKey::derive(claims.platform, id) != claims.device);
     platform || device
 }
 
@@ -105,6 +107,7 @@ fn names_another(event: &Event, claims: &Claims) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+    use wigwag_domain::UserId;
     use wigwag_edge::TokenKeys;
 
     fn keys() -> TokenKeys {
@@ -120,8 +123,8 @@ mod tests {
 
     fn token() -> String {
         let claims = Claims {
-            user: 7,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(7),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
             expires_at_s: 100,
         };
@@ -159,7 +162,7 @@ mod tests {
             let answer = handle(&state(false), &event, 50_000).await.unwrap();
             assert_eq!(
                 answer["context"],
-                json!({ "user": "7", "device": DeviceKey::of(1, "phone").as_str(), "platform": "1" })
+                json!({ "user": "7", "device": DeviceKey::derive(1, "phone").as_str(), "platform": "1" })
             );
             assert_eq!(answer["policyDocument"]["Statement"][0]["Resource"], "arn:x/$connect");
         }

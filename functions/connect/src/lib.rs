@@ -1,26 +1,27 @@
 //! `$connect`: writes the connection into the head of its user's inbox.
 //!
-//! From then on every delivery finds it. The connection that it replaces leaves its room, is told why, and closed. A connection without a
-//! caller (its token will come in a LOGIN frame) is let in and written nowhere.
+//! From then on every delivery finds it. The connection that it replaces leaves its room, is told
+//! why, and is closed. A connection without a caller, whose token will come in a LOGIN frame, is
+//! let in and written nowhere.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, Pusher, clients, config};
+use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::encoding::Offer;
 use wigwag_store::Store;
-use wigwag_store::devices::ConnectionPolicy;
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Where connections stand.
+    /// The tables.
     pub store: Store,
     /// Tells and closes what a connection replaces.
     pub pusher: Pusher,
-    /// What a new connection replaces.
+    /// Which older connections a new one replaces.
     pub policy: ConnectionPolicy,
 }
 
@@ -35,8 +36,8 @@ impl State {
     }
 }
 
-/// Answers with the status of the handshake: 200, or 403 where the user is unknown, 409 where no place is left, 503 where the
-/// device has opened a newer connection meanwhile.
+/// Answers with the status of the handshake: 200; 403 if there is no such user; 409 if no slot is
+/// left; 503 if the device has a newer connection already.
 pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {
     let span = telemetry::connection(&event.request_context);
     respond(state, &event, now_ms).instrument(span).await
@@ -50,7 +51,8 @@ async fn respond(state: &State, event: &Event, now_ms: i64) -> Result<Response, 
         .map(Offer::parse);
     let encoding = offered.and_then(|offer| offer.encoding);
     if let Some(caller) = Caller::from_context(&event.request_context.authorizer.fields) {
-        let connection = connection::of(&event.request_context, caller.platform, encoding.unwrap_or_default())?;
+        let connection =
+            connection::from_context(&event.request_context, caller.platform, encoding.unwrap_or_default())?;
         match connection::attach(&state.store, &state.pusher, &caller, &connection, state.policy, now_ms).await? {
             Attached::Yes { .. } => {}
             Attached::NoSuchUser => return Ok(Response::status(403)),
@@ -61,7 +63,7 @@ async fn respond(state: &State, event: &Event, now_ms: i64) -> Result<Response, 
     Ok(accepted(encoding))
 }
 
-/// Names the subprotocol, where one was offered: without that a browser closes the connection.
+/// Names the subprotocol if one was offered: otherwise a browser closes the connection.
 fn accepted(encoding: Option<Encoding>) -> Response {
     match encoding {
         Some(encoding) => Response::status(200).header("Sec-WebSocket-Protocol", encoding.subprotocol()),

@@ -3,13 +3,14 @@
 use crate::Call;
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::devices::Positioned;
+use wigwag_store::inboxes;
+use wigwag_store::inboxes::Positioned;
 
-/// Notes the device's position, which only advances. Answered with the position that was asked for.
-pub(crate) async fn ack(call: &Call<'_>, caller: &Caller, ack: &AckMsg) -> Result<Reply, Error> {
+/// Stores the device's position, which only advances. Answered with the position.
+pub(crate) async fn ack(call: &Call<'_>, caller: &Caller, ack: &AckMsg) -> Result<Reply, Failure> {
     if ack.r#type != i32::from(AckType::Push) {
         return Ok(Reply::refused(CmdType::Ack, Wrong::field("type")));
     }
@@ -23,12 +24,7 @@ pub(crate) async fn ack(call: &Call<'_>, caller: &Caller, ack: &AckMsg) -> Resul
             ..AckMsg::default()
         })
     };
-    match call
-        .state
-        .store
-        .set_position(caller.user, &caller.device, ack.seq)
-        .await?
-    {
+    match inboxes::set_position(&call.state.store, caller.user, &caller.device, ack.seq).await? {
         Positioned::Yes => Ok(Reply::ok(CmdType::Ack, answer(ack.seq))),
         Positioned::BeyondEnd { max_seq } => Ok(Reply::refused_with(
             CmdType::Ack,

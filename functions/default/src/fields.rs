@@ -1,4 +1,4 @@
-//! What a request says of itself, field by field, so that a refusal can name the one that is wrong.
+//! The fields of a request, checked one by one, so that a refusal can name the one that is wrong.
 
 use wigwag_protocol::Code;
 use wigwag_protocol::limits::MAX_INTEGER;
@@ -6,9 +6,9 @@ use wigwag_protocol::limits::MAX_INTEGER;
 /// Why a request is refused before anything is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wrong {
-    /// What the client is told.
+    /// The code for the client.
     pub(crate) code: Code,
-    /// The field that it is about, where it is about one.
+    /// The field that it is about, if any.
     pub(crate) field: Option<&'static str>,
 }
 

@@ -1,13 +1,17 @@
-//! MESSAGE to a group: durable in its log, its copies in the queue. Workers push it; here, the sender's other devices get theirs.
+//! MESSAGE to a group: durable in its log, its tasks in the queue. Workers push it to the members;
+//! this function pushes it to the sender's other devices.
 
 use crate::Call;
 use crate::message::{Accepted, pushes_to_own};
 use std::sync::Arc;
+use wigwag_domain::GroupId;
+use wigwag_domain::outgoing::Draft;
 use wigwag_edge::{Caller, groups};
-use wigwag_store::GroupId;
-use wigwag_store::send::{Draft, Refusal, SendError};
+use wigwag_messaging::Refusal;
+use wigwag_messaging::SendError;
 
-/// In a super group nobody has a copy, so the sender's other devices get it from the worker, as everyone does.
+/// In a super group nobody has a copy: the sender's other devices get it from the worker, as all
+/// members do.
 pub(crate) async fn send(
     call: &Call<'_>,
     caller: &Caller,
@@ -15,7 +19,7 @@ pub(crate) async fn send(
     group: GroupId,
 ) -> Result<Accepted, SendError> {
     let state = call.state;
-    let sent = match state.store.send_to_group(&state.queue, draft, group, call.now_ms).await {
+    let sent = match wigwag_messaging::send_to_group(&state.store, &state.queue, draft, group, call.now_ms).await {
         Ok(sent) => sent,
         Err(SendError::Refused(refusal)) => {
             let code = groups::shown(&state.store, group, caller.user, refusal.code).await?;

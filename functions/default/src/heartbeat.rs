@@ -2,14 +2,14 @@
 
 use crate::Call;
 use crate::reply::Reply;
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::pb::{CmdType, HeartbeatMsg};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::TimelineId;
+use wigwag_store::inboxes;
 
-/// One eventually consistent read: what it misses, the next heartbeat finds.
-pub(crate) async fn heartbeat(call: &Call<'_>, caller: &Caller) -> Result<Reply, Error> {
-    let Some(head) = call.state.store.head(&TimelineId::inbox(caller.user), false).await? else {
+/// One eventually consistent read. A message that it misses is found by the next heartbeat.
+pub(crate) async fn heartbeat(call: &Call<'_>, caller: &Caller) -> Result<Reply, Failure> {
+    let Some(head) = inboxes::head(&call.state.store, caller.user, false).await? else {
         return Ok(Reply::refused(CmdType::Heartbeat, Code::USER_NOT_FOUND));
     };
     let heartbeat = HeartbeatMsg {

@@ -1,8 +1,8 @@
 //! `$default`: every frame of a connected device.
 //!
-//! One frame, one answer, which is the function's return value: API Gateway sends it as the route response. The flow is the
-//! same for all: decode, find out who is calling, run the one request ([`message`] is the one that matters most), encode.
-//! What is refused is answered with a code; an `Err` is left for what breaks before an answer can be written.
+//! One frame, one answer: the function's return value, which API Gateway sends as the route
+//! response. The flow is the same for all: decode, find the caller, run one request ([`message`] is
+//! the one that matters most), encode. A refusal or a failure is answered with a code.
 
 mod ack;
 mod fields;
@@ -10,8 +10,6 @@ mod group;
 mod heartbeat;
 mod login;
 mod message;
-#[cfg(feature = "plant")]
-mod plant;
 mod pull;
 mod reply;
 mod room;
@@ -21,32 +19,32 @@ mod sync;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use reply::Reply;
 use std::time::Instant;
+use wigwag_domain::relation::MessagesFrom;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
-use wigwag_edge::{Caller, ConfigError, Error, Keys, Pusher, Queue, clients, config, connection};
+use wigwag_edge::{Caller, ConfigError, Error, Failure, Keys, Pusher, Queue, clients, config, connection};
+use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
 use wigwag_store::Store;
-use wigwag_store::devices::ConnectionPolicy;
-#[cfg(feature = "plant")]
-use wigwag_store::plant::{Bug, has};
-use wigwag_store::send::MessagesFrom;
+use wigwag_store::directory;
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Where everything stands.
+    /// The tables.
     pub store: Store,
     /// The way to devices.
     pub pusher: Pusher,
-    /// The way to the fan-out workers.
+    /// The queue to the fan-out workers.
     pub queue: Queue,
-    /// What a new connection replaces.
+    /// Which older connections a new one replaces.
     pub policy: ConnectionPolicy,
     /// Who may write to a user.
     pub messages_from: MessagesFrom,
-    /// Present where connections may sign in with a LOGIN frame. Read at the first one: other frames need none.
+    /// Present if connections may sign in with a LOGIN frame. Read at the first one: other frames
+    /// need none.
     pub login_keys: Option<Keys>,
 }
 
@@ -82,10 +80,10 @@ struct Call<'a> {
 /// Answers a frame. Pushes end at `deadline`.
 pub async fn handle(state: &State, event: Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
     let span = telemetry::connection(&event.request_context);
-    respond(state, &event, deadline, now_ms).instrument(span).await
+    Ok(respond(state, &event, deadline, now_ms).instrument(span).await)
 }
 
-async fn respond(state: &State, event: &Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
+async fn respond(state: &State, event: &Event, deadline: Instant, now_ms: i64) -> Response {
     let text = event.body.as_deref().unwrap_or_default();
     let call = Call {
         state,
@@ -94,44 +92,32 @@ async fn respond(state: &State, event: &Event, deadline: Instant, now_ms: i64) -
         deadline,
         now_ms,
     };
-    #[cfg(feature = "plant")]
-    if has(Bug::RepeatDropped) && call.is_repeat(text).await? {
-        return Ok(Response::status(200));
-    }
-    let output = call.answer(text).await?;
-    Ok(Response::with_body(
-        200,
-        OutputFrame::encode_batch(&[output], call.encoding),
-    ))
+    let output = call.answer(text).await;
+    Response::with_body(200, OutputFrame::encode_batch(&[output], call.encoding))
 }
 
 impl Call<'_> {
-    async fn answer(&self, text: &str) -> Result<OutputFrame, Error> {
+    async fn answer(&self, text: &str) -> OutputFrame {
         if text.len() > FRAME_BYTES {
-            return Ok(OutputFrame::refusal(
-                CmdType::Unspecified,
-                0,
-                Code::MALFORMED_FRAME,
-                Payload::None,
-            ));
+            return OutputFrame::refusal(CmdType::Unspecified, 0, Code::MALFORMED_FRAME, Payload::None);
         }
         let frame = match InputFrame::decode(text) {
             Ok(frame) => frame,
             Err(error) => {
                 tracing::info!(%error, "refused a frame");
                 let cmd = reply::answer_type(error.cmd);
-                return Ok(OutputFrame::refusal(cmd, error.request_id, error.code, Payload::None));
+                return OutputFrame::refusal(cmd, error.request_id, error.code, Payload::None);
             }
         };
         let cmd = frame.request.cmd();
         let reply = match self.run(frame.request).await {
             Ok(reply) => reply,
-            Err(error) => reply::failed(cmd, error.as_ref()),
+            Err(error) => reply::failed(cmd, &error),
         };
-        Ok(reply.into_output(frame.request_id))
+        reply.into_output(frame.request_id)
     }
 
-    async fn run(&self, request: Request) -> Result<Reply, Error> {
+    async fn run(&self, request: Request) -> Result<Reply, Failure> {
         let caller = self.caller().await?;
         match (request, caller) {
             (Request::Login(login), caller) => login::login(self, caller.as_ref(), &login).await,
@@ -147,14 +133,14 @@ impl Call<'_> {
         }
     }
 
-    /// Who is calling: the authorizer's word, or that of an earlier LOGIN frame.
-    async fn caller(&self) -> Result<Option<Caller>, Error> {
+    /// The caller, as the authorizer or an earlier LOGIN frame named them.
+    async fn caller(&self) -> Result<Option<Caller>, Failure> {
         let context = &self.event.request_context;
         let caller = Caller::from_context(&context.authorizer.fields);
         if caller.is_some() || self.state.login_keys.is_none() {
             return Ok(caller);
         }
-        let who = self.state.store.signed_in(connection::id(context)?).await?;
+        let who = directory::signed_in(&self.state.store, connection::id(context)?).await?;
         let caller = who.as_ref().and_then(Caller::from_signed_in);
         if let Some(caller) = &caller {
             telemetry::sent_by(caller.user);

@@ -1,17 +1,19 @@
-//! LOGIN: signs a connection in that was opened without a token. Only where the deployment allows it.
+//! LOGIN: signs in a connection that was opened without a token, if the deployment allows it.
 
 use crate::Call;
 use crate::reply::Reply;
+use wigwag_domain::connection::Connection;
 use wigwag_edge::connection::{self, Attached};
-use wigwag_edge::{Caller, Error, TokenError, telemetry};
+use wigwag_edge::{Caller, Failure, TokenError, VerifyError, telemetry};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, LoginMsg};
 use wigwag_protocol::{Code, Payload};
 use wigwag_store::StoreError;
-use wigwag_store::head::Connection;
+use wigwag_store::directory;
 
-/// Answered with an ACK that names the user's highest seq. The frame's encoding becomes that of pushes. The same device may
-/// say it again, when it missed the answer. The connection is attached first: one that counts as signed in can be pushed to.
-pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &LoginMsg) -> Result<Reply, Error> {
+/// Answered with an ACK that names the user's highest seq. Pushes get the encoding of the frame. A
+/// device that missed the answer may repeat the frame. The connection is attached first, so that a
+/// connection that is signed in can be pushed to.
+pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &LoginMsg) -> Result<Reply, Failure> {
     let refused = |code: Code| Ok(Reply::refused(CmdType::Ack, code));
     let Some(keys) = &call.state.login_keys else {
         let code = if caller.is_some() {
@@ -22,17 +24,18 @@ pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &Logi
         return refused(code);
     };
     let token = std::str::from_utf8(&login.token).unwrap_or_default();
-    let claimed = match keys.verify(token, call.now_ms).await? {
+    let claimed = match keys.verify(token, call.now_ms).await {
         Ok(claims) => Caller::from(&claims),
-        Err(TokenError::Invalid) => return refused(Code::TOKEN_INVALID),
-        Err(TokenError::Expired) => return refused(Code::TOKEN_EXPIRED),
+        Err(VerifyError::Refused(TokenError::Invalid)) => return refused(Code::TOKEN_INVALID),
+        Err(VerifyError::Refused(TokenError::Expired)) => return refused(Code::TOKEN_EXPIRED),
+        Err(VerifyError::Keys(error)) => return Err(error.into()),
     };
     if caller.is_some_and(|caller| *caller != claimed) {
         return refused(Code::ALREADY_SIGNED_IN);
     }
     telemetry::sent_by(claimed.user);
     let (store, pusher) = (&call.state.store, &call.state.pusher);
-    let connection = connection::of(&call.event.request_context, claimed.platform, call.encoding)?;
+    let connection = connection::from_context(&call.event.request_context, claimed.platform, call.encoding)?;
     let max_seq = match connection::attach(store, pusher, &claimed, &connection, call.state.policy, call.now_ms).await?
     {
         Attached::Yes { max_seq } => max_seq,
@@ -51,23 +54,21 @@ pub(crate) async fn login(call: &Call<'_>, caller: Option<&Caller>, login: &Logi
     Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
 }
 
-/// Notes who signed in. `false`: somebody else did meanwhile, and this device is detached again.
+/// Stores who signed in. `false`: somebody else did in between, and this device is detached again.
 async fn sign_in(call: &Call<'_>, claimed: &Caller, connection: &Connection) -> Result<bool, StoreError> {
     let store = &call.state.store;
     let who = claimed.to_signed_in();
-    let is_first = store
-        .sign_in(&connection.id, &who, connection.connected_at_ms / 1000)
-        .await?;
-    if is_first || store.signed_in(&connection.id).await?.as_ref() == Some(&who) {
+    let is_first = directory::sign_in(store, &connection.id, &who, connection.connected_at_ms / 1000).await?;
+    if is_first || directory::signed_in(store, &connection.id).await?.as_ref() == Some(&who) {
         return Ok(true);
     }
-    store
-        .disconnect(
-            claimed.user,
-            &claimed.device,
-            connection.connected_at_ms,
-            &connection.id,
-        )
-        .await?;
+    wigwag_messaging::disconnect(
+        store,
+        claimed.user,
+        &claimed.device,
+        connection.connected_at_ms,
+        &connection.id,
+    )
+    .await?;
     Ok(false)
 }

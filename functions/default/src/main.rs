@@ -8,7 +8,7 @@ use std::time::Duration;
 use wigwag_default::{State, handle};
 use wigwag_edge::{clock, telemetry};
 
-/// What is kept of the time for the answer: pushes end so long before the function is cut off.
+/// Time that is kept for the answer: pushes end this long before the function is cut off.
 const ANSWERING: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,62 +1,62 @@
-//! MESSAGE: a message on its way up. Checked here, made durable by the store, pushed, acknowledged.
+//! MESSAGE: a message is checked, made durable, pushed and acknowledged.
 
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::{Call, group, room};
 use std::sync::Arc;
+use wigwag_domain::MessageKey;
+use wigwag_domain::head::InboxHead;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::{GroupId, RoomId, UserId};
 use wigwag_edge::push::{Content, Push, Target};
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Failure};
+use wigwag_messaging::Refusal;
+use wigwag_messaging::SendError;
+use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, MessageType, SessionType, UpMsg};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::head::Head;
-use wigwag_store::send::{Draft, Refusal, SendError, Sent};
-use wigwag_store::{MessageKey, UserId};
 
-/// To whom a message goes.
+/// Who is to get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
-    Peer,
-    Group,
-    Room,
+enum Receiver {
+    Peer(UserId),
+    Group(GroupId),
+    Room(RoomId),
 }
 
-/// Answered with an ACK: once the message is durable, or, to a room, once it is on its way.
-pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Result<Reply, Error> {
+/// Answered with an ACK once the message is durable; to a room, once it is on its way.
+pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Result<Reply, Failure> {
     let client_id = up.client_id;
     let connected_at_ms = call.event.request_context.connected_at.unsigned_abs();
-    let (draft, to, receiver) = match draft(caller, up, connected_at_ms) {
+    let (draft, receiver) = match draft(caller, up, connected_at_ms) {
         Ok(checked) => checked,
         Err(wrong) => return Ok(refused(client_id, &wrong.code.into()).about(wrong.field)),
     };
-    let result = match to {
-        To::Peer => to_peer(call, caller, &draft, receiver).await,
-        To::Group => group::send(call, caller, &draft, receiver).await,
-        To::Room => return room::send(call, caller, draft, receiver).await,
+    let result = match receiver {
+        Receiver::Peer(user) => to_peer(call, caller, &draft, user).await,
+        Receiver::Group(group) => group::send(call, caller, &draft, group).await,
+        Receiver::Room(room) => return room::send(call, caller, draft, room).await,
     };
     match result {
         Ok(accepted) => Ok(acknowledged(&draft, &accepted)),
         Err(SendError::Refused(refusal)) => Ok(refused(client_id, &refusal)),
         Err(SendError::Store(error)) => Err(error.into()),
-        Err(error) => Err(error.into()),
     }
 }
 
 /// A message that is durable.
 pub(crate) struct Accepted {
-    /// As it stands, without the seq of an inbox.
+    /// The message as it is stored, without the seq of an inbox.
     pub(crate) message: Arc<Message>,
-    /// Its seq in the sender's inbox; 0 where it is not in it.
+    /// Its seq in the sender's inbox; 0 if it is not in it.
     pub(crate) own_seq: u64,
 }
 
 async fn to_peer(call: &Call<'_>, caller: &Caller, draft: &Draft, receiver: UserId) -> Result<Accepted, SendError> {
     let state = call.state;
-    let sent = state
-        .store
-        .send(draft, receiver, state.messages_from, call.now_ms)
-        .await?;
-    let Sent {
+    let sent = wigwag_messaging::send_to_peer(&state.store, draft, receiver, state.messages_from, call.now_ms).await?;
+    let SentToPeer {
         message,
         own_seq,
         receiver_seq,
@@ -73,8 +73,8 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, draft: &Draft, receiver: User
     Ok(Accepted { message, own_seq })
 }
 
-/// To a user's devices.
-fn pushes_to(user: UserId, head: &Head, seq: u64, message: &Arc<Message>, now_ms: i64) -> Vec<Push> {
+/// Pushes to a user's devices.
+fn pushes_to(user: UserId, head: &InboxHead, seq: u64, message: &Arc<Message>, now_ms: i64) -> Vec<Push> {
     let push = |target| Push {
         target,
         contents: vec![Content::Message {
@@ -85,10 +85,10 @@ fn pushes_to(user: UserId, head: &Head, seq: u64, message: &Arc<Message>, now_ms
     Target::all(user, head, now_ms).map(push).collect()
 }
 
-/// To the sender's devices, without the one that sent it.
+/// Pushes to the sender's devices, except the one that sent it.
 pub(crate) fn pushes_to_own(
     caller: &Caller,
-    head: &Head,
+    head: &InboxHead,
     seq: u64,
     message: &Arc<Message>,
     now_ms: i64,
@@ -97,23 +97,24 @@ pub(crate) fn pushes_to_own(
     pushes.into_iter().filter(|push| push.target.device != caller.device)
 }
 
-/// Checks a message by what it says of itself. A client that names no session numbers within its connection. What is said in a
-/// room is not kept, so nothing is numbered there: its `client_id` is echoed alone.
-fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To, UserId), Wrong> {
+/// Checks the fields of a message. A client that names no session numbers its messages within the
+/// connection. A message to a room is not stored, so its number is only echoed.
+fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, Receiver), Wrong> {
     let message = up.msg.ok_or(Wrong::field("msg"))?;
-    let to = match SessionType::try_from(message.session_type) {
-        Ok(SessionType::Single) => To::Peer,
-        Ok(SessionType::Group) => To::Group,
-        Ok(SessionType::Room) => To::Room,
+    let id = message.receiver_id;
+    let receiver = match SessionType::try_from(message.session_type) {
+        Ok(SessionType::Single) => Receiver::Peer(UserId(id)),
+        Ok(SessionType::Group) => Receiver::Group(GroupId(id)),
+        Ok(SessionType::Room) => Receiver::Room(RoomId(id)),
         Ok(SessionType::Unspecified) | Err(_) => return Err(Code::SESSION_TYPE_UNSUPPORTED.into()),
     };
-    if message.sender_id != 0 && message.sender_id != caller.user {
+    if message.sender_id != 0 && message.sender_id != caller.user.0 {
         return Err(Code::SENDER_MISMATCH.into());
     }
-    if to == To::Peer && message.receiver_id == caller.user {
+    if receiver == Receiver::Peer(caller.user) {
         return Err(Code::SEND_TO_SELF.into());
     }
-    // A change of a group is told by the server alone.
+    // Only the server announces changes of groups.
     let known_type = matches!(
         MessageType::try_from(message.message_type),
         Ok(MessageType::Text | MessageType::Picture | MessageType::Voice)
@@ -121,10 +122,10 @@ fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To,
     if !known_type {
         return Err(Wrong::field("message_type"));
     }
-    fields::id("receiver_id", message.receiver_id)?;
-    match to {
-        To::Peer | To::Group => fields::id("client_id", up.client_id)?,
-        To::Room => fields::number("client_id", up.client_id)?,
+    fields::id("receiver_id", id)?;
+    match receiver {
+        Receiver::Peer(_) | Receiver::Group(_) => fields::id("client_id", up.client_id)?,
+        Receiver::Room(_) => fields::number("client_id", up.client_id)?,
     };
     fields::number("session", up.session)?;
     match message.content.len() {
@@ -143,7 +144,7 @@ fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, To,
         message_type: message.message_type,
         content: message.content,
     };
-    Ok((draft, to, message.receiver_id))
+    Ok((draft, receiver))
 }
 
 fn acknowledged(draft: &Draft, accepted: &Accepted) -> Reply {
@@ -173,12 +174,12 @@ pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wigwag_store::DeviceKey;
+    use wigwag_domain::DeviceKey;
 
     fn caller() -> Caller {
         Caller {
-            user: 1,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(1),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
         }
     }
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_message_is_checked_by_what_it_says_of_itself() {
-        let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, ..)| draft.key.session);
+        let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, _)| draft.key.session);
         let field = |name| Err(Wrong::field(name));
         assert_eq!(of(|_| {}), Ok(9));
         assert_eq!(of(|message| message.sender_id = 0), Ok(9));
@@ -260,18 +261,19 @@ mod tests {
                 client_id,
                 ..up(change)
             };
-            draft(&caller(), up, 9).map(|(_, to, receiver)| (to, receiver))
+            draft(&caller(), up, 9).map(|(_, receiver)| receiver)
         };
-        assert_eq!(to(2, 1), Ok((To::Group, 1)));
+        assert_eq!(to(2, 1), Ok(Receiver::Group(GroupId(1))));
         assert_eq!(to(2, 0), Err(Wrong::field("client_id")));
-        assert_eq!(to(3, 0), Ok((To::Room, 1)));
+        assert_eq!(to(3, 0), Ok(Receiver::Room(RoomId(1))));
         assert_eq!(to(3, 1 << 53), Err(Wrong::field("client_id")));
     }
 
     #[test]
     fn the_device_that_sent_gets_no_push_and_every_other_one_does() {
-        use wigwag_store::DeviceKey;
-        use wigwag_store::head::{Connection, Device};
+        use wigwag_domain::DeviceKey;
+        use wigwag_domain::connection::Connection;
+        use wigwag_domain::head::DeviceSlot;
         let device = |id: &str| {
             let connection = Connection {
                 id: id.to_owned(),
@@ -279,15 +281,15 @@ mod tests {
                 protobuf: false,
                 connected_at_ms: 0,
             };
-            let connected = Device {
+            let connected = DeviceSlot {
                 connection: Some(connection),
-                ..Device::default()
+                ..DeviceSlot::default()
             };
-            (DeviceKey::of(1, id), connected)
+            (DeviceKey::derive(1, id), connected)
         };
-        let head = Head {
+        let head = InboxHead {
             devices: [device("phone"), device("tablet")].into(),
-            ..Head::default()
+            ..InboxHead::default()
         };
         let message = Arc::new(Message::default());
         let ids = |pushes: Vec<Push>| {
@@ -299,6 +301,6 @@ mod tests {
             ids(pushes_to_own(&caller(), &head, 5, &message, 0).collect()),
             ["tablet"]
         );
-        assert_eq!(ids(pushes_to(2, &head, 6, &message, 0)), ["phone", "tablet"]);
+        assert_eq!(ids(pushes_to(UserId(2), &head, 6, &message, 0)), ["phone", "tablet"]);
     }
 }

@@ -4,15 +4,16 @@ use crate::Call;
 use crate::fields;
 use crate::reply::Reply;
 use crate::sync::limit;
-use wigwag_edge::{Caller, Error, groups};
+use wigwag_domain::{GroupId, UserId};
+use wigwag_edge::{Caller, Failure, groups};
+use wigwag_messaging::pull::HistoryRange;
+use wigwag_messaging::pull::PullError;
 use wigwag_protocol::pb::{CmdType, PullInputMsg, PullOutputMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::groups::ChangeError;
-use wigwag_store::messages::HistoryRange;
 
-/// Answered with a page; one that is asked for newest first leaves out what is still being written. Of a group, what the caller may
-/// read.
-pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -> Result<Reply, Error> {
+/// Answered with a page. Newest first, it leaves out messages that are still being written. Of a
+/// group, it has what the caller may read.
+pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -> Result<Reply, Failure> {
     let refused = |code: Code| Ok(Reply::refused(CmdType::Pull, code));
     let is_group = match SessionType::try_from(pull.session_type) {
         Ok(SessionType::Single) => false,
@@ -37,14 +38,15 @@ pub(crate) async fn pull(call: &Call<'_>, caller: &Caller, pull: PullInputMsg) -
     }
     let (store, user, now_ms) = (&call.state.store, caller.user, call.now_ms);
     let page = if is_group {
-        match store.group_history(user, target, range, call.encoding, now_ms).await {
+        match wigwag_messaging::pull_group(store, user, GroupId(target), range, call.encoding, now_ms).await {
             Ok(page) => page,
-            Err(ChangeError::Refused(code)) => return refused(groups::shown(store, target, user, code).await?),
-            Err(ChangeError::Store(error)) => return Err(error.into()),
-            Err(error) => return Err(error.into()),
+            Err(PullError::NotAMember) => {
+                return refused(groups::shown(store, GroupId(target), user, Code::NOT_A_MEMBER).await?);
+            }
+            Err(PullError::Store(error)) => return Err(error.into()),
         }
     } else {
-        store.history(user, target, range, call.encoding, now_ms).await?
+        wigwag_messaging::pull_peer(store, user, UserId(target), range, call.encoding, now_ms).await?
     };
     Ok(Reply::ok(
         CmdType::Pull,

@@ -1,10 +1,9 @@
-//! Answers, before they know which request they belong to.
+//! Answers, before they are matched with their request.
 
 use crate::fields::Wrong;
-use wigwag_edge::KeyError;
+use wigwag_edge::Failure;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, OutputFrame, Payload};
-use wigwag_store::StoreError;
 
 /// An answer.
 #[derive(Debug)]
@@ -57,8 +56,9 @@ impl Reply {
     }
 }
 
-/// The type that answers a request: an ACK where there is nothing else to tell. What a client may not send is answered as what
-/// cannot be read, never with a type that comes unasked.
+/// The type that answers a request: an ACK if there is nothing else to tell. A type that clients
+/// may not send is answered as a frame that cannot be read, never with a type that is otherwise a
+/// push.
 pub(crate) fn answer_type(request: CmdType) -> CmdType {
     match request {
         CmdType::Login | CmdType::Message | CmdType::Ack | CmdType::Signal => CmdType::Ack,
@@ -67,19 +67,8 @@ pub(crate) fn answer_type(request: CmdType) -> CmdType {
     }
 }
 
-/// Something broke: the log learns what, the client that trying again can help.
-pub(crate) fn failed(request: CmdType, error: &(dyn std::error::Error + 'static)) -> Reply {
-    let is_throttled = matches!(error.downcast_ref(), Some(StoreError::Throttled { .. }));
-    let is_early = matches!(error.downcast_ref(), Some(KeyError::NotYet));
-    let code = if is_throttled || is_early {
-        Code::BUSY
-    } else {
-        Code::INTERNAL
-    };
-    if code == Code::BUSY {
-        tracing::warn!(cmd = request.as_str_name(), error, "a request met too many others");
-    } else {
-        tracing::error!(cmd = request.as_str_name(), error, "a request failed");
-    }
+/// The answer to a request that failed.
+pub(crate) fn failed(request: CmdType, failure: &Failure) -> Reply {
+    let code = failure.log(Some(request.as_str_name()));
     Reply::refused(answer_type(request), code)
 }

@@ -1,19 +1,23 @@
-//! `ENTER_ROOM`, `LEAVE_ROOM`, and MESSAGE to a room: nothing of it is kept, workers push it to who is in the room.
+//! `ENTER_ROOM`, `LEAVE_ROOM`, and MESSAGE to a room: nothing is stored, workers push it to the
+//! devices in the room.
 
 use crate::Call;
 use crate::fields;
 use crate::message::refused;
 use crate::reply::Reply;
-use wigwag_edge::{Caller, Error, connection};
+use wigwag_domain::RoomId;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::task::RoomContent;
+use wigwag_domain::task::Task;
+use wigwag_edge::{Caller, Failure, connection};
+use wigwag_messaging::TaskQueue as _;
+use wigwag_messaging::enter_room::Moved;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, RoomMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::RoomId;
-use wigwag_store::fanout::{RoomContent, Task, TaskQueue as _};
-use wigwag_store::rooms::Moved;
-use wigwag_store::send::Draft;
+use wigwag_store::rooms;
 
-/// Answered with the room, and the one that was left for it.
-pub(crate) async fn enter(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Error> {
+/// Answered with the room, and the one that the connection left for it.
+pub(crate) async fn enter(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Failure> {
     let room_id = room.room_id;
     if let Err(wrong) = fields::id("room_id", room_id) {
         return Ok(Reply::refused(CmdType::EnterRoom, wrong));
@@ -21,52 +25,54 @@ pub(crate) async fn enter(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> R
     let context = &call.event.request_context;
     let id = connection::id(context)?;
     let store = &call.state.store;
-    let moved = store
-        .enter_room(
-            caller.user,
-            &caller.device,
-            context.connected_at,
-            id,
-            room_id,
-            call.now_ms,
-        )
-        .await?;
+    let moved = wigwag_messaging::enter_room(
+        store,
+        caller.user,
+        &caller.device,
+        context.connected_at,
+        id,
+        RoomId(room_id),
+        call.now_ms,
+    )
+    .await?;
     Ok(match moved {
         Moved::From(before) => {
-            let left_id = before.filter(|before| *before != room_id).unwrap_or(0);
+            let left_id = before
+                .filter(|before| *before != RoomId(room_id))
+                .map_or(0, |before| before.0);
             Reply::ok(CmdType::EnterRoom, Payload::EnterRoom(RoomMsg { room_id, left_id }))
         }
         Moved::NoConnection => Reply::refused(CmdType::EnterRoom, Code::NOT_SIGNED_IN),
     })
 }
 
-/// Leaves a room, or whichever it is where none is named. Answered with the one that the connection was in by it; 0 where there was none.
-pub(crate) async fn leave(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Error> {
+/// Leaves this room, or whichever the connection is in if none is named. Answered with the room
+/// that it left; 0 if it was in none.
+pub(crate) async fn leave(call: &Call<'_>, caller: &Caller, room: &RoomMsg) -> Result<Reply, Failure> {
     if let Err(wrong) = fields::number("room_id", room.room_id) {
         return Ok(Reply::refused(CmdType::LeaveRoom, wrong));
     }
-    let named = (room.room_id > 0).then_some(room.room_id);
+    let named = (room.room_id > 0).then_some(RoomId(room.room_id));
     let context = &call.event.request_context;
     let id = connection::id(context)?;
     let store = &call.state.store;
-    let moved = store
-        .leave_room(caller.user, &caller.device, context.connected_at, id, named)
-        .await?;
+    let moved =
+        wigwag_messaging::leave_room(store, caller.user, &caller.device, context.connected_at, id, named).await?;
     let left_id = match moved {
-        Moved::From(left) => left.unwrap_or(0),
+        Moved::From(left) => left.map_or(0, |left| left.0),
         Moved::NoConnection => 0,
     };
     let left = RoomMsg { room_id: 0, left_id };
     Ok(Reply::ok(CmdType::LeaveRoom, Payload::LeaveRoom(left)))
 }
 
-/// Answered with an ACK that says: on its way to who is there.
-pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: RoomId) -> Result<Reply, Error> {
+/// Answered with an ACK: the message is on its way to the devices in the room.
+pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: RoomId) -> Result<Reply, Failure> {
     let client_id = draft.key.client_id;
     let message = Message {
         session_type: SessionType::Room.into(),
-        receiver_id: room,
-        sender_id: caller.user,
+        receiver_id: room.0,
+        sender_id: caller.user.0,
         message_type: draft.message_type,
         content: draft.content,
         send_time: call.now_ms,
@@ -87,14 +93,19 @@ pub(crate) async fn send(call: &Call<'_>, caller: &Caller, draft: Draft, room: R
     Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
 }
 
-/// Puts something on its way to who is in a room. `false`: this connection is not in it.
-pub(crate) async fn relay(call: &Call<'_>, caller: &Caller, room: RoomId, content: RoomContent) -> Result<bool, Error> {
+/// Enqueues a frame for the devices in a room. `false`: this connection is not in it.
+pub(crate) async fn relay(
+    call: &Call<'_>,
+    caller: &Caller,
+    room: RoomId,
+    content: RoomContent,
+) -> Result<bool, Failure> {
     let event = &call.event.request_context;
     let connection = connection::id(event)?;
-    if !call.state.store.is_in_room(room, connection).await? {
+    if !rooms::is_in_room(&call.state.store, room, connection).await? {
         return Ok(false);
     }
-    let frame = event.request_id.as_deref().ok_or("the event has no id")?;
+    let frame = event.request_id.as_deref().ok_or(Failure::Event("request id"))?;
     let task = Task::Room {
         room,
         id: frame.to_owned(),

@@ -1,27 +1,30 @@
-//! SIGNAL: something for who is online now, kept nowhere. To a user it is pushed from here, to a room by the workers.
+//! SIGNAL: a frame for devices that are online now, stored nowhere. To a user it is pushed from
+//! here, to a room by the workers.
 
 use crate::Call;
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::room;
 use std::sync::Arc;
+use wigwag_domain::task::RoomContent;
+use wigwag_domain::{RoomId, UserId};
 use wigwag_edge::push::{Content, Push, Target};
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, SessionType, SignalMsg, SignalType};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::TimelineId;
-use wigwag_store::fanout::RoomContent;
+use wigwag_store::directory;
+use wigwag_store::inboxes;
 
-/// Answered with an ACK that says: on its way to whoever is online.
-pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Error> {
+/// Answered with an ACK: the signal is on its way to the devices that are online.
+pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Failure> {
     let to = match check(caller, &signal) {
         Ok(to) => to,
         Err(wrong) => return Ok(Reply::refused(CmdType::Ack, wrong)),
     };
-    let room = signal.receiver_id;
+    let room = RoomId(signal.receiver_id);
     let signal = SignalMsg {
-        sender_id: caller.user,
+        sender_id: caller.user.0,
         send_time: call.now_ms,
         ..signal
     };
@@ -43,14 +46,14 @@ pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) 
     Ok(Reply::ok(CmdType::Ack, Payload::Ack(ack)))
 }
 
-/// Pushes a signal to a user's devices, unless there is a reason not to. Where the head is a moment old, so are its devices.
-async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Option<Code>, Error> {
+/// Pushes a signal to a user's devices, unless it is refused. The head may be a moment old, and so
+/// may its devices.
+async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Option<Code>, Failure> {
     let state = call.state;
-    let receiver = signal.receiver_id;
-    let inbox = TimelineId::inbox(receiver);
+    let receiver = UserId(signal.receiver_id);
     let (relation, head) = tokio::join!(
-        state.store.relation(receiver, caller.user),
-        state.store.head(&inbox, false)
+        directory::relation(&state.store, receiver, caller.user),
+        inboxes::head(&state.store, receiver, false)
     );
     let relation = relation?;
     let Some(head) = head? else {
@@ -72,15 +75,15 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<
     Ok(None)
 }
 
-/// Checks a signal by what it says of itself.
+/// Checks the fields of a signal.
 fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Wrong> {
     let Ok(to @ (SessionType::Single | SessionType::Room)) = SessionType::try_from(signal.session_type) else {
         return Err(Code::SESSION_TYPE_UNSUPPORTED.into());
     };
-    if signal.sender_id != 0 && signal.sender_id != caller.user {
+    if signal.sender_id != 0 && signal.sender_id != caller.user.0 {
         return Err(Code::SENDER_MISMATCH.into());
     }
-    if to == SessionType::Single && signal.receiver_id == caller.user {
+    if to == SessionType::Single && signal.receiver_id == caller.user.0 {
         return Err(Code::SEND_TO_SELF.into());
     }
     fields::id("receiver_id", signal.receiver_id)?;
@@ -96,13 +99,13 @@ fn check(caller: &Caller, signal: &SignalMsg) -> Result<SessionType, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wigwag_store::DeviceKey;
+    use wigwag_domain::DeviceKey;
 
     #[test]
     fn a_signal_is_checked_by_what_it_says_of_itself() {
         let caller = Caller {
-            user: 1,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(1),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
         };
         let of = |change: fn(&mut SignalMsg)| {

@@ -1,25 +1,29 @@
-//! SYNC: what came into the inbox after a cursor.
+//! SYNC: the messages in the inbox after a cursor.
 
 use crate::Call;
 use crate::fields;
 use crate::reply::Reply;
-use wigwag_edge::{Caller, Error};
+use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::limits::PAGE_MESSAGES;
 use wigwag_protocol::pb::{CmdType, SyncInputMsg, SyncOutputMsg};
 use wigwag_protocol::{Code, Payload};
 
-/// Messages in a page where the client names no limit: of small ones as many as a frame holds.
+/// Messages in a page if the client names no limit: of small messages, as many as a frame holds.
 pub(crate) const DEFAULT_LIMIT: u32 = 50;
 
-/// Answered with a page whose cursor never passes what is still being written.
-pub(crate) async fn sync(call: &Call<'_>, caller: &Caller, sync: SyncInputMsg) -> Result<Reply, Error> {
+/// Answered with a page whose cursor never passes a message that is still being written.
+pub(crate) async fn sync(call: &Call<'_>, caller: &Caller, sync: SyncInputMsg) -> Result<Reply, Failure> {
     if let Err(wrong) = fields::number("seq", sync.seq) {
         return Ok(Reply::refused(CmdType::Sync, wrong));
     }
-    let read = call
-        .state
-        .store
-        .inbox(caller.user, sync.seq, limit(sync.limit), call.encoding, call.now_ms);
+    let read = wigwag_messaging::sync(
+        &call.state.store,
+        caller.user,
+        sync.seq,
+        limit(sync.limit),
+        call.encoding,
+        call.now_ms,
+    );
     let Some(page) = read.await? else {
         return Ok(Reply::refused(CmdType::Sync, Code::USER_NOT_FOUND));
     };

@@ -1,18 +1,20 @@
-//! `$disconnect`: removes the connection from its user's head, if it is still the one there, and from the room that it is in.
+//! `$disconnect`: removes the connection from its user's head, if it is still the one there, and
+//! from its room.
 //!
-//! Best effort, as API Gateway's call is: a connection that stays behind falls to the next push (410), to the device's next
-//! connection, or to its age.
+//! Best effort, as API Gateway's call is. A connection that stays in the head is removed by the
+//! next push (410), replaced by the device's next connection, or ignored for its age.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, clients, config, connection};
 use wigwag_store::Store;
+use wigwag_store::directory;
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Where connections stand.
+    /// The tables.
     pub store: Store,
     /// Whether a connection may have signed in with a LOGIN frame.
     pub allow_login_frame: bool,
@@ -39,9 +41,7 @@ async fn remove(state: &State, event: &Event) -> Result<Response, Error> {
     let id = connection::id(context)?;
     let caller = match Caller::from_context(&context.authorizer.fields) {
         Some(caller) => Some(caller),
-        None if state.allow_login_frame => state
-            .store
-            .forget_socket(id)
+        None if state.allow_login_frame => directory::forget_socket(&state.store, id)
             .await?
             .as_ref()
             .and_then(Caller::from_signed_in),
@@ -49,10 +49,7 @@ async fn remove(state: &State, event: &Event) -> Result<Response, Error> {
     };
     if let Some(caller) = caller {
         telemetry::sent_by(caller.user);
-        state
-            .store
-            .disconnect(caller.user, &caller.device, context.connected_at, id)
-            .await?;
+        wigwag_messaging::disconnect(&state.store, caller.user, &caller.device, context.connected_at, id).await?;
     }
     Ok(Response::status(200))
 }

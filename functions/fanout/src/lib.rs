@@ -1,24 +1,19 @@
-//! The worker of the fan-out queue.
+//! The worker of the fan-out queue. Message groups are worked on at the same time, each in its
+//! order: a task that fails ends its group, and it and the tasks behind it come again. Tasks for
+//! the same recipients that follow each other are one run, which is one piece of work. Pushes are
+//! gathered over the groups that end at about the same time, so that a device gets one frame.
 //!
-//! ```text
-//! records ─► lines, one per message group ─► stretches of tasks alike ─► the store, the queue
-//!                                                                     └─► pushes, device by device
-//! ```
+//! Tasks come again like this:
 //!
-//! Lines are worked on side by side, each in its order: the queue holds back what follows in a line until this batch is answered, so
-//! the first task that fails ends its line, and it and all behind it come again. Tasks alike that follow each other are one piece of
-//! work. What is to be pushed is gathered over the lines that end at about the same time, so that a device gets one frame of it;
-//! whether that succeeds changes nothing about the answer.
-//!
-//! What comes again:
-//!
-//! - A task that failed, and all behind it: when the queue counts them as lost, after thirty seconds.
-//! - What there was no time for: at once, if something of its line was done, or if it has not been tried often.
-//! - A task at the head of its line that was handed out [twelve times](GIVE_UP), over [five minutes](GIVE_UP_AFTER), and fails once more: not at
-//!   all. It goes to the dead-letter queue, or those behind it, which have been handed out as often, would go there with it when the queue
-//!   loses patience.
+//! - a task that failed, and those behind it: after the visibility timeout of thirty seconds
+//! - tasks that there was no time for: at once, if a task of their group was done, or if they have
+//!   not been tried often
+//! - the first task of a group that was handed out [twelve times](GIVE_UP) over [five
+//!   minutes](GIVE_UP_AFTER) and fails once more: not at all. The worker puts it into the
+//!   dead-letter queue, or the queue would also move those behind it, which were handed out as
+//!   often.
 
-mod line;
+mod message_group;
 mod pushes;
 mod work;
 
@@ -26,7 +21,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use lambda_runtime::Context;
-use line::Line;
+use message_group::MessageGroup;
 use pushes::Pushes;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -36,44 +31,46 @@ use tokio::time::{timeout, timeout_at};
 use wigwag_edge::{ConfigError, Error, Pusher, Queue, clients, clock};
 use wigwag_store::Store;
 
-/// Lines that are worked on at once, beside those that are slow.
+/// Message groups that are worked on at once, besides slow ones.
 const CONCURRENCY: usize = 5;
 
-/// After so long a line is a slow one, and the next begins.
+/// After this long a group counts as slow, and the next one begins.
 const SLOW: Duration = Duration::from_millis(700);
 
-/// How long those that have ended wait for others to end, so that devices get what is in several lines in one frame.
+/// How long groups that ended wait for others, so that a device gets the messages of several groups
+/// in one frame.
 const GATHERING: Duration = Duration::from_millis(200);
 
-/// How often a line of which nothing could be done in time is handed back at once. After that something is slow for longer, and to
-/// try at once would only use up the times that the queue hands it out (`maxReceiveCount` in `template.yaml`).
+/// How often a group is handed back at once if nothing of it was done in time. After that,
+/// something is slow for longer, and more tries would use up its receives (`maxReceiveCount` in
+/// `template.yaml`).
 const QUICK_TRIES: u32 = 4;
 
 /// How often a task is handed out before the worker gives it up.
 pub const GIVE_UP: u32 = 12;
 
-/// For how long it is: what is handed back at once is soon handed out twelve times.
+/// And for how long: tasks that are handed back at once are soon handed out twelve times.
 pub const GIVE_UP_AFTER: Duration = Duration::from_mins(5);
 
-/// What putting a task into the dead-letter queue may take.
+/// The longest that putting a task into the dead-letter queue may take.
 const GIVING_UP: Duration = Duration::from_millis(500);
 
-/// What is kept of the time for the answer.
+/// Time that is kept for the answer.
 const ANSWERING: Duration = Duration::from_millis(300);
 
-/// What is kept of the time for pushes.
+/// Time that is kept for pushes.
 const PUSHING: Duration = Duration::from_millis(1200);
 
-/// What the function keeps between events.
+/// The state that the function keeps between events.
 #[derive(Debug)]
 pub struct State {
-    /// Where everything stands.
+    /// The tables.
     pub store: Store,
     /// The way to devices.
     pub pusher: Pusher,
-    /// Where tasks come from, and where a task enqueues others.
+    /// The queue that tasks come from, and that further tasks go to.
     pub queue: Queue,
-    /// Where what cannot be read goes.
+    /// The queue for tasks that cannot be read or that were given up.
     pub dead_letters: Queue,
 }
 
@@ -89,7 +86,7 @@ impl State {
     }
 }
 
-/// When what must have ended.
+/// When the work and the pushes must have ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// For the work itself.
@@ -99,8 +96,8 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// Of an invocation.
-    pub fn of(context: &Context) -> Self {
+    /// The deadlines of an invocation.
+    pub fn from_context(context: &Context) -> Self {
         Self {
             work: clock::deadline(context, ANSWERING + PUSHING),
             pushes: clock::deadline(context, ANSWERING),
@@ -108,27 +105,27 @@ impl Deadlines {
     }
 }
 
-/// Works on a batch. Answers with the messages that are to come again.
+/// Works on a batch. Answers with the records that are to come again.
 pub async fn handle(
     state: &State,
     event: SqsEvent,
     deadlines: Deadlines,
     now_ms: i64,
 ) -> Result<SqsBatchResponse, Error> {
-    let lines = line::of(event.records)?;
+    let groups = message_group::split(event.records)?;
     let slots = Semaphore::new(CONCURRENCY);
     let (ended, pushes) = unbounded_channel();
     let work = async {
-        let outcomes = join_all(lines.iter().map(async |line| {
-            let mut outcome = in_its_turn(&slots, work_on(state, line, deadlines.work, now_ms)).await;
-            // Who pushes listens until the last line has ended.
+        let outcomes = join_all(groups.iter().map(async |group| {
+            let mut outcome = in_its_turn(&slots, work_on(state, group, deadlines.work, now_ms)).await;
+            // The pushes end when the last group has ended.
             let _ = ended.send(std::mem::take(&mut outcome.pushes));
             outcome
         }))
         .await;
         drop(ended);
-        let (response, late) = answer(&lines, &outcomes);
-        // Where there is no time for that, they come when the queue counts them as lost.
+        let (response, late) = answer(&groups, &outcomes);
+        // If there is no time for that, they come again after the visibility timeout.
         let _ = timeout_at(deadlines.pushes.into(), hand_back(state, &late)).await;
         response
     };
@@ -136,7 +133,7 @@ pub async fn handle(
     Ok(response)
 }
 
-/// Works on a line when it is its turn. One that is slow keeps no other from beginning.
+/// Works on a group when it is its turn. A slow group does not keep others from beginning.
 async fn in_its_turn(slots: &Semaphore, work: impl Future<Output = Outcome>) -> Outcome {
     let slot = slots.acquire().await;
     let mut work = pin!(work);
@@ -147,7 +144,7 @@ async fn in_its_turn(slots: &Semaphore, work: impl Future<Output = Outcome>) -> 
     work.await
 }
 
-/// Pushes what lines leave as they end: those that end at about the same time together.
+/// Pushes for the groups as they end: those that end at about the same time together.
 async fn push(state: &State, ended: UnboundedReceiver<Pushes>, deadline: Instant, now_ms: i64) {
     let gathered = stream::unfold(ended, async |mut ended| {
         let mut pushes = ended.recv().await?;
@@ -171,12 +168,12 @@ async fn push(state: &State, ended: UnboundedReceiver<Pushes>, deadline: Instant
     gathered.for_each_concurrent(None, push).await;
 }
 
-/// The messages that are to come again, and the receipts of those of them that are to come at once.
-fn answer<'a>(lines: &'a [Line], outcomes: &[Outcome]) -> (SqsBatchResponse, Vec<&'a str>) {
+/// The records that are to come again, and the receipts of those that are to come at once.
+fn answer<'a>(groups: &'a [MessageGroup], outcomes: &[Outcome]) -> (SqsBatchResponse, Vec<&'a str>) {
     let (mut response, mut late) = (SqsBatchResponse::default(), Vec::new());
-    for (line, outcome) in lines.iter().zip(outcomes) {
-        let hands_back = outcome.hands_back(line);
-        for record in &line.records[outcome.done..] {
+    for (group, outcome) in groups.iter().zip(outcomes) {
+        let hands_back = outcome.hands_back(group);
+        for record in &group.records[outcome.done..] {
             response.add_failure(&record.id);
             if hands_back {
                 late.push(record.receipt.as_str());
@@ -186,48 +183,48 @@ fn answer<'a>(lines: &'a [Line], outcomes: &[Outcome]) -> (SqsBatchResponse, Vec
     (response, late)
 }
 
-/// How far a line came.
+/// How far the work on a group came.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// How many of its records are done, from the first on.
+    /// How many records are done, from the first on.
     done: usize,
     /// How many of those were given up.
     given_up: usize,
-    /// Whether it was the time that did not suffice.
+    /// Whether time ran out.
     is_late: bool,
     pushes: Pushes,
 }
 
 impl Outcome {
-    /// Whether what is left of the line comes again at once.
-    fn hands_back(&self, line: &Line) -> bool {
-        let is_new = || line.records.iter().all(|record| record.receives <= QUICK_TRIES);
+    /// Whether the rest of the group comes again at once.
+    fn hands_back(&self, group: &MessageGroup) -> bool {
+        let is_new = || group.records.iter().all(|record| record.receives <= QUICK_TRIES);
         self.is_late && (self.done > self.given_up || is_new())
     }
 }
 
-/// Works on a line until its end, or until a task fails.
-async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> Outcome {
+/// Works on a group until its end, or until a task fails.
+async fn work_on(state: &State, group: &MessageGroup, deadline: Instant, now_ms: i64) -> Outcome {
     let mut outcome = Outcome::default();
-    while let Some(stretch) = line.stretch(outcome.done) {
-        let worked = work::work_on(state, line, stretch, deadline, now_ms, &mut outcome.pushes).await;
+    while let Some(run) = group.run(outcome.done) {
+        let worked = work::work_on(state, group, run, deadline, now_ms, &mut outcome.pushes).await;
         outcome.done += worked.done;
-        if worked.done == stretch.len() {
+        if worked.done == run.len() {
             continue;
         }
         if worked.is_later {
             break;
         }
-        let (line_id, done, of) = (line.ordering.as_str(), outcome.done, line.records.len());
+        let (group_id, done, of) = (group.ordering.as_str(), outcome.done, group.records.len());
         let why = if let Some(error) = worked.error {
-            tracing::error!(line = line_id, done, of, error = &*error, "a task failed");
+            tracing::error!(message_group = group_id, done, of, error = &*error, "a task failed");
             error.to_string()
         } else {
-            tracing::warn!(line = line_id, done, of, "time ran out");
+            tracing::warn!(message_group = group_id, done, of, "time ran out");
             outcome.is_late = true;
             "time ran out".to_owned()
         };
-        if done > 0 || !gives_up(state, line, &why, now_ms).await {
+        if done > 0 || !gives_up(state, group, &why, now_ms).await {
             break;
         }
         (outcome.done, outcome.given_up) = (1, 1);
@@ -235,10 +232,10 @@ async fn work_on(state: &State, line: &Line, deadline: Instant, now_ms: i64) -> 
     outcome
 }
 
-/// Puts the task that leads its line and failed to the dead letters, if it was handed out often enough; answers whether it did. One behind
-/// it has not been tried as often as it was handed out.
-async fn gives_up(state: &State, line: &Line, why: &str, now_ms: i64) -> bool {
-    let Some(record) = line.records.first() else {
+/// Puts the first task of a group, which failed, into the dead-letter queue if it was handed out
+/// often enough; answers whether it did. Tasks behind it were handed out as often, but not tried.
+async fn gives_up(state: &State, group: &MessageGroup, why: &str, now_ms: i64) -> bool {
+    let Some(record) = group.records.first() else {
         return false;
     };
     let for_ms = u128::try_from(now_ms.saturating_sub(record.first_received_ms)).unwrap_or(0);
@@ -247,8 +244,8 @@ async fn gives_up(state: &State, line: &Line, why: &str, now_ms: i64) -> bool {
     }
     let receives = record.receives;
     let reason = format!("handed out {receives} times, and then: {why}");
-    // Where time ran out there is little left. A second attempt at it is dropped by the queue.
-    match timeout(GIVING_UP, work::bury(state, line, record, &reason)).await {
+    // If time ran out there is little left. The queue drops a second attempt at it.
+    match timeout(GIVING_UP, work::dead_letter(state, group, record, &reason)).await {
         Ok(Ok(())) => {
             tracing::error!(message.id = record.id, receives, "a task goes to the dead-letter queue");
             true
@@ -267,7 +264,8 @@ async fn gives_up(state: &State, line: &Line, why: &str, now_ms: i64) -> bool {
     }
 }
 
-/// What there was no time for need not wait until the queue counts it as lost, as what failed does. Where this fails, it waits.
+/// Hands back tasks that there was no time for, so that they need not wait for the visibility
+/// timeout. If this fails, they wait.
 async fn hand_back(state: &State, receipts: &[&str]) {
     if receipts.is_empty() {
         return;
@@ -280,10 +278,10 @@ async fn hand_back(state: &State, receipts: &[&str]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use line::Record;
-    use wigwag_store::fanout::Task;
+    use message_group::Record;
+    use wigwag_domain::task::Task;
 
-    fn line(receives: &[u32]) -> Line {
+    fn group(receives: &[u32]) -> MessageGroup {
         let record = |&receives: &u32| Record {
             id: "1".to_owned(),
             receipt: "receipt".to_owned(),
@@ -292,7 +290,7 @@ mod tests {
             receives,
             first_received_ms: 0,
         };
-        Line {
+        MessageGroup {
             ordering: "a".to_owned(),
             records: receives.iter().map(record).collect(),
         }
@@ -306,7 +304,7 @@ mod tests {
             is_late,
             pushes: Pushes::default(),
         };
-        let hands_back = |done, is_late, receives: &[u32]| outcome(done, 0, is_late).hands_back(&line(receives));
+        let hands_back = |done, is_late, receives: &[u32]| outcome(done, 0, is_late).hands_back(&group(receives));
         assert!(hands_back(3, true, &[9, 9, 9, 9]));
         assert!(hands_back(0, true, &[4, 1]));
         assert!(!hands_back(0, true, &[5, 1]), "nothing is ever done");
@@ -316,23 +314,24 @@ mod tests {
         );
         assert!(!hands_back(3, false, &[1, 1, 1, 1]), "a task failed");
         assert!(
-            !outcome(1, 1, true).hands_back(&line(&[12, 9])),
+            !outcome(1, 1, true).hands_back(&group(&[12, 9])),
             "what was given up is not what was done"
         );
     }
 
-    /// Lines that wait for others would wait for ever: each of these ends when the last has begun.
+    /// If groups waited for each other, they would wait for ever: each ends when the last has
+    /// begun.
     #[tokio::test(start_paused = true)]
     async fn slow_lines_keep_no_other_from_beginning() {
         let slots = Semaphore::new(CONCURRENCY);
         let all_began = tokio::sync::Barrier::new(2 * CONCURRENCY);
-        let lines = (0..2 * CONCURRENCY).map(|_| {
+        let groups = (0..2 * CONCURRENCY).map(|_| {
             in_its_turn(&slots, async {
                 all_began.wait().await;
                 Outcome::default()
             })
         });
-        let ended = timeout(3 * SLOW, join_all(lines)).await;
+        let ended = timeout(3 * SLOW, join_all(groups)).await;
         assert!(ended.is_ok());
     }
 }

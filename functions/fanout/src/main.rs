@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let state = State::from_env()?;
     let state = &state;
     run(service_fn(async |event: LambdaEvent<_>| {
-        let deadlines = Deadlines::of(&event.context);
+        let deadlines = Deadlines::from_context(&event.context);
         handle(state, event.payload, deadlines, clock::now_ms()).await
     }))
     .await

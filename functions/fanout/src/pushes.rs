@@ -1,4 +1,4 @@
-//! What a batch leaves to be pushed, gathered by device.
+//! The pushes of a batch, gathered by device.
 
 use std::collections::HashMap;
 use wigwag_edge::push::{Content, Push, Target};
@@ -11,7 +11,7 @@ pub(crate) struct Pushes {
 }
 
 impl Pushes {
-    /// Adds to what a device is to be pushed.
+    /// Adds contents for a device.
     pub(crate) fn add(&mut self, target: Target, contents: impl IntoIterator<Item = Content>) {
         if let Some(place) = self.places.get(&target.connection.id) {
             self.pushes[*place].contents.extend(contents);
@@ -22,7 +22,7 @@ impl Pushes {
         self.pushes.push(Push { target, contents });
     }
 
-    /// Adds those of another line.
+    /// Adds the pushes of another group.
     pub(crate) fn extend(&mut self, others: Self) {
         for push in others.pushes {
             self.add(push.target, push.contents);
@@ -38,14 +38,15 @@ impl Pushes {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use wigwag_domain::DeviceKey;
+    use wigwag_domain::UserId;
+    use wigwag_domain::connection::Connection;
     use wigwag_protocol::pb::Message;
-    use wigwag_store::DeviceKey;
-    use wigwag_store::head::Connection;
 
     fn target(id: &str) -> Target {
         Target {
-            user: 1,
-            device: DeviceKey::of(1, id),
+            user: UserId(1),
+            device: DeviceKey::derive(1, id),
             connection: Connection {
                 id: id.to_owned(),
                 platform: 1,

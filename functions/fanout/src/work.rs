@@ -1,46 +1,58 @@
-//! One stretch of a line: tasks that are alike, carried out as one piece of work.
+//! One run of a message group: tasks for the same recipients, carried out as one piece of work.
 
 use crate::State;
-use crate::line::{Line, Record};
+use crate::message_group::{MessageGroup, Record};
 use crate::pushes::Pushes;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use wigwag_domain::GroupId;
+use wigwag_domain::RoomId;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Logged;
+use wigwag_domain::task::RoomContent;
+use wigwag_domain::task::Task;
+use wigwag_domain::task::per_shard;
 use wigwag_edge::push::{Content, Target};
+use wigwag_messaging::TaskQueue as _;
+use wigwag_messaging::announce::ShardRange;
+use wigwag_messaging::deliver::Delivered;
+use wigwag_messaging::deliver::Delivery;
+use wigwag_messaging::deliver::MemberPush;
+use wigwag_messaging::finish_change::Finished;
 use wigwag_protocol::pb::Message;
-use wigwag_store::fanout::{
-    Audience, Delivered, Delivery, Inbound, Logged, RoomContent, Span, Task, TaskQueue as _, per_shard,
-};
-use wigwag_store::groups::Finished;
-use wigwag_store::{GroupId, RoomId, StoreError};
+use wigwag_store::StoreError;
+use wigwag_store::rooms;
 
 /// Connections that one task pushes to in a room; the next task has the next ones.
 const OCCUPANTS: u32 = 200;
 
-/// What was said in a room is for who was there: after so long it is not pushed any more, in ms.
+/// The age in ms from which a frame to a room is not pushed any more: it is for devices that were
+/// there.
 const ROOM_MAX_AGE_MS: i64 = 60_000;
 
-/// An announcement is a hint to look into the log. After so long, in ms, every device that is on our SDK has looked by itself, and
-/// newer announcements have told the others.
+/// The age in ms from which an announcement is not pushed any more. It is a hint to read the log:
+/// by then every device with our SDK has looked by itself, and later announcements have told the
+/// others.
 const ANNOUNCEMENT_MAX_AGE_MS: i64 = 15 * 60_000;
 
-/// When a change that has just begun is looked at again.
+/// How soon a change that has just begun is looked at again.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// How it ended.
+/// How the work on a run ended.
 pub(crate) struct Worked {
     /// How many records are done, from the first on.
     pub(crate) done: usize,
-    /// Why not all; `None` where time ran out.
+    /// Why not all are; `None` if time ran out.
     pub(crate) error: Option<Box<dyn std::error::Error + Send + Sync>>,
-    /// Whether what is left was to come again later, and has been handed back.
+    /// Whether the rest is to come later, and was handed back.
     pub(crate) is_later: bool,
 }
 
 impl Worked {
     /// All done, or none.
-    fn of(count: usize, result: Result<(), StoreError>) -> Self {
+    fn from_result(count: usize, result: Result<(), StoreError>) -> Self {
         match result {
             Ok(()) => Self {
                 done: count,
@@ -73,35 +85,35 @@ impl Worked {
     }
 }
 
-/// Carries out a stretch of a line. What is to be pushed for it is added to `pushes`.
+/// Carries out a run. Its pushes are added to `pushes`.
 pub(crate) async fn work_on(
     state: &State,
-    line: &Line,
-    stretch: &[Record],
+    group: &MessageGroup,
+    run: &[Record],
     deadline: Instant,
     now_ms: i64,
     pushes: &mut Pushes,
 ) -> Worked {
     let worker = Worker {
         state,
-        stretch,
+        run,
         deadline,
         now_ms,
         pushes,
     };
-    let Some(first) = stretch.first() else {
-        return Worked::of(0, Ok(()));
+    let Some(first) = run.first() else {
+        return Worked::from_result(0, Ok(()));
     };
     if let Ok(Task::Deliver { group, audience, .. }) = &first.task {
-        // It looks at the clock itself: what it began with is better ended in order.
+        // It watches the clock itself, because an orderly end is better than being cut off.
         return worker.deliver(*group, audience).await;
     }
     let work = async {
         match &first.task {
             Err(error) => {
-                let place = error.place();
-                tracing::error!(message.id = first.id, place, "a task goes to the dead-letter queue");
-                Worked::of(1, bury(state, line, first, &error.to_string()).await)
+                let location = error.location();
+                tracing::error!(message.id = first.id, location, "a task goes to the dead-letter queue");
+                Worked::from_result(1, dead_letter(state, group, first, &error.to_string()).await)
             }
             Ok(Task::Announce { group, shards, .. }) => worker.announce(*group, shards.clone()).await,
             Ok(Task::Room { room, after, .. }) => worker.room(*room, after.as_deref()).await,
@@ -113,20 +125,25 @@ pub(crate) async fn work_on(
     in_time.unwrap_or_else(|_| Worked::late())
 }
 
-/// Puts a record to the dead letters. What cannot be read today, say, cannot be read when it comes again either, and would hold up
-/// its line until the queue gives it up.
-pub(crate) async fn bury(state: &State, line: &Line, record: &Record, reason: &str) -> Result<(), StoreError> {
+/// Puts a record into the dead-letter queue. A record that cannot be read, for example, would hold
+/// up its group until the queue gives it up.
+pub(crate) async fn dead_letter(
+    state: &State,
+    group: &MessageGroup,
+    record: &Record,
+    reason: &str,
+) -> Result<(), StoreError> {
     // It may quote the body, and an attribute holds no control characters.
     let reason = reason.replace(char::is_control, " ");
     let dead_letters = &state.dead_letters;
     dead_letters
-        .bury(&record.body, &line.ordering, &record.id, &reason)
+        .dead_letter(&record.body, &group.ordering, &record.id, &reason)
         .await
 }
 
 struct Worker<'a> {
     state: &'a State,
-    stretch: &'a [Record],
+    run: &'a [Record],
     deadline: Instant,
     now_ms: i64,
     pushes: &'a mut Pushes,
@@ -134,11 +151,10 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     async fn deliver(self, group: GroupId, audience: &Audience) -> Worked {
-        let batch: Vec<Delivery> = self.stretch.iter().filter_map(delivery).collect();
+        let batch: Vec<Delivery> = self.run.iter().filter_map(delivery).collect();
         let State { store, queue, .. } = self.state;
-        let Delivered { done, error, pushes } = store
-            .deliver(queue, group, audience, &batch, self.deadline, self.now_ms)
-            .await;
+        let Delivered { done, error, pushes } =
+            wigwag_messaging::deliver(store, queue, group, audience, &batch, self.deadline, self.now_ms).await;
         self.add(pushes, batch.iter().map(|delivery| &delivery.logged));
         let error = error.map(Into::into);
         Worked {
@@ -149,19 +165,19 @@ impl Worker<'_> {
     }
 
     async fn announce(self, group: GroupId, shards: Range<u32>) -> Worked {
-        let count = self.stretch.len();
-        let fresh = self.stretch.iter().filter(|record| !is_stale(record, self.now_ms));
+        let count = self.run.len();
+        let fresh = self.run.iter().filter(|record| !is_stale(record, self.now_ms));
         let batch: Vec<Logged> = fresh.filter_map(announced).collect();
         if batch.is_empty() {
-            return Worked::of(count, Ok(()));
+            return Worked::from_result(count, Ok(()));
         }
-        let span = Span { group, shards };
-        match self.state.store.announce(&span, &batch, self.now_ms).await {
+        let span = ShardRange { group, shards };
+        match wigwag_messaging::announce(&self.state.store, &span, &batch, self.now_ms).await {
             Ok(pushes) => {
                 self.add(pushes, batch.iter());
-                Worked::of(count, Ok(()))
+                Worked::from_result(count, Ok(()))
             }
-            Err(error) => Worked::of(count, Err(error)),
+            Err(error) => Worked::from_result(count, Err(error)),
         }
     }
 
@@ -174,21 +190,22 @@ impl Worker<'_> {
             skip,
         } = task
         else {
-            return Worked::of(1, Ok(()));
+            return Worked::from_result(1, Ok(()));
         };
         let tasks = per_shard(*group, *shards, *super_group, logged, *skip);
-        Worked::of(1, self.state.queue.enqueue(&tasks).await)
+        Worked::from_result(1, self.state.queue.enqueue(&tasks).await)
     }
 
-    /// The task comes when the change begins, and most changes are finished a moment later: so it looks again after a second, and where
-    /// the change is not finished by then, when it counts as left.
+    /// The task comes when the change begins, and most changes are finished a moment later: so it
+    /// looks again after a second, and if the change is not finished by then, once more when it counts as
+    /// left.
     async fn finish(self, record: &Record, group: GroupId, version: u64, at_ms: i64) -> Worked {
         let State { store, queue, .. } = self.state;
-        let finished = store.finish_left_change(queue, group, version, at_ms, self.now_ms);
+        let finished = wigwag_messaging::finish_left_change(store, queue, group, version, at_ms, self.now_ms);
         let until_ms = match finished.await {
-            Ok(Finished::Yes) => return Worked::of(1, Ok(())),
+            Ok(Finished::Yes) => return Worked::from_result(1, Ok(())),
             Ok(Finished::NotBefore(until_ms)) => until_ms,
-            Err(error) => return Worked::of(1, Err(error)),
+            Err(error) => return Worked::from_result(1, Err(error)),
         };
         let wait = if record.is_redelivered() {
             Duration::from_millis(u64::try_from(until_ms - self.now_ms).unwrap_or(0))
@@ -196,22 +213,22 @@ impl Worker<'_> {
             FIRST_LOOK
         };
         if let Err(error) = queue.hand_back(&[record.receipt.as_str()], wait).await {
-            tracing::warn!(%error, group.id = group, version, "could not hand back a change that is not finished; it comes again");
+            tracing::warn!(%error, group.id = group.0, version, "could not hand back a change that is not finished; it comes again");
         }
         Worked::later()
     }
 
     async fn room(self, room: RoomId, after: Option<&str>) -> Worked {
-        let count = self.stretch.len();
-        let (stretch, now_ms) = (self.stretch, self.now_ms);
-        let fresh = || stretch.iter().filter(|record| !is_stale(record, now_ms));
+        let count = self.run.len();
+        let (run, now_ms) = (self.run, self.now_ms);
+        let fresh = || run.iter().filter(|record| !is_stale(record, now_ms));
         if fresh().next().is_none() {
-            return Worked::of(count, Ok(()));
+            return Worked::from_result(count, Ok(()));
         }
-        let page = self.state.store.occupants(room, after, OCCUPANTS, self.now_ms).await;
+        let page = rooms::occupants(&self.state.store, room, after, OCCUPANTS, self.now_ms).await;
         let (occupants, next) = match page {
             Ok(page) => page,
-            Err(error) => return Worked::of(count, Err(error)),
+            Err(error) => return Worked::from_result(count, Err(error)),
         };
         // Before pushing, so that those further on need not wait for it.
         let following: Vec<Task> = next
@@ -219,7 +236,7 @@ impl Worker<'_> {
             .flat_map(|next| fresh().filter_map(|record| continued(record, next)))
             .collect();
         if let Err(error) = self.state.queue.enqueue(&following).await {
-            return Worked::of(count, Err(error));
+            return Worked::from_result(count, Err(error));
         }
         let said: Vec<(&str, Content)> = fresh().filter_map(said).collect();
         for occupant in occupants {
@@ -239,10 +256,10 @@ impl Worker<'_> {
                 self.pushes.add(target, contents);
             }
         }
-        Worked::of(count, Ok(()))
+        Worked::from_result(count, Ok(()))
     }
 
-    fn add<'b>(self, inbounds: Vec<Inbound>, batch: impl Iterator<Item = &'b Logged>) {
+    fn add<'b>(self, inbounds: Vec<MemberPush>, batch: impl Iterator<Item = &'b Logged>) {
         let messages: HashMap<usize, Arc<Message>> = batch
             .enumerate()
             .map(|(index, logged)| (index, Arc::new(logged.message.clone())))
@@ -341,8 +358,9 @@ fn said(record: &Record) -> Option<(&str, Content)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wigwag_domain::UserId;
+    use wigwag_domain::task::TaskError;
     use wigwag_protocol::pb::SignalMsg;
-    use wigwag_store::fanout::TaskError;
 
     const NOW: i64 = 1_800_000_000_000;
 
@@ -359,9 +377,9 @@ mod tests {
 
     fn in_room(content: RoomContent) -> Record {
         record(Ok(Task::Room {
-            room: 5,
+            room: RoomId(5),
             id: "frame".to_owned(),
-            sender: 1,
+            sender: UserId(1),
             connection: "a=".to_owned(),
             content,
             after: None,
@@ -393,7 +411,7 @@ mod tests {
     fn an_announcement_is_stale_after_a_quarter_of_an_hour() {
         let announced = |age_ms| {
             record(Ok(Task::Announce {
-                group: 7,
+                group: GroupId(7),
                 shards: 0..2,
                 logged: Logged {
                     key: vec![1],
@@ -413,7 +431,7 @@ mod tests {
             message: message(0),
         };
         let deliver = Task::Deliver {
-            group: 7,
+            group: GroupId(7),
             audience: Audience::Shard(0),
             logged,
             skip: None,

@@ -1,10 +1,12 @@
-//! Who is calling: the context that the authorizer gave at `$connect`, which rides on every later event of the connection.
+//! The caller: the context that the authorizer returned at `$connect`, which every later event of
+//! the connection has.
 
 use crate::token::Claims;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_store::directory::SignedIn;
-use wigwag_store::{DeviceKey, UserId};
 
 /// A signed-in device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +24,18 @@ const DEVICE: &str = "device";
 const PLATFORM: &str = "platform";
 
 impl Caller {
-    /// The context that the authorizer answers with. API Gateway turns every value into a string on its way.
+    /// The context that the authorizer answers with. API Gateway turns every value into a string on
+    /// its way.
     pub fn to_context(&self) -> Value {
         json!({ USER: self.user.to_string(), DEVICE: self.device.as_str(), PLATFORM: self.platform.to_string() })
     }
 
-    /// Reads the context back from an event; `None` where the connection opened without a token.
+    /// Reads the context back from an event; `None` if the connection opened without a token.
     pub fn from_context(context: &HashMap<String, Value>) -> Option<Self> {
         Self::read(|name| context.get(name).map(plain))
     }
 
-    /// What is kept of a caller who signed in with a LOGIN frame.
+    /// The row that is stored for a caller who signed in with a LOGIN frame.
     pub fn to_signed_in(&self) -> SignedIn {
         SignedIn {
             user_id: self.user,
@@ -41,7 +44,7 @@ impl Caller {
         }
     }
 
-    /// Reads that back.
+    /// Reads that row.
     pub fn from_signed_in(who: &SignedIn) -> Option<Self> {
         let device = DeviceKey::from_key(&who.device)?;
         Some(Self {
@@ -101,8 +104,8 @@ mod tests {
     #[test]
     fn a_caller_is_read_from_the_context_it_was_written_to() {
         let caller = Caller {
-            user: 7,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(7),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
         };
         let Value::Object(context) = caller.to_context() else {

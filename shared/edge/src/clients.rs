@@ -1,8 +1,8 @@
 //! Clients of AWS, built once at start.
 //!
-//! In Lambda the region, the credentials and the endpoints stand in the environment, so they are read from there and nowhere
-//! else. `aws-config` would bring the whole chain of credential providers into every binary (docs/adr/0009). All share one HTTPS
-//! client, [`wigwag_https::client`]: without it a client cannot make a call.
+//! In Lambda the region, the credentials and the endpoints are in the environment, so they are read
+//! from there alone: `aws-config` would bring the whole chain of credential providers into every
+//! binary (docs/adr/0009). All clients share one HTTPS client, [`wigwag_https::client`].
 
 use crate::config::{ConfigError, required};
 use crate::keys::Keys;
@@ -20,7 +20,8 @@ pub fn store() -> Result<Store, ConfigError> {
     ))
 }
 
-/// The way to devices. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, without which there is none to post to.
+/// The pusher. Its endpoint is `AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI`, without which it has
+/// none.
 pub fn pusher() -> Result<Pusher, ConfigError> {
     let config = aws_sdk_apigatewaymanagement::Config::builder()
         .behavior_version(aws_sdk_apigatewaymanagement::config::BehaviorVersion::v2026_01_12())
@@ -36,7 +37,8 @@ pub fn fanout_queue() -> Result<Queue, ConfigError> {
     queue("FANOUT_QUEUE_URL")
 }
 
-/// Where the workers put what they cannot read, at `FANOUT_DEAD_LETTER_QUEUE_URL`.
+/// The queue for tasks that cannot be read or that were given up, at
+/// `FANOUT_DEAD_LETTER_QUEUE_URL`.
 pub fn fanout_dead_letter_queue() -> Result<Queue, ConfigError> {
     queue("FANOUT_DEAD_LETTER_QUEUE_URL")
 }
@@ -76,7 +78,8 @@ fn region() -> Result<Region, ConfigError> {
     Ok(Region::new(required("AWS_REGION")?))
 }
 
-/// The credentials of the function's role. Lambda gives each process its own, valid as long as the process lives.
+/// The credentials of the function's role. Lambda gives each process its own, valid as long as the
+/// process lives.
 fn credentials() -> Result<Credentials, ConfigError> {
     let (key_id, secret) = (required("AWS_ACCESS_KEY_ID")?, required("AWS_SECRET_ACCESS_KEY")?);
     Ok(Credentials::new(
@@ -88,7 +91,7 @@ fn credentials() -> Result<Credentials, ConfigError> {
     ))
 }
 
-/// Where a service is, if not where AWS has it: the service's own variable, or the one for all.
+/// The endpoint of a service, if it is not the one of AWS: its own variable, or the one for all.
 fn endpoint(service: &str) -> Option<String> {
     std::env::var(service)
         .or_else(|_| std::env::var("AWS_ENDPOINT_URL"))

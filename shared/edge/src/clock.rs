@@ -1,4 +1,4 @@
-//! Time enters here, and is a parameter everywhere else.
+//! The clock. Time is read here alone, and is a parameter everywhere else.
 
 use lambda_runtime::Context;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// When an invocation is cut off, `before` that.
+/// The time at which an invocation is cut off, less `before`.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn deadline(context: &Context, before: Duration) -> Instant {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

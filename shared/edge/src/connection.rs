@@ -1,14 +1,16 @@
-//! Taking a connection in: at `$connect`, or later with a LOGIN frame.
+//! Attaching a connection: at `$connect`, or later with a LOGIN frame.
 
-use crate::{Caller, Error, Pusher};
+use crate::{Caller, Failure, Pusher};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequestContext as Context;
+use wigwag_domain::connection::Connection;
+use wigwag_messaging::connect::Connected;
+use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::pb::{CmdType, KickMsg, KickReason};
 use wigwag_protocol::{Encoding, OutputFrame, Payload};
-use wigwag_store::devices::{Connected, ConnectionPolicy};
-use wigwag_store::head::Connection;
-use wigwag_store::{Store, StoreError};
+use wigwag_store::Store;
+use wigwag_store::StoreError;
 
-/// How it ended.
+/// How attaching ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
     /// The device can be pushed to.
@@ -18,14 +20,14 @@ pub enum Attached {
     },
     /// There is no such user.
     NoSuchUser,
-    /// A newer connection of the device stands already.
+    /// The device has a newer connection already.
     Superseded,
-    /// No place is left for another device.
+    /// No slot is left for another device.
     TooManyDevices,
 }
 
 /// The connection that an event is about.
-pub fn of(context: &Context, platform: u8, encoding: Encoding) -> Result<Connection, Error> {
+pub fn from_context(context: &Context, platform: u8, encoding: Encoding) -> Result<Connection, Failure> {
     Ok(Connection {
         id: id(context)?.to_owned(),
         platform,
@@ -35,14 +37,11 @@ pub fn of(context: &Context, platform: u8, encoding: Encoding) -> Result<Connect
 }
 
 /// The id of the connection that an event is about.
-pub fn id(context: &Context) -> Result<&str, Error> {
-    context
-        .connection_id
-        .as_deref()
-        .ok_or_else(|| "the event names no connection".into())
+pub fn id(context: &Context) -> Result<&str, Failure> {
+    context.connection_id.as_deref().ok_or(Failure::Event("connection"))
 }
 
-/// Writes a connection into its user's head. Those whose place it takes are told, and closed.
+/// Writes a connection into its user's head. The connections that it replaces are told, and closed.
 pub async fn attach(
     store: &Store,
     pusher: &Pusher,
@@ -51,10 +50,7 @@ pub async fn attach(
     policy: ConnectionPolicy,
     now_ms: i64,
 ) -> Result<Attached, StoreError> {
-    match store
-        .connect(caller.user, &caller.device, connection, policy, now_ms)
-        .await?
-    {
+    match wigwag_messaging::connect(store, caller.user, &caller.device, connection, policy, now_ms).await? {
         Connected::Yes { max_seq, replaced } => {
             pusher.close(replaced, &kick(KickReason::Replaced)).await;
             Ok(Attached::Yes { max_seq })

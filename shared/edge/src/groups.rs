@@ -1,11 +1,15 @@
-//! What those may know of a group who were never in it: not even that there is one.
+//! Hiding groups: users who were never in a group do not learn that it exists.
 
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
 use wigwag_protocol::Code;
-use wigwag_store::{GroupId, Store, StoreError, UserId};
+use wigwag_store::Store;
+use wigwag_store::StoreError;
+use wigwag_store::groups;
 
-/// A refusal as its user may see it: to one who was never in the group, it is as if there were none.
+/// A refusal as its user may see it: for a user who was never in the group, there is no such group.
 pub async fn shown(store: &Store, group: GroupId, user: UserId, code: Code) -> Result<Code, StoreError> {
-    if code == Code::NOT_A_MEMBER && store.membership(group, user).await?.is_none() {
+    if code == Code::NOT_A_MEMBER && groups::membership(store, group, user).await?.is_none() {
         return Ok(Code::GROUP_NOT_FOUND);
     }
     Ok(code)

@@ -1,7 +1,8 @@
 //! HMAC-SHA-256 for `jsonwebtoken`: the only algorithm that it has here.
 //!
-//! The `hmac` and `sha2` beneath are those that sign the SDK's requests, so a token costs a function no further library
-//! (docs/adr/0017). A token of any other algorithm finds none, whatever else is checked.
+//! The `hmac` and `sha2` crates below also sign the requests of the SDK, so a token costs a
+//! function no further library (docs/adr/0017). A token of any other algorithm is refused, whatever
+//! else is checked.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -16,9 +17,10 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(), // for sets of public keys, of which there are none
 };
 
-/// Gives `jsonwebtoken` its algorithm. Has to come before the first token, and does no harm again.
+/// Installs the algorithm in `jsonwebtoken`. To be called before the first token; may be called
+/// again.
 pub(crate) fn install() {
-    // Refused where it was installed before.
+    // Refused if it was installed before.
     let _ = PROVIDER.install_default();
 }
 

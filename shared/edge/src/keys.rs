@@ -1,18 +1,19 @@
-//! The keys of the deployment that sign tokens: a secret of AWS Secrets Manager, read when it is needed, and again now and then.
+//! The keys of the deployment that sign tokens: a secret of AWS Secrets Manager, read when needed,
+//! and again now and then.
 //!
 //! ```text
 //! put-secret-value ─► AWSCURRENT   signs, and is accepted
-//!                     AWSPREVIOUS  is accepted: Secrets Manager itself moves the label when there is a new current one
+//! AWSPREVIOUS  is accepted: Secrets Manager moves the label when there is a new current one
 //! ```
 //!
-//! A process reads the current key at its start, and again after [`REFRESH_MS`]. A token that names a key that the process does
-//! not know makes it look at both: so a token of a new key is accepted by a process that had read the old one, at once.
+//! A process reads the current key at its start, and again after [`REFRESH_MS`]. A token that names
+//! an unknown key makes it look at both: so a process that read the old key accepts a token of the
+//! new key at once.
 //!
-//! Invariants:
-//! - nothing is accepted that was not signed with a key that was the current or the previous one when last read
-//! - what is in a token cannot make a call for each request: looks are [`LOOK_EVERY_MS`] apart
-//! - where a key would have to be read and cannot be, the answer is an error, never a refusal: clients take a refusal as an order to
-//!   log in again
+//! - a token is accepted only if its key was the current or the previous one when last read
+//! - tokens cannot cause a call for each request: looks are [`LOOK_EVERY_MS`] apart
+//! - if a key would have to be read and cannot be, the answer is an error, never a refusal: clients
+//!   take a refusal as an order to log in again
 
 use crate::token::{self, Claims, TokenError, TokenKeys};
 use aws_sdk_secretsmanager::Client;
@@ -25,18 +26,19 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// After so long the current key is read again, at the next token. Until then a process goes on signing with the key that it has,
-/// and so long must lie, beside the life of a token, between two rotations. Shorter would cost calls, one each for every process
-/// that is in use; longer would keep a key alive that is to be taken out of use.
+/// The age in ms at which the current key is read again, at the next token. Until then a process
+/// signs with the key that it has: two rotations must be this long apart, besides the life of a
+/// token. A shorter time would cost calls; a longer one would keep an old key in use.
 pub const REFRESH_MS: i64 = 5 * 60 * 1000;
 
-/// So long a key that could not be read again is still taken for what it was: an outage of Secrets Manager does not become one of ours.
+/// How long a key that cannot be read again is still trusted, in ms: an outage of Secrets Manager
+/// is not to become ours.
 pub const TRUST_MS: i64 = 60 * 60 * 1000;
 
-/// Key ids that are not known are looked for so far apart.
+/// The time between two looks for unknown key ids, in ms.
 pub const LOOK_EVERY_MS: i64 = 5 * 1000;
 
-/// So long a key id that was looked for in vain is refused without another look.
+/// How long a key id that was not found is refused without another look, in ms.
 pub const REFUSE_FOR_MS: i64 = 60 * 1000;
 
 /// How many of those are remembered.
@@ -48,26 +50,26 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for all attempts of one call.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Longest wait for all calls that a token takes: within the functions' own timeout (5 s), with time to answer.
+/// Longest wait for all calls that a token takes: within the functions' own timeout (5 s), with
+/// time to answer.
 const PATIENCE: Duration = Duration::from_millis(3500);
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// Why a token can be neither signed nor judged now. Trying again can help.
+/// Why a token can be neither signed nor checked now. Trying again can help.
 #[derive(thiserror::Error)]
-#[non_exhaustive]
 pub enum KeyError {
-    /// Secrets Manager did not give the key out.
+    /// Secrets Manager did not return the key.
     #[error("the secret of the token keys cannot be read ({stage})")]
     Unreadable {
         /// The staging label.
         stage: &'static str,
-        /// What the SDK says.
+        /// The error of the SDK.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// It gave out something else than a key.
+    /// It returned something that is no key.
     #[error(
         "the secret of the token keys ({stage}) is not a text of at least {} characters: put one that is",
         token::KEY_BYTES
@@ -82,7 +84,7 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// Tells the log. That a key is not known yet is a matter of seconds, the others are not.
+    /// Logs the error. An unknown key is a matter of seconds, the others are not.
     pub fn log(&self) {
         let error = self as &dyn Error;
         if matches!(self, Self::NotYet) {
@@ -93,19 +95,30 @@ impl KeyError {
     }
 }
 
-/// As it reads: what the SDK shows of an answer that it cannot read is the whole answer, with the key in it, and the runtime logs the
-/// error of a function with `Debug`.
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It is not valid, or no longer.
+    #[error(transparent)]
+    Refused(#[from] TokenError),
+    /// Nobody can say now.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+/// The same text as `Display`: the runtime logs the error of a function with `Debug`, and the SDK
+/// would show the whole answer, with the key in it.
 impl fmt::Debug for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// The keys, as far as they are known. Checks tokens, and signs them.
+/// The keys that are known. Checks tokens, and signs them.
 pub struct Keys {
-    /// Where they are read; nowhere, if they were given.
+    /// The secret; `None` if the keys were given.
     secret: Option<Secret>,
-    /// Locked also while Secrets Manager is asked: who comes meanwhile waits for the same answer.
+    /// Locked during a call to Secrets Manager as well: later tokens wait for the same answer.
     known: Mutex<Known>,
 }
 
@@ -149,7 +162,7 @@ impl Keys {
         }
     }
 
-    /// These keys, for ever: for tests and fuzzers, which have no Secrets Manager.
+    /// Fixed keys: for tests and fuzzers, which have no Secrets Manager.
     pub fn given(keys: TokenKeys) -> Self {
         let known = Known {
             keys: Some(keys),
@@ -161,8 +174,8 @@ impl Keys {
         }
     }
 
-    /// Reads the current key, so that the first event need not wait for it. If that fails the first event tries again: a function that ended
-    /// here would be started over and over, and would say no more than the log does.
+    /// Reads the current key, so that the first event need not wait for it. If that fails, the
+    /// first event tries again: a function that ended here would be started over and over.
     pub async fn warm(&self, now_ms: i64) {
         if let Err(error) = self.refresh(&mut *self.known.lock().await, now_ms, by()).await {
             let error = &error as &dyn Error;
@@ -171,23 +184,23 @@ impl Keys {
     }
 
     /// Signs a token with the current key.
-    pub async fn issue(&self, claims: &Claims, now_ms: i64) -> Result<Result<String, TokenError>, KeyError> {
+    pub async fn issue(&self, claims: &Claims, now_ms: i64) -> Result<String, VerifyError> {
         let mut known = self.known.lock().await;
         let keys = self.refresh(&mut known, now_ms, by()).await?;
-        Ok(keys.issue(claims, now_ms / 1000))
+        Ok(keys.issue(claims, now_ms / 1000)?)
     }
 
-    /// Checks a token. The inner result is the verdict; an error is that there can be none now.
-    pub async fn verify(&self, token: &str, now_ms: i64) -> Result<Result<Claims, TokenError>, KeyError> {
+    /// Checks a token.
+    pub async fn verify(&self, token: &str, now_ms: i64) -> Result<Claims, VerifyError> {
         let Some(key_id) = token::key_id(token) else {
-            return Ok(Err(TokenError::Invalid));
+            return Err(TokenError::Invalid.into());
         };
         let mut known = self.known.lock().await;
         let keys = self.search(&mut known, &key_id, now_ms).await?;
-        Ok(keys.verify(token, now_ms / 1000))
+        Ok(keys.verify(token, now_ms / 1000)?)
     }
 
-    /// The keys, the current one read within [`REFRESH_MS`] if that can be.
+    /// The keys, with the current one read within [`REFRESH_MS`] if possible.
     async fn refresh<'a>(&self, known: &'a mut Known, now_ms: i64, by: Instant) -> Result<&'a TokenKeys, KeyError> {
         if let Some(secret) = self.secret.as_ref().filter(|_| !known.is_fresh(now_ms))
             && let Err(error) = in_time(by, secret.read_again(known, now_ms)).await
@@ -220,7 +233,7 @@ impl Keys {
 }
 
 impl Secret {
-    /// Reads the current key; and the previous one, if the current one is not the one that was known.
+    /// Reads the current key, and the previous one if the current one has changed.
     async fn read_again(&self, known: &mut Known, now_ms: i64) -> Result<(), KeyError> {
         let current = self.current().await?;
         if known.version == current.id {
@@ -239,7 +252,7 @@ impl Secret {
         let current = self.current().await?;
         let previous = self.version(PREVIOUS).await?;
         if previous.as_ref().is_some_and(|previous| previous.id == current.id) {
-            // The label moved between the two: what is current now has not been seen.
+            // The label moved between the two calls: the current key has not been seen.
             return Err(KeyError::NotYet);
         }
         known.learn(&current, previous.as_ref(), now_ms)
@@ -250,7 +263,7 @@ impl Secret {
         self.version(stage).await?.ok_or(KeyError::Malformed { stage })
     }
 
-    /// The version with this label; `None` where there is no previous one.
+    /// The version with this label; `None` if there is no previous one.
     async fn version(&self, stage: &'static str) -> Result<Option<Version>, KeyError> {
         let request = self.client.get_secret_value().secret_id(&self.arn).version_stage(stage);
         match request.send().await {
@@ -274,7 +287,7 @@ fn by() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// What comes of calls, or that they took too long.
+/// The result of calls, or an error if they take too long.
 async fn in_time<T>(by: Instant, calls: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
     tokio::time::timeout_at(by, calls).await.unwrap_or_else(|elapsed| {
         Err(KeyError::Unreadable {
@@ -284,7 +297,7 @@ async fn in_time<T>(by: Instant, calls: impl Future<Output = Result<T, KeyError>
     })
 }
 
-/// What a process knows of the keys, and since when.
+/// The keys that a process knows, and since when.
 #[derive(Default)]
 struct Known {
     /// None before the first read.
@@ -293,7 +306,7 @@ struct Known {
     version: String,
     /// When the current key was last read.
     confirmed_at_ms: i64,
-    /// When it was last asked for, also in vain.
+    /// When it was last asked for, even in vain.
     asked_at_ms: i64,
     /// When an unknown key id was last looked for.
     looked_at_ms: Option<i64>,
@@ -301,21 +314,21 @@ struct Known {
     refused: VecDeque<(String, i64)>,
 }
 
-/// What there is to do about a key id.
+/// What to do about a key id.
 #[derive(Debug, PartialEq, Eq)]
 enum Search {
     /// Its key is there.
     Known,
-    /// It was looked for just now, and is none.
+    /// It was looked for just now, and not found.
     Refused,
-    /// Another one was looked for just now.
+    /// Another one was looked for just now: too early.
     TooEarly,
     /// It is to be looked for.
     Look,
 }
 
 impl Known {
-    /// Whether the current key need not be read: it was just now, or was asked for in vain just now.
+    /// Whether the current key need not be read: it was read, or asked for in vain, just now.
     fn is_fresh(&self, now_ms: i64) -> bool {
         self.keys.is_some()
             && (is_within(REFRESH_MS, self.confirmed_at_ms, now_ms)
@@ -330,7 +343,7 @@ impl Known {
         (self.confirmed_at_ms, self.asked_at_ms) = (now_ms, now_ms);
     }
 
-    /// Takes over what was read. A previous key that is too short never signed anything.
+    /// Stores the keys that were read. A previous key that is too short never signed anything.
     fn learn(&mut self, current: &Version, previous: Option<&Version>, now_ms: i64) -> Result<(), KeyError> {
         let previous = previous.map_or("", |previous| previous.key.as_str());
         let keys = TokenKeys::new(&current.key, previous).or_else(|| TokenKeys::new(&current.key, ""));
@@ -354,7 +367,7 @@ impl Known {
         }
     }
 
-    /// Notes that a look was for this key id, which may have been in vain.
+    /// Remembers the look for this key id, which may have been in vain.
     fn note_look_for(&mut self, key_id: &str, now_ms: i64) {
         if self.has(key_id) {
             return;
@@ -371,7 +384,8 @@ impl Known {
     }
 }
 
-/// Whether it is less than so long ago; a time to come, as after the clock was set back, is long ago.
+/// Whether a time is less than this long ago. A time in the future, after the clock was set back,
+/// is long ago.
 fn is_within(span_ms: i64, then_ms: i64, now_ms: i64) -> bool {
     (0..span_ms).contains(&(now_ms - then_ms))
 }
@@ -379,7 +393,8 @@ fn is_within(span_ms: i64, then_ms: i64, now_ms: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wigwag_store::DeviceKey;
+    use wigwag_domain::DeviceKey;
+    use wigwag_domain::UserId;
 
     const NOW_MS: i64 = 1_800_000_000_000;
 
@@ -393,8 +408,8 @@ mod tests {
     /// The id that tokens of this version's key name.
     fn key_id(name: &str) -> String {
         let claims = Claims {
-            user: 7,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(7),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
             expires_at_s: 100,
         };

@@ -1,13 +1,14 @@
-//! What every function shares at its edge: configuration, clients, tokens, who is calling, pushing to devices, the
-//! queue to the workers.
+//! The edge that all functions share: configuration, clients, tokens, the caller, pushing to
+//! devices, the queue to the workers.
 //!
-//! Between AWS events and the store: nothing here knows a rule of messaging.
+//! It is between the events of AWS and the use cases: it knows no rule of messaging.
 
 pub mod caller;
 pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod connection;
+mod failure;
 pub mod groups;
 mod hs256;
 pub mod keys;
@@ -19,7 +20,8 @@ pub mod token;
 
 pub use caller::Caller;
 pub use config::{ConfigError, required};
-pub use keys::{KeyError, Keys};
+pub use failure::Failure;
+pub use keys::{KeyError, Keys, VerifyError};
 pub use lambda_runtime::Error;
 pub use push::Pusher;
 pub use queue::Queue;

@@ -1,49 +1,56 @@
 //! Pushing frames to devices through the API Gateway management API.
 //!
-//! A push is an attempt, never a promise: what does not arrive is found by the device's next sync. So a failure costs the
-//! sender nothing but a log line, and the time that all pushes may take is bounded. The SDK's own retries are off: its backoff on
-//! 429 would hold the function for seconds.
+//! A push is an attempt, not a promise: the device's next sync finds what did not arrive. So a
+//! failure costs the sender nothing but a log line, and the time for all pushes is bounded. The
+//! SDK's own retries are off: its backoff on 429 would hold the function for seconds.
 
-mod lot;
+mod batch;
 
-pub use lot::Content;
+pub use batch::Content;
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_apigatewaymanagement::error::SdkError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
+use batch::{PushBatch, share};
 use futures_util::{StreamExt as _, stream};
-use lot::{Lot, share};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::RoomId;
+use wigwag_domain::UserId;
+use wigwag_domain::connection::Connection;
+use wigwag_domain::head::InboxHead;
+use wigwag_messaging::disconnect::Disconnected;
 use wigwag_protocol::{Encoding, OutputFrame};
-use wigwag_store::devices::Disconnected;
-use wigwag_store::head::{Connection, Head};
-use wigwag_store::{DeviceKey, RoomId, Store, StoreError, UserId};
+use wigwag_store::Store;
+use wigwag_store::StoreError;
+use wigwag_store::rooms;
 
-/// Devices that are pushed to at once, beside those that are slow.
+/// Devices that are pushed to at once, besides slow ones.
 const CONCURRENCY: usize = 64;
 
-/// After so long a device is a slow one, and the next has its turn.
+/// After this long a device counts as slow, and the next one has its turn.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// Devices that are pushed to at once, slow ones and all. Each holds a socket.
+/// Devices that are pushed to at once, with the slow ones. Each holds a socket.
 const AT_ONCE: usize = 256;
 
-/// Longest wait for one post. One that takes longer is one that its device will not get.
+/// Longest wait for one post. A post that takes longer will not arrive.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Waits after the first and the second 429; after a third the push is given up.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
 
-/// A connection younger than this may still be opening: API Gateway gives `$connect` and the authorizer 29 s each.
+/// A connection younger than this may still be opening: API Gateway gives `$connect` and the
+/// authorizer 29 s each.
 const HANDSHAKE_MS: i64 = 60_000;
 
 /// How a post ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Delivery {
+enum PostResult {
     /// API Gateway took it. That says nothing about the device.
     Accepted,
     /// There is no such connection any more.
@@ -52,31 +59,31 @@ enum Delivery {
     Failed,
 }
 
-/// What a device is to be pushed.
+/// A push to a device.
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Which one.
+    /// The device.
     pub target: Target,
-    /// What, in order.
+    /// The contents, in order.
     pub contents: Vec<Content>,
 }
 
 /// A device to push to.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Whose it is.
+    /// Its user.
     pub user: UserId,
-    /// Which one it is.
+    /// Its key.
     pub device: DeviceKey,
-    /// Where it is.
+    /// Its connection.
     pub connection: Connection,
-    /// The room that it was found in, where it was found in one.
+    /// The room that it was found in, if it was found in one.
     pub room: Option<RoomId>,
 }
 
 impl Target {
     /// The devices of a head that can be pushed to.
-    pub fn all(user: UserId, head: &Head, now_ms: i64) -> impl Iterator<Item = Self> {
+    pub fn all(user: UserId, head: &InboxHead, now_ms: i64) -> impl Iterator<Item = Self> {
         head.connections(now_ms).map(move |(device, connection)| Self {
             user,
             device: device.clone(),
@@ -85,7 +92,7 @@ impl Target {
         })
     }
 
-    /// How frames to it are written.
+    /// The encoding of frames to it.
     pub fn encoding(&self) -> Encoding {
         if self.connection.protobuf {
             Encoding::Protobuf
@@ -95,7 +102,7 @@ impl Target {
     }
 }
 
-/// The way to devices. Cheap to clone.
+/// Pushes to devices. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pusher {
     client: Client,
@@ -113,15 +120,16 @@ impl Pusher {
         }
     }
 
-    /// Pushes to each target what belongs to it, in as few frames as that takes, one after the other. A target that is slow keeps no
-    /// other waiting. What has not been taken by `deadline` is left. A connection that is gone leaves its user's head, if it is still the one there. A young one stays: API
-    /// Gateway answers 410 also before `$connect` has returned.
+    /// Pushes to each target its contents, in as few frames as possible, one after the other. A
+    /// slow target keeps no other waiting. At `deadline` the rest is left. A connection that is
+    /// gone is removed from its user's head if it is still there. A young one stays, because API
+    /// Gateway also answers 410 before `$connect` has returned.
     pub async fn push(&self, store: &Store, pushes: Vec<Push>, deadline: Instant, now_ms: i64) {
         let left = AtomicUsize::new(pushes.len());
         let slots = Semaphore::new(CONCURRENCY);
-        let all = stream::iter(share(pushes)).for_each_concurrent(AT_ONCE, async |(target, lot)| {
+        let all = stream::iter(share(pushes)).for_each_concurrent(AT_ONCE, async |(target, batch)| {
             let slot = slots.acquire().await;
-            let mut push = pin!(self.push_lot(store, &target, &lot, now_ms));
+            let mut push = pin!(self.push_batch(store, &target, &batch, now_ms));
             if tokio::time::timeout(SLOW, push.as_mut()).await.is_err() {
                 drop(slot);
                 push.await;
@@ -134,15 +142,16 @@ impl Pusher {
         }
     }
 
-    /// A frame that fails ends it: what follows would show the device a gap, and it will sync anyway.
-    async fn push_lot(&self, store: &Store, target: &Target, lot: &Lot, now_ms: i64) {
-        for frame in lot.frames(target.encoding()) {
+    /// A frame that fails ends the push: later ones would show the device a gap, and it will sync
+    /// anyway.
+    async fn push_batch(&self, store: &Store, target: &Target, batch: &PushBatch, now_ms: i64) {
+        for frame in batch.frames(target.encoding()) {
             match self.post(&target.connection.id, frame.clone()).await {
-                Delivery::Accepted => {}
-                Delivery::Gone if now_ms - target.connection.connected_at_ms > HANDSHAKE_MS => {
+                PostResult::Accepted => {}
+                PostResult::Gone if now_ms - target.connection.connected_at_ms > HANDSHAKE_MS => {
                     return self.forget(store, target).await;
                 }
-                Delivery::Gone | Delivery::Failed => return,
+                PostResult::Gone | PostResult::Failed => return,
             }
         }
     }
@@ -158,19 +167,18 @@ impl Pusher {
         let Connection {
             id, connected_at_ms, ..
         } = &target.connection;
-        let disconnected = store
-            .disconnect(target.user, &target.device, *connected_at_ms, id)
-            .await?;
-        // The head may say nothing of the room: another connection stands there, or its row was left behind.
+        let disconnected =
+            wigwag_messaging::disconnect(store, target.user, &target.device, *connected_at_ms, id).await?;
+        // The head may not name the room: it has another connection, or the row was left behind.
         match (disconnected, target.room) {
             (Disconnected::Yes { room: Some(left) }, Some(found)) if left == found => Ok(()),
-            (_, Some(found)) => store.forget_occupant(found, id).await,
+            (_, Some(found)) => rooms::forget_occupant(store, found, id).await,
             (_, None) => Ok(()),
         }
     }
 
     /// Posts a frame to a connection.
-    async fn post(&self, connection_id: &str, frame: Blob) -> Delivery {
+    async fn post(&self, connection_id: &str, frame: Blob) -> PostResult {
         for wait in BACKOFF.into_iter().map(Some).chain([None]) {
             let sent = self
                 .client
@@ -179,17 +187,17 @@ impl Pusher {
                 .data(frame.clone())
                 .send()
                 .await;
-            let Err(error) = sent else { return Delivery::Accepted };
+            let Err(error) = sent else { return PostResult::Accepted };
             match (status(&error), wait) {
-                (Some(410), _) => return Delivery::Gone,
+                (Some(410), _) => return PostResult::Gone,
                 (Some(429), Some(wait)) => tokio::time::sleep(wait).await,
                 (status, _) => {
                     tracing::warn!(connection.id = connection_id, status, error = %error, "a push failed; the device will sync");
-                    return Delivery::Failed;
+                    return PostResult::Failed;
                 }
             }
         }
-        Delivery::Failed
+        PostResult::Failed
     }
 
     /// Closes connections after telling each of them why.
@@ -198,7 +206,7 @@ impl Pusher {
             .for_each_concurrent(CONCURRENCY, async |connection| {
                 let encoding = if connection.protobuf { Encoding::Protobuf } else { Encoding::Json };
                 let frame = OutputFrame::encode_batch(std::slice::from_ref(reason), encoding);
-                if self.post(&connection.id, Blob::new(frame)).await == Delivery::Gone {
+                if self.post(&connection.id, Blob::new(frame)).await == PostResult::Gone {
                     return;
                 }
                 if let Err(error) = self.client.delete_connection().connection_id(&connection.id).send().await
@@ -211,7 +219,8 @@ impl Pusher {
     }
 }
 
-/// HTTP status of a failed call. By status, not by error type: a 410 may come without the header that names the type.
+/// HTTP status of a failed call. The status counts, not the type: a 410 may come without the header
+/// that names the type.
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
@@ -232,10 +241,10 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000_000;
 
-    /// What it takes of the time to bring a frame to a device that is well.
+    /// The time that a frame takes to a device that answers.
     const BRINGING: Duration = Duration::from_millis(10);
 
-    /// API Gateway. What is posted to a connection whose name begins with `h` hangs.
+    /// API Gateway. A post to a connection whose name begins with `h` hangs.
     #[derive(Debug, Clone, Default)]
     struct Gateway(Arc<Mutex<Posts>>);
 
@@ -252,7 +261,7 @@ mod tests {
     struct Open(Gateway);
 
     impl Open {
-        fn of(gateway: &Gateway) -> Self {
+        fn new(gateway: &Gateway) -> Self {
             let mut posts = gateway.0.lock().unwrap();
             posts.begun += 1;
             posts.open += 1;
@@ -272,7 +281,7 @@ mod tests {
             let gateway = self.clone();
             let id = request.uri().rsplit('/').next().unwrap().to_owned();
             HttpConnectorFuture::new(async move {
-                let _open = Open::of(&gateway);
+                let _open = Open::new(&gateway);
                 if id.starts_with('h') {
                     std::future::pending::<()>().await;
                 }
@@ -289,12 +298,12 @@ mod tests {
         }
     }
 
-    /// A device of its own for each of these connections; their messages are not the same.
+    /// A device for each of these connections, each with a message of its own.
     fn pushes(ids: impl IntoIterator<Item = String>) -> Vec<Push> {
-        let push = |(user, id): (UserId, String)| Push {
+        let push = |(user, id): (u64, String)| Push {
             target: Target {
-                user,
-                device: DeviceKey::of(1, &id),
+                user: UserId(user),
+                device: DeviceKey::derive(1, &id),
                 connection: Connection {
                     id,
                     platform: 1,
@@ -311,7 +320,7 @@ mod tests {
         (1..).zip(ids).map(push).collect()
     }
 
-    /// Pushes for so long at most. What became of it.
+    /// Pushes for at most this long, and answers with what happened.
     async fn pushed(ids: impl IntoIterator<Item = String>, time: Duration) -> Posts {
         let gateway = Gateway::default();
         let credentials = Credentials::new("key", "secret", None, None, "test");
@@ -322,7 +331,7 @@ mod tests {
             .endpoint_url("http://gateway")
             .http_client(gateway.clone());
         let pusher = Pusher::new(config);
-        // Nothing here is gone, so nothing is asked of it.
+        // No connection is gone here, so the tables are not called.
         let tables = aws_sdk_dynamodb::Config::builder().behavior_version(BehaviorVersion::v2026_01_12());
         let store = Store::new(tables, "timelines", "directory");
         let deadline = tokio::time::Instant::now() + time;
@@ -338,7 +347,7 @@ mod tests {
         (0..count).map(|n| format!("w{n}"))
     }
 
-    /// The clock of these tests stands still, but when all wait: then it goes on to where the next one waits no longer.
+    /// The clock of these tests is paused: it jumps to the next timer when all tasks wait.
     #[tokio::test(start_paused = true)]
     async fn devices_that_hang_keep_none_behind_them_waiting() {
         let posts = pushed(hung(140).chain(well(1)), Duration::from_millis(1_200)).await;

@@ -1,4 +1,5 @@
-//! The queue to the fan-out workers: FIFO, and what goes in twice within five minutes comes out once.
+//! The queue to the fan-out workers: FIFO, and a task that is sent twice within five minutes comes
+//! out once.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{Builder, retry::RetryConfig, timeout::TimeoutConfig};
@@ -10,11 +11,12 @@ use aws_sdk_sqs::types::{
 };
 use futures_util::{TryStreamExt as _, stream};
 use std::time::Duration;
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
 use wigwag_store::StoreError;
-use wigwag_store::fanout::{Task, TaskQueue};
 
-/// Most tasks of one request. Ten of the largest take under 256 KB, a quarter of what a request may have; under half of it where each
-/// names a whole shard of users.
+/// The most tasks of one request. Ten of the largest take under 256 KB, a quarter of the limit;
+/// under half of it if each names a whole shard of users.
 const BATCH: usize = 10;
 
 /// Requests that run at once.
@@ -23,16 +25,18 @@ const CONCURRENCY: usize = 4;
 /// Longest wait for one attempt of one request.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Longest wait for all attempts of one request: within the functions' own timeout (5 s), with time to answer.
+/// Longest wait for all attempts of one request: within the functions' own timeout (5 s), with time
+/// to answer.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Waits before what the queue did not take is sent again; after the last it is given up.
+/// Waits before tasks that the queue did not take are sent again. After the last, it is an error.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
 
-/// Name of the message attribute that says why a message lies in the dead-letter queue.
+/// The message attribute with the reason why a message is in the dead-letter queue.
 pub const REASON: &str = "reason";
 
-/// Most bytes of a reason. It may quote the body, and both together must not take more than the body's own queue let in.
+/// The most bytes of a reason. It may quote the body, and both together must not exceed what the
+/// queue of the body takes.
 const REASON_BYTES: usize = 500;
 
 /// A FIFO queue. Cheap to clone.
@@ -42,7 +46,7 @@ pub struct Queue {
     url: String,
 }
 
-/// What a request of several left undone.
+/// Tasks of a batch that were not taken.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue did not take {count} of the tasks: {code}")]
 struct NotTaken {
@@ -52,8 +56,8 @@ struct NotTaken {
 }
 
 impl Queue {
-    /// The queue at `url`, with the endpoint and credentials of `config`. Requests may be repeated by the SDK: what is sent again is
-    /// a duplicate.
+    /// The queue at `url`, with the endpoint and credentials of `config`. The SDK may repeat
+    /// requests: what is sent again is a duplicate.
     pub fn new(config: Builder, url: impl Into<String>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -68,9 +72,9 @@ impl Queue {
         }
     }
 
-    /// Sends one message as it is, with the reason why it is here: to be called on a dead-letter queue. `id` is the message's own id, so
-    /// that it lies there once, however often it is sent. Of a long reason the beginning is kept.
-    pub async fn bury(&self, body: &str, ordering: &str, id: &str, reason: &str) -> Result<(), StoreError> {
+    /// Puts a message into a dead-letter queue as it is, with the reason. `id`: the id of the
+    /// message, so that it is there once, however often it is sent. A long reason is cut.
+    pub async fn dead_letter(&self, body: &str, ordering: &str, id: &str, reason: &str) -> Result<(), StoreError> {
         let attribute = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(&reason[..reason.floor_char_boundary(REASON_BYTES)])
@@ -89,8 +93,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets messages that were received, at most ten, be received again after a while, in whole seconds: they were not begun with, and
-    /// need not wait until they count as lost.
+    /// Makes received messages, at most ten, visible again after a while, in whole seconds: work on
+    /// them has not begun, and they need not wait for the visibility timeout.
     pub async fn hand_back(&self, receipts: &[&str], wait: Duration) -> Result<(), StoreError> {
         let wait_s = i32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         let entries = receipts.iter().enumerate().map(|(index, receipt)| {
@@ -114,7 +118,7 @@ impl Queue {
         }
     }
 
-    /// Sends up to ten tasks; those that the queue did not take are sent again, they alone.
+    /// Sends up to ten tasks. Those that the queue did not take are sent again.
     async fn send(&self, tasks: &[Task]) -> Result<(), StoreError> {
         let mut entries = tasks
             .iter()
@@ -168,8 +172,9 @@ struct Refused {
     is_final: bool,
 }
 
-/// The entries that the queue did not take, and why; `None` where it took all. An entry that the answer does not name counts as not
-/// taken: if it was, sending it again makes a duplicate, which the queue drops.
+/// The entries that the queue did not take, and why; `None` if it took all. An entry that the
+/// answer does not name counts as not taken: if it was, sending it again makes a duplicate, which
+/// the queue drops.
 fn not_taken(
     entries: &[SendMessageBatchRequestEntry],
     output: &SendMessageBatchOutput,
@@ -195,8 +200,8 @@ fn entry(index: usize, task: &Task) -> Result<SendMessageBatchRequestEntry, Stor
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(task.to_body())
-        .message_group_id(task.ordering())
-        .message_deduplication_id(task.deduplication())
+        .message_group_id(task.message_group())
+        .message_deduplication_id(task.deduplication_id())
         .build()
         .map_err(failed("SendMessageBatch"))
 }
@@ -212,8 +217,11 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str)
 mod tests {
     use super::*;
     use aws_sdk_sqs::types::SendMessageBatchResultEntry;
+    use wigwag_domain::task::Audience;
+    use wigwag_domain::task::Logged;
+    use wigwag_domain::task::SHARD_MEMBERS;
+    use wigwag_domain::{GroupId, UserId};
     use wigwag_protocol::pb::Message;
-    use wigwag_store::fanout::{Audience, Logged, SHARD_MEMBERS};
 
     fn task(shard: u32) -> Task {
         let message = Message {
@@ -221,7 +229,7 @@ mod tests {
             ..Message::default()
         };
         Task::Deliver {
-            group: 7,
+            group: GroupId(7),
             audience: Audience::Shard(shard),
             logged: Logged { key: vec![1], message },
             skip: None,
@@ -288,7 +296,7 @@ mod tests {
             message,
         };
         let task = Task::Announce {
-            group: 7,
+            group: GroupId(7),
             shards: 0..2,
             logged,
         };
@@ -298,9 +306,9 @@ mod tests {
         };
         let owed = Task::Deliver {
             group,
-            audience: Audience::Owed {
+            audience: Audience::Pending {
                 shard: Some(0),
-                users: vec![u64::MAX >> 11; usize::try_from(SHARD_MEMBERS).unwrap()],
+                users: vec![UserId(u64::MAX >> 11); usize::try_from(SHARD_MEMBERS).unwrap()],
             },
             logged,
             skip: None,

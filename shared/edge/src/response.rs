@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
-    /// HTTP status. Means something for `$connect` and the HTTP API; on other routes the socket never sees it.
+    /// HTTP status. It has a meaning for `$connect` and the HTTP API; on other routes the socket
+    /// never sees it.
     pub status_code: u16,
     /// Headers by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,18 +1,15 @@
-//! What the functions log, and how.
+//! Logs of the functions.
 //!
-//! Our own crates log at the level that `RUST_LOG` names, everything else from `warn` on: the SDK's debug output would show
-//! requests. Lines are text, or JSON where the function's logging is set to that, which is how `template.yaml` sets it. A line of JSON
-//! is flat, and says which invocation it belongs to:
+//! Our crates log at the level of `RUST_LOG`, all others from `warn` on, because the debug output
+//! of the SDK would show requests. Lines are text, or JSON if the function's logging is set to
+//! that, as `template.yaml` does. A line of JSON is flat and names its invocation:
 //!
-//! ```text
-//! {"timestamp":"…Z","level":"WARN","target":"wigwag_default::reply","message":"…","request_id":"…","trace_id":"1-…",
-//!  "connection_id":"…","user":7, …}
-//! ```
-//!
-//! - `request_id` is Lambda's, which the access logs of API Gateway call `functionRequestId`; `trace_id` is X-Ray's
-//! - `connection_id` and `user` are those of the event, where it has any: see [`connection`] and [`request`]
-//! - every other field of the line and of the spans around it stands beside these, the innermost winning
-//! - `timestamp` and `level` are what Lambda looks for in a line of JSON
+//! - `request_id` is Lambda's, which the access logs of API Gateway call `functionRequestId`;
+//!   `trace_id` is X-Ray's
+//! - `connection_id` and `user` are those of the event, if it has any: see [`connection`] and
+//!   [`request`]
+//! - every other field of the line and of the spans around it is next to these; the innermost wins
+//! - `timestamp` and `level` are the names that Lambda looks for
 
 use crate::Caller;
 use crate::config::{ConfigError, parsed};
@@ -29,14 +26,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt as lines, registry};
-use wigwag_store::UserId;
+use wigwag_domain::UserId;
 
 pub use tracing::Instrument;
 
 /// The runtime's span around an invocation: it has the ids of the request and of the trace.
 const INVOCATION: &str = "lambda_runtime::layers::trace";
 
-/// The fields of that span, and what we call them.
+/// The fields of that span, and our names for them.
 const RENAMED: [(&str, &str); 2] = [("requestId", "request_id"), ("xrayTraceId", TRACE_ID)];
 
 const TRACE_ID: &str = "trace_id";
@@ -62,23 +59,24 @@ fn targets(level: LevelFilter) -> Targets {
         .with_target(INVOCATION, LevelFilter::INFO)
 }
 
-/// The span of an event of a WebSocket: all lines within say which connection it is, and whose. It is there at every level.
+/// The span of a WebSocket event: all lines within name its connection and its user. It exists at
+/// every level.
 pub fn connection(context: &ApiGatewayWebsocketProxyRequestContext) -> Span {
     let span = error_span!("connection", connection_id = context.connection_id, user = Empty);
     if let Some(caller) = Caller::from_context(&context.authorizer.fields) {
-        span.record("user", caller.user);
+        span.record("user", caller.user.0);
     }
     span
 }
 
-/// The span of an event that nobody is known to have sent yet.
+/// The span of an event whose sender is not known yet.
 pub fn request() -> Span {
     error_span!("request", user = Empty)
 }
 
-/// From here on it is known who sent the event whose span this is called in.
+/// Records who sent the event, in the current span.
 pub fn sent_by(user: UserId) {
-    Span::current().record("user", user);
+    Span::current().record("user", user.0);
 }
 
 /// Writes an event as one line of JSON.
@@ -111,7 +109,7 @@ where
     }
 }
 
-/// Our name of a field of a span. Of the header that the runtime takes for the trace's id, the part that is the id.
+/// Our name of a field of a span, and its value. Of the trace header, the part that is the id.
 fn renamed((name, value): (String, Value)) -> (String, Value) {
     let ours = RENAMED.iter().find(|(theirs, _)| *theirs == name);
     let Some((_, ours)) = ours else { return (name, value) };
@@ -179,7 +177,7 @@ mod tests {
         }
     }
 
-    /// What is logged meanwhile, as JSON, without the time.
+    /// The lines that are logged meanwhile, as JSON, without the time.
     fn logged(level: LevelFilter, work: impl FnOnce()) -> Vec<Value> {
         let written = Written::default();
         let sink = written.clone();
@@ -214,7 +212,7 @@ mod tests {
 
     fn context() -> ApiGatewayWebsocketProxyRequestContext {
         let authorizer =
-            json!({ "user": "7", "device": wigwag_store::DeviceKey::of(1, "phone").as_str(), "platform": "1" });
+            json!({ "user": "7", "device": wigwag_domain::DeviceKey::derive(1, "phone").as_str(), "platform": "1" });
         let context = json!({
             "connectionId": "c=", "connectedAt": 1, "requestTimeEpoch": 1, "identity": {}, "authorizer": authorizer,
         });
@@ -247,7 +245,7 @@ mod tests {
         let lines = logged(LevelFilter::INFO, || {
             request().in_scope(|| {
                 tracing::info!("before");
-                sent_by(9);
+                sent_by(UserId(9));
                 tracing::info!("after");
                 tracing::debug!("too much");
             });

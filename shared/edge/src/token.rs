@@ -1,25 +1,27 @@
 //! Access tokens: JWTs signed with HMAC-SHA-256, bound to user, platform and device.
 //!
-//! The key is a secret of the deployment ([`crate::keys`] has it). Its id is derived from it and stands in each token's header, so that
-//! after a rotation tokens of the previous key are still known by it. No other algorithm is ever accepted, whatever a header says.
+//! The key is a secret of the deployment (see [`crate::keys`]). Each token's header has the id of
+//! its key, which is derived from it, so that tokens of the previous key are known after a
+//! rotation. No other algorithm is accepted, whatever a header says.
 
 use crate::hs256;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_protocol::http::PLATFORMS;
 use wigwag_protocol::limits::{MAX_INTEGER, TOKEN_BYTES};
-use wigwag_store::{DeviceKey, UserId};
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// Who it was given to.
+    /// The user it was given to.
     pub user: UserId,
     /// The device it was given to.
     pub device: DeviceKey,
-    /// Kind of that device, 1 to 11.
+    /// Kind of the device, 1 to 11.
     pub platform: u8,
     /// When it ends, in seconds since 1970.
     pub expires_at_s: i64,
@@ -28,15 +30,15 @@ pub struct Claims {
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Form, key, algorithm, signature or claims are not ours.
+    /// Its form, key, algorithm, signature or claims are not ours.
     #[error("the token is not valid")]
     Invalid,
-    /// It was valid once.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
 }
 
-/// The claims as they stand in the token.
+/// The claims as the token has them.
 #[derive(Serialize, Deserialize)]
 struct Body {
     iss: String,
@@ -45,7 +47,7 @@ struct Body {
     plt: u8,
     iat: i64,
     exp: i64,
-    /// Ours have none; one that has it is not valid before.
+    /// Our tokens have none. A token that has it is not valid before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<i64>,
 }
@@ -97,7 +99,8 @@ impl fmt::Debug for TokenKeys {
 }
 
 impl TokenKeys {
-    /// Keys from their secrets; an empty `previous` means that there is none. `None` if one is shorter than [`KEY_BYTES`].
+    /// Keys from their secrets; an empty `previous` means that there is none. `None` if one is
+    /// shorter than [`KEY_BYTES`].
     pub fn new(current: &str, previous: &str) -> Option<Self> {
         let long_enough = |secret: &str| secret.len() >= KEY_BYTES;
         if !long_enough(current) || !(previous.is_empty() || long_enough(previous)) {
@@ -128,7 +131,8 @@ impl TokenKeys {
         jsonwebtoken::encode(&header, &body, &self.current.signs).map_err(|_| TokenError::Invalid)
     }
 
-    /// Checks a token. The signature comes first: of a token that is not ours nothing is told, not even that it expired.
+    /// Checks a token. The signature comes first: nothing is told about a token that is not ours,
+    /// not even that it expired.
     pub fn verify(&self, token: &str, now_s: i64) -> Result<Claims, TokenError> {
         if token.len() > TOKEN_BYTES {
             return Err(TokenError::Invalid);
@@ -144,7 +148,7 @@ impl TokenKeys {
             platform: body.plt,
             expires_at_s: body.exp,
         };
-        if !(1..=MAX_INTEGER).contains(&claims.user) || !PLATFORMS.contains(&claims.platform) {
+        if !(1..=MAX_INTEGER).contains(&claims.user.0) || !PLATFORMS.contains(&claims.platform) {
             return Err(TokenError::Invalid);
         }
         if body.nbf.is_some_and(|not_before_s| now_s < not_before_s) {
@@ -157,7 +161,7 @@ impl TokenKeys {
         }
     }
 
-    /// Whether one of them has this id.
+    /// Whether one of the keys has this id.
     pub(crate) fn has(&self, key_id: &str) -> bool {
         self.key(Some(key_id)).is_some()
     }
@@ -170,7 +174,8 @@ impl TokenKeys {
     }
 }
 
-/// The id of the key that a token names, before anything of it is checked; `None` if it is nothing that a key of ours can have.
+/// The id of the key that a token names, before anything else is checked; `None` if no key of ours
+/// can have it.
 pub(crate) fn key_id(token: &str) -> Option<String> {
     if token.len() > TOKEN_BYTES {
         return None;
@@ -206,8 +211,8 @@ mod tests {
 
     fn claims() -> Claims {
         Claims {
-            user: 7,
-            device: DeviceKey::of(1, "phone"),
+            user: UserId(7),
+            device: DeviceKey::derive(1, "phone"),
             platform: 1,
             expires_at_s: 100,
         }
@@ -329,7 +334,8 @@ mod tests {
             let at = at % token.len();
             let mut altered = token.clone();
             altered.replace_range(at..=at, &to);
-            // The last character of the signature carries unused bits; jsonwebtoken compares what it decodes to.
+            // The last character of the signature has unused bits; jsonwebtoken compares the
+            // decoded bytes.
             prop_assume!(altered != token && at + 1 < token.len());
             prop_assert_eq!(keys().verify(&altered, 50), Err(TokenError::Invalid));
         }

@@ -1,9 +1,9 @@
-//! The HTTPS client of everything that calls AWS: rustls with ring, and the root certificates of the platform.
+//! The HTTPS client of everything that calls AWS: rustls with ring, and the root certificates of
+//! the platform.
 //!
-//! There is one for the whole process, made when it is first asked for. The SDK would make one of its own for each of its clients,
-//! and build each twice, with all root certificates, once when the client is made and once for its first call; in a function's
-//! start that is most of the time (docs/adr/0017). Whatever is made by the SDK's `Config` is to be given this one: the workspace
-//! has no other.
+//! There is one per process, made when it is first needed. The SDK would make one for each of its
+//! clients, and build each twice with all root certificates, which is most of the start time of a
+//! function (docs/adr/0017). Every `Config` of the SDK gets this one: the workspace has no other.
 
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -28,8 +28,8 @@ static CLIENT: LazyLock<SharedHttpClient> = LazyLock::new(|| {
     http_client_fn(move |_, _| connector.clone())
 });
 
-/// The client, for `http_client` of an SDK's `Config`. Timeouts of that `Config` hold for its attempts and operations; connecting has one
-/// of its own.
+/// The client, for `http_client` of an SDK `Config`. The timeouts of that `Config` hold for
+/// attempts and operations; connecting has one of its own.
 pub fn client() -> SharedHttpClient {
     CLIENT.clone()
 }

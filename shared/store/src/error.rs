@@ -1,13 +1,13 @@
-//! Why the store could not do something. Refusals by rule are not errors: each operation has its own outcome type.
+//! Why the store could not do something. Refusals by rule are not errors: each operation has its
+//! own type for its outcome.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 
-/// A call to DynamoDB failed, or what stands there cannot be read.
+/// A call to DynamoDB failed, or an item cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StoreError {
-    /// Too many requests, or another one on the same item just now: nothing was done.
+    /// Too many requests, or another request on the same item: nothing was done.
     #[error("{operation} was throttled, or met another request")]
     Throttled {
         /// Name of the call.
@@ -18,7 +18,7 @@ pub enum StoreError {
     Failed {
         /// Name of the call.
         operation: &'static str,
-        /// What the SDK says.
+        /// The error of the SDK.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -27,7 +27,7 @@ pub enum StoreError {
     Corrupt {
         /// Which table, in words.
         table: &'static str,
-        /// What is wrong with it, without its content.
+        /// The problem, without the content of the item.
         detail: String,
     },
 }

@@ -25,7 +25,7 @@ pub(crate) fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
-/// The number under this name, where there is one.
+/// The number with this name, if there is one.
 pub(crate) fn get_number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
@@ -38,7 +38,7 @@ pub(crate) fn get_string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     Some(item.get(name)?.as_s().ok()?.as_str())
 }
 
-/// Whether the flag under this name stands there and is set.
+/// Whether the flag with this name is set.
 pub(crate) fn get_flag(item: &Item, name: &str) -> bool {
     item.get(name)
         .and_then(|value| value.as_bool().ok())
@@ -46,7 +46,8 @@ pub(crate) fn get_flag(item: &Item, name: &str) -> bool {
         .unwrap_or(false)
 }
 
-pub(crate) fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreError {
+/// An item that cannot be read, or a write that cannot be made: in which table, and why.
+pub fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreError {
     StoreError::Corrupt {
         table,
         detail: detail.into(),
@@ -65,7 +66,7 @@ pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<I
     }
 }
 
-/// Bytes that an item counts for capacity: names and values, as the developer guide adds them up.
+/// Bytes of an item as capacity counts them: names and values, as the developer guide adds them up.
 #[cfg(test)]
 pub(crate) fn size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()

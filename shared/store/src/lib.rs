@@ -1,43 +1,35 @@
-//! What Wigwag keeps in DynamoDB, and the rules under which it changes.
-//!
-//! Everything rests on one idea, the [`timeline`]: a head item with an atomic counter, and entries keyed by seq. A
-//! conversation's log is a timeline, and so is a user's inbox. The other modules build on it:
+//! DynamoDB, and nothing else: which items there are, and the one way to read and write each of
+//! them.
 //!
 //! - [`schema`] alone names tables, keys and attributes
-//! - [`timeline`]: reserve, put, seal, read
-//! - [`head`]: the head of an inbox, which holds the user's devices beside the counter
-//! - [`devices`]: connections come and go
-//! - [`numbering`]: which message of a device is the next, and the plan of the last one
-//! - [`send`]: a one-to-one message, from reservation to both inboxes
-//! - [`groups`]: who is in a group, and how that changes
-//! - [`fanout`]: the copies of a group's message, and who is pushed it
+//! - [`timelines`]: reserve, put, seal, read
+//! - [`inboxes`]: the heads of inboxes: claims, connections, positions
+//! - [`group_logs`]: the heads of groups' logs: their settings, and reserving in them
+//! - [`groups`]: the group's record, the rows of its members, lists
+//! - [`delivery_plans`]: which seq each copy of a message takes
+//! - [`directory`]: accounts, relations, log-in attempts, connections that signed in by frame
 //! - [`rooms`]: who is in a room right now
-//! - [`messages`]: pages of messages out of timelines
-//! - [`directory`]: accounts, relations, login attempts, sockets signed in by frame
+//! - [`batch`]: many writes in one request
 //!
-//! Calls that are not idempotent (a reservation, a claim) run without the SDK's retries: a lost answer is the caller's
-//! to judge. All others may be retried, because they are conditional on what they write.
+//! Calls that are not idempotent (a reservation, a claim) run without the SDK's retries: the caller
+//! decides what a lost answer means. All others may be retried, because they are conditional on
+//! what they write.
 
-pub mod devices;
+pub mod batch;
+pub mod delivery_plans;
 pub mod directory;
 mod error;
-pub mod fanout;
+pub mod group_logs;
 pub mod groups;
-pub mod head;
-mod ids;
+pub mod inboxes;
 mod item;
-mod items;
-pub mod messages;
-pub mod numbering;
-#[cfg(feature = "plant")]
-pub mod plant;
+mod read_many;
 pub mod rooms;
 pub mod schema;
-pub mod send;
-pub mod timeline;
+pub mod timelines;
 
 pub use error::StoreError;
-pub use ids::{DeviceKey, GroupId, MessageKey, Recipient, RoomId, TimelineId, UserId, group_of_request};
+pub use item::corrupt;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -46,27 +38,28 @@ use futures_util::future::{Either, select};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// The tables, and the ways to talk to them. Cheap to clone.
+/// The tables, and the clients that call them. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// For calls that may be repeated.
     db: Client,
-    /// For calls that may not: one attempt, and the answer or its loss is reported.
+    /// For calls that may not be repeated: one attempt, and its answer or its loss is reported.
     once: Client,
     timelines: String,
     directory: String,
 }
 
-/// Longest wait for one attempt of one call. With `OPERATION_TIMEOUT` it is within the functions' own timeout (5 s), so that
-/// a lost answer is most often still reported.
+/// Longest wait for one attempt of one call. With `OPERATION_TIMEOUT` it is within the timeout of
+/// the functions (5 s), so that a lost answer is usually still reported.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Longest wait for all attempts of one call.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Store {
-    /// A store on these tables, with the endpoint and credentials of `config`. A function that uses one table only may
-    /// leave the other's name empty: a call to it fails with the service's own error.
+    /// A store on these tables, with the endpoint and credentials of `config`. A function that uses
+    /// one table only may leave the other's name empty: a call to that one fails with the service's
+    /// own error.
     pub fn new(config: Builder, timelines: impl Into<String>, directory: impl Into<String>) -> Self {
         let config = config.timeout_config(
             TimeoutConfig::builder()
@@ -87,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Waits before something is tried again: as the SDK does, where it was told how.
+    /// Waits before a repeat, with the sleep of the SDK if it was given one.
     pub(crate) async fn pause(&self, pause: Duration) {
         match self.once.config().sleep_impl() {
             Some(sleep) => sleep.sleep(pause).await,
@@ -95,8 +88,8 @@ impl Store {
         }
     }
 
-    /// Awaits a call until then and no longer. One that is cut off may or may not have been done.
-    pub(crate) async fn by<T>(
+    /// Awaits a call until the deadline. A call that is cut off may or may not have been done.
+    pub async fn by<T>(
         &self,
         deadline: Instant,
         operation: &'static str,
@@ -117,11 +110,11 @@ impl Store {
     }
 }
 
-/// How long it is until then.
+/// The time that is left until a deadline.
 #[expect(
     clippy::disallowed_methods,
     reason = "a deadline is a point of this process's own clock"
 )]
-pub(crate) fn left(deadline: Instant) -> Duration {
+pub fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

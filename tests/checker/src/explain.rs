@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
+use wigwag_invariants::UserId;
 use wigwag_invariants::{
     Answer, Channel, Conversation, DeviceIndex, Event, History, Moment, Record, Row, Tables, Token, Turn, Violation,
 };
-use wigwag_store::UserId;
 
 /// Messages of a violation that are explained. The others usually went the same way.
 const MESSAGES: usize = 3;

@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
+use wigwag_invariants::UserId;
 use wigwag_invariants::{Channel, DeviceIndex, Event, Token};
 use wigwag_protocol::limits::PAGE_MESSAGES;
-use wigwag_store::UserId;
 
 /// How long the pushes of the roll call may take.
 const PUSHES: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use crate::run::{RunOptions, run};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 use wigwag_invariants::Violation;
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 
 /// How mutants are looked for: all with the same workload, some under a harsher fault plan.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Hunt {
     /// Devices in each run.
     pub clients: usize,
     /// The faults.
-    pub faults: Plan,
+    pub faults: FaultPlan,
     /// Whether progress is shown on standard error.
     pub progress: bool,
 }

@@ -18,6 +18,7 @@ pub mod figures;
 pub mod hunt;
 pub mod mutant_build;
 pub mod mutants;
+pub mod overlay;
 pub mod recorder;
 pub mod run;
 pub mod tables;

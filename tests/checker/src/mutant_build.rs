@@ -1,8 +1,9 @@
-//! Builds the mutants: one binary that can be every function (`tests/mutants`), compiled with the
-//! cargo feature `plant`. A stack's functions have the bug that their environment names, by a line
-//! that is added to the template.
+//! Builds the mutants: the mutated copy of the workspace, and in it one binary that can be every
+//! function (`tests/mutants`). A stack's functions are the mutant that their environment names, by a
+//! line that is added to the template.
 
 use crate::mutants::Mutant;
+use crate::overlay;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::os::unix::fs::symlink;
@@ -10,11 +11,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use wigwag_cluster::{altered_template, template};
 use wigwag_local::build::Bootstraps;
 
-/// The environment variable that names the bug.
-pub const VARIABLE: &str = "WIGWAG_PLANT";
+/// The environment variable that names the mutant.
+pub const VARIABLE: &str = "WIGWAG_MUTANT";
 
 /// The names of the functions' binaries.
 const FUNCTIONS: [&str; 6] = ["api", "authorizer", "connect", "default", "disconnect", "fanout"];
@@ -63,14 +65,22 @@ impl MutantBuild {
     }
 }
 
-/// Builds without `-p`, like the functions, so that dependencies are compiled once for both.
+/// Writes the copy and builds it in the target folder of the workspace. Without `-p`, like the
+/// functions, so that dependencies are compiled once for both.
 async fn cargo_build() -> Result<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _alone = ONE_AT_A_TIME.lock().await;
     let template = template();
+    let workspace = template.parent().context("a template has a folder")?.canonicalize()?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    let copy = target.join("mutants");
+    overlay::write(&workspace, &copy)?;
     let mut cargo = wigwag_local::build::cargo();
     cargo
-        .args(["build", "--bin", "planted", "--features", "wigwag-mutants/plant"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(template.parent().context("a template has a directory")?)
+        .args(["build", "--bin", "mutants", "--message-format=json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(&copy)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit()); // progress and errors
@@ -84,7 +94,7 @@ async fn cargo_build() -> Result<PathBuf> {
     let messages = output.stdout.split(|byte| *byte == b'\n');
     let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     let binary = messages.find_map(|message| {
-        let is_it = message["target"]["name"] == "planted";
+        let is_it = message["target"]["name"] == "mutants";
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     });
     binary.context("cargo did not name the binary")

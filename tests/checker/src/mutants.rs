@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use wigwag_invariants::Promise::{self, Answered, G1, G2, G3, G6, G7, Pushed};
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 
 /// A bug that the mutant build has if it is named in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,10 +106,10 @@ impl Mutant {
     ///
     /// # Errors
     /// The built-in part of the plan does not parse.
-    pub fn faults(&self, plan: &Plan) -> Result<Plan> {
+    pub fn faults(&self, plan: &FaultPlan) -> Result<FaultPlan> {
         let mut plan = plan.clone();
         if self.needs_deaths {
-            plan.processes = Plan::parse(DEATHS)?.processes;
+            plan.processes = FaultPlan::parse(DEATHS)?.processes;
         }
         Ok(plan)
     }

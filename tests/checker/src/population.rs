@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use wigwag_cluster::World;
 use wigwag_invariants::{DeviceKind, Token};
-use wigwag_store::{GroupId, UserId};
+use wigwag_invariants::{GroupId, UserId};
 
 /// A group that is talked in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

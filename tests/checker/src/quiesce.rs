@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
 use wigwag_cluster::World;
+use wigwag_invariants::UserId;
 use wigwag_protocol::limits::PAGE_MESSAGES;
-use wigwag_store::UserId;
 
 /// The time between two looks.
 pub(crate) const BETWEEN: Duration = Duration::from_millis(300);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event, History, Moment, Token};
-use wigwag_store::{GroupId, UserId};
+use wigwag_invariants::{GroupId, UserId};
 
 /// The history so far. All clones share one history.
 #[derive(Debug, Clone)]

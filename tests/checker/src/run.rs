@@ -60,7 +60,7 @@ pub struct RunOptions {
     /// Devices that take part, besides the fresh ones at the end.
     pub clients: usize,
     /// The faults.
-    pub faults: Plan,
+    pub faults: FaultPlan,
     /// A mutant to run with. It is built first.
     pub mutant: Option<Mutant>,
     /// Judge this often while the workload goes on, and end at the first violation. `None`: judge

@@ -10,13 +10,13 @@ use std::sync::atomic::AtomicU64;
 use wigwag_edge::TokenKeys;
 use wigwag_local::gateway::Rate;
 use wigwag_local::meter::Reading;
-use wigwag_local::stack::{Options, Running, Stack};
+use wigwag_local::stack::{RunningStack, StackOptions};
 
 /// A running stack. Each story starts one of its own.
 #[derive(Debug)]
 pub struct Cluster {
     /// The stack.
-    pub stack: Running,
+    pub stack: RunningStack,
     pub(crate) http: reqwest::Client,
     /// Numbers the phones of the accounts.
     pub(crate) phones: AtomicU64,
@@ -50,16 +50,16 @@ impl Cluster {
     ///
     /// Its routes take as much as an AWS account allows: a crowd here does in a second what users
     /// do in a day.
-    pub async fn with(change: impl FnOnce(&mut Options)) -> Result<Self> {
-        let mut options = Options {
+    pub async fn with(change: impl FnOnce(&mut StackOptions)) -> Result<Self> {
+        let mut options = StackOptions {
             template: template(),
-            ..Options::default()
+            ..StackOptions::default()
         };
         let account = Rate::default().per_second.to_string();
         let raised = RATES.map(|rate| (rate.to_owned(), account.clone()));
         options.parameters.extend(raised);
         change(&mut options);
-        let stack = Stack::start(options).await.context("start the stack")?;
+        let stack = RunningStack::start(options).await.context("start the stack")?;
         let key = secrets::key_of(&stack).await.context("read the key of the tokens")?;
         Ok(Self {
             stack,

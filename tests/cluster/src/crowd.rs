@@ -6,10 +6,12 @@
 use crate::{Account, Cluster, now_ms};
 use anyhow::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_edge::Claims;
 use wigwag_protocol::http::PLATFORM_LINUX;
+use wigwag_store::directory;
 use wigwag_store::directory::Profile;
-use wigwag_store::{DeviceKey, UserId};
 
 /// How long a crowd's tokens are valid, in seconds.
 const TOKEN_TTL_S: i64 = 3600;
@@ -22,7 +24,7 @@ const DEVICE: &str = "crowd";
 
 impl Cluster {
     /// Makes `n` users, with ids from `first` on.
-    pub async fn crowd(&self, first: UserId, n: u64) -> Result<Vec<UserId>> {
+    pub async fn crowd(&self, first: u64, n: u64) -> Result<Vec<u64>> {
         let store = self.store();
         stream::iter(first..first + n)
             .map(|user| {
@@ -33,7 +35,7 @@ impl Cluster {
                         phone_number: format!("+1999{user:09}"),
                         created_at_ms: now_ms(),
                     };
-                    store.create_account(user, &profile, "nobody logs in with this").await?;
+                    directory::create_account(&store, UserId(user), &profile, "nobody logs in with this").await?;
                     anyhow::Ok(user)
                 }
             })
@@ -43,15 +45,15 @@ impl Cluster {
     }
 
     /// A user of a crowd, logged in on a device.
-    pub fn member(&self, user_id: UserId) -> Result<Account> {
+    pub fn member(&self, user_id: u64) -> Result<Account> {
         self.member_on(user_id, DEVICE)
     }
 
     /// A user of a crowd, logged in on a device with this id.
-    pub fn member_on(&self, user_id: UserId, device_id: &str) -> Result<Account> {
+    pub fn member_on(&self, user_id: u64, device_id: &str) -> Result<Account> {
         let claims = Claims {
-            user: user_id,
-            device: DeviceKey::of(PLATFORM_LINUX, device_id),
+            user: UserId(user_id),
+            device: DeviceKey::derive(PLATFORM_LINUX, device_id),
             platform: PLATFORM_LINUX,
             expires_at_s: now_ms() / 1000 + TOKEN_TTL_S,
         };

@@ -3,12 +3,18 @@
 use crate::{Account, Cluster, now_ms};
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::NewGroup;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::task::SHARD_MEMBERS;
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
 use wigwag_protocol::http::{CreateGroup, GroupCreated};
 use wigwag_protocol::limits::CHANGE_USERS;
-use wigwag_store::fanout::{SHARD_MEMBERS, Task, TaskQueue};
-use wigwag_store::groups::{NewGroup, Wanted};
-use wigwag_store::send::MessagesFrom;
-use wigwag_store::{GroupId, StoreError, UserId, schema};
+use wigwag_store::StoreError;
+use wigwag_store::schema;
 
 /// Drops all tasks, so that no inbox is told of a change.
 struct DroppingQueue;
@@ -21,16 +27,16 @@ impl TaskQueue for DroppingQueue {
 
 impl Cluster {
     /// Makes a group of its owner and these members; returns its id.
-    pub async fn group(&self, owner: &Account, members: &[&Account]) -> Result<GroupId> {
+    pub async fn group(&self, owner: &Account, members: &[&Account]) -> Result<u64> {
         self.make_group(owner, members, false).await
     }
 
     /// Makes a super group of its owner and these members; returns its id.
-    pub async fn super_group(&self, owner: &Account, members: &[&Account]) -> Result<GroupId> {
+    pub async fn super_group(&self, owner: &Account, members: &[&Account]) -> Result<u64> {
         self.make_group(owner, members, true).await
     }
 
-    async fn make_group(&self, owner: &Account, members: &[&Account], super_group: bool) -> Result<GroupId> {
+    async fn make_group(&self, owner: &Account, members: &[&Account], super_group: bool) -> Result<u64> {
         let create = CreateGroup {
             name: "the group".to_owned(),
             user_ids: members.iter().map(|member| member.user_id).collect(),
@@ -43,31 +49,45 @@ impl Cluster {
     }
 
     /// Makes a group of these users; the first is its owner. No inbox is told of it.
-    pub async fn group_of(&self, group: GroupId, users: &[UserId], super_group: bool) -> Result<()> {
-        let (store, now_ms) = (self.store(), now_ms());
+    pub async fn group_of(&self, group: u64, users: &[u64], super_group: bool) -> Result<()> {
+        let (store, now_ms) = (&self.store(), now_ms());
         let (owner, others) = users.split_first().context("a group has an owner")?;
         let mut chunks = others.chunks(CHANGE_USERS);
         let new = NewGroup {
             name: "crowd".to_owned(),
-            users: chunks.next().unwrap_or_default().to_vec(),
+            users: ids(chunks.next().unwrap_or_default()),
             super_group,
             open_history: false,
             request: None,
         };
-        store
-            .create_group(&DroppingQueue, group, *owner, &new, MessagesFrom::Anyone, now_ms)
-            .await?;
+        wigwag_messaging::create_group(
+            &store,
+            &DroppingQueue,
+            GroupId(group),
+            UserId(*owner),
+            &new,
+            MessagesFrom::Anyone,
+            now_ms,
+        )
+        .await?;
         for chunk in chunks {
-            let add = Wanted::Add(chunk.to_vec());
-            store
-                .change_group(&DroppingQueue, group, *owner, &add, MessagesFrom::Anyone, now_ms)
-                .await?;
+            let add = Wanted::Add(ids(chunk));
+            wigwag_messaging::change_group(
+                &store,
+                &DroppingQueue,
+                GroupId(group),
+                UserId(*owner),
+                &add,
+                MessagesFrom::Anyone,
+                now_ms,
+            )
+            .await?;
         }
         Ok(())
     }
 
     /// Makes a group of these users, each alone in a shard, as if all others had left.
-    pub async fn group_of_shards(&self, group: GroupId, users: &[UserId]) -> Result<()> {
+    pub async fn group_of_shards(&self, group: u64, users: &[u64]) -> Result<()> {
         use schema::directory::{GROUP, INFO, PK, SK};
         let (owner, others) = users.split_first().context("a group has an owner")?;
         self.group_of(group, &[*owner], false).await?;
@@ -82,11 +102,23 @@ impl Cluster {
                 .expression_attribute_values(":slots", AttributeValue::N(slots.to_string()))
                 .send()
                 .await?;
-            let add = Wanted::Add(vec![*user]);
-            self.store()
-                .change_group(&DroppingQueue, group, *owner, &add, MessagesFrom::Anyone, now_ms())
-                .await?;
+            let add = Wanted::Add(vec![UserId(*user)]);
+            wigwag_messaging::change_group(
+                &self.store(),
+                &DroppingQueue,
+                GroupId(group),
+                UserId(*owner),
+                &add,
+                MessagesFrom::Anyone,
+                now_ms(),
+            )
+            .await?;
         }
         Ok(())
     }
+}
+
+/// Users as the server names them.
+fn ids(users: &[u64]) -> Vec<UserId> {
+    users.iter().copied().map(UserId).collect()
 }

@@ -3,9 +3,14 @@
 use crate::Cluster;
 use anyhow::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::send::Draft;
-use wigwag_store::{DeviceKey, GroupId, MessageKey, StoreError, UserId};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::GroupId;
+use wigwag_domain::MessageKey;
+use wigwag_domain::UserId;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
+use wigwag_store::StoreError;
 
 /// Keeps tasks instead of enqueueing them.
 #[derive(Debug, Default)]
@@ -32,26 +37,20 @@ impl TaskQueue for Kept {
 impl Cluster {
     /// Puts text messages into a group's log at a time (ms); returns their tasks, none of which is
     /// enqueued. They come from a device of the sender that writes to this group alone.
-    pub async fn log_undelivered(
-        &self,
-        sender: UserId,
-        group: GroupId,
-        texts: &[&str],
-        at_ms: i64,
-    ) -> Result<Vec<Task>> {
-        let (store, kept) = (self.store(), Kept::default());
+    pub async fn log_undelivered(&self, sender: u64, group: u64, texts: &[&str], at_ms: i64) -> Result<Vec<Task>> {
+        let (store, kept) = (&self.store(), Kept::default());
         for (client_id, text) in (1..).zip(texts) {
             let draft = Draft {
                 key: MessageKey {
-                    sender,
-                    device: DeviceKey::of(1, &format!("by hand, in {group}")),
+                    sender: UserId(sender),
+                    device: DeviceKey::derive(1, &format!("by hand, in {group}")),
                     session: 1,
                     client_id,
                 },
                 message_type: 1,
                 content: text.as_bytes().to_vec(),
             };
-            store.send_to_group(&kept, &draft, group, at_ms).await?;
+            wigwag_messaging::send_to_group(&store, &kept, &draft, GroupId(group), at_ms).await?;
         }
         Ok(kept.take())
     }

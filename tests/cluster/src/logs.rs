@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use wigwag_local::lambda::{Line, Output};
+use wigwag_local::lambda::{Output, OutputLine};
 
 /// How long a test waits for a line before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -11,8 +11,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Collects the lines of all functions of a cluster.
 #[derive(Debug)]
 pub struct FunctionLog {
-    lines: mpsc::UnboundedReceiver<Line>,
-    seen: Vec<Line>,
+    lines: mpsc::UnboundedReceiver<OutputLine>,
+    seen: Vec<OutputLine>,
 }
 
 impl FunctionLog {
@@ -25,7 +25,7 @@ impl FunctionLog {
 
     /// Waits until a function has logged a line that contains `words`; returns that line.
     pub async fn says(&mut self, function: &str, words: &str) -> Result<String> {
-        let is_it = |line: &Line| line.function == function && line.text.contains(words);
+        let is_it = |line: &OutputLine| line.function == function && line.text.contains(words);
         if let Some(line) = self.seen.iter().find(|line| is_it(line)) {
             return Ok(line.text.clone());
         }

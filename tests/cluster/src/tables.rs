@@ -5,7 +5,11 @@ use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
-use wigwag_store::{GroupId, Store, TimelineId, UserId, schema};
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_store::Store;
+use wigwag_store::inboxes;
+use wigwag_store::schema;
 
 impl Cluster {
     /// The store, on the stack's tables.
@@ -23,20 +27,20 @@ impl Cluster {
     }
 
     /// Ids of the connections that a user has now.
-    pub async fn connection_ids(&self, user: UserId) -> Result<Vec<String>> {
-        let head = self.store().head(&TimelineId::inbox(user), true).await?;
+    pub async fn connection_ids(&self, user: u64) -> Result<Vec<String>> {
+        let head = inboxes::head(&self.store(), UserId(user), true).await?;
         let devices = head.context("the user has no inbox")?.devices.into_values();
         let connections = devices.filter_map(|device| device.connection);
         Ok(connections.map(|connection| connection.id).collect())
     }
 
     /// Deletes the head of a user's inbox.
-    pub async fn forget_inbox(&self, user: UserId) -> Result<()> {
+    pub async fn forget_inbox(&self, user: u64) -> Result<()> {
         use schema::timelines::{HEAD, SEQ, TIMELINE};
         self.dynamodb_client()
             .delete_item()
             .table_name(self.table("TimelinesTable"))
-            .key(TIMELINE, AttributeValue::S(TimelineId::inbox(user).to_string()))
+            .key(TIMELINE, AttributeValue::S(TimelineId::inbox(UserId(user)).to_string()))
             .key(SEQ, AttributeValue::N(HEAD.to_string()))
             .send()
             .await?;
@@ -44,7 +48,7 @@ impl Cluster {
     }
 
     /// Puts a delivery plan that nobody can read for a message of a group's first shard.
-    pub async fn spoil_plan(&self, group: GroupId, conversation_seq: u64) -> Result<()> {
+    pub async fn spoil_plan(&self, group: u64, conversation_seq: u64) -> Result<()> {
         use schema::timelines::{SEQ, SHARES, TIMELINE};
         self.dynamodb_client()
             .put_item()

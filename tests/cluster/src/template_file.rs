@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use wigwag_local::template::{self as local_template, Options, Resolved, Secrets, Stack};
+use wigwag_local::template::{self as local_template, ResolvedResource, Secrets, Stack, TemplateOptions};
 
 /// The project's template.
 pub fn template() -> PathBuf {
@@ -30,19 +30,19 @@ pub fn altered_template(directory: &Path, changes: &[(&str, &str)]) -> Result<Pa
 }
 
 /// Options that give the template these parameters.
-pub fn with_parameters(parameters: &[(&str, &str)]) -> Options {
+pub fn with_parameters(parameters: &[(&str, &str)]) -> TemplateOptions {
     let given = parameters
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Options {
+    TemplateOptions {
         parameters: given.collect(),
         secrets: Secrets::in_memory(),
-        ..Options::default()
+        ..TemplateOptions::default()
     }
 }
 
 /// The template's resources by logical id, with these parameters.
-pub fn resources(parameters: &[(&str, &str)]) -> Result<BTreeMap<String, Resolved>> {
+pub fn resources(parameters: &[(&str, &str)]) -> Result<BTreeMap<String, ResolvedResource>> {
     Ok(local_template::resolved(&template(), &with_parameters(parameters))?)
 }
 
@@ -53,7 +53,7 @@ pub fn stack() -> Result<Stack> {
 
 /// Logical id and properties of each resource of a type.
 pub fn resources_of_type<'a>(
-    resources: &'a BTreeMap<String, Resolved>,
+    resources: &'a BTreeMap<String, ResolvedResource>,
     type_name: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a Value)> {
     resources

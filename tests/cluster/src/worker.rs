@@ -5,9 +5,9 @@ use anyhow::Result;
 use aws_sdk_apigatewaymanagement::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use wigwag_domain::task::Task;
 use wigwag_edge::Pusher;
 use wigwag_fanout::{Deadlines, State, handle};
-use wigwag_store::fanout::Task;
 
 impl Cluster {
     /// A worker on the stack's tables and queues.
@@ -30,7 +30,7 @@ impl Cluster {
 
 /// A record with a task, as the event source mapping passes it on.
 pub fn record(id: &str, task: &Task, receives: u32) -> Value {
-    record_with_body(id, &task.ordering(), receives, &task.to_body())
+    record_with_body(id, &task.message_group(), receives, &task.to_body())
 }
 
 /// A record of a message group, as the event source mapping passes it on.

@@ -1,5 +1,5 @@
-//! All functions in one binary, each as its own `main.rs` starts it, with the bug that `WIGWAG_PLANT` names. The last word of
-//! `AWS_LAMBDA_FUNCTION_NAME` tells which function to be. Without that variable: prints the names of the bugs that there are.
+//! All functions in one binary, each as its own `main.rs` starts it. The last word of
+//! `AWS_LAMBDA_FUNCTION_NAME` says which function to be. Built in the mutated copy alone.
 
 // The SDK's futures nest deeper than the compiler's default depth.
 #![recursion_limit = "256"]
@@ -7,19 +7,13 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use std::time::Duration;
 use wigwag_edge::{clock, telemetry};
-use wigwag_store::plant::Bug;
 
-/// As `wigwag-default` keeps it.
+/// The same as in `functions/default/src/main.rs`.
 const ANSWERING: Duration = Duration::from_millis(500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let Ok(function) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") else {
-        for bug in Bug::ALL {
-            println!("{}", bug.name());
-        }
-        return Ok(());
-    };
+    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME")?;
     telemetry::init()?;
     match function.rsplit('-').next().unwrap_or_default() {
         "AuthorizerFunction" => authorizer().await,
@@ -78,7 +72,7 @@ async fn api() -> Result<(), Error> {
 async fn fanout() -> Result<(), Error> {
     let state = &wigwag_fanout::State::from_env()?;
     run(service_fn(async |event: LambdaEvent<_>| {
-        let deadlines = wigwag_fanout::Deadlines::of(&event.context);
+        let deadlines = wigwag_fanout::Deadlines::from_context(&event.context);
         wigwag_fanout::handle(state, event.payload, deadlines, clock::now_ms()).await
     }))
     .await

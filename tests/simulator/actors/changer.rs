@@ -5,11 +5,13 @@ use super::{Outcome, Process};
 use crate::harness::NOW;
 use crate::harness::group::GROUP;
 use crate::world::World;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Changed;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::relation::MessagesFrom;
 use wigwag_invariants::{Event, Turn};
+use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::Code;
-use wigwag_store::UserId;
-use wigwag_store::groups::{ChangeError, Changed, Wanted};
-use wigwag_store::send::MessagesFrom;
 
 /// How a changer goes about its changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,11 @@ impl World {
             it.tries = 0;
             for (user, turn) in it.memberships(it.begun - 1) {
                 let group = GROUP;
-                self.history.note(Event::Change { group, user, turn });
+                self.history.note(Event::Change {
+                    group: group.0,
+                    user: user.0,
+                    turn,
+                });
             }
         }
         it.tries += 1;
@@ -114,8 +120,7 @@ impl World {
             .note(&format_args!("{process}: user {actor}, {wanted:?}"));
         self.scheduler.start(process, async move {
             Outcome::Changed(
-                store
-                    .change_group(&queue, GROUP, actor, &wanted, MessagesFrom::Anyone, now_ms)
+                wigwag_messaging::change_group(&store, &queue, GROUP, actor, &wanted, MessagesFrom::Anyone, now_ms)
                     .await,
             )
         });
@@ -152,7 +157,11 @@ impl World {
                 it.made += usize::from(!answer.changed.is_empty());
                 for (user, turn) in it.memberships(change) {
                     let group = GROUP;
-                    self.history.note(Event::Changed { group, user, turn });
+                    self.history.note(Event::Changed {
+                        group: group.0,
+                        user: user.0,
+                        turn,
+                    });
                 }
                 true
             }

@@ -15,11 +15,13 @@ use crate::world::World;
 use reader::ReadPage;
 use sender::Accepted;
 use std::fmt;
+use wigwag_domain::groups::rules::Changed;
+use wigwag_domain::timeline::Entry;
+use wigwag_messaging::SendError;
+use wigwag_messaging::change_group::ChangeError;
+use wigwag_messaging::deliver::Delivered;
+use wigwag_messaging::finish_change::Finished;
 use wigwag_store::StoreError;
-use wigwag_store::fanout::Delivered;
-use wigwag_store::groups::{ChangeError, Changed, Finished};
-use wigwag_store::send::SendError;
-use wigwag_store::timeline::Entry;
 
 /// Names a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

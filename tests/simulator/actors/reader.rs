@@ -4,12 +4,17 @@ use super::{Outcome, Process};
 use crate::harness::{LATER, NOW, logged_message};
 use crate::world::World;
 use rand::RngExt as _;
+use wigwag_domain::GroupId;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::page::Range;
 use wigwag_invariants::{Channel, Conversation, DeviceIndex, Event, Observed, TimelineKey};
+use wigwag_messaging::pull::HistoryRange;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::pb::Message;
-use wigwag_store::messages::HistoryRange;
-use wigwag_store::timeline::Range;
-use wigwag_store::{Store, StoreError, TimelineId};
+use wigwag_store::Store;
+use wigwag_store::StoreError;
+use wigwag_store::timelines;
 
 /// Most pages that a reader needs once the faults have stopped.
 const LAST_PAGES: usize = 100;
@@ -158,7 +163,7 @@ async fn read_page(
 ) -> Result<ReadPage, StoreError> {
     match (timeline, by) {
         (TimelineKey::Inbox(user), ReadsBy::UseCase) => {
-            let page = store.inbox(user, after, limit, Encoding::Protobuf, now_ms).await?;
+            let page = wigwag_messaging::sync(&store, UserId(user), after, limit, Encoding::Protobuf, now_ms).await?;
             let page = page.expect("every user has an inbox");
             let messages = page.messages.into_iter().map(|message| (message.seq, message));
             Ok(ReadPage {
@@ -174,7 +179,9 @@ async fn read_page(
                 limit,
                 descending: false,
             };
-            let page = store.history(one, other, range, Encoding::Protobuf, now_ms).await?;
+            let page =
+                wigwag_messaging::pull_peer(&store, UserId(one), UserId(other), range, Encoding::Protobuf, now_ms)
+                    .await?;
             let messages = page.messages.into_iter();
             Ok(ReadPage {
                 messages: messages.map(|message| (message.conversation_seq, message)).collect(),
@@ -183,10 +190,17 @@ async fn read_page(
             })
         }
         (TimelineKey::Log(Conversation::Pair(one, other)), ReadsBy::Timeline) => {
-            read_log(store, &TimelineId::peer(one, other), after, limit, now_ms).await
+            read_log(
+                store,
+                &TimelineId::peer(UserId(one), UserId(other)),
+                after,
+                limit,
+                now_ms,
+            )
+            .await
         }
         (TimelineKey::Log(Conversation::Group(group)), ReadsBy::Timeline) => {
-            read_log(store, &TimelineId::group(group), after, limit, now_ms).await
+            read_log(store, &TimelineId::group(GroupId(group)), after, limit, now_ms).await
         }
         (timeline, by) => unreachable!("no schedule reads {timeline} by {by:?}"),
     }
@@ -204,7 +218,7 @@ async fn read_log(
         through: None,
         limit,
     };
-    let page = store.read(log, range, now_ms).await?;
+    let page = timelines::read(&store, log, range, now_ms).await?;
     let Some(page) = page else {
         return Ok(ReadPage {
             messages: Vec::new(),

@@ -6,8 +6,10 @@ use crate::harness::{LATER, NOW, WHOLE_TIMELINE};
 use crate::world::World;
 use rand::RngExt as _;
 use std::collections::BTreeSet;
-use wigwag_store::timeline::Entry;
-use wigwag_store::{StoreError, TimelineId};
+use wigwag_domain::TimelineId;
+use wigwag_domain::timeline::Entry;
+use wigwag_store::StoreError;
+use wigwag_store::timelines;
 
 /// All sealers of a schedule.
 #[derive(Default)]
@@ -28,7 +30,7 @@ impl World {
             };
             let (store, seq) = (self.store.clone(), self.dice.random_range(1..=reserved));
             self.scheduler.start(process, async move {
-                Outcome::Sealed(seq, store.seal(&written_log(), seq, NOW).await)
+                Outcome::Sealed(seq, timelines::seal(&store, &written_log(), seq, NOW).await)
             });
         }
     }
@@ -49,7 +51,7 @@ impl World {
         };
         let store = self.store.clone();
         self.scheduler.start(process, async move {
-            let _ = store.read(&log, WHOLE_TIMELINE, LATER).await;
+            let _ = timelines::read(&store, &log, WHOLE_TIMELINE, LATER).await;
             Outcome::SealedHoles
         });
     }

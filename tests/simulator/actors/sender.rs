@@ -5,11 +5,18 @@ use crate::harness::NOW;
 use crate::world::World;
 use rand::RngExt as _;
 use std::collections::BTreeMap;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::GroupId;
+use wigwag_domain::MessageKey;
+use wigwag_domain::UserId;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::relation::MessagesFrom;
 use wigwag_invariants::{Answer, Conversation, DeviceIndex, DeviceKind, Event, Token};
+use wigwag_messaging::SendError;
+use wigwag_messaging::send_to_group::SentToGroup;
+use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::Code;
 use wigwag_protocol::pb::Message;
-use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent, SentToGroup};
-use wigwag_store::{DeviceKey, GroupId, MessageKey, UserId};
 
 /// Attempts of one device that run at once.
 const ATTEMPTS_AT_ONCE: usize = 3;
@@ -54,8 +61,8 @@ pub(crate) struct Sender {
 impl Sender {
     fn conversation(&self) -> Conversation {
         match self.target {
-            Target::User(user) => Conversation::pair(self.user, user),
-            Target::Group(group) => Conversation::Group(group),
+            Target::User(user) => Conversation::pair(self.user.0, user.0),
+            Target::Group(group) => Conversation::Group(group.0),
         }
     }
 
@@ -100,10 +107,10 @@ impl World {
     pub(crate) fn add_sender(&mut self, user: UserId, name: &str, target: Target, session: u64, messages: u64) {
         let device = self
             .history
-            .add_device(user, format!("u{user}.{name}"), DeviceKind::Raw);
+            .add_device(user.0, format!("u{user}.{name}"), DeviceKind::Raw);
         self.senders.push(Sender {
             user,
-            key: DeviceKey::of(1, name),
+            key: DeviceKey::derive(1, name),
             device,
             target,
             session,
@@ -144,11 +151,11 @@ impl World {
         self.scheduler.start(process, async move {
             let accepted = match target {
                 Target::User(user) => {
-                    let sent = store.send(&draft, user, MessagesFrom::Anyone, now_ms).await;
+                    let sent = wigwag_messaging::send_to_peer(&store, &draft, user, MessagesFrom::Anyone, now_ms).await;
                     sent.map(Accepted::from)
                 }
                 Target::Group(group) => {
-                    let sent = store.send_to_group(&queue, &draft, group, now_ms).await;
+                    let sent = wigwag_messaging::send_to_group(&store, &queue, &draft, group, now_ms).await;
                     sent.map(Accepted::from)
                 }
             };
@@ -216,8 +223,8 @@ impl Accepted {
     }
 }
 
-impl From<Sent> for Accepted {
-    fn from(sent: Sent) -> Self {
+impl From<SentToPeer> for Accepted {
+    fn from(sent: SentToPeer) -> Self {
         Self {
             own_seq: sent.own_seq,
             receiver_seq: sent.receiver_seq,

@@ -11,11 +11,15 @@ use crate::world::World;
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use std::collections::BTreeMap;
+use wigwag_domain::UserId;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Task;
 use wigwag_invariants::{Channel, DeviceIndex, Event, Observed};
+use wigwag_messaging::deliver::Delivered;
+use wigwag_messaging::deliver::Delivery;
+use wigwag_messaging::finish_change::Finished;
 use wigwag_protocol::pb::Message;
-use wigwag_store::fanout::{Audience, Delivered, Delivery, Task};
-use wigwag_store::groups::Finished;
-use wigwag_store::{StoreError, UserId};
+use wigwag_store::StoreError;
 
 /// Workers that run at once.
 const WORKERS_AT_ONCE: usize = 3;
@@ -64,7 +68,7 @@ impl Workers {
     /// Whether a task is only for the user whose inbox refuses everything.
     fn is_in_vain(&self, task: &Task) -> bool {
         let Task::Deliver {
-            audience: Audience::Owed { users, .. },
+            audience: Audience::Pending { users, .. },
             ..
         } = task
         else {
@@ -83,11 +87,11 @@ impl World {
             return;
         }
         let queued = &self.workers.queued;
-        let Some(ordering) = queued.choose(&mut self.dice).map(|queued| queued.task.ordering()) else {
+        let Some(ordering) = queued.choose(&mut self.dice).map(|queued| queued.task.message_group()) else {
             return;
         };
         let mut indexes: Vec<usize> = (0..queued.len())
-            .filter(|&index| queued[index].task.ordering() == ordering)
+            .filter(|&index| queued[index].task.message_group() == ordering)
             .collect();
         if self.dice.random_ratio(1, 4) {
             indexes.shuffle(&mut self.dice);
@@ -139,9 +143,7 @@ impl World {
         let (store, queue, now_ms) = (self.store.clone(), self.queue.clone(), NOW + i64::from(worker));
         self.scheduler.start(process, async move {
             Outcome::Delivered(
-                store
-                    .deliver(&queue, GROUP, &audience, &batch, deadline(), now_ms)
-                    .await,
+                wigwag_messaging::deliver(&store, &queue, GROUP, &audience, &batch, deadline(), now_ms).await,
             )
         });
         self.judge();
@@ -152,7 +154,7 @@ impl World {
         let process = Process::Finish { worker };
         let (store, queue) = (self.store.clone(), self.queue.clone());
         self.scheduler.start(process, async move {
-            Outcome::Finished(store.finish_left_change(&queue, GROUP, version, at_ms, now_ms).await)
+            Outcome::Finished(wigwag_messaging::finish_left_change(&store, &queue, GROUP, version, at_ms, now_ms).await)
         });
         self.judge();
         process
@@ -168,8 +170,8 @@ impl World {
                 break;
             };
             rounds += 1;
-            let ordering = first.task.ordering();
-            let same = |&index: &usize| queued[index].task.ordering() == ordering;
+            let ordering = first.task.message_group();
+            let same = |&index: &usize| queued[index].task.message_group() == ordering;
             let indexes: Vec<usize> = (0..queued.len()).filter(same).take(BATCH).collect();
             let process = self.hand_out(&indexes, ABANDONED);
             self.last_try(process, rounds / 40);

@@ -7,14 +7,22 @@ use rand::RngExt as _;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use wigwag_domain::MessageKey;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::timeline::Content;
+use wigwag_domain::timeline::Entry;
 use wigwag_invariants::Token;
 use wigwag_protocol::pb::{Message, SessionType};
-use wigwag_store::timeline::{Content, Entry, Missing, Put};
-use wigwag_store::{MessageKey, Store, StoreError, TimelineId};
+use wigwag_store::Store;
+use wigwag_store::StoreError;
+use wigwag_store::timelines;
+use wigwag_store::timelines::Missing;
+use wigwag_store::timelines::Put;
 
 /// The timeline that writers write: the log of users 1 and 2.
 pub(crate) fn written_log() -> TimelineId {
-    TimelineId::peer(1, 2)
+    TimelineId::peer(UserId(1), UserId(2))
 }
 
 /// All writers of a schedule, and what they were told.
@@ -60,7 +68,7 @@ impl Writer {
     /// sealed.
     async fn reserve(&self, n: u64) -> Result<u64, StoreError> {
         loop {
-            let head = self.store.reserve(&written_log(), n, Missing::Create, NOW).await;
+            let head = timelines::reserve(&self.store, &written_log(), n, Missing::Create, NOW).await;
             if let Some(head) = unless_lost(head)? {
                 let seq = head.expect("a missing head is created").seq;
                 let mut told = self.told.borrow_mut();
@@ -74,8 +82,8 @@ impl Writer {
         let token = token(self.number, number);
         loop {
             let entry = entry(self.number, number, seq);
-            match unless_lost(self.store.put(&written_log(), seq, &entry).await)? {
-                Some(Put::Stands) => {
+            match unless_lost(timelines::put(&self.store, &written_log(), seq, &entry).await)? {
+                Some(Put::Done) => {
                     self.told.borrow_mut().acknowledged.push((token, seq));
                     return Ok(());
                 }
@@ -110,7 +118,7 @@ pub(crate) fn writer_of(token: Token) -> u64 {
 fn entry(writer: u8, number: u8, seq: u64) -> Entry {
     let (session, client_id) = (u64::from(writer), u64::from(number));
     let key = MessageKey {
-        sender: 1,
+        sender: UserId(1),
         device: phone(),
         session,
         client_id,

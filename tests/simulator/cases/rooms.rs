@@ -3,14 +3,19 @@
 use crate::engine::Engine;
 use crate::harness::{NOW, connect, connection, inbox_head, phone};
 use serde_json::json;
-use wigwag_store::devices::{ConnectionPolicy, Disconnected};
-use wigwag_store::head::CONNECTION_MAX_AGE_S;
-use wigwag_store::rooms::Moved;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::RoomId;
+use wigwag_domain::UserId;
+use wigwag_domain::connection::CONNECTION_MAX_AGE_S;
+use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::disconnect::Disconnected;
+use wigwag_messaging::enter_room::Moved;
+use wigwag_store::Store;
+use wigwag_store::rooms;
 use wigwag_store::schema::directory as attr;
-use wigwag_store::{DeviceKey, RoomId, Store, UserId};
 
-const ROOM: RoomId = 5;
-const OTHER: RoomId = (1 << 53) - 1;
+const ROOM: RoomId = RoomId(5);
+const OTHER: RoomId = RoomId((1 << 53) - 1);
 
 /// A user whose phone is connected.
 async fn connected(engine: &Engine, user: UserId, id: &str) -> Store {
@@ -21,22 +26,30 @@ async fn connected(engine: &Engine, user: UserId, id: &str) -> Store {
 }
 
 async fn enter(store: &Store, id: &str, room: RoomId) -> Moved {
-    store.enter_room(1, &phone(), NOW, id, room, NOW).await.unwrap()
+    wigwag_messaging::enter_room(&store, UserId(1), &phone(), NOW, id, room, NOW)
+        .await
+        .unwrap()
 }
 
 async fn leave(store: &Store, id: &str) -> Moved {
-    store.leave_room(1, &phone(), NOW, id, None).await.unwrap()
+    wigwag_messaging::leave_room(&store, UserId(1), &phone(), NOW, id, None)
+        .await
+        .unwrap()
 }
 
 async fn disconnect(store: &Store, id: &str) -> Disconnected {
-    store.disconnect(1, &phone(), NOW, id).await.unwrap()
+    wigwag_messaging::disconnect(&store, UserId(1), &phone(), NOW, id)
+        .await
+        .unwrap()
 }
 
 /// The connections in a room, read page by page.
 async fn occupants(store: &Store, room: RoomId, now_ms: i64) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let (page, next) = store.occupants(room, after.as_deref(), 2, now_ms).await.unwrap();
+        let (page, next) = rooms::occupants(&store, room, after.as_deref(), 2, now_ms)
+            .await
+            .unwrap();
         ids.extend(page.into_iter().map(|occupant| occupant.connection.id));
         after = next;
         if after.is_none() {
@@ -51,16 +64,16 @@ async fn in_rooms(store: &Store) -> [Vec<String>; 2] {
 
 #[tokio::test]
 async fn a_connection_is_in_one_room_at_most() {
-    let store = connected(&Engine::start(), 1, "a=").await;
+    let store = connected(&Engine::start(), UserId(1), "a=").await;
     assert_eq!(enter(&store, "a=", ROOM).await, Moved::From(None));
-    assert!(store.is_in_room(ROOM, "a=").await.unwrap());
+    assert!(rooms::is_in_room(&store, ROOM, "a=").await.unwrap());
     assert_eq!(
         enter(&store, "a=", ROOM).await,
         Moved::From(None),
         "it was in it already"
     );
     assert_eq!(enter(&store, "a=", OTHER).await, Moved::From(Some(ROOM)));
-    assert!(!store.is_in_room(ROOM, "a=").await.unwrap());
+    assert!(!rooms::is_in_room(&store, ROOM, "a=").await.unwrap());
     assert_eq!(in_rooms(&store).await, [vec![], vec!["a=".to_owned()]]);
     assert_eq!(leave(&store, "a=").await, Moved::From(Some(OTHER)));
     assert_eq!(leave(&store, "a=").await, Moved::From(None));
@@ -71,21 +84,28 @@ async fn a_connection_is_in_one_room_at_most() {
 async fn the_occupants_of_a_room_come_in_pages_with_their_connections() {
     let engine = Engine::start();
     for user in 1..=5 {
-        let (store, id) = (connected(&engine, user, &format!("{user}=")).await, format!("{user}="));
-        let moved = store.enter_room(user, &phone(), NOW, &id, ROOM, NOW).await.unwrap();
+        let (store, id) = (
+            connected(&engine, UserId(user), &format!("{user}=")).await,
+            format!("{user}="),
+        );
+        let moved = wigwag_messaging::enter_room(&store, UserId(user), &phone(), NOW, &id, ROOM, NOW)
+            .await
+            .unwrap();
         assert_eq!(moved, Moved::From(None));
     }
     let store = engine.store();
     assert_eq!(occupants(&store, ROOM, NOW).await, ["1=", "2=", "3=", "4=", "5="]);
-    let (page, _) = store.occupants(ROOM, Some("3="), 1, NOW).await.unwrap();
+    let (page, _) = rooms::occupants(&store, ROOM, Some("3="), 1, NOW).await.unwrap();
     assert_eq!(
         (page[0].user, &page[0].device, &page[0].connection),
-        (4, &phone(), &connection("4="))
+        (UserId(4), &phone(), &connection("4="))
     );
     let too_late = NOW + (CONNECTION_MAX_AGE_S + 2) * 1000;
     assert!(occupants(&store, ROOM, too_late).await.is_empty());
     assert_eq!(
-        store.enter_room(1, &phone(), NOW, "1=", ROOM, too_late).await.unwrap(),
+        wigwag_messaging::enter_room(&store, UserId(1), &phone(), NOW, "1=", ROOM, too_late)
+            .await
+            .unwrap(),
         Moved::NoConnection
     );
 }
@@ -93,7 +113,7 @@ async fn the_occupants_of_a_room_come_in_pages_with_their_connections() {
 #[tokio::test]
 async fn an_unreadable_row_of_a_room_keeps_nobody_else_out_of_it() {
     let engine = Engine::start();
-    let store = connected(&engine, 1, "a=").await;
+    let store = connected(&engine, UserId(1), "a=").await;
     enter(&store, "a=", ROOM).await;
     let row = json!({
         "pk": { "S": format!("room#{ROOM}") },
@@ -106,7 +126,7 @@ async fn an_unreadable_row_of_a_room_keeps_nobody_else_out_of_it() {
 
 #[tokio::test]
 async fn a_connection_that_ends_leaves_its_room() {
-    let store = connected(&Engine::start(), 1, "a=").await;
+    let store = connected(&Engine::start(), UserId(1), "a=").await;
     enter(&store, "a=", ROOM).await;
     assert_eq!(disconnect(&store, "a=").await, Disconnected::Yes { room: Some(ROOM) });
     assert_eq!(disconnect(&store, "a=").await, Disconnected::NotThere);
@@ -118,9 +138,9 @@ async fn a_connection_that_ends_leaves_its_room() {
 
 #[tokio::test]
 async fn a_connection_that_is_replaced_leaves_its_room() {
-    let store = connected(&Engine::start(), 1, "a=").await;
+    let store = connected(&Engine::start(), UserId(1), "a=").await;
     enter(&store, "a=", ROOM).await;
-    connect(&store, 1, &phone(), "b=", ConnectionPolicy::Platform).await;
+    connect(&store, UserId(1), &phone(), "b=", ConnectionPolicy::Platform).await;
     assert!(occupants(&store, ROOM, NOW).await.is_empty());
     enter(&store, "b=", ROOM).await;
     assert_eq!(disconnect(&store, "a=").await, Disconnected::NotThere);
@@ -131,8 +151,8 @@ async fn a_connection_that_is_replaced_leaves_its_room() {
     );
     connect(
         &store,
-        1,
-        &DeviceKey::of(1, "second phone"),
+        UserId(1),
+        &DeviceKey::derive(1, "second phone"),
         "c=",
         ConnectionPolicy::Platform,
     )
@@ -147,10 +167,10 @@ async fn a_repeat_finishes_a_move_whose_function_died_halfway() {
     for answer_lost in [true, false] {
         for calls in 1..8 {
             let engine = Engine::start();
-            let store = connected(&engine, 1, "a=").await;
+            let store = connected(&engine, UserId(1), "a=").await;
             enter(&store, "a=", ROOM).await;
             let dying = engine.store_that_dies_after(calls, answer_lost);
-            let died = dying.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await;
+            let died = wigwag_messaging::enter_room(&dying, UserId(1), &phone(), NOW, "a=", OTHER, NOW).await;
             assert_eq!(died.is_err(), calls < 5, "after {calls} calls: {died:?}");
             enter(&store, "a=", OTHER).await;
             assert_eq!(
@@ -159,7 +179,7 @@ async fn a_repeat_finishes_a_move_whose_function_died_halfway() {
                 "after {calls} calls"
             );
             let dying = engine.store_that_dies_after(calls, answer_lost);
-            let _ = dying.leave_room(1, &phone(), NOW, "a=", None).await;
+            let _ = wigwag_messaging::leave_room(&dying, UserId(1), &phone(), NOW, "a=", None).await;
             leave(&store, "a=").await;
             assert_eq!(
                 in_rooms(&store).await,
@@ -177,7 +197,7 @@ async fn a_repeat_finishes_a_move_whose_function_died_halfway() {
 async fn a_connection_that_enters_its_room_again_while_leaving_it_ends_up_in_it() {
     for calls in 0..3 {
         let engine = Engine::start();
-        let store = connected(&engine, 1, "a=").await;
+        let store = connected(&engine, UserId(1), "a=").await;
         enter(&store, "a=", ROOM).await;
         let (slow, permits) = engine.store_held_up_after(calls);
         let again = tokio::spawn(async move { enter(&slow, "a=", ROOM).await });
@@ -205,13 +225,13 @@ async fn a_failed_move_leaves_the_connection_in_the_room_that_its_head_names() {
         for takes_effect in [true, false] {
             for nth in 1..6 {
                 let engine = Engine::start();
-                let store = connected(&engine, 1, "a=").await;
+                let store = connected(&engine, UserId(1), "a=").await;
                 if let Some(room) = first {
                     enter(&store, "a=", room).await;
                 }
                 let failing = engine.store_that_fails_call(nth, takes_effect);
-                let moved = failing.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await;
-                let head = inbox_head(&store, 1).await;
+                let moved = wigwag_messaging::enter_room(&failing, UserId(1), &phone(), NOW, "a=", OTHER, NOW).await;
+                let head = inbox_head(&store, UserId(1)).await;
                 let named = head.devices[&phone()].room;
                 let at = |room| {
                     if named == Some(room) {
@@ -238,32 +258,40 @@ async fn a_failed_move_leaves_the_connection_in_the_room_that_its_head_names() {
 async fn a_named_room_is_left_whatever_the_head_says() {
     for first in [None, Some(ROOM)] {
         let engine = Engine::start();
-        let store = connected(&engine, 1, "a=").await;
+        let store = connected(&engine, UserId(1), "a=").await;
         if let Some(room) = first {
             enter(&store, "a=", room).await;
         }
         let mut calls = 0;
-        while !store.is_in_room(OTHER, "a=").await.unwrap() {
+        while !rooms::is_in_room(&store, OTHER, "a=").await.unwrap() {
             calls += 1;
             let dying = engine.store_that_dies_after(calls, true);
-            dying.enter_room(1, &phone(), NOW, "a=", OTHER, NOW).await.unwrap_err();
+            wigwag_messaging::enter_room(&dying, UserId(1), &phone(), NOW, "a=", OTHER, NOW)
+                .await
+                .unwrap_err();
         }
-        let head = inbox_head(&store, 1).await;
+        let head = inbox_head(&store, UserId(1)).await;
         assert_eq!(
             head.devices[&phone()].room,
             first,
             "it died before the head was written"
         );
-        let leave = async |room| store.leave_room(1, &phone(), NOW, "a=", Some(room)).await.unwrap();
+        let leave = async |room| {
+            wigwag_messaging::leave_room(&store, UserId(1), &phone(), NOW, "a=", Some(room))
+                .await
+                .unwrap()
+        };
         assert_eq!(leave(OTHER).await, Moved::From(None));
-        assert!(!store.is_in_room(OTHER, "a=").await.unwrap());
+        assert!(!rooms::is_in_room(&store, OTHER, "a=").await.unwrap());
         assert_eq!(leave(OTHER).await, Moved::From(None), "leaving can be repeated");
         enter(&store, "a=", ROOM).await;
         assert_eq!(leave(OTHER).await, Moved::From(None), "it is in another room");
         assert_eq!(in_rooms(&store).await, [vec!["a=".to_owned()], vec![]]);
         assert_eq!(leave(ROOM).await, Moved::From(Some(ROOM)));
         assert_eq!(in_rooms(&store).await, [vec![], Vec::<String>::new()]);
-        let gone = store.leave_room(1, &phone(), NOW, "b=", Some(ROOM)).await.unwrap();
+        let gone = wigwag_messaging::leave_room(&store, UserId(1), &phone(), NOW, "b=", Some(ROOM))
+            .await
+            .unwrap();
         assert_eq!(gone, Moved::NoConnection);
     }
 }
@@ -272,7 +300,7 @@ async fn a_named_room_is_left_whatever_the_head_says() {
 #[tokio::test]
 async fn a_row_expires_with_its_connection_if_no_disconnect_comes() {
     let engine = Engine::start();
-    let store = connected(&engine, 1, "a=").await;
+    let store = connected(&engine, UserId(1), "a=").await;
     enter(&store, "a=", ROOM).await;
     let items = engine.items("directory");
     let row = items

@@ -3,16 +3,21 @@
 use crate::harness::group::{GROUP, TestGroup, WHOLE_HISTORY, send_refusal};
 use crate::harness::queues::{Collected, OutOfReach};
 use crate::harness::{LATER, NOW, WHOLE_TIMELINE, draft, send};
+use wigwag_domain::GroupId;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Task;
+use wigwag_messaging::SendError;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::TimelineId;
-use wigwag_store::fanout::{Audience, Task};
-use wigwag_store::groups::Wanted;
-use wigwag_store::send::SendError;
+use wigwag_store::group_logs;
+use wigwag_store::timelines;
 
 /// A group that user 2 owns. User 1, who sends, is a plain member.
 async fn new_friends() -> TestGroup {
-    let friends = TestGroup::with(2, &[1, 3]).await;
+    let friends = TestGroup::with(UserId(2), &[UserId(1), UserId(3)]).await;
     friends.queue.take();
     friends
 }
@@ -20,14 +25,17 @@ async fn new_friends() -> TestGroup {
 /// The contents of the log without announcements, and its end. Nobody may have to wait for a lease.
 async fn log(friends: &TestGroup) -> (Vec<String>, u64) {
     let log = TimelineId::group(GROUP);
-    let page = friends.store.read(&log, WHOLE_TIMELINE, NOW).await.unwrap().unwrap();
+    let page = timelines::read(&friends.store, &log, WHOLE_TIMELINE, NOW)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(page.cursor, page.max_seq, "nothing waits for a lease");
-    (friends.contents(2, NOW).await, page.cursor)
+    (friends.contents(UserId(2), NOW).await, page.cursor)
 }
 
 /// The contents of the sender's own inbox.
 async fn own_inbox(friends: &TestGroup) -> Vec<String> {
-    let page = friends.store.inbox(1, 0, 100, Encoding::Json, LATER).await;
+    let page = wigwag_messaging::sync(&friends.store, UserId(1), 0, 100, Encoding::Json, LATER).await;
     let messages = page.unwrap().unwrap().messages.into_iter();
     messages
         .map(|message| String::from_utf8(message.content).unwrap())
@@ -50,7 +58,7 @@ async fn a_message_is_in_the_log_and_in_the_senders_inbox_and_its_task_is_enqueu
             group: GROUP,
             audience: Audience::Shard(0),
             logged,
-            skip: Some(1),
+            skip: Some(UserId(1)),
         },
     ] = tasks.as_slice()
     else {
@@ -63,8 +71,7 @@ async fn a_message_is_in_the_log_and_in_the_senders_inbox_and_its_task_is_enqueu
 async fn a_message_to_a_group_takes_five_calls() {
     let friends = new_friends().await;
     let (store, calls) = friends.engine.counting_store();
-    store
-        .send_to_group(&friends.queue, &draft(1, "hi"), GROUP, NOW)
+    wigwag_messaging::send_to_group(&store, &friends.queue, &draft(1, "hi"), GROUP, NOW)
         .await
         .unwrap();
     let expected = [("GetItem", 1), ("PutItem", 2), ("UpdateItem", 2)];
@@ -91,10 +98,7 @@ async fn a_repeat_gets_the_first_answer_and_enqueues_again() {
 #[tokio::test]
 async fn a_failing_queue_fails_the_send_and_a_repeat_mends_it() {
     let friends = new_friends().await;
-    let result = friends
-        .store
-        .send_to_group(&OutOfReach, &draft(1, "hi"), GROUP, NOW)
-        .await;
+    let result = wigwag_messaging::send_to_group(&friends.store, &OutOfReach, &draft(1, "hi"), GROUP, NOW).await;
     assert!(matches!(result, Err(SendError::Store(_))), "{result:?}");
     friends.sent(1, "hi").await;
     assert_eq!(friends.queue.take().len(), 1);
@@ -104,25 +108,29 @@ async fn a_failing_queue_fails_the_send_and_a_repeat_mends_it() {
 #[tokio::test]
 async fn a_sender_who_may_not_send_is_refused_and_can_use_the_number_later() {
     let friends = new_friends().await;
-    friends.change_silently(2, Wanted::Mute(true)).await;
+    friends.change_silently(UserId(2), Wanted::Mute(true)).await;
     assert_eq!(friends.send_refused(1, "one").await, Code::GROUP_MUTED);
-    friends.change_silently(2, Wanted::Mute(false)).await;
-    friends.change_silently(2, Wanted::MuteMember(1, NOW + 1)).await;
+    friends.change_silently(UserId(2), Wanted::Mute(false)).await;
+    friends
+        .change_silently(UserId(2), Wanted::MuteMember(UserId(1), NOW + 1))
+        .await;
     assert_eq!(friends.send_refused(1, "one").await, Code::MEMBER_MUTED);
-    friends.change_silently(2, Wanted::MuteMember(1, 0)).await;
-    friends.change_silently(2, Wanted::Remove(vec![1])).await;
+    friends
+        .change_silently(UserId(2), Wanted::MuteMember(UserId(1), 0))
+        .await;
+    friends
+        .change_silently(UserId(2), Wanted::Remove(vec![UserId(1)]))
+        .await;
     assert_eq!(friends.send_refused(1, "one").await, Code::NOT_A_MEMBER);
-    friends.change_silently(2, Wanted::Add(vec![1])).await;
+    friends.change_silently(UserId(2), Wanted::Add(vec![UserId(1)])).await;
     friends.sent(1, "one").await;
-    friends.change_silently(2, Wanted::Dissolve).await;
+    friends.change_silently(UserId(2), Wanted::Dissolve).await;
     assert_eq!(friends.send_refused(2, "two").await, Code::GROUP_DISSOLVED);
     assert_eq!(log(&friends).await.0, ["one"]);
-    let unknown = friends
-        .store
-        .send_to_group(&friends.queue, &draft(2, "two"), 99, NOW)
-        .await;
+    let unknown =
+        wigwag_messaging::send_to_group(&friends.store, &friends.queue, &draft(2, "two"), GroupId(99), NOW).await;
     assert_eq!(send_refusal(unknown).code, Code::NOT_A_MEMBER);
-    assert_eq!(friends.store.head(&TimelineId::group(99), true).await.unwrap(), None);
+    assert_eq!(group_logs::head(&friends.store, GroupId(99)).await.unwrap(), None);
 }
 
 /// Every device that is online would read the log because of a hole that nobody fills.
@@ -130,7 +138,7 @@ async fn a_sender_who_may_not_send_is_refused_and_can_use_the_number_later() {
 async fn a_refused_message_takes_no_seq_of_the_log() {
     let friends = new_friends().await;
     let seq = async || {
-        let head = friends.store.head(&TimelineId::group(GROUP), true).await.unwrap();
+        let head = group_logs::head(&friends.store, GROUP).await.unwrap();
         head.unwrap().seq
     };
     let refused_without_a_seq = async |code: Code| {
@@ -138,24 +146,32 @@ async fn a_refused_message_takes_no_seq_of_the_log() {
         assert_eq!(friends.send_refused(1, "one").await, code);
         assert_eq!(seq().await, before, "{code}");
     };
-    friends.change_silently(2, Wanted::Mute(true)).await;
+    friends.change_silently(UserId(2), Wanted::Mute(true)).await;
     refused_without_a_seq(Code::GROUP_MUTED).await;
-    friends.change_silently(2, Wanted::Role(1, Role::Admin)).await;
+    friends
+        .change_silently(UserId(2), Wanted::Role(UserId(1), Role::Admin))
+        .await;
     friends.sent(1, "an admin may").await;
-    friends.change_silently(2, Wanted::Mute(false)).await;
-    friends.change_silently(2, Wanted::MuteMember(1, LATER)).await;
+    friends.change_silently(UserId(2), Wanted::Mute(false)).await;
+    friends
+        .change_silently(UserId(2), Wanted::MuteMember(UserId(1), LATER))
+        .await;
     let before = seq().await;
     assert_eq!(friends.send_refused(2, "two").await, Code::MEMBER_MUTED);
     assert_eq!(seq().await, before);
-    friends.change_silently(2, Wanted::MuteMember(1, 0)).await;
+    friends
+        .change_silently(UserId(2), Wanted::MuteMember(UserId(1), 0))
+        .await;
     friends.sent(2, "two").await;
-    friends.change_silently(2, Wanted::Remove(vec![1])).await;
+    friends
+        .change_silently(UserId(2), Wanted::Remove(vec![UserId(1)]))
+        .await;
     let before = seq().await;
     assert_eq!(friends.send_refused(3, "three").await, Code::NOT_A_MEMBER);
-    friends.change_silently(2, Wanted::Dissolve).await;
+    friends.change_silently(UserId(2), Wanted::Dissolve).await;
     let mut owners = draft(1, "too late");
-    owners.key.sender = 2;
-    let late = friends.store.send_to_group(&friends.queue, &owners, GROUP, NOW).await;
+    owners.key.sender = UserId(2);
+    let late = wigwag_messaging::send_to_group(&friends.store, &friends.queue, &owners, GROUP, NOW).await;
     assert_eq!(send_refusal(late).code, Code::GROUP_DISSOLVED);
     assert_eq!(seq().await, before + 1, "only the announcement took one");
 }
@@ -165,11 +181,13 @@ async fn a_repeat_gets_its_answer_whatever_became_of_the_sender_and_the_group() 
     let friends = new_friends().await;
     let first = friends.sent(1, "hi").await;
     let tasks = friends.queue.take();
-    friends.change_silently(2, Wanted::Remove(vec![1])).await;
+    friends
+        .change_silently(UserId(2), Wanted::Remove(vec![UserId(1)]))
+        .await;
     assert_eq!(friends.sent(1, "hi").await.message, first.message);
     assert_eq!(friends.queue.take(), tasks);
-    friends.change_silently(2, Wanted::BecomeSuper).await;
-    friends.change_silently(2, Wanted::Dissolve).await;
+    friends.change_silently(UserId(2), Wanted::BecomeSuper).await;
+    friends.change_silently(UserId(2), Wanted::Dissolve).await;
     let again = friends.sent(1, "hi").await;
     assert_eq!((again.own_seq, again.message), (first.own_seq, first.message));
     assert_eq!(
@@ -183,7 +201,7 @@ async fn a_repeat_gets_its_answer_whatever_became_of_the_sender_and_the_group() 
 async fn a_super_groups_message_is_announced_and_takes_no_seq_of_an_inbox() {
     let friends = new_friends().await;
     friends.sent(1, "before").await;
-    friends.change_silently(2, Wanted::BecomeSuper).await;
+    friends.change_silently(UserId(2), Wanted::BecomeSuper).await;
     friends.queue.take();
     for _ in 0..2 {
         let sent = friends.sent(2, "after").await;
@@ -206,9 +224,9 @@ async fn a_message_whose_new_seq_is_a_super_groups_is_in_no_inbox() {
     let dead = friends.engine.store_that_dies_after(3, false);
     let died = friends.send_by(&dead, 1, "hi").await;
     assert!(died.is_err());
-    let history = friends.history_at(2, WHOLE_HISTORY, LATER);
+    let history = friends.history_at(UserId(2), WHOLE_HISTORY, LATER);
     history.await.unwrap();
-    friends.change_silently(2, Wanted::BecomeSuper).await;
+    friends.change_silently(UserId(2), Wanted::BecomeSuper).await;
     friends.queue.take();
     for _ in 0..2 {
         let sent = friends.sent(1, "hi").await;
@@ -232,7 +250,7 @@ async fn a_repeat_finishes_a_message_wherever_its_sender_died() {
             let first = friends.send_by(&dead, 1, "hi").await;
             if calls % 2 == 0 {
                 // The readers give up what is not written yet.
-                let history = friends.history_at(2, WHOLE_HISTORY, LATER).await;
+                let history = friends.history_at(UserId(2), WHOLE_HISTORY, LATER).await;
                 history.unwrap();
                 own_inbox(&friends).await;
             }
@@ -243,7 +261,7 @@ async fn a_repeat_finishes_a_message_wherever_its_sender_died() {
             }
             assert_eq!(friends.queue.take().len(), 1);
             friends.sent(2, "ho").await;
-            let history = friends.history_at(2, WHOLE_HISTORY, LATER).await.unwrap();
+            let history = friends.history_at(UserId(2), WHOLE_HISTORY, LATER).await.unwrap();
             let said = history.messages.iter().filter(|message| message.group_change.is_none());
             let said: Vec<&[u8]> = said.map(|message| message.content.as_slice()).collect();
             assert_eq!(
@@ -282,12 +300,12 @@ async fn an_attempt_that_was_overtaken_looks_at_the_group_again() {
     let queue = Collected::default();
     let overtaken = tokio::spawn({
         let queue = queue.clone();
-        async move { held_up.send_to_group(&queue, &draft(1, "hi"), GROUP, NOW).await }
+        async move { wigwag_messaging::send_to_group(&held_up, &queue, &draft(1, "hi"), GROUP, NOW).await }
     });
     while go_on.available_permits() > 0 {
         tokio::task::yield_now().await;
     }
-    friends.change_silently(2, Wanted::BecomeSuper).await;
+    friends.change_silently(UserId(2), Wanted::BecomeSuper).await;
     let sent = friends.sent(1, "hi").await;
     let tasks = friends.queue.take();
     assert!(matches!(tasks.as_slice(), [Task::Announce { .. }]), "{tasks:?}");

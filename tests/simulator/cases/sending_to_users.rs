@@ -3,16 +3,22 @@
 use crate::harness::group::WHOLE_HISTORY;
 use crate::harness::{LATER, NOW, connect, draft, engine_with_users, phone, send};
 use std::collections::HashMap;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::numbering::digest;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_messaging::Refusal;
+use wigwag_messaging::SendError;
+use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::{Code, Encoding, limits};
-use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::numbering::digest;
-use wigwag_store::send::{MessagesFrom, Refusal, SendError, Sent};
-use wigwag_store::{DeviceKey, Store, TimelineId, UserId};
+use wigwag_store::Store;
+use wigwag_store::directory;
 
 /// The contents of an inbox with their seqs, and its highest seq.
 async fn inbox(store: &Store, user: UserId) -> (Vec<(u64, String)>, u64) {
-    let page = store
-        .inbox(user, 0, 100, Encoding::Protobuf, LATER)
+    let page = wigwag_messaging::sync(&store, user, 0, 100, Encoding::Protobuf, LATER)
         .await
         .unwrap()
         .unwrap();
@@ -26,7 +32,7 @@ async fn inbox(store: &Store, user: UserId) -> (Vec<(u64, String)>, u64) {
     )
 }
 
-fn refused(result: Result<Sent, SendError>) -> Refusal {
+fn refused(result: Result<SentToPeer, SendError>) -> Refusal {
     match result {
         Err(SendError::Refused(refusal)) => refusal,
         other => panic!("not refused: {other:?}"),
@@ -35,7 +41,7 @@ fn refused(result: Result<Sent, SendError>) -> Refusal {
 
 #[tokio::test]
 async fn a_message_is_in_the_log_and_in_both_inboxes() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let sent = send(&store, &draft(1, "hi")).await.unwrap();
     assert_eq!(
@@ -47,32 +53,33 @@ async fn a_message_is_in_the_log_and_in_both_inboxes() {
         ),
         (1, 1, 1, NOW)
     );
-    assert_eq!(inbox(&store, 1).await, (vec![(1, "hi".to_owned())], 1));
-    assert_eq!(inbox(&store, 2).await, (vec![(1, "hi".to_owned())], 1));
-    let history = store.history(2, 1, WHOLE_HISTORY, Encoding::Json, NOW).await.unwrap();
+    assert_eq!(inbox(&store, UserId(1)).await, (vec![(1, "hi".to_owned())], 1));
+    assert_eq!(inbox(&store, UserId(2)).await, (vec![(1, "hi".to_owned())], 1));
+    let history = wigwag_messaging::pull_peer(&store, UserId(2), UserId(1), WHOLE_HISTORY, Encoding::Json, NOW)
+        .await
+        .unwrap();
     assert_eq!((history.messages.len(), history.max_seq, history.next_seq), (1, 1, 0));
     assert_eq!(history.messages[0], sent.message);
 }
 
 #[tokio::test]
 async fn a_repeated_send_gets_the_first_answer() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let first = send(&store, &draft(1, "hi")).await.unwrap();
-    let again = store
-        .send(&draft(1, "hi"), 2, MessagesFrom::Anyone, NOW + 5_000)
+    let again = wigwag_messaging::send_to_peer(&store, &draft(1, "hi"), UserId(2), MessagesFrom::Anyone, NOW + 5_000)
         .await
         .unwrap();
     assert_eq!(
         (first.own_seq, first.receiver_seq, first.message),
         (again.own_seq, again.receiver_seq, again.message)
     );
-    assert_eq!(inbox(&store, 2).await, (vec![(1, "hi".to_owned())], 2));
+    assert_eq!(inbox(&store, UserId(2)).await, (vec![(1, "hi".to_owned())], 2));
 }
 
 #[tokio::test]
 async fn messages_out_of_turn_are_refused_and_leave_nothing_behind() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let with = |session, client_id, content| {
         let mut out = draft(client_id, content);
@@ -98,7 +105,7 @@ async fn messages_out_of_turn_are_refused_and_leave_nothing_behind() {
     let old = refused(send(&store, &with(9, 3, "three")).await);
     assert_eq!((old.code, old.session), (Code::SESSION_PASSED, Some(10)));
     send(&store, &with(11, 1, "new session")).await.unwrap();
-    let contents: Vec<_> = inbox(&store, 2)
+    let contents: Vec<_> = inbox(&store, UserId(2))
         .await
         .0
         .into_iter()
@@ -109,10 +116,10 @@ async fn messages_out_of_turn_are_refused_and_leave_nothing_behind() {
 
 #[tokio::test]
 async fn each_device_numbers_its_own_messages() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let mut tablet = draft(1, "from the tablet");
-    tablet.key.device = DeviceKey::of(1, "tablet");
+    tablet.key.device = DeviceKey::derive(1, "tablet");
     assert_eq!(send(&store, &draft(1, "from the phone")).await.unwrap().own_seq, 1);
     assert_eq!(send(&store, &tablet).await.unwrap().own_seq, 2);
     assert_eq!(send(&store, &draft(2, "again")).await.unwrap().own_seq, 3);
@@ -120,13 +127,14 @@ async fn each_device_numbers_its_own_messages() {
 
 #[tokio::test]
 async fn an_unknown_receiver_is_refused_and_the_number_can_be_used_again() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
-    let to_nobody = store.send(&draft(1, "hi"), 99, MessagesFrom::Anyone, NOW).await;
+    let to_nobody =
+        wigwag_messaging::send_to_peer(&store, &draft(1, "hi"), UserId(99), MessagesFrom::Anyone, NOW).await;
     assert_eq!(refused(to_nobody).code, Code::USER_NOT_FOUND);
-    let log = TimelineId::peer(1, 99);
+    let log = TimelineId::peer(UserId(1), UserId(99));
     assert_eq!(
-        store.head(&log, true).await.unwrap(),
+        wigwag_store::timelines::head(&store, &log, true).await.unwrap(),
         None,
         "no log is created without a receiver"
     );
@@ -135,33 +143,38 @@ async fn an_unknown_receiver_is_refused_and_the_number_can_be_used_again() {
 
 #[tokio::test]
 async fn blocked_users_and_strangers_are_refused_but_a_repeat_gets_its_answer() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let first = send(&store, &draft(1, "hi")).await.unwrap();
-    store.set_blocked(2, 1, true).await.unwrap();
+    directory::set_blocked(&store, UserId(2), UserId(1), true)
+        .await
+        .unwrap();
     assert_eq!(
         refused(send(&store, &draft(2, "still there?")).await).code,
         Code::BLOCKED
     );
     assert_eq!(send(&store, &draft(1, "hi")).await.unwrap().message, first.message);
-    store.set_blocked(2, 1, false).await.unwrap();
-    let as_friends = async |out| store.send(out, 2, MessagesFrom::Friends, NOW).await;
+    directory::set_blocked(&store, UserId(2), UserId(1), false)
+        .await
+        .unwrap();
+    let as_friends =
+        async |out| wigwag_messaging::send_to_peer(&store, out, UserId(2), MessagesFrom::Friends, NOW).await;
     let out = draft(2, "hello");
     assert_eq!(refused(as_friends(&out).await).code, Code::NOT_FRIENDS);
-    store.befriend(1, 2).await.unwrap();
+    directory::befriend(&store, UserId(1), UserId(2)).await.unwrap();
     assert_eq!(
         refused(as_friends(&out).await).code,
         Code::NOT_FRIENDS,
         "the receiver has not befriended the sender"
     );
-    store.befriend(2, 1).await.unwrap();
+    directory::befriend(&store, UserId(2), UserId(1)).await.unwrap();
     as_friends(&out).await.unwrap();
-    assert_eq!(inbox(&store, 2).await.0.len(), 2);
+    assert_eq!(inbox(&store, UserId(2)).await.0.len(), 2);
 }
 
 #[tokio::test]
 async fn a_large_message_is_stored_in_the_log_alone_and_read_through_the_inbox() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let large = "x".repeat(limits::CONTENT_BYTES);
     for client_id in 1..=3 {
@@ -169,8 +182,7 @@ async fn a_large_message_is_stored_in_the_log_alone_and_read_through_the_inbox()
     }
     let mut after = 0;
     for seq in 1..=3 {
-        let page = store
-            .inbox(2, after, 50, Encoding::Protobuf, NOW)
+        let page = wigwag_messaging::sync(&store, UserId(2), after, 50, Encoding::Protobuf, NOW)
             .await
             .unwrap()
             .unwrap();
@@ -189,7 +201,7 @@ async fn a_large_message_is_stored_in_the_log_alone_and_read_through_the_inbox()
 
 #[tokio::test]
 async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     // The sender dies after its claim, with nothing put. The readers give its three seqs up.
     assert!(
@@ -198,11 +210,10 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced() {
             .is_err()
     );
     for user in [1, 2] {
-        assert_eq!(inbox(&store, user).await, (vec![], 1));
+        assert_eq!(inbox(&store, UserId(user)).await, (vec![], 1));
     }
     assert!(
-        store
-            .history(1, 2, WHOLE_HISTORY, Encoding::Json, LATER)
+        wigwag_messaging::pull_peer(&store, UserId(1), UserId(2), WHOLE_HISTORY, Encoding::Json, LATER)
             .await
             .unwrap()
             .messages
@@ -216,11 +227,10 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced() {
         (again.own_seq, again.receiver_seq, &again.message)
     );
     for user in [1, 2] {
-        assert_eq!(inbox(&store, user).await.0.len(), 1);
+        assert_eq!(inbox(&store, UserId(user)).await.0.len(), 1);
     }
     assert_eq!(
-        store
-            .history(1, 2, WHOLE_HISTORY, Encoding::Json, LATER)
+        wigwag_messaging::pull_peer(&store, UserId(1), UserId(2), WHOLE_HISTORY, Encoding::Json, LATER)
             .await
             .unwrap()
             .messages,
@@ -232,7 +242,7 @@ async fn a_seq_that_a_reader_sealed_under_a_slow_sender_is_replaced() {
 async fn a_repeat_finishes_a_message_wherever_its_sender_died() {
     for answer_lost in [false, true] {
         for calls in 0..9 {
-            let engine = engine_with_users(2).await;
+            let engine = engine_with_users(UserId(2).0).await;
             let store = engine.store();
             let dead = engine.store_that_dies_after(calls, answer_lost);
             let first = send(&dead, &draft(1, "hi")).await;
@@ -242,7 +252,7 @@ async fn a_repeat_finishes_a_message_wherever_its_sender_died() {
             }
             send(&store, &draft(2, "ho")).await.unwrap();
             for user in [1, 2] {
-                let contents: Vec<_> = inbox(&store, user)
+                let contents: Vec<_> = inbox(&store, UserId(user))
                     .await
                     .0
                     .into_iter()
@@ -260,9 +270,9 @@ async fn a_repeat_finishes_a_message_wherever_its_sender_died() {
 
 #[tokio::test]
 async fn a_send_returns_the_receivers_connections() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
-    connect(&store, 2, &phone(), "abc=", ConnectionPolicy::Device).await;
+    connect(&store, UserId(2), &phone(), "abc=", ConnectionPolicy::Device).await;
     let sent = send(&store, &draft(1, "hi")).await.unwrap();
     assert_eq!(
         sent.receiver
@@ -276,7 +286,7 @@ async fn a_send_returns_the_receivers_connections() {
 /// The plan has four bytes of digest. Two texts that share them are still different messages.
 #[tokio::test]
 async fn another_content_with_the_same_digest_is_not_a_repeat() {
-    let engine = engine_with_users(2).await;
+    let engine = engine_with_users(UserId(2).0).await;
     let store = engine.store();
     let (one, other) = texts_with_one_digest();
     send(&store, &draft(1, &one)).await.unwrap();
@@ -284,7 +294,7 @@ async fn another_content_with_the_same_digest_is_not_a_repeat() {
         refused(send(&store, &draft(1, &other)).await).code,
         Code::CLIENT_ID_REUSED
     );
-    assert_eq!(inbox(&store, 2).await.0, [(1, one)]);
+    assert_eq!(inbox(&store, UserId(2)).await.0, [(1, one)]);
 }
 
 fn texts_with_one_digest() -> (String, String) {

@@ -2,8 +2,16 @@
 
 use crate::engine::Engine;
 use crate::harness::{LATER, NOW, phone};
-use wigwag_store::timeline::{Content, Entry, Missing, Put, Range};
-use wigwag_store::{MessageKey, Store, TimelineId};
+use wigwag_domain::MessageKey;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::page::Range;
+use wigwag_domain::timeline::Content;
+use wigwag_domain::timeline::Entry;
+use wigwag_store::Store;
+use wigwag_store::timelines;
+use wigwag_store::timelines::Missing;
+use wigwag_store::timelines::Put;
 
 const ALL: Range = Range {
     after: 0,
@@ -12,12 +20,12 @@ const ALL: Range = Range {
 };
 
 fn log() -> TimelineId {
-    TimelineId::peer(1, 2)
+    TimelineId::peer(UserId(1), UserId(2))
 }
 
 fn entry(client_id: u64, reserved_at_ms: i64) -> Entry {
     let key = MessageKey {
-        sender: 1,
+        sender: UserId(1),
         device: phone(),
         session: 1,
         client_id,
@@ -34,8 +42,7 @@ fn entry(client_id: u64, reserved_at_ms: i64) -> Entry {
 }
 
 async fn reserve(store: &Store) -> u64 {
-    store
-        .reserve(&log(), 1, Missing::Create, NOW)
+    timelines::reserve(&store, &log(), 1, Missing::Create, NOW)
         .await
         .unwrap()
         .unwrap()
@@ -43,7 +50,7 @@ async fn reserve(store: &Store) -> u64 {
 }
 
 async fn read(store: &Store, now_ms: i64) -> (Vec<u64>, u64, u64) {
-    let page = store.read(&log(), ALL, now_ms).await.unwrap().unwrap();
+    let page = timelines::read(&store, &log(), ALL, now_ms).await.unwrap().unwrap();
     (
         page.entries.iter().map(|(seq, _)| *seq).collect(),
         page.cursor,
@@ -68,12 +75,14 @@ async fn concurrent_reservations_share_no_seq_and_skip_none() {
 #[tokio::test]
 async fn a_reservation_creates_a_log_but_no_inbox() {
     let engine = Engine::start();
-    let inbox = TimelineId::inbox(9);
+    let inbox = TimelineId::inbox(UserId(9));
     assert_eq!(
-        engine.store().reserve(&inbox, 1, Missing::Refuse, NOW).await.unwrap(),
+        timelines::reserve(&engine.store(), &inbox, 1, Missing::Refuse, NOW)
+            .await
+            .unwrap(),
         None
     );
-    assert_eq!(engine.store().head(&inbox, true).await.unwrap(), None);
+    assert_eq!(timelines::head(&engine.store(), &inbox, true).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -81,15 +90,27 @@ async fn a_put_can_be_repeated_and_a_sealed_seq_is_lost() {
     let engine = Engine::start();
     let store = engine.store();
     let seq = reserve(&store).await;
-    assert_eq!(store.put(&log(), seq, &entry(1, NOW)).await.unwrap(), Put::Stands);
-    assert_eq!(store.put(&log(), seq, &entry(1, NOW)).await.unwrap(), Put::Stands);
-    assert_eq!(store.seal(&log(), seq, NOW).await.unwrap(), Some(entry(1, NOW)));
+    assert_eq!(
+        timelines::put(&store, &log(), seq, &entry(1, NOW)).await.unwrap(),
+        Put::Done
+    );
+    assert_eq!(
+        timelines::put(&store, &log(), seq, &entry(1, NOW)).await.unwrap(),
+        Put::Done
+    );
+    assert_eq!(
+        timelines::seal(&store, &log(), seq, NOW).await.unwrap(),
+        Some(entry(1, NOW))
+    );
     let lost = reserve(&store).await;
-    assert_eq!(store.seal(&log(), lost, NOW).await.unwrap(), None);
-    assert_eq!(store.seal(&log(), lost, NOW).await.unwrap(), None);
-    assert_eq!(store.put(&log(), lost, &entry(2, NOW)).await.unwrap(), Put::Sealed);
+    assert_eq!(timelines::seal(&store, &log(), lost, NOW).await.unwrap(), None);
+    assert_eq!(timelines::seal(&store, &log(), lost, NOW).await.unwrap(), None);
+    assert_eq!(
+        timelines::put(&store, &log(), lost, &entry(2, NOW)).await.unwrap(),
+        Put::Sealed
+    );
     assert!(
-        store.put(&log(), seq, &entry(2, NOW)).await.is_err(),
+        timelines::put(&store, &log(), seq, &entry(2, NOW)).await.is_err(),
         "two messages at one seq"
     );
 }
@@ -101,10 +122,10 @@ async fn the_cursor_waits_before_a_hole_until_it_is_filled() {
     for _ in 0..3 {
         reserve(&store).await;
     }
-    store.put(&log(), 1, &entry(1, NOW)).await.unwrap();
-    store.put(&log(), 3, &entry(3, NOW)).await.unwrap();
+    timelines::put(&store, &log(), 1, &entry(1, NOW)).await.unwrap();
+    timelines::put(&store, &log(), 3, &entry(3, NOW)).await.unwrap();
     assert_eq!(read(&store, NOW).await, (vec![1, 3], 1, 3));
-    store.put(&log(), 2, &entry(2, NOW)).await.unwrap();
+    timelines::put(&store, &log(), 2, &entry(2, NOW)).await.unwrap();
     assert_eq!(read(&store, NOW).await, (vec![1, 2, 3], 3, 3));
 }
 
@@ -115,11 +136,17 @@ async fn a_hole_is_sealed_after_its_lease_and_its_late_writer_is_told() {
     for _ in 0..3 {
         reserve(&store).await;
     }
-    store.put(&log(), 2, &entry(2, NOW)).await.unwrap();
+    timelines::put(&store, &log(), 2, &entry(2, NOW)).await.unwrap();
     assert_eq!(read(&store, NOW).await, (vec![2], 0, 3));
     assert_eq!(read(&store, LATER).await, (vec![2], 3, 3));
-    assert_eq!(store.put(&log(), 1, &entry(1, NOW)).await.unwrap(), Put::Sealed);
-    assert_eq!(store.put(&log(), 3, &entry(3, NOW)).await.unwrap(), Put::Sealed);
+    assert_eq!(
+        timelines::put(&store, &log(), 1, &entry(1, NOW)).await.unwrap(),
+        Put::Sealed
+    );
+    assert_eq!(
+        timelines::put(&store, &log(), 3, &entry(3, NOW)).await.unwrap(),
+        Put::Sealed
+    );
 }
 
 #[tokio::test]
@@ -130,23 +157,22 @@ async fn a_run_of_seals_does_not_stop_the_cursor_for_ever() {
         assert_eq!(reserve(&store).await, seq);
     }
     for seq in 2..=39 {
-        store.seal(&log(), seq, NOW).await.unwrap();
+        timelines::seal(&store, &log(), seq, NOW).await.unwrap();
     }
-    // Others go on reserving, so that the head is always young.
-    store.reserve(&log(), 1, Missing::Create, LATER).await.unwrap();
-    let page = store
-        .read(
-            &log(),
-            Range {
-                after: 0,
-                through: None,
-                limit: 10,
-            },
-            LATER,
-        )
-        .await
-        .unwrap()
-        .unwrap();
+    // Others go on reserving, so that the head is always timelines::reserve(&young.store, &log(), 1, Missing::Create, LATER).await.unwrap();
+    let page = timelines::read(
+        &store,
+        &log(),
+        Range {
+            after: 0,
+            through: None,
+            limit: 10,
+        },
+        LATER,
+    )
+    .await
+    .unwrap()
+    .unwrap();
     assert_eq!((page.entries.len(), page.cursor, page.has_more), (0, 11, true));
 }
 
@@ -156,23 +182,23 @@ async fn pages_follow_each_other_without_a_gap_in_both_directions() {
     let store = engine.store();
     for seq in 1..=25 {
         reserve(&store).await;
-        store.put(&log(), seq, &entry(seq, NOW)).await.unwrap();
+        timelines::put(&store, &log(), seq, &entry(seq, NOW)).await.unwrap();
     }
     let (mut up, mut after) = (Vec::new(), 0);
     loop {
-        let page = store
-            .read(
-                &log(),
-                Range {
-                    after,
-                    through: None,
-                    limit: 10,
-                },
-                NOW,
-            )
-            .await
-            .unwrap()
-            .unwrap();
+        let page = timelines::read(
+            &store,
+            &log(),
+            Range {
+                after,
+                through: None,
+                limit: 10,
+            },
+            NOW,
+        )
+        .await
+        .unwrap()
+        .unwrap();
         up.extend(page.entries.iter().map(|(seq, _)| *seq));
         after = page.cursor;
         if !page.has_more {
@@ -182,18 +208,18 @@ async fn pages_follow_each_other_without_a_gap_in_both_directions() {
     assert_eq!(up, (1..=25).collect::<Vec<_>>());
     let (mut down, mut through) = (Vec::new(), None);
     loop {
-        let page = store
-            .read_back(
-                &log(),
-                Range {
-                    after: 3,
-                    through,
-                    limit: 10,
-                },
-            )
-            .await
-            .unwrap()
-            .unwrap();
+        let page = timelines::read_back(
+            &store,
+            &log(),
+            Range {
+                after: 3,
+                through,
+                limit: 10,
+            },
+        )
+        .await
+        .unwrap()
+        .unwrap();
         down.extend(page.entries.iter().map(|(seq, _)| *seq));
         through = Some(page.cursor);
         if !page.has_more {

@@ -4,11 +4,17 @@ use crate::engine::Engine;
 use crate::harness::group::{GROUP, group_info};
 use crate::harness::{LATER, WHOLE_TIMELINE, logged_message};
 use std::collections::{BTreeMap, BTreeSet};
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::Group;
+use wigwag_domain::groups::membership::Membership;
+use wigwag_domain::groups::membership::ShardMember;
+use wigwag_domain::task::Task;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChange, GroupChangeType, Message};
-use wigwag_store::fanout::Task;
-use wigwag_store::groups::{Group, Membership, ShardMember};
-use wigwag_store::{Store, TimelineId, UserId};
+use wigwag_store::Store;
+use wigwag_store::groups;
+use wigwag_store::timelines;
 
 /// A group of one shard without messages, read in two ways: from its log, and from its rows.
 pub(crate) struct GroupCheck {
@@ -30,7 +36,10 @@ impl GroupCheck {
     /// Reads the group, with the rows of these users. Gives up the holes of the log.
     pub(crate) async fn new(engine: &Engine, store: &Store, users: impl Iterator<Item = UserId>) -> Self {
         let log = TimelineId::group(GROUP);
-        let page = store.read(&log, WHOLE_TIMELINE, LATER).await.unwrap().unwrap();
+        let page = timelines::read(&store, &log, WHOLE_TIMELINE, LATER)
+            .await
+            .unwrap()
+            .unwrap();
         let (mut by_log, mut errors) = (GroupByLog::default(), Vec::new());
         let (mut announced, mut versions) = (BTreeSet::new(), Vec::new());
         for (seq, entry) in &page.entries {
@@ -46,18 +55,18 @@ impl GroupCheck {
         let info = group_info(engine);
         let mut memberships = BTreeMap::new();
         for user in users {
-            memberships.insert(user, store.membership(GROUP, user).await.unwrap());
+            memberships.insert(user, groups::membership(&store, GROUP, user).await.unwrap());
         }
         Self {
             by_log,
             errors,
             announced,
             versions,
-            group: store.group(GROUP).await.unwrap().unwrap(),
+            group: groups::group(&store, GROUP).await.unwrap().unwrap(),
             version: info["version"]["N"].as_str().unwrap().parse().unwrap(),
             is_unfinished: info.get("change").is_some() || info.get("change_seq").is_some(),
             memberships,
-            shard: store.shard(GROUP, 0).await.unwrap(),
+            shard: groups::shard(&store, GROUP, 0).await.unwrap(),
         }
     }
 
@@ -85,7 +94,7 @@ impl GroupCheck {
             errors.push("a change is not finished".to_owned());
         }
         let members = by_log.roles.len();
-        if (&group.name, group.owner, group.members as usize) != (&by_log.name, by_log.owner, members) {
+        if (&group.name, Some(group.owner), group.members as usize) != (&by_log.name, by_log.owner, members) {
             errors.push(format!("the log tells {by_log:?}, but there is {group:?}"));
         }
         let settings = group.settings;
@@ -110,30 +119,31 @@ impl GroupCheck {
         let told = by_log.intervals.get(&user).map_or(&[][..], Vec::as_slice);
         let rows: Vec<&ShardMember> = self.shard.iter().filter(|row| row.user == user).collect();
         let membership = self.memberships[&user].as_ref();
-        let (stints, role, until) = membership.map_or((vec![], Role::Member, 0), |it| {
-            (it.stints.clone(), it.role, it.muted_until_ms)
+        let (intervals, role, until) = membership.map_or((vec![], Role::Member, 0), |it| {
+            (it.intervals.clone(), it.role, it.muted_until_ms)
         });
-        let in_shard: Vec<_> = rows.iter().map(|row| row.stint).collect();
-        if in_shard != stints {
+        let in_shard: Vec<_> = rows.iter().map(|row| row.interval).collect();
+        if in_shard != intervals {
             errors.push(format!(
-                "user {user} has the intervals {stints:?}, the shard {in_shard:?}"
+                "user {user} has the intervals {intervals:?}, the shard {in_shard:?}"
             ));
         }
-        let agrees = stints.len() == told.len()
-            && stints.iter().zip(told).all(|(stint, (came, went))| {
+        let agrees = intervals.len() == told.len()
+            && intervals.iter().zip(told).all(|(interval, (came, went))| {
                 // Users who leave a dissolved group do so silently.
                 let is_told = |left: &u64| went.is_some() || by_log.dissolved_at.is_none_or(|end| *left < end);
-                stint.joined_after < *came && stint.left.filter(is_told) == *went
+                interval.joined_after < *came && interval.left.filter(is_told) == *went
             });
-        let are_apart = stints
+        let are_apart = intervals
             .windows(2)
             .all(|two| two[0].left.is_some_and(|left| left <= two[1].joined_after));
         if !agrees || !are_apart {
             errors.push(format!(
-                "user {user} came and went at {told:?}, but has the intervals {stints:?}"
+                "user {user} came and went at {told:?}, but has the intervals {intervals:?}"
             ));
         }
-        let has_left_the_end = by_log.dissolved_at.is_some() && stints.last().is_some_and(|stint| stint.left.is_some());
+        let has_left_the_end =
+            by_log.dissolved_at.is_some() && intervals.last().is_some_and(|interval| interval.left.is_some());
         if let Some(role_by_log) = by_log.roles.get(&user).filter(|_| !has_left_the_end) {
             let expected = (*role_by_log, by_log.muted_until_ms.get(&user).copied().unwrap_or(0));
             let row = rows.last().map(|row| (row.role, row.muted_until_ms));
@@ -160,36 +170,36 @@ struct GroupByLog {
     open_history: bool,
     super_from: Option<u64>,
     dissolved_at: Option<u64>,
-    owner: UserId,
+    owner: Option<UserId>,
 }
 
 impl GroupByLog {
     /// Hears of a change. Returns what is impossible about it.
     fn hear(&mut self, seq: u64, message: &Message, change: &GroupChange) -> Option<String> {
-        let users = change.user_ids.clone();
+        let users: Vec<UserId> = change.user_ids.iter().copied().map(UserId).collect();
         if self.dissolved_at.is_some() {
             return Some(format!("{seq} comes after the end of the group"));
         }
         match change.r#type() {
             GroupChangeType::Created => {
                 self.name.clone_from(&change.name);
-                self.owner = message.sender_id;
+                self.owner = Some(UserId(message.sender_id));
                 self.super_from = change.super_group.then_some(0);
                 return self.come(seq, users);
             }
             GroupChangeType::MembersAdded => return self.come(seq, users),
             GroupChangeType::MembersRemoved => return self.go(seq, users),
-            GroupChangeType::MemberLeft => return self.go(seq, vec![message.sender_id]),
+            GroupChangeType::MemberLeft => return self.go(seq, vec![UserId(message.sender_id)]),
             GroupChangeType::Renamed => self.name.clone_from(&change.name),
             GroupChangeType::Role => {
                 let role = if change.role == 2 { Role::Admin } else { Role::Member };
                 self.roles.insert(users[0], role);
             }
             GroupChangeType::HandedOver => {
-                self.roles.insert(message.sender_id, Role::Admin);
+                self.roles.insert(UserId(message.sender_id), Role::Admin);
                 self.roles.insert(users[0], Role::Owner);
                 self.muted_until_ms.remove(&users[0]);
-                self.owner = users[0];
+                self.owner = Some(users[0]);
             }
             GroupChangeType::MemberMuted | GroupChangeType::MemberUnmuted => {
                 self.muted_until_ms.insert(users[0], change.until);
@@ -207,7 +217,11 @@ impl GroupByLog {
 
     fn come(&mut self, seq: u64, users: Vec<UserId>) -> Option<String> {
         for user in users {
-            let role = if user == self.owner { Role::Owner } else { Role::Member };
+            let role = if Some(user) == self.owner {
+                Role::Owner
+            } else {
+                Role::Member
+            };
             if self.roles.insert(user, role).is_some() {
                 return Some(format!("{seq} adds user {user}, who is in the group"));
             }

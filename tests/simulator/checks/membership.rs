@@ -4,15 +4,15 @@
 //! exactly, by seqs.
 
 use crate::world::World;
+use wigwag_domain::UserId;
 use wigwag_invariants::TimelineKey;
 use wigwag_protocol::pb::{GroupChangeType, Message};
-use wigwag_store::UserId;
 
 /// G1 and G2 for one user: every message of their membership intervals is in their inbox once, as
 /// it is in the log, and the inbox has nothing that the log does not have.
 pub(crate) fn copies_by_the_log(world: &World, log: TimelineKey, user: UserId) -> Vec<String> {
     let log = world.passed(log);
-    let inbox = world.passed(TimelineKey::Inbox(user));
+    let inbox = world.passed(TimelineKey::Inbox(user.0));
     let intervals = intervals(log, user);
     let mut errors = Vec::new();
     for (n, message) in log {
@@ -49,14 +49,14 @@ fn intervals(log: &[(u64, Message)], user: UserId) -> Vec<(u64, u64)> {
     let mut intervals: Vec<(u64, u64)> = Vec::new();
     for (seq, message) in log {
         let Some(change) = &message.group_change else { continue };
-        let names_them = change.user_ids.contains(&user);
+        let names_them = change.user_ids.contains(&user.0);
         let ends = match change.r#type() {
             GroupChangeType::Created | GroupChangeType::MembersAdded if names_them => {
                 intervals.push((*seq, u64::MAX));
                 false
             }
             GroupChangeType::MembersRemoved => names_them,
-            GroupChangeType::MemberLeft => message.sender_id == user,
+            GroupChangeType::MemberLeft => message.sender_id == user.0,
             _ => false,
         };
         if let Some((_, last)) = intervals.last_mut().filter(|_| ends) {

@@ -15,11 +15,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use prost::Message as _;
 use serde_json::Value;
+use wigwag_domain::UserId;
 use wigwag_invariants::rules::density::{dense, each_once};
 use wigwag_invariants::stream::check_reader;
 use wigwag_invariants::{Observed, Row, Stage, Tables, TimelineKey, Violation, judge};
 use wigwag_protocol::pb::Message;
-use wigwag_store::UserId;
 use wigwag_store::schema::timelines as attr;
 
 /// The broken promises of a finished history.
@@ -31,10 +31,10 @@ pub(crate) fn judged(world: &World, tables: &Tables) -> Vec<String> {
 /// The same for everyone but one user, whose inbox is not looked at.
 pub(crate) fn judged_without(world: &World, tables: &Tables, user: UserId) -> Vec<String> {
     let mut tables = tables.clone();
-    tables.timelines.remove(&TimelineKey::Inbox(user));
+    tables.timelines.remove(&TimelineKey::Inbox(user.0));
     let devices = &world.history.devices;
     let is_theirs = |violation: &Violation| {
-        violation.user == Some(user) || violation.device.is_some_and(|device| devices[device].user == user)
+        violation.user == Some(user.0) || violation.device.is_some_and(|device| devices[device].user == user.0)
     };
     let mut violations = judge(&world.history, &tables, Stage::Settled);
     violations.retain(|violation| !is_theirs(violation));
@@ -91,7 +91,7 @@ pub(crate) fn answer_violations(world: &World, tables: &Tables) -> Vec<String> {
             let log = TimelineKey::Log(observed.conversation);
             let mut expected = vec![(log, observed.conversation_seq)];
             if let Target::User(receiver) = sender.target {
-                expected.push((TimelineKey::Inbox(receiver), answer.receiver_seq));
+                expected.push((TimelineKey::Inbox(receiver.0), answer.receiver_seq));
             }
             for (key, seq) in expected {
                 let stored = tables.timelines.get(&key).and_then(|timeline| timeline.rows.get(&seq));

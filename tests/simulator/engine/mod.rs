@@ -6,8 +6,10 @@ pub(crate) mod wire;
 use crate::harness::NOW;
 use dynoxide::Database;
 use serde_json::{Value, json};
+use wigwag_domain::UserId;
+use wigwag_store::Store;
+use wigwag_store::directory;
 use wigwag_store::directory::Profile;
-use wigwag_store::{Store, UserId};
 use wire::{Call, Reply, Wire, config, store_over};
 
 /// An engine. Clones share its tables.
@@ -107,7 +109,9 @@ impl Engine {
             phone_number: format!("+{id:010}"),
             created_at_ms: NOW,
         };
-        self.store().create_account(id, &profile, "no hash").await.unwrap();
+        directory::create_account(&self.store(), id, &profile, "no hash")
+            .await
+            .unwrap();
     }
 }
 

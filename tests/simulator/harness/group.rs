@@ -1,23 +1,39 @@
 //! A group in an engine: what tests do with it, and what they see of it.
 
+use super::ids;
 use super::queues::Collected;
 use super::{LATER, NOW, WHOLE_TIMELINE, draft, engine_with_users, logged_message};
 use crate::checks::group::{GroupCheck, announced_seq};
 use crate::engine::Engine;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use wigwag_domain::GroupId;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::NewGroup;
+use wigwag_domain::groups::membership::Membership;
+use wigwag_domain::groups::rules::Changed;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::task::SHARD_MEMBERS;
+use wigwag_domain::task::Task;
+use wigwag_messaging::Refusal;
+use wigwag_messaging::SendError;
+use wigwag_messaging::change_group::ChangeError;
+use wigwag_messaging::pull::History;
+use wigwag_messaging::pull::HistoryRange;
+use wigwag_messaging::pull::PullError;
+use wigwag_messaging::send_to_group::SentToGroup;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChange, GroupChangeType};
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::fanout::{SHARD_MEMBERS, Task};
-use wigwag_store::groups::{ChangeError, Changed, Membership, NewGroup, Wanted};
-use wigwag_store::messages::{History, HistoryRange};
-use wigwag_store::send::{MessagesFrom, Refusal, SendError, SentToGroup};
-use wigwag_store::timeline::Missing;
-use wigwag_store::{GroupId, Store, TimelineId, UserId};
+use wigwag_store::Store;
+use wigwag_store::groups;
+use wigwag_store::timelines;
+use wigwag_store::timelines::Missing;
 
 /// The group of every test.
-pub(crate) const GROUP: GroupId = 77;
+pub(crate) const GROUP: GroupId = GroupId(77);
 
 /// The whole history of a conversation, up to a hundred messages a page.
 pub(crate) const WHOLE_HISTORY: HistoryRange = HistoryRange {
@@ -49,7 +65,7 @@ pub(crate) fn new_group(users: &[UserId]) -> NewGroup {
 impl TestGroup {
     /// Users 1 to `users`, and no group yet.
     pub(crate) async fn empty(owner: UserId, users: UserId) -> Self {
-        let engine = engine_with_users(users).await;
+        let engine = engine_with_users(users.0).await;
         Self {
             store: engine.store(),
             queue: Collected::default(),
@@ -60,7 +76,7 @@ impl TestGroup {
 
     /// A group of its owner and these members, among six users.
     pub(crate) async fn with(owner: UserId, members: &[UserId]) -> Self {
-        let group = Self::empty(owner, 6).await;
+        let group = Self::empty(owner, UserId(6)).await;
         group.create(&new_group(members)).await.unwrap();
         group
     }
@@ -80,9 +96,7 @@ impl TestGroup {
         actor: UserId,
         wanted: &Wanted,
     ) -> Result<Changed, ChangeError> {
-        store
-            .change_group(&self.queue, GROUP, actor, wanted, MessagesFrom::Anyone, NOW)
-            .await
+        wigwag_messaging::change_group(&store, &self.queue, GROUP, actor, wanted, MessagesFrom::Anyone, NOW).await
     }
 
     /// Makes a change, and drops its tasks.
@@ -107,7 +121,7 @@ impl TestGroup {
     /// Sends a message of user 1's phone through another store, such as one that dies.
     pub(crate) async fn send_by(&self, store: &Store, client_id: u64, content: &str) -> Result<SentToGroup, SendError> {
         let draft = draft(client_id, content);
-        store.send_to_group(&self.queue, &draft, GROUP, NOW).await
+        wigwag_messaging::send_to_group(&store, &self.queue, &draft, GROUP, NOW).await
     }
 
     pub(crate) async fn sent(&self, client_id: u64, content: &str) -> SentToGroup {
@@ -122,58 +136,65 @@ impl TestGroup {
     /// Reserves seqs of the log and seals them.
     pub(crate) async fn seal_seqs(&self, seqs: u64) {
         let log = TimelineId::group(GROUP);
-        let head = self.store.reserve(&log, seqs, Missing::Refuse, NOW).await;
+        let head = timelines::reserve(&self.store, &log, seqs, Missing::Refuse, NOW).await;
         let last = head.unwrap().unwrap().seq;
         for seq in last + 1 - seqs..=last {
-            self.store.seal(&log, seq, NOW).await.unwrap();
+            timelines::seal(&self.store, &log, seq, NOW).await.unwrap();
         }
     }
 
     pub(crate) async fn role(&self, user: UserId) -> Option<Role> {
-        let membership = self.store.membership(GROUP, user).await.unwrap()?;
+        let membership = groups::membership(&self.store, GROUP, user).await.unwrap()?;
         membership.is_active().then_some(membership.role)
     }
 
     /// The membership intervals of a user, as their own row has them.
     pub(crate) async fn intervals(&self, user: UserId) -> Vec<(u64, Option<u64>)> {
-        let membership = self.store.membership(GROUP, user).await.unwrap();
-        let stints = membership.map(|membership| membership.stints).unwrap_or_default();
-        stints.iter().map(|stint| (stint.joined_after, stint.left)).collect()
+        let membership = groups::membership(&self.store, GROUP, user).await.unwrap();
+        let intervals = membership.map(|membership| membership.intervals).unwrap_or_default();
+        intervals
+            .iter()
+            .map(|interval| (interval.joined_after, interval.left))
+            .collect()
     }
 
     /// The members, who must fit one page.
     pub(crate) async fn members(&self) -> Vec<UserId> {
-        let (members, next) = self.store.members_of(GROUP, 0).await.unwrap();
+        let (members, next) = groups::members_of(&self.store, GROUP, 0).await.unwrap();
         assert_eq!(next, None);
         members.iter().map(|member| member.user).collect()
     }
 
     /// The number of members, as the group's item has it.
     pub(crate) async fn count(&self) -> u32 {
-        self.store.group(GROUP).await.unwrap().unwrap().members
+        groups::group(&self.store, GROUP).await.unwrap().unwrap().members
     }
 
     /// Since when a change is not finished.
     pub(crate) async fn unfinished_since_ms(&self) -> Option<i64> {
-        self.store.group(GROUP).await.unwrap().unwrap().unfinished_since_ms
+        groups::group(&self.store, GROUP)
+            .await
+            .unwrap()
+            .unwrap()
+            .unfinished_since_ms
     }
 
     /// The announcements in the log, which must have nothing else.
     pub(crate) async fn announced(&self) -> Vec<(u64, GroupChangeType, Vec<UserId>)> {
         let log = TimelineId::group(GROUP);
-        let Some(page) = self.store.read(&log, WHOLE_TIMELINE, LATER).await.unwrap() else {
+        let Some(page) = timelines::read(&self.store, &log, WHOLE_TIMELINE, LATER).await.unwrap() else {
             return Vec::new();
         };
         let entries = page.entries.iter().map(|(seq, entry)| {
             let message = logged_message(entry);
             assert_eq!(message.conversation_seq, *seq);
             let change = message.group_change.unwrap();
-            (*seq, change.r#type(), change.user_ids)
+            (*seq, change.r#type(), ids(change.user_ids))
         });
         entries.collect()
     }
 
-    pub(crate) async fn history(&self, user: UserId, wanted: HistoryRange) -> Result<History, ChangeError> {
+    pub(crate) async fn history(&self, user: UserId, wanted: HistoryRange) -> Result<History, PullError> {
         self.history_at(user, wanted, NOW).await
     }
 
@@ -182,10 +203,8 @@ impl TestGroup {
         user: UserId,
         wanted: HistoryRange,
         now_ms: i64,
-    ) -> Result<History, ChangeError> {
-        self.store
-            .group_history(user, GROUP, wanted, Encoding::Json, now_ms)
-            .await
+    ) -> Result<History, PullError> {
+        wigwag_messaging::pull_group(&self.store, user, GROUP, wanted, Encoding::Json, now_ms).await
     }
 
     /// The seqs that a user reads, page by page.
@@ -221,12 +240,12 @@ impl TestGroup {
 
     /// What can be seen of the group from outside.
     pub(crate) async fn seen(&self) -> SeenGroup {
-        let group = self.store.group(GROUP).await.unwrap().unwrap();
+        let group = groups::group(&self.store, GROUP).await.unwrap().unwrap();
         let mut members = Vec::new();
         for user in 1..=9 {
-            let membership = self.store.membership(GROUP, user).await.unwrap();
+            let membership = groups::membership(&self.store, GROUP, UserId(user)).await.unwrap();
             let active = membership.filter(Membership::is_active);
-            members.extend(active.map(|it| (user, it.role, it.muted_until_ms)));
+            members.extend(active.map(|it| (UserId(user), it.role, it.muted_until_ms)));
         }
         let settings = group.settings;
         let (is_super, is_dissolved) = (settings.super_after.is_some(), settings.dissolved_after.is_some());
@@ -240,12 +259,12 @@ impl TestGroup {
     /// Asserts that nothing is half-done: the rows agree, and each change is announced once, in
     /// order, and enqueued.
     pub(crate) async fn assert_whole(&self, what: &str) {
-        let check = GroupCheck::new(&self.engine, &self.store, 1..=9).await;
+        let check = GroupCheck::new(&self.engine, &self.store, (1..=9).map(UserId)).await;
         let contradictions = check.contradictions();
         assert!(contradictions.is_empty(), "{what}: {contradictions:?}");
         let members = self.seen().await.members;
-        let mut rows = self.store.shard(GROUP, 0).await.unwrap();
-        rows.retain(|row| row.stint.left.is_none());
+        let mut rows = groups::shard(&self.store, GROUP, 0).await.unwrap();
+        rows.retain(|row| row.interval.left.is_none());
         rows.sort_by_key(|row| row.user);
         let rows: Vec<_> = rows
             .iter()
@@ -260,9 +279,7 @@ impl TestGroup {
 
 /// Creates the group of a fixture through some store, for some owner.
 pub(crate) async fn create(group: &TestGroup, store: &Store, owner: UserId, new: &NewGroup) -> Result<(), ChangeError> {
-    store
-        .create_group(&group.queue, GROUP, owner, new, MessagesFrom::Anyone, NOW)
-        .await
+    wigwag_messaging::create_group(&store, &group.queue, GROUP, owner, new, MessagesFrom::Anyone, NOW).await
 }
 
 /// A group as it is seen from outside.

@@ -5,12 +5,24 @@ pub(crate) mod queues;
 
 use crate::engine::Engine;
 use std::time::{Duration, Instant};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::MessageKey;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::connection::Connection;
+use wigwag_domain::head::InboxHead;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::page::Range;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::timeline::Content;
+use wigwag_domain::timeline::Entry;
+use wigwag_messaging::SendError;
+use wigwag_messaging::connect::Connected;
+use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::pb::Message;
-use wigwag_store::devices::{Connected, ConnectionPolicy};
-use wigwag_store::head::{Connection, Head};
-use wigwag_store::send::{Draft, MessagesFrom, SendError, Sent};
-use wigwag_store::timeline::{Content, Entry, Range};
-use wigwag_store::{DeviceKey, MessageKey, Store, TimelineId, UserId};
+use wigwag_store::Store;
+use wigwag_store::inboxes;
 
 /// The time of most calls, in milliseconds. No lease has ended by then.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -53,13 +65,13 @@ pub(crate) async fn let_others_run() {
 
 /// The device that most tests use.
 pub(crate) fn phone() -> DeviceKey {
-    DeviceKey::of(1, "phone")
+    DeviceKey::derive(1, "phone")
 }
 
 /// A message of user 1's phone.
 pub(crate) fn draft(client_id: u64, content: &str) -> Draft {
     let key = MessageKey {
-        sender: 1,
+        sender: UserId(1),
         device: phone(),
         session: 10,
         client_id,
@@ -72,15 +84,20 @@ pub(crate) fn draft(client_id: u64, content: &str) -> Draft {
 }
 
 /// Sends a message to user 2.
-pub(crate) async fn send(store: &Store, draft: &Draft) -> Result<Sent, SendError> {
-    store.send(draft, 2, MessagesFrom::Anyone, NOW).await
+pub(crate) async fn send(store: &Store, draft: &Draft) -> Result<SentToPeer, SendError> {
+    wigwag_messaging::send_to_peer(&store, draft, UserId(2), MessagesFrom::Anyone, NOW).await
+}
+
+/// Users by their numbers.
+pub(crate) fn ids(users: impl IntoIterator<Item = u64>) -> Vec<UserId> {
+    users.into_iter().map(UserId).collect()
 }
 
 /// An engine with the accounts of users 1 to `users`.
-pub(crate) async fn engine_with_users(users: UserId) -> Engine {
+pub(crate) async fn engine_with_users(users: u64) -> Engine {
     let engine = Engine::start();
     for user in 1..=users {
-        engine.user(user).await;
+        engine.user(UserId(user)).await;
     }
     engine
 }
@@ -97,13 +114,15 @@ pub(crate) fn connection(id: &str) -> Connection {
 
 /// Connects a device.
 pub(crate) async fn connect(store: &Store, user: UserId, device: &DeviceKey, id: &str, policy: ConnectionPolicy) {
-    let connected = store.connect(user, device, &connection(id), policy, NOW).await.unwrap();
+    let connected = wigwag_messaging::connect(&store, user, device, &connection(id), policy, NOW)
+        .await
+        .unwrap();
     assert!(matches!(connected, Connected::Yes { .. }), "{connected:?}");
 }
 
 /// The head of a user's inbox.
-pub(crate) async fn inbox_head(store: &Store, user: UserId) -> Head {
-    store.head(&TimelineId::inbox(user), true).await.unwrap().unwrap()
+pub(crate) async fn inbox_head(store: &Store, user: UserId) -> InboxHead {
+    inboxes::head(&store, user, true).await.unwrap().unwrap()
 }
 
 /// The message in an entry of a log.

@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::groups::Finished;
-use wigwag_store::{Store, StoreError};
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
+use wigwag_messaging::finish_change::Finished;
+use wigwag_store::Store;
+use wigwag_store::StoreError;
 
 /// A queue that keeps every task it gets, in order, repeats included. Tasks that finish changes are
 /// kept apart.
@@ -31,7 +33,7 @@ impl Collected {
             let Task::Finish { group, version, at_ms } = task else {
                 panic!("{task:?}")
             };
-            let finished = store.finish_left_change(self, group, version, at_ms, now_ms).await;
+            let finished = wigwag_messaging::finish_left_change(&store, self, group, version, at_ms, now_ms).await;
             if finished.unwrap() != Finished::Yes {
                 self.finishes.lock().unwrap().push(task);
             }

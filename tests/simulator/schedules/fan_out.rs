@@ -22,19 +22,21 @@ use crate::scheduling::property::Property;
 use crate::world::{Weather, World};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::task::SHARD_MEMBERS;
+use wigwag_domain::task::Task;
 use wigwag_invariants::{Event, TimelineKey, Turn};
-use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::fanout::{SHARD_MEMBERS, Task};
-use wigwag_store::groups::Wanted;
-use wigwag_store::{DeviceKey, UserId};
+use wigwag_messaging::connect::ConnectionPolicy;
 
 /// Messages of the two devices.
 const MESSAGES: [u64; 2] = [6, 3];
 
-const USERS: UserId = 6;
+const USERS: u64 = 6;
 
 /// The owner, who makes most changes.
-const OWNER: UserId = 1;
+const OWNER: UserId = UserId(1);
 
 /// Changes of one changer that run at once.
 const CHANGES_AT_ONCE: usize = 3;
@@ -52,17 +54,17 @@ impl Schedule for FanOut {
         let (engine, tasks) = block_on(create_group());
         let mut world = World::new(dice, engine);
         world.weather = Weather::draw(&mut world.dice);
-        world.add_sender(1, "phone", Target::Group(GROUP), 1000, messages[0]);
-        world.add_sender(2, "tablet", Target::Group(GROUP), 2000, messages[1]);
+        world.add_sender(UserId(1), "phone", Target::Group(GROUP), 1000, messages[0]);
+        world.add_sender(UserId(2), "tablet", Target::Group(GROUP), 2000, messages[1]);
         add_changers(&mut world);
         for user in 1..=USERS {
-            world.add_inbox_reader(user);
-            world.add_listener(user);
+            world.add_inbox_reader(UserId(user));
+            world.add_listener(UserId(user));
         }
         world.readers.push(Reader::new(log(), ReadsBy::Timeline, None));
         note_creation(&mut world);
         let seed = world.dice.seed();
-        let refusing = seed.is_multiple_of(3).then_some(3 + seed / 3 % 4);
+        let refusing = seed.is_multiple_of(3).then_some(UserId(3 + seed / 3 % 4));
         world.workers.refusing = refusing;
         world.scheduler.refuse(refusing);
         world.workers.enqueue(tasks);
@@ -120,25 +122,28 @@ impl Schedule for FanOut {
         }
         errors.extend(answer_violations(world, &tables));
         for user in 1..=USERS {
-            errors.extend(copies_by_the_log(world, log(), user));
+            errors.extend(copies_by_the_log(world, log(), UserId(user)));
         }
         errors
     }
 }
 
 fn log() -> TimelineKey {
-    TimelineKey::group(GROUP)
+    TimelineKey::group(GROUP.0)
 }
 
 /// The group: users 1 to 4, and user 1 owns it. The next two slots are the last one of the
 /// first shard and the first one of the second.
 async fn create_group() -> (Engine, Vec<Task>) {
-    let group = TestGroup::empty(OWNER, USERS).await;
+    let group = TestGroup::empty(OWNER, UserId(USERS)).await;
     for user in 1..=USERS {
-        let (device, id) = (DeviceKey::of(2, "listens"), format!("c{user}="));
-        connect(&group.store, user, &device, &id, ConnectionPolicy::Device).await;
+        let (device, id) = (DeviceKey::derive(2, "listens"), format!("c{user}="));
+        connect(&group.store, UserId(user), &device, &id, ConnectionPolicy::Device).await;
     }
-    group.create(&new_group(&[2, 3, 4])).await.unwrap();
+    group
+        .create(&new_group(&[UserId(2), UserId(3), UserId(4)]))
+        .await
+        .unwrap();
     let mut info = group.info();
     info["places"] = serde_json::json!({ "N": (SHARD_MEMBERS - 1).to_string() });
     group.engine.put("directory", &info);
@@ -148,10 +153,21 @@ async fn create_group() -> (Engine, Vec<Task>) {
 
 fn note_creation(world: &mut World) {
     let (group, turn) = (GROUP, Turn::Joins);
-    world.history.note(Event::Founded { group, is_super: false });
+    world.history.note(Event::Founded {
+        group: group.0,
+        is_super: false,
+    });
     for user in 1..=4 {
-        world.history.note(Event::Change { group, user, turn });
-        world.history.note(Event::Changed { group, user, turn });
+        world.history.note(Event::Change {
+            group: group.0,
+            user,
+            turn,
+        });
+        world.history.note(Event::Changed {
+            group: group.0,
+            user,
+            turn,
+        });
     }
 }
 
@@ -164,7 +180,11 @@ fn add_changers(world: &mut World) {
             (user, Wanted::Leave)
         }
     };
-    let wanted = [vec![goes(4)], vec![add(5)], vec![add(6), goes(6), add(6)]];
+    let wanted = [
+        vec![goes(UserId(4))],
+        vec![add(UserId(5))],
+        vec![add(UserId(6)), goes(UserId(6)), add(UserId(6))],
+    ];
     let changers = wanted.map(|wanted| Changer::new(wanted, Manner::Careful));
     world.changers.extend(changers);
 }
@@ -204,8 +224,8 @@ fn come_to_rest(world: &mut World) {
 /// What is missing in the inboxes of all but one user, whose inbox refuses everything.
 fn everyone_else_has_everything(world: &World, user: UserId) -> Vec<String> {
     let tables = tables(&world.engine);
-    let others = (1..=USERS).filter(|&other| other != user);
-    let by_the_log = others.flat_map(|other| copies_by_the_log(world, log(), other));
+    let others = (1..=USERS).map(UserId).filter(|&other| other != user);
+    let by_the_log = others.flat_map(|other| copies_by_the_log(world, log(), UserId(other.0)));
     let errors = judged_without(world, &tables, user).into_iter().chain(by_the_log);
     errors
         .map(|error| format!("while u{user} refuses everything: {error}"))

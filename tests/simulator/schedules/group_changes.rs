@@ -17,12 +17,14 @@ use crate::world::{Weather, World, WorldQueue};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use std::collections::BTreeSet;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::NewGroup;
+use wigwag_domain::groups::rules::Wanted;
 use wigwag_protocol::http::Role;
-use wigwag_store::groups::{NewGroup, Wanted};
-use wigwag_store::{TimelineId, UserId};
 
-const OWNER: UserId = 1;
-const USERS: UserId = 4;
+const OWNER: UserId = UserId(1);
+const USERS: u64 = 4;
 /// Changes of each changer.
 const CHANGES: usize = 5;
 /// Attempts of one changer that run at once.
@@ -43,7 +45,9 @@ impl Schedule for GroupChanges {
         let group = block_on(create_group(dice.seed().is_multiple_of(5)));
         let mut world = World::new(dice, group.engine);
         for user in 1..=3 {
-            let changes = (0..CHANGES).map(|_| (user, any_change(&mut world.dice))).collect();
+            let changes = (0..CHANGES)
+                .map(|_| (UserId(user), any_change(&mut world.dice)))
+                .collect();
             world.changers.push(Changer::new(changes, Manner::Hasty));
         }
         let mut one_of = |of: [u32; 3]| of[world.dice.random_range(0..3)];
@@ -95,14 +99,17 @@ impl Schedule for GroupChanges {
 }
 
 async fn create_group(super_group: bool) -> TestGroup {
-    let group = TestGroup::empty(OWNER, USERS).await;
+    let group = TestGroup::empty(OWNER, UserId(USERS)).await;
     let new = NewGroup {
         super_group,
-        ..new_group(&[2, 3])
+        ..new_group(&[UserId(2), UserId(3)])
     };
     group.create(&new).await.unwrap();
     for admin in [2, 3] {
-        group.change(OWNER, Wanted::Role(admin, Role::Admin)).await.unwrap();
+        group
+            .change(OWNER, Wanted::Role(UserId(admin), Role::Admin))
+            .await
+            .unwrap();
     }
     group
 }
@@ -111,14 +118,14 @@ fn any_change(dice: &mut Dice) -> Wanted {
     let mut user = || dice.random_range(1..=USERS);
     let (one, other) = (user(), user());
     match dice.random_range(0..16) {
-        0..4 => Wanted::Add(vec![one, other]),
-        4..7 => Wanted::Remove(vec![one, other]),
-        7 => Wanted::Remove(vec![one]),
+        0..4 => Wanted::Add(vec![UserId(one), UserId(other)]),
+        4..7 => Wanted::Remove(vec![UserId(one), UserId(other)]),
+        7 => Wanted::Remove(vec![UserId(one)]),
         8 => Wanted::Leave,
         9 => Wanted::Rename(format!("name {}", dice.random_range(0..100))),
-        10 => Wanted::Role(one, [Role::Admin, Role::Member][dice.random_range(0..2)]),
-        11 => Wanted::HandOver(one),
-        12 => Wanted::MuteMember(one, [0, LATER][dice.random_range(0..2)]),
+        10 => Wanted::Role(UserId(one), [Role::Admin, Role::Member][dice.random_range(0..2)]),
+        11 => Wanted::HandOver(UserId(one)),
+        12 => Wanted::MuteMember(UserId(one), [0, LATER][dice.random_range(0..2)]),
         13 => Wanted::Mute(dice.random_ratio(1, 2)),
         14 => Wanted::OpenHistory(dice.random_ratio(1, 2)),
         _ if dice.random_ratio(1, 3) => Wanted::Dissolve,
@@ -156,7 +163,7 @@ async fn violations(world: &World) -> Vec<String> {
     };
     let (store, queue) = (world.engine.store(), &flaky.queue);
     queue.finish(&store, ABANDONED).await;
-    let check = GroupCheck::new(&world.engine, &store, 1..=USERS).await;
+    let check = GroupCheck::new(&world.engine, &store, (1..=USERS).map(UserId)).await;
     let mut errors = check.contradictions();
     let made: usize = world.changers.iter().map(|changer| changer.made).sum();
     errors.extend(check.unannounced(made));

@@ -16,6 +16,7 @@ use crate::scheduling::property::Property;
 use crate::world::{Weather, World};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
+use wigwag_domain::UserId;
 use wigwag_invariants::{Conversation, TimelineKey};
 
 /// Messages of the two devices.
@@ -29,14 +30,20 @@ impl Schedule for OneToOne {
 
     /// Two devices of one user, or of two.
     fn begin(dice: Dice, messages: [u64; 2]) -> World {
-        let mut world = World::new(dice, block_on(engine_with_users(2)));
+        let mut world = World::new(dice, block_on(engine_with_users(UserId(2).0)));
         world.weather = Weather::draw(&mut world.dice);
         let second_user = world.dice.random_range(1..=2);
-        world.add_sender(1, "phone", Target::User(2), 10, messages[0]);
-        world.add_sender(second_user, "tablet", Target::User(3 - second_user), 20, messages[1]);
+        world.add_sender(UserId(1), "phone", Target::User(UserId(2)), 10, messages[0]);
+        world.add_sender(
+            UserId(second_user),
+            "tablet",
+            Target::User(UserId(3 - second_user)),
+            20,
+            messages[1],
+        );
         world.readers.push(Reader::new(log(), ReadsBy::UseCase, None));
-        world.add_inbox_reader(1);
-        world.add_inbox_reader(2);
+        world.add_inbox_reader(UserId(1));
+        world.add_inbox_reader(UserId(2));
         world
     }
 

@@ -22,8 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::oneshot;
-use wigwag_store::fanout::{Task, TaskQueue};
-use wigwag_store::{Store, StoreError, UserId};
+use wigwag_domain::UserId;
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
+use wigwag_store::Store;
+use wigwag_store::StoreError;
 
 /// The fate of a call that gets its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

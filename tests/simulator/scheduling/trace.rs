@@ -6,7 +6,7 @@ use super::scheduler::Fate;
 use crate::engine::wire::Call;
 use serde_json::Value;
 use std::fmt;
-use wigwag_store::fanout::Task;
+use wigwag_domain::task::Task;
 
 /// The events of a run, in order.
 ///
@@ -82,7 +82,7 @@ fn request(call: &Call) -> String {
     if let Some(bodies) = body.as_array() {
         let tasks = bodies
             .iter()
-            .map(|body| Task::from_body(body.as_str().unwrap()).unwrap().deduplication());
+            .map(|body| Task::from_body(body.as_str().unwrap()).unwrap().deduplication_id());
         return format!("{} {}", call.operation, tasks.collect::<Vec<_>>().join(", "));
     }
     let key = ["Key", "Item"].iter().find_map(|name| body.get(name));

@@ -1,7 +1,8 @@
 //! `wigwag chat` between two users.
 use anyhow::{Context as _, Result};
 use wigwag_cluster::{Cli, Cluster};
-use wigwag_store::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_store::inboxes;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_terminals_talk_and_the_one_that_returns_has_missed_nothing() -> Result<()> {
@@ -14,9 +15,11 @@ async fn two_terminals_talk_and_the_one_that_returns_has_missed_nothing() -> Res
     bob.next("sent").await?;
     let hello = alice.next("message").await?;
     assert_eq!(hello["content"], "hello alice");
-    let inbox = TimelineId::inbox(hello["sender_id"].as_u64().context("no id")?);
+    let bob_id = UserId(hello["sender_id"].as_u64().context("no id")?);
     let is_protobuf = async || -> Result<Vec<bool>> {
-        let head = cluster.store().head(&inbox, true).await?.context("no inbox")?;
+        let head = inboxes::head(&cluster.store(), bob_id, true)
+            .await?
+            .context("no inbox")?;
         let connections = head.devices.into_values().filter_map(|device| device.connection);
         Ok(connections.map(|connection| connection.protobuf).collect())
     };

@@ -2,8 +2,9 @@
 use anyhow::Result;
 use wigwag_cluster::Cluster;
 use wigwag_cluster::tokens::without_key_id;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_edge::Claims;
-use wigwag_store::DeviceKey;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_opens_a_connection_from_the_query_or_from_the_subprotocols() -> Result<()> {
@@ -52,8 +53,8 @@ async fn an_expired_token_opens_nothing() -> Result<()> {
     let cluster = Cluster::start().await?;
     let ada = cluster.account("ada").await?;
     let claims = |expires_at_s| Claims {
-        user: ada.user_id,
-        device: DeviceKey::of(7, &ada.device_id),
+        user: UserId(ada.user_id),
+        device: DeviceKey::derive(7, &ada.device_id),
         platform: 7,
         expires_at_s,
     };

@@ -3,8 +3,11 @@ use super::GROUP;
 use anyhow::Result;
 use serde_json::json;
 use wigwag_cluster::{Account, Cluster};
-use wigwag_local::faults::Plan;
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
+use wigwag_local::faults::FaultPlan;
 use wigwag_protocol::Code;
+use wigwag_store::groups;
 
 /// A fault plan: every invocation that makes twelve calls is killed at one of them. Most changes of
 /// a group make so many calls, and hardly anything else does.
@@ -16,7 +19,7 @@ const EVERY_PROCESS_DIES: &str = "[processes]\nkill_after_calls = { rate = 1.0, 
 async fn a_removal_is_finished_after_its_function_died_though_nobody_asks_again() -> Result<()> {
     const TRIES: u64 = 12;
     let cluster =
-        Cluster::with(|options| options.fault_plan = Plan::parse(EVERY_PROCESS_DIES).expect("a plan")).await?;
+        Cluster::with(|options| options.fault_plan = FaultPlan::parse(EVERY_PROCESS_DIES).expect("a plan")).await?;
     cluster.stack.faults().pause();
     let users = cluster.crowd(1, TRIES + 1).await?;
     let members = users
@@ -34,7 +37,7 @@ async fn a_removal_is_finished_after_its_function_died_though_nobody_asks_again(
         let answer = cluster.send("POST", "/group/remove", Some(&members[0].token), Some(body.to_string()));
         let status = answer.await?.status();
         cluster.stack.faults().pause();
-        let found = store.group(group).await?.expect("a group");
+        let found = groups::group(&store, GroupId(group)).await?.expect("a group");
         if found.unfinished_since_ms.is_some() {
             assert_eq!(status, 500);
             left = Some(member);
@@ -43,9 +46,11 @@ async fn a_removal_is_finished_after_its_function_died_though_nobody_asks_again(
     }
     let removed = left.expect("a function that died half-way");
     cluster.settled().await?;
-    let found = store.group(group).await?.expect("a group");
+    let found = groups::group(&store, GroupId(group)).await?.expect("a group");
     assert_eq!(found.unfinished_since_ms, None);
-    let membership = store.membership(group, removed.user_id).await?.expect("a membership");
+    let membership = groups::membership(&store, GroupId(group), UserId(removed.user_id))
+        .await?
+        .expect("a membership");
     assert!(!membership.is_active());
     let mut device = cluster.device(removed).await?;
     let refused = device.say_to(GROUP, group, 1, "from outside").await?;

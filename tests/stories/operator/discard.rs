@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use wigwag_cluster::{Account, Cli, Cluster, events_named, texts};
-use wigwag_store::fanout::Task;
+use wigwag_domain::GroupId;
+use wigwag_domain::task::Task;
 
 /// There are four dead letters: junk in front of a copy in the message group of one group, a copy
 /// for another group, and an old announcement. The operator sends back those of one group, then all
@@ -53,25 +54,30 @@ async fn four_dead_letters(cluster: &Cluster, dead: &str, ada: &Account, bob: &A
         cluster.settled().await?;
         let mut tasks = cluster.log_undelivered(ada.user_id, group, &[text], 1).await?;
         let task = tasks.pop().context("no task")?;
-        let message_group = task.ordering();
+        let message_group = task.message_group();
         if text == "one" {
             dead_letters
-                .bury("not a task", &message_group, "junk", "it cannot be read")
+                .dead_letter("not a task", &message_group, "junk", "it cannot be read")
                 .await?;
             let Task::Deliver { logged, .. } = &task else {
                 bail!("not copies: {task:?}");
             };
             let announce = Task::Announce {
-                group,
+                group: GroupId(group),
                 shards: 0..1,
                 logged: logged.clone(),
             };
             dead_letters
-                .bury(&announce.to_body(), &announce.ordering(), "old", "the table was away")
+                .dead_letter(
+                    &announce.to_body(),
+                    &announce.message_group(),
+                    "old",
+                    "the table was away",
+                )
                 .await?;
         }
         dead_letters
-            .bury(&task.to_body(), &message_group, text, "the table was away")
+            .dead_letter(&task.to_body(), &message_group, text, "the table was away")
             .await?;
         groups.push(group.to_string());
     }

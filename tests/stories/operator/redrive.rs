@@ -54,12 +54,12 @@ async fn one_task_and_junk_are_dead_letters(cluster: &Cluster, cli: &Cli<'_>, de
     let task = tasks.pop().context("no task")?;
     cluster
         .queue_at(dead)
-        .bury(&task.to_body(), &task.ordering(), "task", "the table was away")
+        .dead_letter(&task.to_body(), &task.message_group(), "task", "the table was away")
         .await?;
     // The worker itself moves an unreadable task to the dead-letter queue.
     cluster
         .fanout_queue()?
-        .bury("not a task at all", "elsewhere", "junk", "by hand")
+        .dead_letter("not a task at all", "elsewhere", "junk", "by hand")
         .await?;
     cluster.settled().await?;
     Ok(group)

@@ -1,8 +1,14 @@
 //! Every kind of task, as a dead letter.
 use anyhow::Result;
 use wigwag_cluster::{Cli, Cluster, events_named};
+use wigwag_domain::GroupId;
+use wigwag_domain::RoomId;
+use wigwag_domain::UserId;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Logged;
+use wigwag_domain::task::RoomContent;
+use wigwag_domain::task::Task;
 use wigwag_protocol::pb::Message;
-use wigwag_store::fanout::{Audience, Logged, RoomContent, Task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_can_read_every_kind_of_task() -> Result<()> {
@@ -14,7 +20,7 @@ async fn an_operator_can_read_every_kind_of_task() -> Result<()> {
     for (index, task) in tasks.iter().enumerate() {
         let id = index.to_string();
         dead_letters
-            .bury(&task.to_body(), &task.ordering(), &id, "by hand")
+            .dead_letter(&task.to_body(), &task.message_group(), &id, "by hand")
             .await?;
     }
     let lines = cli.json(&["redrive", "--queue-url", dead]).await?;
@@ -40,7 +46,7 @@ fn one_of_each_kind() -> Vec<Task> {
         },
     };
     let deliver = |audience| Task::Deliver {
-        group: 7,
+        group: GroupId(7),
         audience,
         logged: logged.clone(),
         skip: None,
@@ -48,33 +54,33 @@ fn one_of_each_kind() -> Vec<Task> {
     let next = |task: Option<&Task>| match task {
         None => Some(deliver(Audience::Shard(0))),
         Some(Task::Deliver { audience, .. }) => Some(match audience {
-            Audience::Shard(_) => deliver(Audience::Users(vec![1])),
-            Audience::Users(users) => deliver(Audience::Owed {
+            Audience::Shard(_) => deliver(Audience::Users(vec![UserId(1)])),
+            Audience::Users(users) => deliver(Audience::Pending {
                 shard: Some(0),
                 users: users.clone(),
             }),
-            Audience::Owed { .. } => Task::Announce {
-                group: 7,
+            Audience::Pending { .. } => Task::Announce {
+                group: GroupId(7),
                 shards: 0..2,
                 logged: logged.clone(),
             },
         }),
         Some(Task::Announce { .. }) => Some(Task::Dispatch {
-            group: 7,
+            group: GroupId(7),
             shards: 11,
             super_group: false,
             logged: logged.clone(),
             skip: None,
         }),
         Some(Task::Dispatch { .. }) => Some(Task::Finish {
-            group: 7,
+            group: GroupId(7),
             version: 1,
             at_ms: 1,
         }),
         Some(Task::Finish { .. }) => Some(Task::Room {
-            room: 5,
+            room: RoomId(5),
             id: "frame".to_owned(),
-            sender: 1,
+            sender: UserId(1),
             connection: "a=".to_owned(),
             content: RoomContent::Message(logged.message.clone()),
             after: None,

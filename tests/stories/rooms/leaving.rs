@@ -2,7 +2,7 @@
 use super::{ROOM, hears, users};
 use anyhow::Result;
 use wigwag_cluster::Cluster;
-use wigwag_local::gateway::Faults;
+use wigwag_local::gateway::GatewayFaults;
 use wigwag_protocol::Code;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,9 +36,9 @@ async fn a_device_that_disconnects_leaves_the_room() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_disconnect_costs_the_others_in_the_room_nothing() -> Result<()> {
     let cluster = Cluster::with(|options| {
-        options.faults = Faults {
+        options.faults = GatewayFaults {
             drop_disconnect: 1.0,
-            ..Faults::default()
+            ..GatewayFaults::default()
         };
     })
     .await?;

@@ -2,11 +2,17 @@
 use super::{ROOM, hears, sorted, users};
 use anyhow::{Context as _, Result};
 use wigwag_cluster::{Cluster, now_ms};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::RoomId;
+use wigwag_domain::TimelineId;
+use wigwag_domain::UserId;
+use wigwag_domain::connection::Connection;
+use wigwag_messaging::connect::Connected;
+use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::enter_room::Moved;
 use wigwag_protocol::limits::DEVICES_PER_USER;
-use wigwag_store::devices::{Connected, ConnectionPolicy};
-use wigwag_store::head::Connection;
-use wigwag_store::rooms::Moved;
-use wigwag_store::{DeviceKey, TimelineId};
+use wigwag_store::inboxes;
+use wigwag_store::rooms;
 
 /// More connections than one task pushes to. All were closed long ago, except two that come last.
 #[tokio::test(flavor = "multi_thread")]
@@ -24,7 +30,7 @@ async fn a_room_is_pushed_to_page_by_page_and_removes_closed_connections() -> Re
     let opened_ms = now_ms() - 600_000;
     for n in 0..GONE {
         let user = crowd[usize::try_from(n / devices)?];
-        let device = DeviceKey::of(1, &format!("phone {n}"));
+        let device = DeviceKey::derive(1, &format!("phone {n}"));
         let connection = Connection {
             // Of the form that API Gateway uses, and sorted before all of its own.
             id: format!("----------{n:04}0="),
@@ -32,17 +38,31 @@ async fn a_room_is_pushed_to_page_by_page_and_removes_closed_connections() -> Re
             protobuf: true,
             connected_at_ms: opened_ms,
         };
-        let connected = store.connect(user, &device, &connection, ConnectionPolicy::Device, now_ms());
+        let connected = wigwag_messaging::connect(
+            &store,
+            UserId(user),
+            &device,
+            &connection,
+            ConnectionPolicy::Device,
+            now_ms(),
+        );
         anyhow::ensure!(matches!(connected.await?, Connected::Yes { .. }), "not connected");
-        let moved = store
-            .enter_room(user, &device, opened_ms, &connection.id, 7, now_ms())
-            .await?;
+        let moved = wigwag_messaging::enter_room(
+            &store,
+            UserId(user),
+            &device,
+            opened_ms,
+            &connection.id,
+            RoomId(7),
+            now_ms(),
+        )
+        .await?;
         assert_eq!(moved, Moved::From(None));
     }
-    let (first, next) = store.occupants(7, None, 200, now_ms()).await?;
+    let (first, next) = rooms::occupants(&store, RoomId(7), None, 200, now_ms()).await?;
     let real = |user: u64| user == ada.user_id || user == bob.user_id;
     anyhow::ensure!(
-        first.len() == 200 && next.is_some() && !first.iter().any(|it| real(it.user)),
+        first.len() == 200 && next.is_some() && !first.iter().any(|it| real(it.user.0)),
         "one page"
     );
     a.tell_to(ROOM, 7, 0, "anybody?").await?;
@@ -50,7 +70,7 @@ async fn a_room_is_pushed_to_page_by_page_and_removes_closed_connections() -> Re
     cluster.settled().await?;
     assert_eq!(users(&cluster, &ada, 7).await?, sorted(vec![ada.user_id, bob.user_id]));
     for user in crowd {
-        let head = store.head(&TimelineId::inbox(user), true).await?;
+        let head = inboxes::head(&store, UserId(user), true).await?;
         let mut devices = head.context("no inbox")?.devices.into_values();
         assert!(devices.all(|device| device.connection.is_none()), "user {user}");
     }

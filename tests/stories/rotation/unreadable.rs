@@ -2,7 +2,7 @@
 use super::{NO_SECRETS, me};
 use anyhow::{Context as _, Result};
 use wigwag_cluster::Cluster;
-use wigwag_local::faults::Plan;
+use wigwag_local::faults::FaultPlan;
 use wigwag_protocol::http::Failure;
 use wigwag_protocol::pb::LoginMsg;
 use wigwag_protocol::{Code, Request};
@@ -14,7 +14,7 @@ async fn nobody_is_let_in_or_refused_for_good_while_the_keys_cannot_be_read() ->
         options
             .parameters
             .insert("AllowLoginFrame".to_owned(), "true".to_owned());
-        options.fault_plan = Plan::parse(NO_SECRETS).expect("a plan");
+        options.fault_plan = FaultPlan::parse(NO_SECRETS).expect("a plan");
     })
     .await?;
     cluster.crowd(1, 1).await?;
@@ -48,7 +48,8 @@ async fn nobody_is_let_in_or_refused_for_good_while_the_keys_cannot_be_read() ->
 /// Processes that have read the key continue to use it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_key_is_used_while_secrets_manager_is_away() -> Result<()> {
-    let mut cluster = Cluster::with(|options| options.fault_plan = Plan::parse(NO_SECRETS).expect("a plan")).await?;
+    let mut cluster =
+        Cluster::with(|options| options.fault_plan = FaultPlan::parse(NO_SECRETS).expect("a plan")).await?;
     cluster.stack.faults().pause();
     let ada = cluster.account("ada").await?;
     cluster.device(&ada).await?.leave().await?;

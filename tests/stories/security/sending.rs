@@ -5,10 +5,11 @@ use anyhow::{Context as _, Result};
 use futures_util::FutureExt as _;
 use serde_json::json;
 use wigwag_cluster::Account;
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
 use wigwag_edge::Claims;
 use wigwag_protocol::pb::{GroupChange, Message, MessageType, SessionType, SignalMsg, SignalType, UpMsg};
 use wigwag_protocol::{Payload, Request};
-use wigwag_store::DeviceKey;
 
 pub(super) fn rows(scene: &Scene) -> Vec<Row<'_>> {
     use SessionType::{Group, Room, Single};
@@ -199,8 +200,8 @@ async fn set_by_the_server(scene: &Scene) -> Result<String> {
 /// A device of `who` that has never sent anything uses the client id that follows ada's.
 async fn numbering(scene: &Scene, who: &Account, to_user: u64) -> Result<String> {
     let claims = Claims {
-        user: who.user_id,
-        device: DeviceKey::of(1, "never seen"),
+        user: UserId(who.user_id),
+        device: DeviceKey::derive(1, "never seen"),
         platform: 1,
         expires_at_s: 1 << 40,
     };

@@ -7,9 +7,11 @@ use std::time::Duration;
 use wigwag_client::{Client, Events};
 use wigwag_cluster::sdk::until_the_group_ended;
 use wigwag_cluster::{Account, Cluster};
+use wigwag_domain::GroupId;
+use wigwag_domain::TimelineId;
 use wigwag_protocol::Code;
-use wigwag_store::TimelineId;
-use wigwag_store::timeline::Missing;
+use wigwag_store::timelines;
+use wigwag_store::timelines::Missing;
 
 /// An app that follows a group from a cursor on, and polls often.
 async fn following(cluster: &Cluster, who: &Account, group: u64, cursor: u64) -> Result<(Client, Events)> {
@@ -36,9 +38,11 @@ async fn a_dissolved_or_left_group_ends_for_an_app_that_starts_afterwards_too() 
     assert_eq!(refused.code, Code::GROUP_DISSOLVED.number());
     cluster.settled().await?;
     // A repeat reserves a seq and seals it, even after the end.
-    let (store, log) = (cluster.store(), TimelineId::group(group));
-    let head = store.reserve(&log, 1, Missing::Refuse, 0).await?.context("no log")?;
-    assert_eq!(store.seal(&log, head.seq, 0).await?, None);
+    let (store, log) = (cluster.store(), TimelineId::group(GroupId(group)));
+    let head = timelines::reserve(&store, &log, 1, Missing::Refuse, 0)
+        .await?
+        .context("no log")?;
+    assert_eq!(timelines::seal(&store, &log, head.seq, 0).await?, None);
     let page = a.pull_group(group).await?;
     assert!(page.ended && page.max_seq == 5, "{page:?}");
     let (seqs, cursor) = until_the_group_ended(&mut events).await?;

@@ -2,14 +2,20 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use wigwag_cluster::{Account, Cluster, Device, Kept, now_ms};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::GroupId;
+use wigwag_domain::RoomId;
+use wigwag_domain::UserId;
+use wigwag_domain::connection::Connection;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::task::Logged;
+use wigwag_domain::task::Task;
+use wigwag_messaging::TaskQueue;
+use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::Request;
 use wigwag_protocol::pb::{LoginMsg, Message, SessionType};
-use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::fanout::{Logged, Task, TaskQueue};
-use wigwag_store::groups::Wanted;
-use wigwag_store::head::Connection;
-use wigwag_store::send::MessagesFrom;
-use wigwag_store::{DeviceKey, GroupId, StoreError};
+use wigwag_store::StoreError;
 
 pub(super) async fn make(cluster: &Cluster) -> Result<()> {
     let (ada, bob) = (cluster.account("ada").await?, cluster.account("bob").await?);
@@ -67,19 +73,32 @@ async fn use_groups(
         .get(&format!("/group_user/list?group_id={group}"), Some(&ada.token))
         .await?;
     let store = cluster.store();
-    let (device, opened_ms) = (DeviceKey::of(1, "gone"), a_while_ago_ms());
+    let (device, opened_ms) = (DeviceKey::derive(1, "gone"), a_while_ago_ms());
     let gone = Connection {
         id: "AAAAAAAAAAAAAAA=".to_owned(),
         platform: 1,
         protobuf: true,
         connected_at_ms: opened_ms,
     };
-    store
-        .connect(bob.user_id, &device, &gone, ConnectionPolicy::Device, opened_ms)
-        .await?;
-    store
-        .enter_room(bob.user_id, &device, opened_ms, &gone.id, 7, opened_ms)
-        .await?;
+    wigwag_messaging::connect(
+        &store,
+        UserId(bob.user_id),
+        &device,
+        &gone,
+        ConnectionPolicy::Device,
+        opened_ms,
+    )
+    .await?;
+    wigwag_messaging::enter_room(
+        &store,
+        UserId(bob.user_id),
+        &device,
+        opened_ms,
+        &gone.id,
+        RoomId(7),
+        opened_ms,
+    )
+    .await?;
     a.enter(7).await?;
     b.enter(7).await?;
     b.leave_room().await?;
@@ -87,11 +106,11 @@ async fn use_groups(
     a.tell_to(SessionType::Group, group, 2, "to the group").await?;
     let queue = cluster.fanout_queue()?;
     queue
-        .bury("no task", "nobody", "unreadable", "put here by hand")
+        .dead_letter("no task", "nobody", "unreadable", "put here by hand")
         .await?;
-    queue.enqueue(&[dispatched(group)]).await?;
+    queue.enqueue(&[dispatched(GroupId(group))]).await?;
     queue
-        .enqueue(&unfinished_change(cluster, group, ada, bob).await?)
+        .enqueue(&unfinished_change(cluster, GroupId(group), ada, bob).await?)
         .await?;
     let group = cluster.super_group(ada, &[bob]).await?;
     a.tell_to(SessionType::Group, group, 3, "announced").await?;
@@ -115,13 +134,23 @@ impl TaskQueue for FinishOnly {
 /// Begins changes of a group without finishing the last; returns the tasks that finish it.
 async fn unfinished_change(cluster: &Cluster, group: GroupId, ada: &Account, bob: &Account) -> Result<Vec<Task>> {
     let (store, queue, at_ms) = (cluster.store(), FinishOnly(Kept::default()), a_while_ago_ms());
-    for wanted in [Wanted::Remove(vec![bob.user_id]), Wanted::Add(vec![bob.user_id])] {
-        let left = store
-            .change_group(&queue, group, ada.user_id, &wanted, MessagesFrom::Anyone, at_ms)
-            .await;
+    for wanted in [
+        Wanted::Remove(vec![UserId(bob.user_id)]),
+        Wanted::Add(vec![UserId(bob.user_id)]),
+    ] {
+        let left = wigwag_messaging::change_group(
+            &store,
+            &queue,
+            group,
+            UserId(ada.user_id),
+            &wanted,
+            MessagesFrom::Anyone,
+            at_ms,
+        )
+        .await;
         anyhow::ensure!(left.is_err(), "the change was finished");
         if matches!(wanted, Wanted::Remove(_)) {
-            store.finish_change(&Kept::default(), group, at_ms).await?;
+            wigwag_messaging::finish_change(&store, &Kept::default(), group, at_ms).await?;
         }
     }
     Ok(queue.0.take())
@@ -138,7 +167,7 @@ fn dispatched(group: GroupId) -> Task {
             key: b"dispatched".to_vec(),
             message: Message {
                 session_type: SessionType::Group.into(),
-                receiver_id: group,
+                receiver_id: group.0,
                 conversation_seq: 1_000,
                 ..Message::default()
             },

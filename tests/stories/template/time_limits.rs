@@ -3,7 +3,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::time::Duration;
 use wigwag_cluster::stack;
-use wigwag_store::timeline::LEASE;
+use wigwag_domain::timeline::LEASE;
 
 #[test]
 fn no_function_may_run_longer_than_half_the_lease_of_a_timeline() -> Result<()> {

@@ -11,7 +11,7 @@ async fn an_unreadable_task_becomes_a_dead_letter_and_the_next_task_is_done() ->
     let group = cluster.group(&ada, &[&bob]).await?;
     cluster
         .fanout_queue()?
-        .bury("no task", &format!("g{group}.0"), "unreadable", "put here by hand")
+        .dead_letter("no task", &format!("g{group}.0"), "unreadable", "put here by hand")
         .await?;
     a.tell_to(GROUP, group, 1, "after it").await?;
     assert_eq!(b.pushed_texts(1).await?, ["after it"]);
@@ -40,7 +40,9 @@ async fn the_same_task_three_times_adds_nothing() -> Result<()> {
         for task in &tasks {
             // Another id each time, so that the queue does not deduplicate them.
             let id = format!("repeat-{repeat}");
-            queue.bury(&task.to_body(), &task.ordering(), &id, "a repeat").await?;
+            queue
+                .dead_letter(&task.to_body(), &task.message_group(), &id, "a repeat")
+                .await?;
         }
         if repeat == 1 {
             cluster.settled().await?;

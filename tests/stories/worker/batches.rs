@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wigwag_cluster::http_faults::holding_up;
 use wigwag_cluster::{Cluster, failed_records, now_ms, record, record_with_body, texts};
+use wigwag_domain::task::Task;
 use wigwag_fanout::GIVE_UP;
-use wigwag_store::fanout::Task;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn junk_between_tasks_becomes_a_dead_letter_and_all_tasks_are_done() -> Result<()> {
@@ -17,7 +17,7 @@ async fn junk_between_tasks_becomes_a_dead_letter_and_all_tasks_are_done() -> Re
     let tasks = cluster
         .log_undelivered(ada.user_id, group, &["one", "two", "three"], now_ms())
         .await?;
-    let message_group = tasks[0].ordering();
+    let message_group = tasks[0].message_group();
     // The error quotes the name of the task.
     let junk = json!({ "task": "é".repeat(50_000) }).to_string();
     let bodies = [tasks[0].to_body(), junk.clone(), tasks[1].to_body(), tasks[2].to_body()];
@@ -96,7 +96,7 @@ async fn one_message_group_is_pushed_while_another_is_still_being_worked_on() ->
         .await?;
     let records = [record("slow", &slow[0], 1), record("quick", &quick[0], 1)];
     let permits = Arc::new(Semaphore::new(0));
-    let client = holding_up(format!("\"{}\"", slow[0].ordering()), permits.clone());
+    let client = holding_up(format!("\"{}\"", slow[0].message_group()), permits.clone());
     let mut worker = cluster.worker()?;
     worker.store = cluster.store_by(client);
     let handled = tokio::spawn(async move { failed_records(&worker, &records).await });

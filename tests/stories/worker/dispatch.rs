@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wigwag_cluster::http_faults::only_the_first;
 use wigwag_cluster::{Cluster, failed_records, now_ms, record, texts};
-use wigwag_store::fanout::Task;
+use wigwag_domain::task::Task;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_to_more_than_ten_shards_reaches_each_of_them() -> Result<()> {

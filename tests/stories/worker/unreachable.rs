@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wigwag_cluster::{Account, Cluster, texts};
-use wigwag_local::gateway::{Faults, PostFault};
+use wigwag_local::gateway::{GatewayFaults, PostFault};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_without_an_inbox_costs_the_others_nothing() -> Result<()> {
@@ -27,9 +27,9 @@ async fn a_member_without_an_inbox_costs_the_others_nothing() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_cannot_be_pushed_to_costs_the_others_nothing() -> Result<()> {
     let cluster = Cluster::with(|options| {
-        options.faults = Faults {
+        options.faults = GatewayFaults {
             drop_disconnect: 1.0,
-            ..Faults::default()
+            ..GatewayFaults::default()
         };
     })
     .await?;

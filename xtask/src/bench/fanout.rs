@@ -10,7 +10,6 @@ use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::{AwsRow, Reading};
 use wigwag_protocol::pb::{Message, SessionType, UpMsg};
 use wigwag_protocol::{Payload, Request};
-use wigwag_store::GroupId;
 
 /// Flags of `cargo xtask bench fanout`.
 #[derive(Debug, clap::Args)]
@@ -95,7 +94,7 @@ pub(crate) async fn run(arguments: &FanoutArgs) -> Result<()> {
     Ok(())
 }
 
-const GROUP: GroupId = 7;
+const GROUP: u64 = 7;
 
 /// Members that are created between two lines of progress.
 const AT_A_TIME: u64 = 5000;

@@ -8,12 +8,16 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use wigwag_cluster::{Device, Kept, World, altered_template};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::GroupId;
+use wigwag_domain::MessageKey;
+use wigwag_domain::UserId;
+use wigwag_domain::outgoing::Draft;
+use wigwag_domain::task::SHARD_MEMBERS;
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::FunctionRow;
+use wigwag_messaging::TaskQueue as _;
 use wigwag_protocol::limits::CONTENT_BYTES;
-use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
-use wigwag_store::send::Draft;
-use wigwag_store::{DeviceKey, GroupId, MessageKey, UserId};
 
 /// Flags of `cargo xtask bench memory`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +36,7 @@ pub(crate) struct MemoryArgs {
     json: bool,
 }
 
-const GROUP: GroupId = 7;
+const GROUP: u64 = 7;
 
 /// Messages of a batch: as many as the queue delivers at once.
 const BATCH: u64 = 10;
@@ -130,7 +134,7 @@ async fn tell_everyone(world: &World, members: u64) -> Result<()> {
         let kept = Kept::default();
         for n in 1..=BATCH {
             let draft = draft(users[0], time * BATCH + n);
-            world.store().send_to_group(&kept, &draft, GROUP, now_ms()).await?;
+            wigwag_messaging::send_to_group(&world.store(), &kept, &draft, GroupId(GROUP), now_ms()).await?;
         }
         world.fanout_queue()?.enqueue(&kept.take()).await?;
         devices = all_pushed(devices).await?;
@@ -142,11 +146,11 @@ async fn tell_everyone(world: &World, members: u64) -> Result<()> {
 }
 
 /// A message of the largest size, from a device of the sender that is not connected.
-fn draft(sender: UserId, client_id: u64) -> Draft {
+fn draft(sender: u64, client_id: u64) -> Draft {
     Draft {
         key: MessageKey {
-            sender,
-            device: DeviceKey::of(1, "another one"),
+            sender: UserId(sender),
+            device: DeviceKey::derive(1, "another one"),
             session: 1,
             client_id,
         },

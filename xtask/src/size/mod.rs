@@ -70,7 +70,12 @@ pub(crate) async fn run(arguments: &SizeArgs) -> Result<()> {
 }
 
 /// Reads each bootstrap, and starts it if a stack is running from which it can read its key.
-async fn measure(stack: &Stack, running: Option<&Running>, source: &Bootstraps, arguments: &SizeArgs) -> Result<()> {
+async fn measure(
+    stack: &Stack,
+    running: Option<&RunningStack>,
+    source: &Bootstraps,
+    arguments: &SizeArgs,
+) -> Result<()> {
     let mut functions = stack.functions.clone();
     for function in &arguments.only {
         ensure!(
@@ -134,7 +139,7 @@ impl File {
 }
 
 /// Starts a function's process several times, each time until it asks for its first event.
-async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<Start>> {
+async fn starts(running: &RunningStack, function: &str, bootstrap: &Path, times: u32) -> Result<Vec<Start>> {
     let (mut all, stack) = (Vec::new(), &running.stack);
     for _ in 0..times {
         let lambda = Lambda::start(LambdaConfig {
@@ -160,7 +165,7 @@ async fn starts(running: &Running, function: &str, bootstrap: &Path, times: u32)
 
 /// The variables that an SDK needs before it is built, and the endpoint for the key of the tokens.
 /// A start calls nothing else.
-fn environment(running: &Running) -> BTreeMap<String, String> {
+fn environment(running: &RunningStack) -> BTreeMap<String, String> {
     let endpoint = ("AWS_ENDPOINT_URL".to_owned(), running.aws_endpoint_url.clone());
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
         .map(|name| (name.to_owned(), "unused".to_owned()))

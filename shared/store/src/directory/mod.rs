@@ -1,30 +1,33 @@
-//! The directory: accounts, what users are to each other, log-ins tried, and connections signed in by frame.
+//! The directory: accounts, relations between users, log-in attempts, and connections that signed
+//! in by frame.
 
 mod accounts;
 mod attempts;
 mod relations;
-mod sockets;
+mod sign_ins;
 
-pub use accounts::{Account, NewAccount, Profile};
-pub use attempts::{ATTEMPTS_PER_WINDOW, Attempt, WINDOW};
-pub use relations::{Befriended, Friends, Relation};
-pub use sockets::SignedIn;
+pub use accounts::{Account, NewAccount, Profile, account, create_account, profile};
+pub use attempts::{ATTEMPTS_PER_WINDOW, Attempt, WINDOW, count_attempt, forget_attempts};
+pub use relations::{Befriended, Friends, befriend, friends, relation, relations_to, set_blocked, unfriend};
+pub use sign_ins::{SignedIn, forget_socket, sign_in, signed_in};
 
-use crate::item::{Item, string};
-use crate::schema::directory as attr;
+use crate::Store;
+use crate::error::StoreError;
+use crate::item::{Item, corrupt};
 
-pub(crate) fn key(pk: String, sk: impl Into<String>) -> Item {
-    Item::from([(attr::PK.to_owned(), string(pk)), (attr::SK.to_owned(), string(sk))])
-}
-
-pub(crate) fn user_key(user: u64, sk: impl Into<String>) -> Item {
-    key(format!("{}{user}", attr::USER), sk)
-}
-
-fn phone_key(phone_number: &str, sk: &str) -> Item {
-    key(format!("{}{phone_number}", attr::PHONE), sk)
-}
-
-fn socket_key(connection_id: &str) -> Item {
-    key(format!("{}{connection_id}", attr::SOCKET), attr::SIGNED_IN)
+/// An entity of the directory, strongly consistent.
+pub(super) async fn get<T: serde::de::DeserializeOwned>(
+    store: &Store,
+    key: Item,
+    operation: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let call = store
+        .db
+        .get_item()
+        .table_name(&store.directory)
+        .set_key(Some(key))
+        .consistent_read(true);
+    let output = call.send().await.map_err(StoreError::call(operation))?;
+    let read = |item| serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()));
+    output.item.map(read).transpose()
 }

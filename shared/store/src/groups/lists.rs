@@ -1,139 +1,145 @@
-//! Groups and members, as people look at them.
+//! Lists of groups and members, for users to look at.
 
-use super::Group;
-use super::info::{Info, info_from_item, info_key, shards};
-use super::membership::{Membership, ShardMember};
-use super::rows::Row;
+use super::members::{row_from_item, shard_page};
+use super::record::{record, record_from_item};
 use crate::Store;
 use crate::error::StoreError;
-use crate::fanout::SHARD_MEMBERS;
-use crate::head::Head;
-use crate::ids::{GroupId, TimelineId, UserId};
-use crate::item::{Item, get_string, string};
-use crate::schema::{directory as attr, id_key, timelines};
-use crate::timeline;
+use crate::group_logs;
+use crate::item::{get_string, string};
+use crate::read_many::read_many;
+use crate::schema::directory::{self as attr, LAST_ID, group_of, membership_sk, record_key};
+use crate::schema::timelines::{self as timelines_attr, key as timeline_key};
 use std::collections::HashMap;
+use wigwag_domain::groups::Group;
+use wigwag_domain::groups::membership::{Membership, ShardMember};
+use wigwag_domain::groups::record::{GroupRecord, shards};
+use wigwag_domain::head::GroupLogHead;
+use wigwag_domain::task::SHARD_MEMBERS;
+use wigwag_domain::{GroupId, TimelineId, UserId};
 
-/// Groups that a user is in, each with the user's membership; and where to go on.
+/// Groups of a user, each with their membership; and where to read on.
 pub type GroupsPage = (Vec<(Group, Membership)>, Option<GroupId>);
 
-/// Groups on a page of a user's: two items are fetched for each, and a hundred are one request.
+/// The most groups on a page: two items are fetched for each, and a hundred items are one request.
 const GROUPS_PER_PAGE: i32 = 50;
 
-/// Rows on a page of a group's members.
+/// The most rows on a page of members.
 const MEMBERS_PER_PAGE: i32 = 200;
 
-impl Group {
-    fn new(id: GroupId, info: Info, head: &Head) -> Option<Self> {
-        Some(Self {
-            id,
-            name: info.name,
-            owner: info.owner,
-            members: info.members,
-            created_at_ms: info.created_at_ms,
-            settings: head.group?,
-            max_seq: head.seq,
-            unfinished_since_ms: info.change.map(|change| change.at_ms),
-        })
-    }
+/// A group; `None` if there is none. Two read units, two requests at once.
+#[tracing::instrument(name = "store.group.get", skip_all, fields(group.id = group.0))]
+pub async fn group(store: &Store, group: GroupId) -> Result<Option<Group>, StoreError> {
+    let (record, head) = tokio::join!(record(store, group), group_logs::head(store, group));
+    let (Some(record), Some(head)) = (record?, head?) else {
+        return Ok(None);
+    };
+    Ok(seen_group(group, record, &head))
 }
 
-impl Store {
-    /// A group; `None` where there is none. Two read units, two requests at once.
-    #[tracing::instrument(name = "store.group.get", skip_all, fields(group.id = group))]
-    pub async fn group(&self, group: GroupId) -> Result<Option<Group>, StoreError> {
-        let log = TimelineId::group(group);
-        let (info, head) = tokio::join!(self.group_info(group), self.head(&log, true));
-        let (Some(info), Some(head)) = (info?, head?) else {
-            return Ok(None);
-        };
-        Ok(Group::new(group, info, &head))
-    }
+/// A page of the groups of a user, after an id, each with their membership; and where to read on.
+/// One request for the rows, two at once for the groups; two read units for each group, and one for
+/// each 4 KB of rows.
+#[tracing::instrument(name = "store.group.list", skip_all, fields(user.id = user.0))]
+pub async fn groups_of(store: &Store, user: UserId, after: GroupId) -> Result<GroupsPage, StoreError> {
+    let output = store
+        .db
+        .query()
+        .table_name(&store.directory)
+        .key_condition_expression("#pk = :user AND #sk BETWEEN :first AND :last")
+        .expression_attribute_names("#pk", attr::PK)
+        .expression_attribute_names("#sk", attr::SK)
+        .expression_attribute_values(":user", string(format!("{}{user}", attr::USER)))
+        .expression_attribute_values(":first", string(membership_sk(after.0.saturating_add(1))))
+        .expression_attribute_values(":last", string(format!("{}{LAST_ID}", attr::GROUP)))
+        .consistent_read(true)
+        .limit(GROUPS_PER_PAGE)
+        .send()
+        .await
+        .map_err(StoreError::call("Query (groups)"))?;
+    let is_cut = output.last_evaluated_key.is_some();
+    let rows = output.items.unwrap_or_default().into_iter().map(row_from_item);
+    let memberships: Vec<Membership> = rows
+        .map(|row| row.map(|row| row.membership))
+        .collect::<Result<_, _>>()?;
+    let next = memberships.last().filter(|_| is_cut).map(|last| last.group);
+    let active: Vec<Membership> = memberships.into_iter().filter(Membership::is_active).collect();
+    let mut groups = groups(store, active.iter().map(|membership| membership.group)).await?;
+    let page = active.into_iter().filter_map(|membership| {
+        let group = groups.remove(&membership.group)?;
+        Some((group, membership))
+    });
+    Ok((page.collect(), next))
+}
 
-    /// A page of the groups that a user is in, after an id, each with the user's membership; and where to go on. One request for
-    /// the rows, two at once for the groups; two read units for each, and one for each 4 KB of rows.
-    #[tracing::instrument(name = "store.group.list", skip_all, fields(user.id = user))]
-    pub async fn groups_of(&self, user: UserId, after: GroupId) -> Result<GroupsPage, StoreError> {
-        let of = |id: &str| string(format!("{}{id}", attr::GROUP));
-        let output = self
-            .db
-            .query()
-            .table_name(&self.directory)
-            .key_condition_expression("#pk = :user AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", attr::PK)
-            .expression_attribute_names("#sk", attr::SK)
-            .expression_attribute_values(":user", string(format!("{}{user}", attr::USER)))
-            .expression_attribute_values(":first", of(&id_key(after.saturating_add(1))))
-            .expression_attribute_values(":last", of(&"9".repeat(16)))
-            .consistent_read(true)
-            .limit(GROUPS_PER_PAGE)
-            .send()
-            .await
-            .map_err(StoreError::call("Query (groups)"))?;
-        let is_cut = output.last_evaluated_key.is_some();
-        let rows = output.items.unwrap_or_default().into_iter().map(Row::from_item);
-        let memberships: Vec<Membership> = rows
-            .map(|row| row.map(|row| row.membership))
-            .collect::<Result<_, _>>()?;
-        let next = memberships.last().filter(|_| is_cut).map(|last| last.group);
-        let active: Vec<Membership> = memberships.into_iter().filter(Membership::is_active).collect();
-        let mut groups = self.groups(active.iter().map(|membership| membership.group)).await?;
-        let page = active.into_iter().filter_map(|membership| {
-            let group = groups.remove(&membership.group)?;
-            Some((group, membership))
-        });
-        Ok((page.collect(), next))
-    }
-
-    async fn groups(&self, ids: impl Iterator<Item = GroupId> + Clone) -> Result<HashMap<GroupId, Group>, StoreError> {
-        let infos = ids.clone().map(info_key).collect();
-        let logs = ids
-            .clone()
-            .map(|id| timeline::key(&TimelineId::group(id), timelines::HEAD));
-        let (infos, heads) = tokio::join!(
-            self.items(&self.directory, infos, true),
-            self.items(&self.timelines, logs.collect(), true)
-        );
-        let by = |items: Vec<Item>, name: &str| -> HashMap<String, Item> {
-            let named = items
-                .into_iter()
-                .filter_map(|item| Some((get_string(&item, name)?.to_owned(), item)));
-            named.collect()
+async fn groups(
+    store: &Store,
+    ids: impl Iterator<Item = GroupId> + Clone,
+) -> Result<HashMap<GroupId, Group>, StoreError> {
+    let records = ids.clone().map(record_key).collect();
+    let logs = ids
+        .clone()
+        .map(|id| timeline_key(&TimelineId::group(id), timelines_attr::HEAD));
+    let (records, heads) = tokio::join!(
+        read_many(store, &store.directory, records, true),
+        read_many(store, &store.timelines, logs.collect(), true)
+    );
+    let heads: HashMap<TimelineId, GroupLogHead> = heads?
+        .iter()
+        .filter_map(|item| {
+            let log = get_string(item, timelines_attr::TIMELINE).and_then(timelines_attr::timeline)?;
+            Some((log, group_logs::from_item(item)))
+        })
+        .collect();
+    let mut groups = HashMap::new();
+    for item in records? {
+        let Some(id) = group_of(&item) else { continue };
+        let Some(head) = heads.get(&TimelineId::group(id)) else {
+            continue;
         };
-        let (mut infos, heads) = (by(infos?, attr::PK), by(heads?, timelines::TIMELINE));
-        let mut groups = HashMap::new();
-        for id in ids {
-            let info = infos.remove(&format!("{}{id}", attr::GROUP));
-            let (Some(info), Some(head)) = (info, heads.get(TimelineId::group(id).as_str())) else {
-                continue;
-            };
-            // One that cannot be read hides no other.
-            let group = info_from_item(info).and_then(|info| Ok(Group::new(id, info, &Head::from_item(head)?)));
-            match group {
-                Ok(Some(group)) => drop(groups.insert(id, group)),
-                Ok(None) => {}
-                Err(error) => tracing::error!(group.id = id, %error, "a group is left out of a list"),
-            }
+        // A group that cannot be read hides no other.
+        match record_from_item(item).map(|record| seen_group(id, record, head)) {
+            Ok(Some(group)) => drop(groups.insert(id, group)),
+            Ok(None) => {}
+            Err(error) => tracing::error!(group.id = id.0, %error, "a group is left out of a list"),
         }
-        Ok(groups)
     }
+    Ok(groups)
+}
 
-    /// A page of a group's members, in the order in which they joined, from a place on (0: the first); and where to go on. A
-    /// page may be short, or empty, where many have left. Two requests at once; a read unit, and one for each forty members.
-    #[tracing::instrument(name = "store.group.members", skip_all, fields(group.id = group))]
-    pub async fn members_of(&self, group: GroupId, from: u64) -> Result<(Vec<ShardMember>, Option<u64>), StoreError> {
-        let shard = from / SHARD_MEMBERS;
-        let (info, page) = tokio::join!(
-            self.group_info(group),
-            self.shard_page(group, shard, None, from, Some(MEMBERS_PER_PAGE))
-        );
-        let (rows, cut) = page?;
-        let last_shard = info?.map_or(0, |info| shards(info.places) - 1);
-        let next = match rows.last() {
-            Some(last) if cut.is_some() => Some(last.place + 1),
-            _ => (shard < last_shard).then_some((shard + 1) * SHARD_MEMBERS),
-        };
-        let members = rows.into_iter().filter(|row| row.stint.left.is_none()).collect();
-        Ok((members, next))
-    }
+/// A group, if its log has settings: until then it is being made.
+fn seen_group(id: GroupId, record: GroupRecord, head: &GroupLogHead) -> Option<Group> {
+    Some(Group {
+        id,
+        name: record.name,
+        owner: record.owner,
+        members: record.members,
+        created_at_ms: record.created_at_ms,
+        settings: head.settings?,
+        max_seq: head.seq,
+        unfinished_since_ms: record.change.map(|change| change.at_ms),
+    })
+}
+
+/// A page of a group's members, in the order in which they first joined, from a slot on (0: the
+/// first); and where to read on. A page may be short or empty if many have left. Two requests at
+/// once; one read unit, and one for each forty members.
+#[tracing::instrument(name = "store.group.members", skip_all, fields(group.id = group.0))]
+pub async fn members_of(
+    store: &Store,
+    group: GroupId,
+    from: u64,
+) -> Result<(Vec<ShardMember>, Option<u64>), StoreError> {
+    let shard = from / SHARD_MEMBERS;
+    let (record, page) = tokio::join!(
+        record(store, group),
+        shard_page(store, group, shard, None, from, Some(MEMBERS_PER_PAGE))
+    );
+    let (rows, cut) = page?;
+    let last_shard = record?.map_or(0, |record| shards(record.slots) - 1);
+    let next = match rows.last() {
+        Some(last) if cut.is_some() => Some(last.slot + 1),
+        _ => (shard < last_shard).then_some((shard + 1) * SHARD_MEMBERS),
+    };
+    let members = rows.into_iter().filter(|row| row.interval.left.is_none()).collect();
+    Ok((members, next))
 }

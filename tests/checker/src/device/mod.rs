@@ -14,8 +14,8 @@ use std::time::Duration;
 use wigwag_client::Url;
 use wigwag_cluster::{Account, World};
 use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event};
+use wigwag_invariants::{GroupId, UserId};
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::{GroupId, UserId};
 
 /// A request that is not answered by then is repeated. Functions run for at most 5 s.
 const ANSWER: Duration = Duration::from_secs(6);

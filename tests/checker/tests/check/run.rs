@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wigwag_checker::run::{RunOptions, RunOutcome, run};
-use wigwag_local::faults::{HARSH_NAME, Plan};
+use wigwag_local::faults::{FaultPlan, HARSH_NAME};
 
 /// The seed that is the same in every build.
 const SEED: u64 = 20_260_401;
@@ -34,7 +34,7 @@ async fn play(seed: u64) -> Result<RunOutcome> {
         seconds: given("WIGWAG_CHECK_SECONDS")?.unwrap_or(SECONDS),
         seed,
         clients: CLIENTS,
-        faults: Plan::load(Path::new(HARSH_NAME))?,
+        faults: FaultPlan::load(Path::new(HARSH_NAME))?,
         mutant: None,
         judge_every: None,
         trace: None,

@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use prost::Message as _;
 use wigwag_checker::tables::{Item, from_items};
+use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_invariants::{Conversation, Observed, Token};
 use wigwag_invariants::{Row, TimelineKey};
 use wigwag_protocol::pb;
-use wigwag_store::TimelineId;
 use wigwag_store::schema::timelines as attr;
 
 fn text(text: &str) -> AttributeValue {
@@ -20,7 +20,7 @@ fn number(number: u64) -> AttributeValue {
 
 fn item(timeline: &TimelineId, seq: u64, attributes: &[(&str, AttributeValue)]) -> Item {
     let key = [
-        (attr::TIMELINE, text(timeline.as_str())),
+        (attr::TIMELINE, text(&attr::partition(timeline))),
         (attr::SEQ, number(seq)),
         (attr::RESERVED_AT, number(1_000)),
     ];
@@ -39,7 +39,7 @@ fn entry(timeline: &TimelineId, seq: u64, message: &pb::Message) -> Item {
 
 fn reference(timeline: &TimelineId, seq: u64, log: &TimelineId, log_seq: u64) -> Item {
     let there = [
-        (attr::LOG, text(log.as_str())),
+        (attr::LOG, text(&attr::partition(log))),
         (attr::LOG_SEQ, number(log_seq)),
         (attr::BYTES, number(1_000)),
     ];
@@ -78,7 +78,7 @@ fn observed(seq: u64) -> Observed {
 
 #[test]
 fn items_are_read_in_any_order() {
-    let (inbox, log) = (TimelineId::inbox(1), TimelineId::peer(1, 2));
+    let (inbox, log) = (TimelineId::inbox(UserId(1)), TimelineId::peer(UserId(1), UserId(2)));
     let mut items = vec![
         head(&inbox, 5),
         entry(&inbox, 1, &message()),
@@ -122,22 +122,25 @@ fn delivery_plans_are_not_timelines() {
 
 #[test]
 fn an_item_that_is_no_row_is_an_error() {
-    let error = from_items(&[item(&TimelineId::inbox(1), 1, &[])]).unwrap_err();
+    let error = from_items(&[item(&TimelineId::inbox(UserId(1)), 1, &[])]).unwrap_err();
     assert!(format!("{error:#}").contains("find the text l"), "{error:#}");
     let not_a_message = [(attr::MESSAGE, AttributeValue::B(Blob::new([0xff])))];
-    assert!(from_items(&[item(&TimelineId::inbox(1), 1, &not_a_message)]).is_err());
+    assert!(from_items(&[item(&TimelineId::inbox(UserId(1)), 1, &not_a_message)]).is_err());
 }
 
 #[test]
 fn a_key_names_the_same_timeline_as_in_the_store() {
     let cases = [
-        (TimelineId::inbox(12), TimelineKey::Inbox(12)),
-        (TimelineId::peer(3, 2), TimelineKey::Log(Conversation::Pair(2, 3))),
-        (TimelineId::group(7), TimelineKey::Log(Conversation::Group(7))),
+        (TimelineId::inbox(UserId(12)), TimelineKey::Inbox(12)),
+        (
+            TimelineId::peer(UserId(3), UserId(2)),
+            TimelineKey::Log(Conversation::Pair(2, 3)),
+        ),
+        (TimelineId::group(GroupId(7)), TimelineKey::Log(Conversation::Group(7))),
     ];
     for (id, key) in cases {
-        assert_eq!(TimelineKey::parse(id.as_str()), Some(key));
-        assert_eq!(key.to_string(), id.as_str());
+        assert_eq!(TimelineKey::parse(&attr::partition(&id)), Some(key));
+        assert_eq!(key.to_string(), attr::partition(&id));
     }
     for key in ["", "u", "ux", "p1", "g7.0", "x1", "ä1"] {
         assert_eq!(TimelineKey::parse(key), None, "{key}");

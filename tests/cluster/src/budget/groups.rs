@@ -5,9 +5,9 @@ use super::one_to_one::CONTENT_BYTES;
 use super::table::{Cost, Operation};
 use crate::{Cluster, Device, now_ms};
 use anyhow::Result;
+use wigwag_domain::task::SHARD_MEMBERS;
+use wigwag_messaging::TaskQueue as _;
 use wigwag_protocol::pb::SessionType;
-use wigwag_store::GroupId;
-use wigwag_store::fanout::{SHARD_MEMBERS, TaskQueue as _};
 
 /// Members who are online.
 const ONLINE: u64 = 5;
@@ -16,10 +16,10 @@ const ONLINE: u64 = 5;
 const BURST: usize = 10;
 
 /// A group with one full shard.
-const GROUP: GroupId = 1;
+const GROUP: u64 = 1;
 
 /// A super group with as many members as one announcement is for.
-const SUPER_GROUP: GroupId = 2;
+const SUPER_GROUP: u64 = 2;
 
 /// Members of the super group.
 const SUPER_MEMBERS: u64 = 2 * SHARD_MEMBERS;
@@ -56,7 +56,7 @@ pub(super) async fn measure(cluster: &Cluster) -> Result<[(Operation, Cost); 3]>
 }
 
 /// Sends one message with the meter at zero, and waits until it has been delivered.
-async fn tell(cluster: &Cluster, group: GroupId, sender: &mut Device, receivers: &mut [Device]) -> Result<()> {
+async fn tell(cluster: &Cluster, group: u64, sender: &mut Device, receivers: &mut [Device]) -> Result<()> {
     let client_id = group;
     cluster.settled().await?;
     cluster.reset_meter().await?;

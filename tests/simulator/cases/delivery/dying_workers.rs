@@ -1,14 +1,14 @@
 //! Workers that die or fail midway, and what the next one does.
 
 use super::{again, all_done, deliver_alone, engine_with_members, inbox, message};
-use wigwag_store::UserId;
-use wigwag_store::fanout::Delivery;
+use wigwag_domain::UserId;
+use wigwag_messaging::deliver::Delivery;
 
 #[tokio::test]
 async fn the_next_worker_finishes_a_batch_wherever_the_first_one_died() {
     for answer_lost in [false, true] {
         for calls in 0..6 {
-            let engine = engine_with_members(&[1, 2, 3]).await;
+            let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
             let dead = engine.store_that_dies_after(calls, answer_lost);
             let batch = [message(1), message(2)];
             let first = deliver_alone(&dead, &batch).await;
@@ -16,18 +16,18 @@ async fn the_next_worker_finishes_a_batch_wherever_the_first_one_died() {
             let store = engine.store();
             if first.done == 2 {
                 assert_eq!(
-                    inbox(&store, 3).await.0,
+                    inbox(&store, UserId(3)).await.0,
                     [1, 2],
                     "a message is reported done only when it is"
                 );
             }
             if calls % 2 == 0 {
                 // The readers give up what is not written yet.
-                inbox(&store, 2).await;
+                inbox(&store, UserId(2)).await;
             }
             all_done(&store, &batch.map(again)).await;
             for user in [2, 3] {
-                let mut seqs = inbox(&store, user).await.0;
+                let mut seqs = inbox(&store, UserId(user)).await.0;
                 seqs.sort_unstable();
                 assert_eq!(
                     seqs,
@@ -42,7 +42,7 @@ async fn the_next_worker_finishes_a_batch_wherever_the_first_one_died() {
 /// Copies are put two hundred at a time: here those of two messages.
 #[tokio::test]
 async fn a_worker_that_fails_reports_the_messages_that_all_members_have() {
-    let members: Vec<UserId> = (1..=101).collect();
+    let members: Vec<UserId> = (1..=101).map(UserId).collect();
     let before_copies = 1 + 4 + 1;
     for (slices, done) in [(0, 0), (1, 2), (2, 4)] {
         let engine = engine_with_members(&members).await;
@@ -53,7 +53,7 @@ async fn a_worker_that_fails_reports_the_messages_that_all_members_have() {
         assert!(delivered.error.is_some());
         let complete: Vec<u64> = (1..=5).take(done).collect();
         for user in [2, 50, 101] {
-            assert!(inbox(&engine.store(), user).await.0.starts_with(&complete));
+            assert!(inbox(&engine.store(), UserId(user)).await.0.starts_with(&complete));
         }
     }
 }
@@ -68,14 +68,14 @@ async fn a_statement_that_fails_for_now_is_run_again() {
         "InternalServerError",
     ] {
         for takes_effect in [false, true] {
-            let engine = engine_with_members(&[1, 2, 3]).await;
+            let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
             let store = engine.store_that_fails_statements(code, takes_effect);
             all_done(&store, &[message(1), message(2)]).await;
-            let (seqs, _) = inbox(&engine.store(), 2).await;
+            let (seqs, _) = inbox(&engine.store(), UserId(2)).await;
             assert_eq!(seqs, [1, 2], "{code}, takes effect: {takes_effect}");
             let burnt = if takes_effect { 2 } else { 0 };
-            assert_eq!(inbox(&engine.store(), 2).await.1, 2 + burnt, "{code}");
-            assert_eq!(inbox(&engine.store(), 3).await, (vec![1, 2], 2));
+            assert_eq!(inbox(&engine.store(), UserId(2)).await.1, 2 + burnt, "{code}");
+            assert_eq!(inbox(&engine.store(), UserId(3)).await, (vec![1, 2], 2));
         }
     }
 }

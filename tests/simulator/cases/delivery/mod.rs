@@ -17,10 +17,17 @@ use crate::engine::Engine;
 use crate::harness::group::{GROUP, put_shard_row};
 use crate::harness::queues::{Collected, OutOfReach};
 use crate::harness::{LATER, NOW, connect, deadline, phone};
+use wigwag_domain::UserId;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Logged;
+use wigwag_domain::task::Task;
+use wigwag_messaging::announce::ShardRange;
+use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::deliver::Delivered;
+use wigwag_messaging::deliver::Delivery;
+use wigwag_messaging::deliver::MemberPush;
 use wigwag_protocol::{Encoding, pb};
-use wigwag_store::devices::ConnectionPolicy;
-use wigwag_store::fanout::{Audience, Delivered, Delivery, Inbound, Logged, Span, Task};
-use wigwag_store::{Store, UserId};
+use wigwag_store::Store;
 
 /// An engine with the shard rows of these members, who joined before all messages. The sender is
 /// user 1.
@@ -34,8 +41,8 @@ async fn engine_with_members(members: &[UserId]) -> Engine {
 }
 
 /// The first shard of the group.
-fn first_shard() -> Span {
-    Span {
+fn first_shard() -> ShardRange {
+    ShardRange {
         group: GROUP,
         shards: 0..1,
     }
@@ -49,7 +56,7 @@ fn message(conversation_seq: u64) -> Delivery {
 fn message_with(conversation_seq: u64, content: &str) -> Delivery {
     let message = pb::Message {
         session_type: pb::SessionType::Group.into(),
-        receiver_id: GROUP,
+        receiver_id: GROUP.0,
         sender_id: 1,
         message_type: 1,
         content: content.as_bytes().to_vec(),
@@ -60,7 +67,7 @@ fn message_with(conversation_seq: u64, content: &str) -> Delivery {
     let key = format!("key {conversation_seq}").into_bytes();
     Delivery {
         logged: Logged { key, message },
-        skip: Some(1),
+        skip: Some(UserId(1)),
         redelivered: false,
     }
 }
@@ -81,20 +88,18 @@ async fn deliver(store: &Store, batch: &[Delivery]) -> Delivered {
 /// Delivers to an audience. Returns the tasks that were enqueued as well.
 async fn deliver_to(store: &Store, audience: &Audience, batch: &[Delivery]) -> (Delivered, Vec<Task>) {
     let queue = Collected::default();
-    let delivered = store.deliver(&queue, GROUP, audience, batch, deadline(), NOW).await;
+    let delivered = wigwag_messaging::deliver(&store, &queue, GROUP, audience, batch, deadline(), NOW).await;
     (delivered, queue.take())
 }
 
 /// Delivers to the first shard with a worker that reaches no queue any more.
 async fn deliver_alone(store: &Store, batch: &[Delivery]) -> Delivered {
     let audience = Audience::Shard(0);
-    store
-        .deliver(&OutOfReach, GROUP, &audience, batch, deadline(), NOW)
-        .await
+    wigwag_messaging::deliver(&store, &OutOfReach, GROUP, &audience, batch, deadline(), NOW).await
 }
 
 /// Delivers to the first shard. Every message must be done.
-async fn all_done(store: &Store, batch: &[Delivery]) -> Vec<Inbound> {
+async fn all_done(store: &Store, batch: &[Delivery]) -> Vec<MemberPush> {
     let delivered = deliver(store, batch).await;
     assert!(delivered.error.is_none(), "{:?}", delivered.error);
     assert_eq!(delivered.done, batch.len());
@@ -121,9 +126,9 @@ async fn carry_out(store: &Store, task: &Task) -> (Delivered, Vec<Task>) {
 fn pending(tasks: &[Task]) -> Vec<(Option<u32>, Vec<UserId>, u64)> {
     let pending = |task: &Task| match task {
         Task::Deliver {
-            audience: Audience::Owed { shard, users },
+            audience: Audience::Pending { shard, users },
             logged,
-            skip: Some(1),
+            skip: Some(UserId(1)),
             group: GROUP,
         } => (*shard, users.clone(), logged.conversation_seq()),
         other => panic!("{other:?}"),
@@ -143,8 +148,7 @@ async fn all_done_with_pending(store: &Store, batch: &[Delivery]) {
 
 /// The conversation seqs in an inbox, and its cursor at the end. Gives up every hole on the way.
 async fn inbox(store: &Store, user: UserId) -> (Vec<u64>, u64) {
-    let page = store
-        .inbox(user, 0, 100, Encoding::Protobuf, LATER)
+    let page = wigwag_messaging::sync(&store, user, 0, 100, Encoding::Protobuf, LATER)
         .await
         .unwrap()
         .unwrap();

@@ -5,23 +5,25 @@ use crate::engine::Engine;
 use crate::engine::wire::{Call, Reply};
 use crate::harness::NOW;
 use crate::harness::group::{GROUP, put_shard_row};
+use crate::harness::ids;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wigwag_store::fanout::Span;
+use wigwag_domain::UserId;
+use wigwag_messaging::announce::ShardRange;
 
 #[tokio::test]
 async fn users_who_may_be_online_are_pushed_again_when_a_task_is_redelivered() {
-    let engine = engine_with_members(&[1, 2, 3]).await;
+    let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
     let store = engine.store();
     all_done(&store, &[message(1)]).await;
-    connect_phone(&store, 2).await;
+    connect_phone(&store, UserId(2)).await;
     let pushes = all_done(&store, &[again(message(1)), message(2), message(3)]).await;
     let summary: Vec<_> = pushes
         .iter()
         .map(|inbound| (inbound.user, inbound.messages.as_slice()))
         .collect();
-    assert_eq!(summary, [(2, [(1, 0), (2, 1), (3, 2)].as_slice())]);
+    assert_eq!(summary, [(UserId(2), [(1, 0), (2, 1), (3, 2)].as_slice())]);
     assert_eq!(pushes[0].head.connections(NOW).next().unwrap().1.id, "c2=");
     let pushes = all_done(&store, &[again(message(1))]).await;
     assert_eq!(pushes[0].messages, [(1, 0)]);
@@ -29,28 +31,36 @@ async fn users_who_may_be_online_are_pushed_again_when_a_task_is_redelivered() {
 
 #[tokio::test]
 async fn a_super_groups_message_is_announced_to_entitled_members_who_may_be_online() {
-    let engine = engine_with_members(&[1, 2, 3]).await;
+    let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
     let store = engine.store();
-    engine.user(4).await;
-    put_shard_row(&engine, 500, 4, 1, None);
-    engine.user(5).await;
-    put_shard_row(&engine, 501, 5, 0, Some(1));
+    engine.user(UserId(4)).await;
+    put_shard_row(&engine, 500, UserId(4), 1, None);
+    engine.user(UserId(5)).await;
+    put_shard_row(&engine, 501, UserId(5), 0, Some(1));
     for user in [1, 2, 4, 5] {
-        connect_phone(&store, user).await;
+        connect_phone(&store, UserId(user)).await;
     }
-    let span = Span {
+    let span = ShardRange {
         group: GROUP,
         shards: 0..2,
     };
     let batch = [message(1).logged, message(2).logged];
-    let pushes = store.announce(&span, &batch, NOW).await.unwrap();
+    let pushes = wigwag_messaging::announce(&store, &span, &batch, NOW).await.unwrap();
     let summary: Vec<_> = pushes
         .iter()
         .map(|inbound| (inbound.user, inbound.messages.as_slice()))
         .collect();
     let (both, first, second): (&[_], &[_], &[_]) = (&[(0, 0), (0, 1)], &[(0, 0)], &[(0, 1)]);
-    assert_eq!(summary, [(1, both), (2, both), (4, second), (5, first)]);
-    let later = async move { store.announce(&span, &batch, NOW + 3 * 3_600_000).await };
+    assert_eq!(
+        summary,
+        [
+            (UserId(1), both),
+            (UserId(2), both),
+            (UserId(4), second),
+            (UserId(5), first)
+        ]
+    );
+    let later = async move { wigwag_messaging::announce(&store, &span, &batch, NOW + 3 * 3_600_000).await };
     let pushes = tokio::spawn(later).await.unwrap().unwrap();
     assert!(pushes.is_empty(), "no connection lives so long");
 }
@@ -83,9 +93,9 @@ fn answer_but(engine: &Engine, call: &Call, is_left: impl Fn(&Value) -> bool) ->
 
 #[tokio::test]
 async fn unprocessed_keys_are_asked_for_again_and_one_that_stays_affects_no_other() {
-    let engine = engine_with_members(&[1, 2, 3]).await;
+    let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
     for user in [2, 3] {
-        connect_phone(&engine.store(), user).await;
+        connect_phone(&engine.store(), UserId(user)).await;
     }
     let span = first_shard();
     let asked = Arc::new(AtomicUsize::new(0));
@@ -94,17 +104,25 @@ async fn unprocessed_keys_are_asked_for_again_and_one_that_stays_affects_no_othe
         let reply = answer_but(engine, &call, |_| is_early);
         Box::pin(async move { Ok(reply) })
     });
-    let pushes = slow.announce(&span, &[message(1).logged], NOW).await.unwrap();
+    let pushes = wigwag_messaging::announce(&slow, &span, &[message(1).logged], NOW)
+        .await
+        .unwrap();
     assert_eq!(pushes.len(), 2, "three answers without anything");
     let hot = engine.store_by(|engine, call| {
         let reply = answer_but(engine, &call, |key| key["t"]["S"] == "u3");
         Box::pin(async move { Ok(reply) })
     });
-    let pushes = hot.announce(&span, &[message(1).logged], NOW).await.unwrap();
-    assert_eq!(pushes.iter().map(|inbound| inbound.user).collect::<Vec<_>>(), [2]);
+    let pushes = wigwag_messaging::announce(&hot, &span, &[message(1).logged], NOW)
+        .await
+        .unwrap();
+    assert_eq!(pushes.iter().map(|inbound| inbound.user).collect::<Vec<_>>(), ids([2]));
     let down = engine.store_by(|engine, call| {
         let reply = answer_but(engine, &call, |_| true);
         Box::pin(async move { Ok(reply) })
     });
-    assert!(down.announce(&span, &[message(1).logged], NOW).await.is_err());
+    assert!(
+        wigwag_messaging::announce(&down, &span, &[message(1).logged], NOW)
+            .await
+            .is_err()
+    );
 }

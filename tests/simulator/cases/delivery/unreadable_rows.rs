@@ -4,34 +4,38 @@ use super::{again, all_done, connect_phone, engine_with_members, first_shard, in
 use crate::engine::Engine;
 use crate::harness::NOW;
 use crate::harness::group::GROUP;
+use crate::harness::ids;
 use serde_json::{Value, json};
-use wigwag_store::fanout::Inbound;
-use wigwag_store::{DeviceKey, UserId};
+use wigwag_domain::DeviceKey;
+use wigwag_domain::UserId;
+use wigwag_messaging::deliver::MemberPush;
 
 #[tokio::test]
 async fn an_unreadable_device_keeps_no_message_from_anybody() {
-    let engine = engine_with_members(&[1, 2, 3]).await;
+    let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
     let store = engine.store();
     for user in [2, 3] {
-        connect_phone(&store, user).await;
+        connect_phone(&store, UserId(user)).await;
     }
-    put_unreadable_head(&engine, 3);
-    let users = |pushes: &[Inbound]| -> Vec<UserId> { pushes.iter().map(|inbound| inbound.user).collect() };
+    put_unreadable_head(&engine, UserId(3));
+    let users = |pushes: &[MemberPush]| -> Vec<UserId> { pushes.iter().map(|inbound| inbound.user).collect() };
     assert_eq!(
         users(&all_done(&store, &[message(1)]).await),
-        [2, 3],
+        ids([2, 3]),
         "their other devices"
     );
-    assert_eq!(inbox_seqs(&engine, 3), [1]);
-    assert_eq!(users(&all_done(&store, &[again(message(1))]).await), [2, 3]);
+    assert_eq!(inbox_seqs(&engine, UserId(3)), [1]);
+    assert_eq!(users(&all_done(&store, &[again(message(1))]).await), ids([2, 3]));
     let span = first_shard();
-    let pushes = store.announce(&span, &[message(2).logged], NOW).await.unwrap();
-    assert_eq!(users(&pushes), [2, 3]);
+    let pushes = wigwag_messaging::announce(&store, &span, &[message(2).logged], NOW)
+        .await
+        .unwrap();
+    assert_eq!(users(&pushes), ids([2, 3]));
 }
 
 #[tokio::test]
 async fn an_unreadable_shard_row_affects_only_its_member() {
-    let engine = engine_with_members(&[1, 2, 3]).await;
+    let engine = engine_with_members(&[UserId(1), UserId(2), UserId(3)]).await;
     let row = json!({
         "pk": { "S": format!("group#{GROUP}#0") },
         "sk": { "S": format!("{:016}", 1) },
@@ -40,11 +44,17 @@ async fn an_unreadable_shard_row_affects_only_its_member() {
     });
     engine.put("directory", &row);
     let store = engine.store();
-    connect_phone(&store, 3).await;
+    connect_phone(&store, UserId(3)).await;
     all_done(&store, &[message(1)]).await;
-    assert_eq!(inbox(&store, 3).await.0, [1]);
+    assert_eq!(inbox(&store, UserId(3)).await.0, [1]);
     let span = first_shard();
-    assert_eq!(store.announce(&span, &[message(2).logged], NOW).await.unwrap().len(), 1);
+    assert_eq!(
+        wigwag_messaging::announce(&store, &span, &[message(2).logged], NOW)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 /// Puts something unreadable into the head of a user.
@@ -52,7 +62,7 @@ fn put_unreadable_head(engine: &Engine, user: UserId) {
     let inbox = format!("u{user}");
     let is_head = |item: &Value| item["t"]["S"] == inbox.as_str() && item["n"]["N"] == "0";
     let mut head = engine.items("timelines").into_iter().find(is_head).unwrap();
-    let device = DeviceKey::of(1, "of a newer version");
+    let device = DeviceKey::derive(1, "of a newer version");
     head[format!("C{device}")] = json!({ "S": "short" });
     engine.put("timelines", &head);
 }

@@ -2,22 +2,26 @@
 
 use super::{OWNER, every_change};
 use crate::harness::group::{GROUP, TestGroup, new_group};
+use crate::harness::ids;
 use crate::harness::queues::OutOfReach;
 use crate::harness::{ABANDONED, LATER, NOW};
 use std::collections::BTreeSet;
+use wigwag_domain::GroupId;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::task::Task;
+use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::GroupChangeType;
-use wigwag_store::UserId;
-use wigwag_store::fanout::Task;
-use wigwag_store::groups::{ChangeError, Wanted};
-use wigwag_store::send::MessagesFrom;
+use wigwag_store::groups;
 
 /// For every call after which the function can die: the next change finishes what it began, and a
 /// repeat makes the change if it had not begun.
 #[tokio::test]
 async fn the_next_change_finishes_one_whose_function_died_halfway() {
     for wanted in every_change() {
-        let friends = TestGroup::with(OWNER, &[2, 3]).await;
+        let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
         let before = friends.seen().await;
         friends.change(OWNER, wanted.clone()).await.unwrap();
         let after = friends.seen().await;
@@ -25,10 +29,14 @@ async fn the_next_change_finishes_one_whose_function_died_halfway() {
         for answer_lost in [true, false] {
             for calls in 1.. {
                 let what = format!("{wanted:?} dies after {calls} calls, answer lost: {answer_lost}");
-                let friends = TestGroup::with(OWNER, &[2, 3]).await;
+                let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
                 let dying = friends.engine.store_that_dies_after(calls, answer_lost);
                 let died = friends.change_by(&dying, OWNER, &wanted).await;
-                assert_eq!(friends.change(9, Wanted::Leave).await.unwrap().unchanged, [9], "{what}");
+                assert_eq!(
+                    friends.change(UserId(9), Wanted::Leave).await.unwrap().unchanged,
+                    ids([9]),
+                    "{what}"
+                );
                 friends.assert_whole(&what).await;
                 let seen = friends.seen().await;
                 assert!(seen == before || seen == after, "{what}: {seen:?}");
@@ -51,18 +59,18 @@ async fn a_worker_finishes_a_change_whose_function_died_halfway() {
     let more = [
         Wanted::Rename("others".to_owned()),
         Wanted::Mute(true),
-        Wanted::Role(3, Role::Admin),
-        Wanted::Remove(vec![3]),
+        Wanted::Role(UserId(3), Role::Admin),
+        Wanted::Remove(vec![UserId(3)]),
     ];
     for wanted in every_change().into_iter().chain(more) {
-        let friends = TestGroup::with(OWNER, &[2, 3]).await;
+        let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
         let before = friends.seen().await;
         friends.change(OWNER, wanted.clone()).await.unwrap();
         let (after, said) = (friends.seen().await, friends.announced().await);
         for answer_lost in [true, false] {
             for calls in 1.. {
                 let what = format!("{wanted:?} dies after {calls} calls, answer lost: {answer_lost}");
-                let friends = TestGroup::with(OWNER, &[2, 3]).await;
+                let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
                 let dying = friends.engine.store_that_dies_after(calls, answer_lost);
                 let died = friends.change_by(&dying, OWNER, &wanted).await;
                 let begun = friends.unfinished_since_ms().await;
@@ -98,26 +106,31 @@ async fn a_worker_finishes_a_change_whose_function_died_halfway() {
 /// Otherwise nobody would finish it if its function died.
 #[tokio::test]
 async fn a_change_does_not_begin_if_the_queue_does_not_take_its_task() {
-    let friends = TestGroup::with(OWNER, &[2, 3]).await;
+    let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
     let before = friends.engine.items("directory");
     for wanted in every_change() {
-        let changed = friends
-            .store
-            .change_group(&OutOfReach, GROUP, OWNER, &wanted, MessagesFrom::Anyone, NOW)
-            .await;
-        assert!(matches!(changed, Err(ChangeError::Store(_))), "{wanted:?}");
-    }
-    let made = friends
-        .store
-        .create_group(
+        let changed = wigwag_messaging::change_group(
+            &friends.store,
             &OutOfReach,
-            GROUP + 1,
+            GROUP,
             OWNER,
-            &new_group(&[2]),
+            &wanted,
             MessagesFrom::Anyone,
             NOW,
         )
         .await;
+        assert!(matches!(changed, Err(ChangeError::Store(_))), "{wanted:?}");
+    }
+    let made = wigwag_messaging::create_group(
+        &friends.store,
+        &OutOfReach,
+        GroupId(GROUP.0 + 1),
+        OWNER,
+        &new_group(&[UserId(2)]),
+        MessagesFrom::Anyone,
+        NOW,
+    )
+    .await;
     assert!(matches!(made, Err(ChangeError::Store(_))));
     assert_eq!(friends.engine.items("directory"), before);
 }
@@ -126,44 +139,54 @@ async fn a_change_does_not_begin_if_the_queue_does_not_take_its_task() {
 /// has its own task.
 #[tokio::test]
 async fn the_task_of_a_change_that_never_began_does_not_hide_that_of_a_later_one() {
-    let friends = TestGroup::with(OWNER, &[2, 3]).await;
+    let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
     friends.queue.take_finishes();
     let dying = friends.engine.store_that_dies_after(3, false);
-    let add = Wanted::Add(vec![4]);
+    let add = Wanted::Add(vec![UserId(4)]);
     let died = friends.change_by(&dying, OWNER, &add).await;
     assert!(died.is_err());
     friends.change(OWNER, Wanted::Mute(true)).await.unwrap();
-    let ids: BTreeSet<String> = friends.queue.take_finishes().iter().map(Task::deduplication).collect();
+    let ids: BTreeSet<String> = friends
+        .queue
+        .take_finishes()
+        .iter()
+        .map(Task::deduplication_id)
+        .collect();
     let dying = friends.engine.store_that_dies_after(3, true);
-    let died = dying
-        .change_group(
-            &friends.queue,
-            GROUP,
-            OWNER,
-            &Wanted::Mute(false),
-            MessagesFrom::Anyone,
-            LATER,
-        )
-        .await;
+    let died = wigwag_messaging::change_group(
+        &dying,
+        &friends.queue,
+        GROUP,
+        OWNER,
+        &Wanted::Mute(false),
+        MessagesFrom::Anyone,
+        LATER,
+    )
+    .await;
     assert!(died.is_err());
     let again = friends.queue.take_finishes();
-    assert!(again.iter().all(|task| !ids.contains(&task.deduplication())));
+    assert!(again.iter().all(|task| !ids.contains(&task.deduplication_id())));
 }
 
 #[tokio::test]
 async fn an_abandoned_change_is_finished_by_whoever_looks_at_the_group() {
-    let friends = TestGroup::with(OWNER, &[2, 3]).await;
+    let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
     let dying = friends.engine.store_that_dies_after(4, false);
-    let wanted = Wanted::Remove(vec![3]);
+    let wanted = Wanted::Remove(vec![UserId(3)]);
     let died = friends.change_by(&dying, OWNER, &wanted).await;
     assert!(died.is_err());
     friends.queue.take();
-    let group = friends.store.group(GROUP).await.unwrap().unwrap();
+    let group = groups::group(&friends.store, GROUP).await.unwrap().unwrap();
     assert!(!group.is_left_unfinished(NOW) && group.is_left_unfinished(LATER));
-    friends.store.finish_change(&friends.queue, GROUP, LATER).await.unwrap();
+    wigwag_messaging::finish_change(&friends.store, &friends.queue, GROUP, LATER)
+        .await
+        .unwrap();
     assert_eq!(friends.queue.take().len(), 1);
-    let group = friends.store.group(GROUP).await.unwrap().unwrap();
+    let group = groups::group(&friends.store, GROUP).await.unwrap().unwrap();
     assert_eq!((group.members, group.unfinished_since_ms), (2, None));
-    let removed = friends.store.membership(GROUP, 3).await.unwrap().unwrap();
+    let removed = groups::membership(&friends.store, GROUP, UserId(3))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!removed.is_active());
 }

@@ -10,20 +10,20 @@ mod reading;
 mod super_groups;
 
 use crate::harness::LATER;
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Wanted;
 use wigwag_protocol::http::Role;
-use wigwag_store::UserId;
-use wigwag_store::groups::Wanted;
 
-const OWNER: UserId = 1;
+const OWNER: UserId = UserId(1);
 
 /// One change of each kind that touches members, roles or settings, for a group of users 1 to 3.
 fn every_change() -> [Wanted; 8] {
     [
-        Wanted::Add(vec![4, 5]),
-        Wanted::Remove(vec![2, 3]),
-        Wanted::Role(2, Role::Admin),
-        Wanted::HandOver(2),
-        Wanted::MuteMember(2, LATER),
+        Wanted::Add(vec![UserId(4), UserId(5)]),
+        Wanted::Remove(vec![UserId(2), UserId(3)]),
+        Wanted::Role(UserId(2), Role::Admin),
+        Wanted::HandOver(UserId(2)),
+        Wanted::MuteMember(UserId(2), LATER),
         Wanted::OpenHistory(true),
         Wanted::BecomeSuper,
         Wanted::Dissolve,

@@ -2,10 +2,15 @@
 
 use super::OWNER;
 use crate::harness::group::{GROUP, TestGroup, announced_change};
+use crate::harness::ids;
 use crate::harness::{LATER, NOW, draft};
+use wigwag_domain::UserId;
+use wigwag_domain::groups::rules::Changed;
+use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Task;
 use wigwag_protocol::http::Role;
-use wigwag_store::fanout::{Audience, Task};
-use wigwag_store::groups::{Changed, Wanted};
+use wigwag_store::groups;
 
 /// Wherever the change dies, a message that is sent before the change is finished has a copy, or a
 /// seq beyond the announced one.
@@ -13,13 +18,11 @@ use wigwag_store::groups::{Changed, Wanted};
 async fn a_super_group_tells_since_when_it_is_one() {
     let mut in_the_log_alone = 0;
     for calls in 3..7 {
-        let friends = TestGroup::with(OWNER, &[2, 3]).await;
+        let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
         let dying = friends.engine.store_that_dies_after(calls, false);
         let died = friends.change_by(&dying, OWNER, &Wanted::BecomeSuper).await;
         assert!(died.is_err(), "after {calls} calls");
-        let sent = friends
-            .store
-            .send_to_group(&friends.queue, &draft(1, "in between"), GROUP, NOW)
+        let sent = wigwag_messaging::send_to_group(&friends.store, &friends.queue, &draft(1, "in between"), GROUP, NOW)
             .await
             .unwrap();
         friends.queue.take();
@@ -36,14 +39,14 @@ async fn a_super_group_tells_since_when_it_is_one() {
 /// that a change is about get a copy.
 #[tokio::test]
 async fn a_change_of_a_super_group_is_copied_to_the_users_that_it_is_about() {
-    let friends = TestGroup::with(OWNER, &[2, 3]).await;
+    let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
     friends.queue.take();
     friends.change(OWNER, Wanted::BecomeSuper).await.unwrap();
     assert_eq!(
         friends.change(OWNER, Wanted::BecomeSuper).await.unwrap(),
         Changed::default()
     );
-    let settings = friends.store.group(GROUP).await.unwrap().unwrap().settings;
+    let settings = groups::group(&friends.store, GROUP).await.unwrap().unwrap().settings;
     assert!(settings.is_super(2) && !settings.is_super(1));
     let tasks = friends.queue.take();
     assert!(
@@ -58,11 +61,11 @@ async fn a_change_of_a_super_group_is_copied_to_the_users_that_it_is_about() {
     );
     assert!(announced_change(&tasks[0]).super_group);
     for (wanted, about) in [
-        (Wanted::Add(vec![4, 5]), vec![4, 5]),
-        (Wanted::Remove(vec![5]), vec![5]),
-        (Wanted::Role(2, Role::Admin), vec![2]),
-        (Wanted::MuteMember(4, LATER), vec![4]),
-        (Wanted::HandOver(2), vec![2, 1]),
+        (Wanted::Add(vec![UserId(4), UserId(5)]), ids([4, 5])),
+        (Wanted::Remove(vec![UserId(5)]), ids([5])),
+        (Wanted::Role(UserId(2), Role::Admin), ids([2])),
+        (Wanted::MuteMember(UserId(4), LATER), ids([4])),
+        (Wanted::HandOver(UserId(2)), ids([2, 1])),
     ] {
         friends.change(OWNER, wanted.clone()).await.unwrap();
         let tasks = friends.queue.take();
@@ -84,7 +87,7 @@ async fn a_change_of_a_super_group_is_copied_to_the_users_that_it_is_about() {
         Wanted::Rename("others".to_owned()),
         Wanted::Dissolve,
     ] {
-        friends.change(2, wanted).await.unwrap();
+        friends.change(UserId(2), wanted).await.unwrap();
         assert!(matches!(friends.queue.take().as_slice(), [Task::Announce { .. }]));
     }
 }

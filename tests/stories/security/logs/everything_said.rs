@@ -4,10 +4,16 @@ use super::{CONTENT, PASSWORD, PHONES};
 use anyhow::Result;
 use serde_json::{Value, json};
 use wigwag_cluster::{Cluster, Device};
+use wigwag_domain::GroupId;
+use wigwag_domain::RoomId;
+use wigwag_domain::UserId;
+use wigwag_domain::task::Audience;
+use wigwag_domain::task::Logged;
+use wigwag_domain::task::RoomContent;
+use wigwag_domain::task::Task;
 use wigwag_protocol::Request;
 use wigwag_protocol::http::{LoggedIn, PLATFORM_LINUX};
 use wigwag_protocol::pb::{LoginMsg, Message, SessionType, SignalMsg, SignalType, UpMsg};
-use wigwag_store::fanout::{Audience, Logged, RoomContent, Task};
 
 /// All answers, except those that give a token.
 pub(super) struct Answers {
@@ -142,7 +148,7 @@ pub(super) async fn bad_tasks(cluster: &Cluster) -> Result<()> {
     ];
     for (id, body) in (1..).zip(unreadable) {
         queue
-            .bury(&body.to_string(), "bad", &format!("bad{id}"), "none")
+            .dead_letter(&body.to_string(), "bad", &format!("bad{id}"), "none")
             .await?;
     }
     Ok(())
@@ -156,7 +162,7 @@ pub(super) fn copies_task(group: u64) -> Task {
         ..Message::default()
     };
     Task::Deliver {
-        group,
+        group: GroupId(group),
         audience: Audience::Shard(0),
         logged: Logged {
             key: b"key".to_vec(),
@@ -169,9 +175,9 @@ pub(super) fn copies_task(group: u64) -> Task {
 /// A task for a room, with a time far in the future.
 pub(super) fn room_task() -> Task {
     Task::Room {
-        room: 7,
+        room: RoomId(7),
         id: "1".to_owned(),
-        sender: 1,
+        sender: UserId(1),
         connection: "c".to_owned(),
         content: RoomContent::Message(Message {
             send_time: i64::MAX / 2,

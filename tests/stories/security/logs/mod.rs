@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message as Frame;
 use wigwag_cluster::leaks::leaks;
 use wigwag_cluster::{Cluster, Dial, FunctionLog};
-use wigwag_local::faults::Plan;
-use wigwag_store::fanout::TaskQueue as _;
+use wigwag_local::faults::FaultPlan;
+use wigwag_messaging::TaskQueue as _;
 
 const PASSWORD: &str = "Recognisable-Password-4711";
 
@@ -27,7 +27,7 @@ async fn no_secret_is_logged_or_answered() -> Result<()> {
     let cluster = Cluster::with(|options| {
         options.parameters.insert("LogLevel".to_owned(), "debug".to_owned());
         options.tuning.output = output;
-        options.fault_plan = Plan::parse(EVERYTHING_FAILS).expect("a plan");
+        options.fault_plan = FaultPlan::parse(EVERYTHING_FAILS).expect("a plan");
     })
     .await?;
     cluster.stack.faults().pause();

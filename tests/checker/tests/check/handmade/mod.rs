@@ -15,9 +15,9 @@ use wigwag_invariants::{
     Answer, Channel, Conversation, Device, DeviceIndex, DeviceKind, Event, History, Observed, Record, Row, Setting,
     Tables, Timeline, TimelineKey, Token, Turn,
 };
+use wigwag_invariants::{GroupId, UserId};
 use wigwag_invariants::{Harm, Promise, Stage, Violation, judge};
 use wigwag_protocol::pb::GroupChangeType;
-use wigwag_store::{GroupId, UserId};
 
 /// A run so far.
 #[derive(Debug, Clone, Default)]
