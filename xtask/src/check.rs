@@ -1,4 +1,4 @@
-//! `cargo xtask check`: does the guarantee of `docs/guarantee.md` hold for real clients?
+//! `cargo xtask check`: does the guarantee of `docs/user/guarantee.md` hold for real clients?
 
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};

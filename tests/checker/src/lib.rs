@@ -1,4 +1,4 @@
-//! The history checker: does the guarantee of `docs/guarantee.md` hold? Real clients talk through a
+//! The history checker: does the guarantee of `docs/user/guarantee.md` hold? Real clients talk through a
 //! real stack under faults. Everything that they do and see is recorded, and in the end the
 //! promises of `wigwag-invariants` are checked against it.
 //!

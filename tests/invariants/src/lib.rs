@@ -1,4 +1,4 @@
-//! The promises G1 to G7 of `docs/guarantee.md`, stated once.
+//! The promises G1 to G7 of `docs/user/guarantee.md`, stated once.
 //!
 //! Two programs use this crate: the history checker (`tests/checker`), which plays real clients on
 //! a whole stack, and the schedules (`tests/simulator`), which interleave the store's own calls.

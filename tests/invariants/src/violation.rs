@@ -6,7 +6,7 @@ use crate::message::Token;
 use serde::Serialize;
 use std::fmt;
 
-/// A promise of `docs/guarantee.md`.
+/// A promise of `docs/user/guarantee.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Promise {
     /// An acknowledged message is in its log, and in the inbox of everyone who is entitled to it.

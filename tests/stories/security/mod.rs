@@ -2,7 +2,7 @@
 //!
 //! A row has an attack, its outcome, and how it is tried. The outcome is a status, the name of a
 //! code, or the texts that could be read. A comment names the story that tells a row in full.
-//! `docs/security.md` says what is defended, and what is not.
+//! `docs/operator/security.md` says what is defended, and what is not.
 
 mod edges;
 mod logins;

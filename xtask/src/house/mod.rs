@@ -24,7 +24,7 @@ pub(crate) struct HouseArgs {
     /// Measure this checkout.
     #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."))]
     root: PathBuf,
-    /// Markdown file that lists the files of a 1:1 message [default: docs/architecture.md of the
+    /// Markdown file that lists the files of a 1:1 message [default: docs/contributor/architecture.md of the
     /// checkout].
     #[arg(long, value_name = "FILE")]
     walk: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub(crate) struct HouseArgs {
 pub(crate) fn run(arguments: &HouseArgs) -> Result<()> {
     let checkout = Checkout::read(&arguments.root)?;
     let walk = arguments.walk.clone();
-    let walk = walk.unwrap_or_else(|| arguments.root.join("docs/architecture.md"));
+    let walk = walk.unwrap_or_else(|| arguments.root.join("docs/contributor/architecture.md"));
     let measures = measure(&checkout, walk::files(&walk, &arguments.root)?.as_deref());
     if arguments.json {
         println!("{measures:#}");

@@ -1,6 +1,6 @@
 //! A device on a bare socket. It shows what is really pushed, and how a repeat is really answered.
 //!
-//! It keeps the rules of `docs/protocol.md`: one message in flight, with the same number and
+//! It keeps the rules of `docs/user/protocol.md`: one message in flight, with the same number and
 //! content until it is answered. It also does what clients seldom do: it sends the same message
 //! twice at once, and repeats one that was answered.
 

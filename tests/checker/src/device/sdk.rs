@@ -1,5 +1,5 @@
 //! A device with an app on the client SDK, which keeps its cursors and its session as
-//! `docs/client.md` asks.
+//! `docs/user/sdk.md` asks.
 //!
 //! Each start has its own runtime. A crash shuts the runtime down, so no task of the client ends by
 //! itself and no close frame is sent.

@@ -50,7 +50,7 @@ pub struct Budget {
     pub limit: Cost,
 }
 
-/// All budgets. docs/performance.md states them for users.
+/// All budgets. docs/contributor/performance.md states them for users.
 pub const BUDGETS: [Budget; 9] = [
     budget(
         Operation::Message,
