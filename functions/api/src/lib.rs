@@ -13,45 +13,18 @@ mod password;
 mod relations;
 mod request;
 mod rooms;
+mod state;
+
+pub use state::State;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Event;
 use failure::ApiError;
 use request::Request;
 use serde::Serialize;
-use wigwag_domain::relation::MessagesFrom;
+use wigwag_edge::Error;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
-use wigwag_edge::{ConfigError, Error, Keys, Queue, clients, config};
 use wigwag_protocol::Code;
-use wigwag_store::Store;
-
-/// The state that the function keeps between events.
-#[derive(Debug)]
-pub struct State {
-    /// The tables.
-    pub store: Store,
-    /// The queue to the fan-out workers.
-    pub queue: Queue,
-    /// The keys that sign and check tokens.
-    pub keys: Keys,
-    /// How long a token is valid, in seconds.
-    pub token_ttl_s: i64,
-    /// Who may write to a user.
-    pub messages_from: MessagesFrom,
-}
-
-impl State {
-    /// From the environment.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Ok(Self {
-            store: clients::store()?,
-            queue: clients::fanout_queue()?,
-            keys: clients::token_keys()?,
-            token_ttl_s: config::parsed("TOKEN_TTL_SECONDS", "a number of seconds")?,
-            messages_from: config::messages_from()?,
-        })
-    }
-}
 
 /// Answers a request.
 pub async fn handle(state: &State, event: Event, now_ms: i64) -> Result<Response, Error> {

@@ -1,7 +1,8 @@
 //! Reading a request: body, query, path, and the caller.
 
 use crate::failure::ApiError;
-use crate::{Event, State};
+use crate::state::State;
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Event;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;

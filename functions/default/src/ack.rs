@@ -1,6 +1,6 @@
 //! ACK from a device: it has everything up to a seq.
 
-use crate::Call;
+use crate::call::Call;
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Failure};

@@ -1,8 +1,8 @@
 //! MESSAGE to a group: durable in its log, its tasks in the queue. Workers push it to the members;
 //! this function pushes it to the sender's other devices.
 
-use crate::Call;
-use crate::message::{Accepted, pushes_to_own};
+use crate::accepted::{Accepted, pushes_to_own};
+use crate::call::Call;
 use std::sync::Arc;
 use wigwag_domain::GroupId;
 use wigwag_domain::outgoing::Draft;

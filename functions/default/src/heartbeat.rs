@@ -1,6 +1,6 @@
 //! HEARTBEAT: keeps the connection open, and tells the highest seq, so that a lost push is found.
 
-use crate::Call;
+use crate::call::Call;
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::pb::{CmdType, HeartbeatMsg};

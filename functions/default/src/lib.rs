@@ -1,10 +1,12 @@
 //! `$default`: every frame of a connected device.
 //!
 //! One frame, one answer: the function's return value, which API Gateway sends as the route
-//! response. The flow is the same for all: decode, find the caller, run one request ([`message`] is
+//! response. The flow is the same for all: decode, find the caller, run one request (`message` is
 //! the one that matters most), encode. A refusal or a failure is answered with a code.
 
+mod accepted;
 mod ack;
+mod call;
 mod fields;
 mod group;
 mod heartbeat;
@@ -14,68 +16,21 @@ mod pull;
 mod reply;
 mod room;
 mod signal;
+mod state;
 mod sync;
 
+pub use state::State;
+
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
+use call::Call;
 use reply::Reply;
 use std::time::Instant;
-use wigwag_domain::relation::MessagesFrom;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
-use wigwag_edge::{Caller, ConfigError, Error, Failure, Keys, Pusher, Queue, clients, config, connection};
-use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_edge::{Error, Failure};
 use wigwag_protocol::limits::FRAME_BYTES;
 use wigwag_protocol::pb::CmdType;
 use wigwag_protocol::{Code, Encoding, InputFrame, OutputFrame, Payload, Request};
-use wigwag_store::Store;
-use wigwag_store::directory;
-
-/// The state that the function keeps between events.
-#[derive(Debug)]
-pub struct State {
-    /// The tables.
-    pub store: Store,
-    /// The way to devices.
-    pub pusher: Pusher,
-    /// The queue to the fan-out workers.
-    pub queue: Queue,
-    /// Which older connections a new one replaces.
-    pub policy: ConnectionPolicy,
-    /// Who may write to a user.
-    pub messages_from: MessagesFrom,
-    /// Present if connections may sign in with a LOGIN frame. Read at the first one: other frames
-    /// need none.
-    pub login_keys: Option<Keys>,
-}
-
-impl State {
-    /// From the environment.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let login_keys = if config::allow_login_frame()? {
-            Some(clients::token_keys()?)
-        } else {
-            None
-        };
-        Ok(Self {
-            store: clients::store()?,
-            pusher: clients::pusher()?,
-            queue: clients::fanout_queue()?,
-            policy: config::connection_policy()?,
-            messages_from: config::messages_from()?,
-            login_keys,
-        })
-    }
-}
-
-/// A frame and where it came from.
-struct Call<'a> {
-    state: &'a State,
-    event: &'a Event,
-    encoding: Encoding,
-    /// When pushes must have ended.
-    deadline: Instant,
-    now_ms: i64,
-}
 
 /// Answers a frame. Pushes end at `deadline`.
 pub async fn handle(state: &State, event: Event, deadline: Instant, now_ms: i64) -> Result<Response, Error> {
@@ -131,20 +86,5 @@ impl Call<'_> {
             (Request::EnterRoom(room), Some(caller)) => room::enter(self, &caller, &room).await,
             (Request::LeaveRoom(room), Some(caller)) => room::leave(self, &caller, &room).await,
         }
-    }
-
-    /// The caller, as the authorizer or an earlier LOGIN frame named them.
-    async fn caller(&self) -> Result<Option<Caller>, Failure> {
-        let context = &self.event.request_context;
-        let caller = Caller::from_context(&context.authorizer.fields);
-        if caller.is_some() || self.state.login_keys.is_none() {
-            return Ok(caller);
-        }
-        let who = directory::signed_in(&self.state.store, connection::id(context)?).await?;
-        let caller = who.as_ref().and_then(Caller::from_signed_in);
-        if let Some(caller) = &caller {
-            telemetry::sent_by(caller.user);
-        }
-        Ok(caller)
     }
 }

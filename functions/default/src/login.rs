@@ -1,6 +1,6 @@
 //! LOGIN: signs in a connection that was opened without a token, if the deployment allows it.
 
-use crate::Call;
+use crate::call::Call;
 use crate::reply::Reply;
 use wigwag_domain::connection::Connection;
 use wigwag_edge::connection::{self, Attached};

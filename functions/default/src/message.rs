@@ -1,21 +1,20 @@
 //! MESSAGE: a message is checked, made durable, pushed and acknowledged.
 
+use crate::accepted::{Accepted, acknowledged, pushes_to, pushes_to_own, refused};
+use crate::call::Call;
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
-use crate::{Call, group, room};
+use crate::{group, room};
 use std::sync::Arc;
 use wigwag_domain::MessageKey;
-use wigwag_domain::head::InboxHead;
 use wigwag_domain::outgoing::Draft;
 use wigwag_domain::{GroupId, RoomId, UserId};
-use wigwag_edge::push::{Content, Push, Target};
 use wigwag_edge::{Caller, Failure};
-use wigwag_messaging::Refusal;
 use wigwag_messaging::SendError;
 use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::limits::CONTENT_BYTES;
-use wigwag_protocol::pb::{AckMsg, AckType, CmdType, Message, MessageType, SessionType, UpMsg};
-use wigwag_protocol::{Code, Payload};
+use wigwag_protocol::pb::{MessageType, SessionType, UpMsg};
+use wigwag_protocol::Code;
 
 /// Who is to get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +44,6 @@ pub(crate) async fn message(call: &Call<'_>, caller: &Caller, up: UpMsg) -> Resu
     }
 }
 
-/// A message that is durable.
-pub(crate) struct Accepted {
-    /// The message as it is stored, without the seq of an inbox.
-    pub(crate) message: Arc<Message>,
-    /// Its seq in the sender's inbox; 0 if it is not in it.
-    pub(crate) own_seq: u64,
-}
-
 async fn to_peer(call: &Call<'_>, caller: &Caller, draft: &Draft, receiver: UserId) -> Result<Accepted, SendError> {
     let state = call.state;
     let sent = wigwag_messaging::send_to_peer(&state.store, draft, receiver, state.messages_from, call.now_ms).await?;
@@ -71,30 +62,6 @@ async fn to_peer(call: &Call<'_>, caller: &Caller, draft: &Draft, receiver: User
         .push(&state.store, pushes, call.deadline, call.now_ms)
         .await;
     Ok(Accepted { message, own_seq })
-}
-
-/// Pushes to a user's devices.
-fn pushes_to(user: UserId, head: &InboxHead, seq: u64, message: &Arc<Message>, now_ms: i64) -> Vec<Push> {
-    let push = |target| Push {
-        target,
-        contents: vec![Content::Message {
-            seq,
-            message: Arc::clone(message),
-        }],
-    };
-    Target::all(user, head, now_ms).map(push).collect()
-}
-
-/// Pushes to the sender's devices, except the one that sent it.
-pub(crate) fn pushes_to_own(
-    caller: &Caller,
-    head: &InboxHead,
-    seq: u64,
-    message: &Arc<Message>,
-    now_ms: i64,
-) -> impl Iterator<Item = Push> {
-    let pushes = pushes_to(caller.user, head, seq, message, now_ms);
-    pushes.into_iter().filter(|push| push.target.device != caller.device)
 }
 
 /// Checks the fields of a message. A client that names no session numbers its messages within the
@@ -147,34 +114,11 @@ fn draft(caller: &Caller, up: UpMsg, connected_at_ms: u64) -> Result<(Draft, Rec
     Ok((draft, receiver))
 }
 
-fn acknowledged(draft: &Draft, accepted: &Accepted) -> Reply {
-    let ack = AckMsg {
-        r#type: AckType::Up.into(),
-        client_id: draft.key.client_id,
-        seq: accepted.own_seq,
-        conversation_seq: accepted.message.conversation_seq,
-        send_time: accepted.message.send_time,
-        session: draft.key.session,
-        expected_client_id: 0,
-    };
-    Reply::ok(CmdType::Ack, Payload::Ack(ack))
-}
-
-pub(crate) fn refused(client_id: u64, refusal: &Refusal) -> Reply {
-    let ack = AckMsg {
-        r#type: AckType::Up.into(),
-        client_id,
-        session: refusal.session.unwrap_or(0),
-        expected_client_id: refusal.expected.unwrap_or(0),
-        ..AckMsg::default()
-    };
-    Reply::refused_with(CmdType::Ack, refusal.code, Payload::Ack(ack))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use wigwag_domain::DeviceKey;
+    use wigwag_protocol::pb::Message;
 
     fn caller() -> Caller {
         Caller {
@@ -267,40 +211,5 @@ mod tests {
         assert_eq!(to(2, 0), Err(Wrong::field("client_id")));
         assert_eq!(to(3, 0), Ok(Receiver::Room(RoomId(1))));
         assert_eq!(to(3, 1 << 53), Err(Wrong::field("client_id")));
-    }
-
-    #[test]
-    fn the_device_that_sent_gets_no_push_and_every_other_one_does() {
-        use wigwag_domain::DeviceKey;
-        use wigwag_domain::connection::Connection;
-        use wigwag_domain::head::DeviceSlot;
-        let device = |id: &str| {
-            let connection = Connection {
-                id: id.to_owned(),
-                platform: 1,
-                protobuf: false,
-                connected_at_ms: 0,
-            };
-            let connected = DeviceSlot {
-                connection: Some(connection),
-                ..DeviceSlot::default()
-            };
-            (DeviceKey::derive(1, id), connected)
-        };
-        let head = InboxHead {
-            devices: [device("phone"), device("tablet")].into(),
-            ..InboxHead::default()
-        };
-        let message = Arc::new(Message::default());
-        let ids = |pushes: Vec<Push>| {
-            let mut ids: Vec<_> = pushes.into_iter().map(|push| push.target.connection.id).collect();
-            ids.sort();
-            ids
-        };
-        assert_eq!(
-            ids(pushes_to_own(&caller(), &head, 5, &message, 0).collect()),
-            ["tablet"]
-        );
-        assert_eq!(ids(pushes_to(UserId(2), &head, 6, &message, 0)), ["phone", "tablet"]);
     }
 }

@@ -1,6 +1,6 @@
 //! PULL: a range of one conversation.
 
-use crate::Call;
+use crate::call::Call;
 use crate::fields;
 use crate::reply::Reply;
 use crate::sync::limit;

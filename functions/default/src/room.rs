@@ -1,9 +1,9 @@
 //! `ENTER_ROOM`, `LEAVE_ROOM`, and MESSAGE to a room: nothing is stored, workers push it to the
 //! devices in the room.
 
-use crate::Call;
+use crate::accepted::refused;
+use crate::call::Call;
 use crate::fields;
-use crate::message::refused;
 use crate::reply::Reply;
 use wigwag_domain::RoomId;
 use wigwag_domain::outgoing::Draft;

@@ -1,7 +1,7 @@
 //! SIGNAL: a frame for devices that are online now, stored nowhere. To a user it is pushed from
 //! here, to a room by the workers.
 
-use crate::Call;
+use crate::call::Call;
 use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::room;

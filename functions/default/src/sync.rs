@@ -1,6 +1,6 @@
 //! SYNC: the messages in the inbox after a cursor.
 
-use crate::Call;
+use crate::call::Call;
 use crate::fields;
 use crate::reply::Reply;
 use wigwag_edge::{Caller, Failure};

@@ -7,8 +7,18 @@
 //! answer it again.
 
 use crate::ids::{GroupId, MessageKey, Recipient, UserId};
-use crate::outgoing::Destination;
 use sha2::{Digest, Sha256};
+
+/// One of the timelines that a message goes to.
+#[derive(Debug, Clone, Copy)]
+pub enum Destination {
+    /// The log of the conversation.
+    Log,
+    /// The inbox of the receiver.
+    Receiver,
+    /// The inbox of the sender.
+    Own,
+}
 
 /// The last message of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::head::InboxHead;
 use crate::ids::{MessageKey, Recipient, TimelineId};
-use crate::numbering::{NumberCheck, Numbering, SendPlan, check_number, digest};
+use crate::numbering::{Destination, NumberCheck, Numbering, SendPlan, check_number, digest};
 use crate::timeline::{Content, Entry, INLINE_BYTES};
 use prost::Message as _;
 use wigwag_protocol::pb;
@@ -25,17 +25,6 @@ pub struct Outgoing<'a> {
     pub draft: &'a Draft,
     /// Who gets it.
     pub to: Recipient,
-}
-
-/// One of the timelines that a message goes to.
-#[derive(Debug, Clone, Copy)]
-pub enum Destination {
-    /// The log of the conversation.
-    Log,
-    /// The inbox of the receiver.
-    Receiver,
-    /// The inbox of the sender.
-    Own,
 }
 
 impl Outgoing<'_> {

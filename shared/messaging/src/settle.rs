@@ -6,8 +6,9 @@
 
 use crate::refusal::{Refusal, SendError};
 use wigwag_domain::head::{GroupLogHead, InboxHead};
+use wigwag_domain::numbering::Destination;
 use wigwag_domain::numbering::Numbering;
-use wigwag_domain::outgoing::{Destination, Outgoing};
+use wigwag_domain::outgoing::Outgoing;
 use wigwag_domain::{GroupId, UserId};
 use wigwag_protocol::Code;
 use wigwag_store::inboxes::{self, no_inbox};

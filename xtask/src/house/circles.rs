@@ -80,7 +80,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "until the server is split into domain, store and messaging"]
     fn the_server_has_no_circle_of_more_than_two_files() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let measured = measure(&Checkout::read(root.as_ref()).unwrap());

@@ -1,6 +1,6 @@
 //! The state of a batch while it is delivered.
 
-use super::Delivery;
+use super::delivery::Delivery;
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

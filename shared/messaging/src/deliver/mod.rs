@@ -15,10 +15,13 @@
 
 mod batch;
 mod copies;
+mod delivery;
 mod hand_over;
 mod plan;
 mod pushes;
 mod swaps;
+
+pub use delivery::{Delivered, Delivery, MemberPush};
 
 use crate::queue::TaskQueue;
 use batch::Batch;
@@ -28,46 +31,10 @@ use plan::plan_batch;
 use pushes::batch_pushes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use wigwag_domain::GroupId;
 use wigwag_domain::delivery_plan::PlanSet;
-use wigwag_domain::head::InboxHead;
-use wigwag_domain::task::{Audience, Logged};
-use wigwag_domain::{GroupId, UserId};
-use wigwag_store::{Store, StoreError};
-
-/// A message of a batch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delivery {
-    /// The message.
-    pub logged: Logged,
-    /// The sender, who has a copy already.
-    pub skip: Option<UserId>,
-    /// Whether another worker may have begun with it.
-    pub redelivered: bool,
-}
-
-/// The messages that a member is to be pushed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MemberPush {
-    /// The member.
-    pub user: UserId,
-    /// The head of their inbox. At least one of their devices may be online.
-    pub head: InboxHead,
-    /// Their messages, ascending: the seq in their inbox (0 in a super group), and the index in the
-    /// batch.
-    pub messages: Vec<(u64, usize)>,
-}
-
-/// How a delivery ended.
-#[derive(Debug)]
-pub struct Delivered {
-    /// How many messages, from the first on, are in the inbox of every member who is to have them,
-    /// or will be by a task that was enqueued.
-    pub done: usize,
-    /// Why not all are; `None` if all are, or if time ran out.
-    pub error: Option<StoreError>,
-    /// The pushes for all copies that are stored, even if their message is not done.
-    pub pushes: Vec<MemberPush>,
-}
+use wigwag_domain::task::Audience;
+use wigwag_store::Store;
 
 /// Time that is kept to enqueue the task for pending copies: without it nothing is done.
 const HANDING_OVER: Duration = Duration::from_millis(500);
@@ -115,10 +82,4 @@ pub async fn deliver(
         tracing::warn!(%error, "this took the time that there was");
     }
     Delivered { done, error, pushes }
-}
-
-impl Delivery {
-    fn conversation_seq(&self) -> u64 {
-        self.logged.conversation_seq()
-    }
 }

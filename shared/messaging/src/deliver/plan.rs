@@ -1,8 +1,8 @@
 //! Steps 1 to 3: the members who are to get copies, their seqs, and the delivery plan of each
 //! message.
 
-use super::Delivery;
 use super::batch::{Batch, counts, shares};
+use super::delivery::Delivery;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use wigwag_domain::delivery_plan::{DeliveryPlan, PENDING};

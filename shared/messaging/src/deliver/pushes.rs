@@ -1,7 +1,7 @@
 //! The pushes after a delivery.
 
-use super::MemberPush;
 use super::batch::Batch;
+use super::delivery::MemberPush;
 use std::collections::{BTreeMap, HashMap};
 use wigwag_domain::UserId;
 use wigwag_store::{Store, inboxes};
