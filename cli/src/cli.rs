@@ -2,8 +2,9 @@
 //!
 //! The arguments of a command are in its own file under `commands`.
 
-use crate::commands::{block, chat, friend, group, history, login, redrive, register, room};
-use crate::commands::{send, signal, smoke, sync, tail, token};
+use crate::commands::{
+    block, chat, friend, group, history, login, redrive, register, room, send, signal, smoke, sync, tail, token,
+};
 use crate::global::GlobalOptions;
 use clap::{Parser, Subcommand};
 

@@ -3,18 +3,11 @@
 use super::aws::{Answer, Aws};
 use super::{NOW_MS, text};
 use serde_json::Value;
-use wigwag_domain::GroupId;
-use wigwag_domain::RoomId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::task::Task;
+use wigwag_domain::{GroupId, RoomId, UserId};
 use wigwag_messaging::pull::HistoryRange;
 use wigwag_protocol::Encoding;
-use wigwag_store::StoreError;
-use wigwag_store::directory;
-use wigwag_store::groups;
-use wigwag_store::inboxes;
-use wigwag_store::rooms;
+use wigwag_store::{StoreError, directory, groups, inboxes, rooms};
 
 /// A task. If it can be read, writing and reading it again gives the same.
 pub fn task(data: &[u8]) {
@@ -51,29 +44,29 @@ pub fn stored(data: &[u8]) {
             limit: 10,
             descending: false,
         };
-        check(inboxes::head(&store, UserId(7), true).await.map(drop));
+        check(inboxes::head(store, UserId(7), true).await.map(drop));
         check(
-            wigwag_messaging::sync(&store, UserId(7), 0, 10, Encoding::Json, NOW_MS)
+            wigwag_messaging::sync(store, UserId(7), 0, 10, Encoding::Json, NOW_MS)
                 .await
                 .map(drop),
         );
         check(
-            wigwag_messaging::pull_peer(&store, UserId(7), UserId(8), range, Encoding::Protobuf, NOW_MS)
+            wigwag_messaging::pull_peer(store, UserId(7), UserId(8), range, Encoding::Protobuf, NOW_MS)
                 .await
                 .map(drop),
         );
-        check(directory::account(&store, "+1555").await.map(drop));
-        check(directory::profile(&store, UserId(7)).await.map(drop));
-        check(directory::relation(&store, UserId(7), UserId(8)).await.map(drop));
-        check(directory::relations_to(&store, &[UserId(7)], UserId(8)).await.map(drop));
-        check(directory::friends(&store, UserId(7), UserId(0)).await.map(drop));
-        check(directory::signed_in(&store, "TXzPWdnOjoECGjA=").await.map(drop));
-        check(groups::group(&store, GroupId(7)).await.map(drop));
-        check(groups::groups_of(&store, UserId(7), GroupId(0)).await.map(drop));
-        check(groups::membership(&store, GroupId(7), UserId(8)).await.map(drop));
-        check(groups::members_of(&store, GroupId(7), 0).await.map(drop));
-        check(groups::shard(&store, GroupId(7), 0).await.map(drop));
-        check(rooms::occupants(&store, RoomId(7), None, 10, NOW_MS).await.map(drop));
+        check(directory::account(store, "+1555").await.map(drop));
+        check(directory::profile(store, UserId(7)).await.map(drop));
+        check(directory::relation(store, UserId(7), UserId(8)).await.map(drop));
+        check(directory::relations_to(store, &[UserId(7)], UserId(8)).await.map(drop));
+        check(directory::friends(store, UserId(7), UserId(0)).await.map(drop));
+        check(directory::signed_in(store, "TXzPWdnOjoECGjA=").await.map(drop));
+        check(groups::group(store, GroupId(7)).await.map(drop));
+        check(groups::groups_of(store, UserId(7), GroupId(0)).await.map(drop));
+        check(groups::membership(store, GroupId(7), UserId(8)).await.map(drop));
+        check(groups::members_of(store, GroupId(7), 0).await.map(drop));
+        check(groups::shard(store, GroupId(7), 0).await.map(drop));
+        check(rooms::occupants(store, RoomId(7), None, 10, NOW_MS).await.map(drop));
     });
 }
 

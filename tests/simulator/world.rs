@@ -21,8 +21,7 @@ use wigwag_domain::UserId;
 use wigwag_domain::task::Task;
 use wigwag_invariants::{DeviceKind, History, TimelineKey};
 use wigwag_messaging::TaskQueue;
-use wigwag_store::Store;
-use wigwag_store::StoreError;
+use wigwag_store::{Store, StoreError};
 
 /// Attempts without faults, after which an actor must have succeeded.
 const LAST_TRIES: u32 = 5;

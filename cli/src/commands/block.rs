@@ -2,8 +2,7 @@
 
 use crate::Context;
 use crate::command_error::CommandError;
-use crate::users::UserArgs;
-use crate::users::resolve;
+use crate::users::{UserArgs, resolve};
 use clap::Subcommand;
 use serde_json::json;
 

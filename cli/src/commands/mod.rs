@@ -18,10 +18,9 @@ pub(crate) mod sync;
 pub(crate) mod tail;
 pub(crate) mod token;
 
-use crate::Context;
-use crate::account;
 use crate::command_error::CommandError;
 use crate::profile::LockedProfile;
+use crate::{Context, account};
 use std::sync::Arc;
 use wigwag_client::{Api, Url};
 

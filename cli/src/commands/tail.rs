@@ -1,12 +1,11 @@
 //! `wigwag tail`: prints messages as they arrive, until Ctrl-C.
 
-use crate::Context;
 use crate::command_error::CommandError;
 use crate::connection::{self, Purpose};
 use crate::names::Names;
 use crate::profile::LockedProfile;
 use crate::rendering::{self, Focus};
-use crate::signals;
+use crate::{Context, signals};
 use clap::Args;
 use wigwag_client::{Event, Events};
 

@@ -10,9 +10,7 @@ use wigwag_protocol::Code;
 use wigwag_protocol::http::{LoggedIn, Login, Me, PLATFORMS, Profile as PublicProfile, Register, Registered};
 use wigwag_protocol::limits::{DEVICE_ID_BYTES, MAX_INTEGER, NICKNAME_CHARS, PASSWORD_MAX_BYTES};
 use wigwag_store::directory;
-use wigwag_store::directory::Attempt;
-use wigwag_store::directory::NewAccount;
-use wigwag_store::directory::Profile;
+use wigwag_store::directory::{Attempt, NewAccount, Profile};
 
 /// Digits of a phone number in the international form of E.164.
 const PHONE_DIGITS: RangeInclusive<usize> = 7..=15;

@@ -1,15 +1,12 @@
 //! Answers to requests that are refused or that fail.
 
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
+use wigwag_domain::{GroupId, UserId};
 use wigwag_edge::response::Response;
 use wigwag_edge::{Failure, TokenError, VerifyError, groups};
 use wigwag_messaging::change_group::ChangeError;
 use wigwag_messaging::pull::PullError;
-use wigwag_protocol::Code;
-use wigwag_protocol::http;
-use wigwag_store::Store;
-use wigwag_store::StoreError;
+use wigwag_protocol::{Code, http};
+use wigwag_store::{Store, StoreError};
 
 /// A refusal on its way to the client.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,13 +2,10 @@
 
 use crate::failure::ApiError;
 use crate::request::{self, Request, is_name};
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
-use wigwag_domain::groups::Group;
-use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::membership::Membership;
-use wigwag_domain::groups::rules::Changed;
-use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::groups::rules::{Changed, Wanted};
+use wigwag_domain::groups::{Group, NewGroup};
+use wigwag_domain::{GroupId, UserId};
 use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{self, CreateGroup, Done, GroupCreated, GroupRef, Groups, UpdateGroup};

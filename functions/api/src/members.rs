@@ -3,9 +3,8 @@
 use crate::failure::ApiError;
 use crate::groups::{change, check_users, finish_what_was_left, until};
 use crate::request::{self, Request};
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::{GroupId, UserId};
 use wigwag_edge::groups::shown;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::{

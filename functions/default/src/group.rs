@@ -7,8 +7,7 @@ use std::sync::Arc;
 use wigwag_domain::GroupId;
 use wigwag_domain::outgoing::Draft;
 use wigwag_edge::{Caller, groups};
-use wigwag_messaging::Refusal;
-use wigwag_messaging::SendError;
+use wigwag_messaging::{Refusal, SendError};
 
 /// In a super group nobody has a copy: the sender's other devices get it from the worker, as all
 /// members do.

@@ -7,8 +7,7 @@ use wigwag_edge::connection::{self, Attached};
 use wigwag_edge::{Caller, Failure, TokenError, VerifyError, telemetry};
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, LoginMsg};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::StoreError;
-use wigwag_store::directory;
+use wigwag_store::{StoreError, directory};
 
 /// Answered with an ACK that names the user's highest seq. Pushes get the encoding of the frame. A
 /// device that missed the answer may repeat the frame. The connection is attached first, so that a

@@ -6,15 +6,14 @@ use crate::fields::{self, Wrong};
 use crate::reply::Reply;
 use crate::{group, room};
 use std::sync::Arc;
-use wigwag_domain::MessageKey;
 use wigwag_domain::outgoing::Draft;
-use wigwag_domain::{GroupId, RoomId, UserId};
+use wigwag_domain::{GroupId, MessageKey, RoomId, UserId};
 use wigwag_edge::{Caller, Failure};
 use wigwag_messaging::SendError;
 use wigwag_messaging::send_to_peer::SentToPeer;
+use wigwag_protocol::Code;
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{MessageType, SessionType, UpMsg};
-use wigwag_protocol::Code;
 
 /// Who is to get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

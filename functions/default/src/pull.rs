@@ -6,8 +6,7 @@ use crate::reply::Reply;
 use crate::sync::limit;
 use wigwag_domain::{GroupId, UserId};
 use wigwag_edge::{Caller, Failure, groups};
-use wigwag_messaging::pull::HistoryRange;
-use wigwag_messaging::pull::PullError;
+use wigwag_messaging::pull::{HistoryRange, PullError};
 use wigwag_protocol::pb::{CmdType, PullInputMsg, PullOutputMsg, SessionType};
 use wigwag_protocol::{Code, Payload};
 

@@ -13,8 +13,7 @@ use wigwag_edge::{Caller, Failure};
 use wigwag_protocol::limits::CONTENT_BYTES;
 use wigwag_protocol::pb::{AckMsg, AckType, CmdType, SessionType, SignalMsg, SignalType};
 use wigwag_protocol::{Code, Payload};
-use wigwag_store::directory;
-use wigwag_store::inboxes;
+use wigwag_store::{directory, inboxes};
 
 /// Answered with an ACK: the signal is on its way to the devices that are online.
 pub(crate) async fn signal(call: &Call<'_>, caller: &Caller, signal: SignalMsg) -> Result<Reply, Failure> {

@@ -8,8 +8,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest as Event;
 use wigwag_edge::response::Response;
 use wigwag_edge::telemetry::{self, Instrument as _};
 use wigwag_edge::{Caller, ConfigError, Error, clients, config, connection};
-use wigwag_store::Store;
-use wigwag_store::directory;
+use wigwag_store::{Store, directory};
 
 /// The state that the function keeps between events.
 #[derive(Debug)]

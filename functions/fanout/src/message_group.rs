@@ -1,8 +1,7 @@
 //! Records of the queue, by message group.
 
 use aws_lambda_events::sqs::SqsMessage;
-use wigwag_domain::task::Task;
-use wigwag_domain::task::TaskError;
+use wigwag_domain::task::{Task, TaskError};
 use wigwag_edge::Error;
 
 /// A message of the queue.
@@ -115,8 +114,7 @@ pub(crate) fn split(messages: Vec<SqsMessage>) -> Result<Vec<MessageGroup>, Erro
 mod tests {
     use super::*;
     use serde_json::json;
-    use wigwag_domain::task::Audience;
-    use wigwag_domain::task::Logged;
+    use wigwag_domain::task::{Audience, Logged};
     use wigwag_domain::{GroupId, UserId};
     use wigwag_protocol::pb::Message;
 

@@ -38,9 +38,8 @@ impl Pushes {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use wigwag_domain::DeviceKey;
-    use wigwag_domain::UserId;
     use wigwag_domain::connection::Connection;
+    use wigwag_domain::{DeviceKey, UserId};
     use wigwag_protocol::pb::Message;
 
     fn target(id: &str) -> Target {

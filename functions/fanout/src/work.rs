@@ -7,23 +7,15 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wigwag_domain::GroupId;
-use wigwag_domain::RoomId;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Logged;
-use wigwag_domain::task::RoomContent;
-use wigwag_domain::task::Task;
-use wigwag_domain::task::per_shard;
+use wigwag_domain::task::{ANNOUNCEMENT_MAX_AGE_MS, Audience, Logged, RoomContent, Task, per_shard};
+use wigwag_domain::{GroupId, RoomId};
 use wigwag_edge::push::{Content, Target};
 use wigwag_messaging::TaskQueue as _;
 use wigwag_messaging::announce::ShardRange;
-use wigwag_messaging::deliver::Delivered;
-use wigwag_messaging::deliver::Delivery;
-use wigwag_messaging::deliver::MemberPush;
+use wigwag_messaging::deliver::{Delivered, Delivery, MemberPush};
 use wigwag_messaging::finish_change::Finished;
 use wigwag_protocol::pb::Message;
-use wigwag_store::StoreError;
-use wigwag_store::rooms;
+use wigwag_store::{StoreError, rooms};
 
 /// Connections that one task pushes to in a room; the next task has the next ones.
 const OCCUPANTS: u32 = 200;
@@ -31,11 +23,6 @@ const OCCUPANTS: u32 = 200;
 /// The age in ms from which a frame to a room is not pushed any more: it is for devices that were
 /// there.
 const ROOM_MAX_AGE_MS: i64 = 60_000;
-
-/// The age in ms from which an announcement is not pushed any more. It is a hint to read the log:
-/// by then every device with our SDK has looked by itself, and later announcements have told the
-/// others.
-const ANNOUNCEMENT_MAX_AGE_MS: i64 = 15 * 60_000;
 
 /// How soon a change that has just begun is looked at again.
 const FIRST_LOOK: Duration = Duration::from_secs(1);

@@ -16,10 +16,9 @@ mod password;
 mod secret;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
 
 use crate::json_file;
 use crate::lambda::ids::request_id;

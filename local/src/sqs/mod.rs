@@ -30,12 +30,11 @@ mod settings;
 mod throughput;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;

@@ -10,7 +10,6 @@ use tokio_util::task::TaskTracker;
 use super::ports::Ports;
 use super::{RunningStack, StackOptions, StackStartError, data_directory, environment};
 use crate::aws::{self, DynamoDb};
-use crate::build;
 use crate::faults::Injector;
 use crate::gateway::Gateway;
 use crate::gateway::http::{self, HttpOptions};
@@ -18,7 +17,7 @@ use crate::lambda::{Lambda, LambdaConfig, REGION};
 use crate::meter::Meter;
 use crate::secretsmanager::SecretsManager;
 use crate::sqs::{Clock, Sqs};
-use crate::template;
+use crate::{build, template};
 
 impl RunningStack {
     /// Starts everything that the template describes.

@@ -6,9 +6,8 @@ use std::cell::Cell;
 use serde_json::{Map, Value};
 
 use super::parameters::Values;
-use super::queues;
 use super::resource::{Resource, ResourceKind, physical_id};
-use super::text;
+use super::{queues, text};
 use crate::lambda::ACCOUNT_ID;
 
 /// No template has this many references in a row. They must form a circle.

@@ -20,6 +20,11 @@ const TASKS_PER_SENDER: u32 = 10;
 /// and little else.
 const SHARDS_PER_ANNOUNCEMENT: u32 = 2;
 
+/// The age in ms from which an announcement is not pushed any more. It is a hint to read the log:
+/// by then every device with our SDK has looked by itself, and later announcements have told the
+/// others.
+pub const ANNOUNCEMENT_MAX_AGE_MS: i64 = 15 * 60_000;
+
 /// A message as a group's log has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logged {

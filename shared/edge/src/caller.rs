@@ -4,8 +4,7 @@
 use crate::token::Claims;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_store::directory::SignedIn;
 
 /// A signed-in device.

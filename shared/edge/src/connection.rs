@@ -3,12 +3,10 @@
 use crate::{Caller, Failure, Pusher};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequestContext as Context;
 use wigwag_domain::connection::Connection;
-use wigwag_messaging::connect::Connected;
-use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::connect::{Connected, ConnectionPolicy};
 use wigwag_protocol::pb::{CmdType, KickMsg, KickReason};
 use wigwag_protocol::{Encoding, OutputFrame, Payload};
-use wigwag_store::Store;
-use wigwag_store::StoreError;
+use wigwag_store::{Store, StoreError};
 
 /// How attaching ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

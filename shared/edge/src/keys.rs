@@ -393,8 +393,7 @@ fn is_within(span_ms: i64, then_ms: i64, now_ms: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wigwag_domain::DeviceKey;
-    use wigwag_domain::UserId;
+    use wigwag_domain::{DeviceKey, UserId};
 
     const NOW_MS: i64 = 1_800_000_000_000;
 

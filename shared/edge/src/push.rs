@@ -18,16 +18,12 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::RoomId;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::Connection;
 use wigwag_domain::head::InboxHead;
+use wigwag_domain::{DeviceKey, RoomId, UserId};
 use wigwag_messaging::disconnect::Disconnected;
 use wigwag_protocol::{Encoding, OutputFrame};
-use wigwag_store::Store;
-use wigwag_store::StoreError;
-use wigwag_store::rooms;
+use wigwag_store::{Store, StoreError, rooms};
 
 /// Devices that are pushed to at once, besides slow ones.
 const CONCURRENCY: usize = 64;

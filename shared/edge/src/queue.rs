@@ -217,9 +217,7 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str)
 mod tests {
     use super::*;
     use aws_sdk_sqs::types::SendMessageBatchResultEntry;
-    use wigwag_domain::task::Audience;
-    use wigwag_domain::task::Logged;
-    use wigwag_domain::task::SHARD_MEMBERS;
+    use wigwag_domain::task::{Audience, Logged, SHARD_MEMBERS};
     use wigwag_domain::{GroupId, UserId};
     use wigwag_protocol::pb::Message;
 

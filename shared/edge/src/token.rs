@@ -9,8 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_protocol::http::PLATFORMS;
 use wigwag_protocol::limits::{MAX_INTEGER, TOKEN_BYTES};
 

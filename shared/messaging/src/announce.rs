@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use wigwag_domain::task::Logged;
 use wigwag_domain::{GroupId, UserId};
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{groups, inboxes};
+use wigwag_store::{Store, StoreError, groups, inboxes};
 
 /// A range of shards of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]

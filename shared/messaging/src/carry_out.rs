@@ -20,8 +20,7 @@ use wigwag_domain::task::Logged;
 use wigwag_domain::timeline::{Content, Entry};
 use wigwag_domain::{GroupId, TimelineId};
 use wigwag_store::timelines::{self, Put};
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{corrupt, group_logs, groups};
+use wigwag_store::{Store, StoreError, corrupt, group_logs, groups};
 
 /// The state before a change.
 #[derive(Debug)]

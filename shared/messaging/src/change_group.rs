@@ -16,8 +16,7 @@ use wigwag_domain::relation::MessagesFrom;
 use wigwag_domain::task::Task;
 use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_protocol::Code;
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{directory, groups, inboxes, timelines};
+use wigwag_store::{Store, StoreError, directory, groups, inboxes, timelines};
 
 /// How often a change is tried if other changes come first.
 const ROUNDS: u32 = 8;

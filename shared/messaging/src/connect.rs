@@ -5,8 +5,7 @@ use wigwag_domain::connection::Connection;
 use wigwag_domain::{DeviceKey, UserId};
 use wigwag_protocol::limits::DEVICES_PER_USER;
 use wigwag_store::inboxes::{self, Written};
-use wigwag_store::rooms;
-use wigwag_store::{Store, StoreError};
+use wigwag_store::{Store, StoreError, rooms};
 
 /// Which older connections a new one replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

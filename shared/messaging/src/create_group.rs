@@ -11,8 +11,7 @@ use wigwag_domain::groups::rules::{self, check_new, unwelcome};
 use wigwag_domain::relation::MessagesFrom;
 use wigwag_domain::{GroupId, UserId};
 use wigwag_protocol::Code;
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{directory, groups, inboxes};
+use wigwag_store::{Store, StoreError, directory, groups, inboxes};
 
 /// Makes a group. `RefusedFor`: a user does not exist, or takes no messages from the owner.
 /// `Refused(BUSY)`: the id is taken, try another. If the same request made the group before, the

@@ -2,8 +2,7 @@
 
 use wigwag_domain::{DeviceKey, RoomId, UserId};
 use wigwag_store::inboxes::{self, Removed};
-use wigwag_store::rooms;
-use wigwag_store::{Store, StoreError};
+use wigwag_store::{Store, StoreError, rooms};
 
 /// How a disconnect ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

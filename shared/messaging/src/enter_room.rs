@@ -12,8 +12,7 @@ use wigwag_domain::connection::Connection;
 use wigwag_domain::head::InboxHead;
 use wigwag_domain::{DeviceKey, RoomId, TimelineId, UserId};
 use wigwag_store::rooms::expiry_s;
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{inboxes, rooms};
+use wigwag_store::{Store, StoreError, inboxes, rooms};
 
 /// How entering or leaving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use crate::carry_out::carry_out;
 use crate::queue::TaskQueue;
 use wigwag_domain::GroupId;
 use wigwag_domain::groups::until_left;
-use wigwag_store::groups;
-use wigwag_store::{Store, StoreError};
+use wigwag_store::{Store, StoreError, groups};
 
 /// How finishing a change ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub async fn finish_change(
 }
 
 /// Finishes a change that was to begin at `at_ms`, unless its function may still be at work on it:
-/// this carries out [`Task::Finish`]. One read unit, and the cost of the rest of the change.
+/// this carries out [`Finish`](wigwag_domain::task::Task::Finish). One read unit, and the cost of the rest of the change.
 #[tracing::instrument(name = "store.group.finish_left", skip_all, fields(group.id = group.0, version))]
 pub async fn finish_left_change(
     store: &Store,

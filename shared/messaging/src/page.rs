@@ -7,8 +7,7 @@ use wigwag_domain::page::Page;
 use wigwag_domain::timeline::{Content, Entry};
 use wigwag_protocol::limits::PAGE_BYTES;
 use wigwag_protocol::{Encoding, pb};
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{corrupt, timelines};
+use wigwag_store::{Store, StoreError, corrupt, timelines};
 
 /// Messages of a timeline.
 #[derive(Debug, Clone, PartialEq)]

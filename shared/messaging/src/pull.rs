@@ -7,8 +7,7 @@ use wigwag_domain::task::SHARD_MEMBERS;
 use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_protocol::limits::SUPER_GROUP_MEMBERS;
 use wigwag_protocol::{Encoding, pb};
-use wigwag_store::{Store, StoreError};
-use wigwag_store::{group_logs, groups, timelines};
+use wigwag_store::{Store, StoreError, group_logs, groups, timelines};
 
 /// The part of a conversation that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,7 @@
 use crate::refusal::{Refusal, SendError, claimed, repeated};
 use crate::settle::{put_in_inbox, put_in_peer_log};
 use wigwag_domain::head::{Head, InboxHead};
-use wigwag_domain::numbering::Destination;
-use wigwag_domain::numbering::{NumberCheck, Numbering};
+use wigwag_domain::numbering::{Destination, NumberCheck, Numbering};
 use wigwag_domain::outgoing::{Draft, Outgoing};
 use wigwag_domain::relation::{MessagesFrom, Relation};
 use wigwag_domain::{Recipient, UserId};

@@ -6,8 +6,7 @@
 
 use crate::refusal::{Refusal, SendError};
 use wigwag_domain::head::{GroupLogHead, InboxHead};
-use wigwag_domain::numbering::Destination;
-use wigwag_domain::numbering::Numbering;
+use wigwag_domain::numbering::{Destination, Numbering};
 use wigwag_domain::outgoing::Outgoing;
 use wigwag_domain::{GroupId, UserId};
 use wigwag_protocol::Code;

@@ -4,8 +4,7 @@ use crate::page::{Messages, messages};
 use wigwag_domain::page::Range;
 use wigwag_domain::{TimelineId, UserId};
 use wigwag_protocol::Encoding;
-use wigwag_store::timelines;
-use wigwag_store::{Store, StoreError};
+use wigwag_store::{Store, StoreError, timelines};
 
 /// Reads a user's inbox after a cursor, as much as a frame holds. `None`: no such user.
 pub async fn sync(

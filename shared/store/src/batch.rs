@@ -6,10 +6,9 @@
 //! not be repeated may run twice: a reservation that is made twice leaves a hole, which is sealed
 //! after the lease.
 
-use crate::Store;
 use crate::error::StoreError;
 use crate::item::Item;
-use crate::left;
+use crate::{Store, left};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementErrorCodeEnum as Code, BatchStatementRequest, BatchStatementResponse,

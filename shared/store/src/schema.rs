@@ -142,7 +142,7 @@ pub mod directory {
 
     /// Prefix of partitions of a group, followed by its id: its record. With `#` and a number: a
     /// shard of its members. Also of sort keys under a user: their membership in a group, followed
-    /// by its id in [`id_key`].
+    /// by its id in `id_key`.
     pub const GROUP: &str = "group#";
     /// Prefix of partitions of a room.
     pub const ROOM: &str = "room#";
@@ -155,7 +155,7 @@ pub mod directory {
     pub const ATTEMPTS: &str = "attempts";
     /// Sort key: who signed in on a connection.
     pub const SIGNED_IN: &str = "signed_in";
-    /// Prefix of sort keys: a relation, followed by the id of the other in [`id_key`].
+    /// Prefix of sort keys: a relation, followed by the id of the other in `id_key`.
     pub const RELATION: &str = "relation#";
 
     /// Sort key: the record of a group.

@@ -11,8 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
-use wigwag_invariants::UserId;
-use wigwag_invariants::{Channel, DeviceIndex, Event, Token};
+use wigwag_invariants::{Channel, DeviceIndex, Event, Token, UserId};
 use wigwag_protocol::limits::PAGE_MESSAGES;
 
 /// How long the pushes of the roll call may take.

@@ -17,8 +17,7 @@ use tokio::time::sleep;
 use wigwag_client::http::CreateGroup;
 use wigwag_client::{Api, ApiError};
 use wigwag_cluster::World;
-use wigwag_invariants::{Event, Setting, Turn};
-use wigwag_invariants::{GroupId, UserId};
+use wigwag_invariants::{Event, GroupId, Setting, Turn, UserId};
 
 /// The pause before a call is repeated.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -104,12 +104,13 @@ fn manifest(mut text: String) -> Result<String> {
 
 /// The lock file of the copy: packages without a source are ours.
 fn lock(text: &str) -> String {
-    let packages = text
-        .split("[[package]]")
-        .map(|package| match package.contains("source = ") {
-            true => package.to_owned(),
-            false => package.replacen(VERSIONS.0, VERSIONS.1, 1),
-        });
+    let packages = text.split("[[package]]").map(|package| {
+        if package.contains("source = ") {
+            package.to_owned()
+        } else {
+            package.replacen(VERSIONS.0, VERSIONS.1, 1)
+        }
+    });
     packages.collect::<Vec<_>>().join("[[package]]")
 }
 

@@ -12,8 +12,7 @@ use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use wigwag_cluster::World;
-use wigwag_invariants::{DeviceKind, Token};
-use wigwag_invariants::{GroupId, UserId};
+use wigwag_invariants::{DeviceKind, GroupId, Token, UserId};
 
 /// A group that is talked in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event, History, Moment, Token};
-use wigwag_invariants::{GroupId, UserId};
+use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event, GroupId, History, Moment, Token, UserId};
 
 /// The history so far. All clones share one history.
 #[derive(Debug, Clone)]

@@ -9,8 +9,7 @@ use anyhow::{Context as _, Result};
 use rand::rngs::StdRng;
 use wigwag_client::http::{Role, UpdateGroup};
 use wigwag_client::{Api, ApiError};
-use wigwag_invariants::GroupId;
-use wigwag_invariants::{Event, Setting};
+use wigwag_invariants::{Event, GroupId, Setting};
 
 /// For how long members are muted, in seconds: longer than any run.
 const MUTED_S: u64 = 24 * 60 * 60;

@@ -6,8 +6,7 @@
 use crate::{Account, Cluster, now_ms};
 use anyhow::Result;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_edge::Claims;
 use wigwag_protocol::http::PLATFORM_LINUX;
 use wigwag_store::directory;

@@ -3,18 +3,15 @@
 use crate::{Account, Cluster, now_ms};
 use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::rules::Wanted;
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_domain::task::SHARD_MEMBERS;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{SHARD_MEMBERS, Task};
+use wigwag_domain::{GroupId, UserId};
 use wigwag_messaging::TaskQueue;
 use wigwag_protocol::http::{CreateGroup, GroupCreated};
 use wigwag_protocol::limits::CHANGE_USERS;
-use wigwag_store::StoreError;
-use wigwag_store::schema;
+use wigwag_store::{StoreError, schema};
 
 /// Drops all tasks, so that no inbox is told of a change.
 struct DroppingQueue;
@@ -61,7 +58,7 @@ impl Cluster {
             request: None,
         };
         wigwag_messaging::create_group(
-            &store,
+            store,
             &DroppingQueue,
             GroupId(group),
             UserId(*owner),
@@ -73,7 +70,7 @@ impl Cluster {
         for chunk in chunks {
             let add = Wanted::Add(ids(chunk));
             wigwag_messaging::change_group(
-                &store,
+                store,
                 &DroppingQueue,
                 GroupId(group),
                 UserId(*owner),

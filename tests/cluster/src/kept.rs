@@ -3,12 +3,9 @@
 use crate::Cluster;
 use anyhow::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::GroupId;
-use wigwag_domain::MessageKey;
-use wigwag_domain::UserId;
 use wigwag_domain::outgoing::Draft;
 use wigwag_domain::task::Task;
+use wigwag_domain::{DeviceKey, GroupId, MessageKey, UserId};
 use wigwag_messaging::TaskQueue;
 use wigwag_store::StoreError;
 
@@ -50,7 +47,7 @@ impl Cluster {
                 message_type: 1,
                 content: text.as_bytes().to_vec(),
             };
-            wigwag_messaging::send_to_group(&store, &kept, &draft, GroupId(group), at_ms).await?;
+            wigwag_messaging::send_to_group(store, &kept, &draft, GroupId(group), at_ms).await?;
         }
         Ok(kept.take())
     }

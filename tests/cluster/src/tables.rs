@@ -5,11 +5,8 @@ use anyhow::{Context as _, Result};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Credentials, HttpClient, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
-use wigwag_store::Store;
-use wigwag_store::inboxes;
-use wigwag_store::schema;
+use wigwag_domain::{TimelineId, UserId};
+use wigwag_store::{Store, inboxes, schema};
 
 impl Cluster {
     /// The store, on the stack's tables.

@@ -4,17 +4,13 @@ use super::{Outcome, Process};
 use crate::harness::{LATER, NOW, logged_message};
 use crate::world::World;
 use rand::RngExt as _;
-use wigwag_domain::GroupId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::page::Range;
+use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_invariants::{Channel, Conversation, DeviceIndex, Event, Observed, TimelineKey};
 use wigwag_messaging::pull::HistoryRange;
 use wigwag_protocol::Encoding;
 use wigwag_protocol::pb::Message;
-use wigwag_store::Store;
-use wigwag_store::StoreError;
-use wigwag_store::timelines;
+use wigwag_store::{Store, StoreError, timelines};
 
 /// Most pages that a reader needs once the faults have stopped.
 const LAST_PAGES: usize = 100;
@@ -163,7 +159,7 @@ async fn read_page(
 ) -> Result<ReadPage, StoreError> {
     match (timeline, by) {
         (TimelineKey::Inbox(user), ReadsBy::UseCase) => {
-            let page = wigwag_messaging::sync(&store, UserId(user), after, limit, Encoding::Protobuf, now_ms).await?;
+            let page = wigwag_messaging::sync(store, UserId(user), after, limit, Encoding::Protobuf, now_ms).await?;
             let page = page.expect("every user has an inbox");
             let messages = page.messages.into_iter().map(|message| (message.seq, message));
             Ok(ReadPage {
@@ -180,7 +176,7 @@ async fn read_page(
                 descending: false,
             };
             let page =
-                wigwag_messaging::pull_peer(&store, UserId(one), UserId(other), range, Encoding::Protobuf, now_ms)
+                wigwag_messaging::pull_peer(store, UserId(one), UserId(other), range, Encoding::Protobuf, now_ms)
                     .await?;
             let messages = page.messages.into_iter();
             Ok(ReadPage {
@@ -218,7 +214,7 @@ async fn read_log(
         through: None,
         limit,
     };
-    let page = timelines::read(&store, log, range, now_ms).await?;
+    let page = timelines::read(store, log, range, now_ms).await?;
     let Some(page) = page else {
         return Ok(ReadPage {
             messages: Vec::new(),

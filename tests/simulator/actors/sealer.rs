@@ -8,8 +8,7 @@ use rand::RngExt as _;
 use std::collections::BTreeSet;
 use wigwag_domain::TimelineId;
 use wigwag_domain::timeline::Entry;
-use wigwag_store::StoreError;
-use wigwag_store::timelines;
+use wigwag_store::{StoreError, timelines};
 
 /// All sealers of a schedule.
 #[derive(Default)]

@@ -7,18 +7,12 @@ use rand::RngExt as _;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use wigwag_domain::MessageKey;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
-use wigwag_domain::timeline::Content;
-use wigwag_domain::timeline::Entry;
+use wigwag_domain::timeline::{Content, Entry};
+use wigwag_domain::{MessageKey, TimelineId, UserId};
 use wigwag_invariants::Token;
 use wigwag_protocol::pb::{Message, SessionType};
-use wigwag_store::Store;
-use wigwag_store::StoreError;
-use wigwag_store::timelines;
-use wigwag_store::timelines::Missing;
-use wigwag_store::timelines::Put;
+use wigwag_store::timelines::{Missing, Put};
+use wigwag_store::{Store, StoreError, timelines};
 
 /// The timeline that writers write: the log of users 1 and 2.
 pub(crate) fn written_log() -> TimelineId {

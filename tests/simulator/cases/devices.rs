@@ -1,23 +1,19 @@
 //! The devices and connections of a user.
 
 use crate::harness::{NOW, connection, draft, engine_with_users, inbox_head, phone, send};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::Connection;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_messaging::SendError;
-use wigwag_messaging::connect::Connected;
-use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::connect::{Connected, ConnectionPolicy};
 use wigwag_messaging::disconnect::Disconnected;
 use wigwag_protocol::Code;
 use wigwag_protocol::limits::DEVICES_PER_USER;
-use wigwag_store::Store;
-use wigwag_store::inboxes;
-use wigwag_store::inboxes::KEEP_IDLE;
-use wigwag_store::inboxes::Positioned;
+use wigwag_store::inboxes::{KEEP_IDLE, Positioned};
+use wigwag_store::{Store, inboxes};
 
 /// Connects a device of user 1. Returns the ids of the connections that it replaces.
 async fn connect(store: &Store, device: &DeviceKey, id: &str, policy: ConnectionPolicy) -> Vec<String> {
-    match wigwag_messaging::connect(&store, UserId(1), device, &connection(id), policy, NOW)
+    match wigwag_messaging::connect(store, UserId(1), device, &connection(id), policy, NOW)
         .await
         .unwrap()
     {

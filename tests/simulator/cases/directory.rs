@@ -1,17 +1,10 @@
 //! Accounts, relations, login attempts and sockets.
 
 use crate::engine::Engine;
-use crate::harness::ids;
-use crate::harness::{NOW, engine_with_users};
+use crate::harness::{NOW, engine_with_users, ids};
 use wigwag_domain::UserId;
 use wigwag_store::directory;
-use wigwag_store::directory::ATTEMPTS_PER_WINDOW;
-use wigwag_store::directory::Attempt;
-use wigwag_store::directory::Befriended;
-use wigwag_store::directory::NewAccount;
-use wigwag_store::directory::Profile;
-use wigwag_store::directory::SignedIn;
-use wigwag_store::directory::WINDOW;
+use wigwag_store::directory::{ATTEMPTS_PER_WINDOW, Attempt, Befriended, NewAccount, Profile, SignedIn, WINDOW};
 
 #[tokio::test]
 async fn a_phone_number_and_an_id_belong_to_one_account() {

@@ -3,16 +3,13 @@
 use crate::engine::Engine;
 use crate::harness::{NOW, connect, connection, inbox_head, phone};
 use serde_json::json;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::RoomId;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::CONNECTION_MAX_AGE_S;
+use wigwag_domain::{DeviceKey, RoomId, UserId};
 use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_messaging::disconnect::Disconnected;
 use wigwag_messaging::enter_room::Moved;
-use wigwag_store::Store;
-use wigwag_store::rooms;
 use wigwag_store::schema::directory as attr;
+use wigwag_store::{Store, rooms};
 
 const ROOM: RoomId = RoomId(5);
 const OTHER: RoomId = RoomId((1 << 53) - 1);
@@ -26,19 +23,19 @@ async fn connected(engine: &Engine, user: UserId, id: &str) -> Store {
 }
 
 async fn enter(store: &Store, id: &str, room: RoomId) -> Moved {
-    wigwag_messaging::enter_room(&store, UserId(1), &phone(), NOW, id, room, NOW)
+    wigwag_messaging::enter_room(store, UserId(1), &phone(), NOW, id, room, NOW)
         .await
         .unwrap()
 }
 
 async fn leave(store: &Store, id: &str) -> Moved {
-    wigwag_messaging::leave_room(&store, UserId(1), &phone(), NOW, id, None)
+    wigwag_messaging::leave_room(store, UserId(1), &phone(), NOW, id, None)
         .await
         .unwrap()
 }
 
 async fn disconnect(store: &Store, id: &str) -> Disconnected {
-    wigwag_messaging::disconnect(&store, UserId(1), &phone(), NOW, id)
+    wigwag_messaging::disconnect(store, UserId(1), &phone(), NOW, id)
         .await
         .unwrap()
 }
@@ -47,7 +44,7 @@ async fn disconnect(store: &Store, id: &str) -> Disconnected {
 async fn occupants(store: &Store, room: RoomId, now_ms: i64) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let (page, next) = rooms::occupants(&store, room, after.as_deref(), 2, now_ms)
+        let (page, next) = rooms::occupants(store, room, after.as_deref(), 2, now_ms)
             .await
             .unwrap();
         ids.extend(page.into_iter().map(|occupant| occupant.connection.id));

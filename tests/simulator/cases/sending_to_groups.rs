@@ -3,17 +3,13 @@
 use crate::harness::group::{GROUP, TestGroup, WHOLE_HISTORY, send_refusal};
 use crate::harness::queues::{Collected, OutOfReach};
 use crate::harness::{LATER, NOW, WHOLE_TIMELINE, draft, send};
-use wigwag_domain::GroupId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::rules::Wanted;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{Audience, Task};
+use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_messaging::SendError;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::group_logs;
-use wigwag_store::timelines;
+use wigwag_store::{group_logs, timelines};
 
 /// A group that user 2 owns. User 1, who sends, is a plain member.
 async fn new_friends() -> TestGroup {

@@ -3,22 +3,18 @@
 use crate::harness::group::WHOLE_HISTORY;
 use crate::harness::{LATER, NOW, connect, draft, engine_with_users, phone, send};
 use std::collections::HashMap;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::numbering::digest;
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_messaging::Refusal;
-use wigwag_messaging::SendError;
+use wigwag_domain::{DeviceKey, TimelineId, UserId};
 use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_messaging::send_to_peer::SentToPeer;
+use wigwag_messaging::{Refusal, SendError};
 use wigwag_protocol::{Code, Encoding, limits};
-use wigwag_store::Store;
-use wigwag_store::directory;
+use wigwag_store::{Store, directory};
 
 /// The contents of an inbox with their seqs, and its highest seq.
 async fn inbox(store: &Store, user: UserId) -> (Vec<(u64, String)>, u64) {
-    let page = wigwag_messaging::sync(&store, user, 0, 100, Encoding::Protobuf, LATER)
+    let page = wigwag_messaging::sync(store, user, 0, 100, Encoding::Protobuf, LATER)
         .await
         .unwrap()
         .unwrap();

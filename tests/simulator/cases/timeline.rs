@@ -2,16 +2,11 @@
 
 use crate::engine::Engine;
 use crate::harness::{LATER, NOW, phone};
-use wigwag_domain::MessageKey;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::page::Range;
-use wigwag_domain::timeline::Content;
-use wigwag_domain::timeline::Entry;
-use wigwag_store::Store;
-use wigwag_store::timelines;
-use wigwag_store::timelines::Missing;
-use wigwag_store::timelines::Put;
+use wigwag_domain::timeline::{Content, Entry};
+use wigwag_domain::{MessageKey, TimelineId, UserId};
+use wigwag_store::timelines::{Missing, Put};
+use wigwag_store::{Store, timelines};
 
 const ALL: Range = Range {
     after: 0,
@@ -42,7 +37,7 @@ fn entry(client_id: u64, reserved_at_ms: i64) -> Entry {
 }
 
 async fn reserve(store: &Store) -> u64 {
-    timelines::reserve(&store, &log(), 1, Missing::Create, NOW)
+    timelines::reserve(store, &log(), 1, Missing::Create, NOW)
         .await
         .unwrap()
         .unwrap()
@@ -50,7 +45,7 @@ async fn reserve(store: &Store) -> u64 {
 }
 
 async fn read(store: &Store, now_ms: i64) -> (Vec<u64>, u64, u64) {
-    let page = timelines::read(&store, &log(), ALL, now_ms).await.unwrap().unwrap();
+    let page = timelines::read(store, &log(), ALL, now_ms).await.unwrap().unwrap();
     (
         page.entries.iter().map(|(seq, _)| *seq).collect(),
         page.cursor,

@@ -4,17 +4,13 @@ use crate::engine::Engine;
 use crate::harness::group::{GROUP, group_info};
 use crate::harness::{LATER, WHOLE_TIMELINE, logged_message};
 use std::collections::{BTreeMap, BTreeSet};
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::Group;
-use wigwag_domain::groups::membership::Membership;
-use wigwag_domain::groups::membership::ShardMember;
+use wigwag_domain::groups::membership::{Membership, ShardMember};
 use wigwag_domain::task::Task;
+use wigwag_domain::{TimelineId, UserId};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChange, GroupChangeType, Message};
-use wigwag_store::Store;
-use wigwag_store::groups;
-use wigwag_store::timelines;
+use wigwag_store::{Store, groups, timelines};
 
 /// A group of one shard without messages, read in two ways: from its log, and from its rows.
 pub(crate) struct GroupCheck {
@@ -36,7 +32,7 @@ impl GroupCheck {
     /// Reads the group, with the rows of these users. Gives up the holes of the log.
     pub(crate) async fn new(engine: &Engine, store: &Store, users: impl Iterator<Item = UserId>) -> Self {
         let log = TimelineId::group(GROUP);
-        let page = timelines::read(&store, &log, WHOLE_TIMELINE, LATER)
+        let page = timelines::read(store, &log, WHOLE_TIMELINE, LATER)
             .await
             .unwrap()
             .unwrap();
@@ -55,18 +51,18 @@ impl GroupCheck {
         let info = group_info(engine);
         let mut memberships = BTreeMap::new();
         for user in users {
-            memberships.insert(user, groups::membership(&store, GROUP, user).await.unwrap());
+            memberships.insert(user, groups::membership(store, GROUP, user).await.unwrap());
         }
         Self {
             by_log,
             errors,
             announced,
             versions,
-            group: groups::group(&store, GROUP).await.unwrap().unwrap(),
+            group: groups::group(store, GROUP).await.unwrap().unwrap(),
             version: info["version"]["N"].as_str().unwrap().parse().unwrap(),
             is_unfinished: info.get("change").is_some() || info.get("change_seq").is_some(),
             memberships,
-            shard: groups::shard(&store, GROUP, 0).await.unwrap(),
+            shard: groups::shard(store, GROUP, 0).await.unwrap(),
         }
     }
 

@@ -7,9 +7,8 @@ use crate::harness::NOW;
 use dynoxide::Database;
 use serde_json::{Value, json};
 use wigwag_domain::UserId;
-use wigwag_store::Store;
-use wigwag_store::directory;
 use wigwag_store::directory::Profile;
+use wigwag_store::{Store, directory};
 use wire::{Call, Reply, Wire, config, store_over};
 
 /// An engine. Clones share its tables.

@@ -1,36 +1,26 @@
 //! A group in an engine: what tests do with it, and what they see of it.
 
-use super::ids;
 use super::queues::Collected;
-use super::{LATER, NOW, WHOLE_TIMELINE, draft, engine_with_users, logged_message};
+use super::{LATER, NOW, WHOLE_TIMELINE, draft, engine_with_users, ids, logged_message};
 use crate::checks::group::{GroupCheck, announced_seq};
 use crate::engine::Engine;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use wigwag_domain::GroupId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::membership::Membership;
-use wigwag_domain::groups::rules::Changed;
-use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::groups::rules::{Changed, Wanted};
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_domain::task::SHARD_MEMBERS;
-use wigwag_domain::task::Task;
-use wigwag_messaging::Refusal;
-use wigwag_messaging::SendError;
+use wigwag_domain::task::{SHARD_MEMBERS, Task};
+use wigwag_domain::{GroupId, TimelineId, UserId};
 use wigwag_messaging::change_group::ChangeError;
-use wigwag_messaging::pull::History;
-use wigwag_messaging::pull::HistoryRange;
-use wigwag_messaging::pull::PullError;
+use wigwag_messaging::pull::{History, HistoryRange, PullError};
 use wigwag_messaging::send_to_group::SentToGroup;
+use wigwag_messaging::{Refusal, SendError};
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::{GroupChange, GroupChangeType};
 use wigwag_protocol::{Code, Encoding};
-use wigwag_store::Store;
-use wigwag_store::groups;
-use wigwag_store::timelines;
 use wigwag_store::timelines::Missing;
+use wigwag_store::{Store, groups, timelines};
 
 /// The group of every test.
 pub(crate) const GROUP: GroupId = GroupId(77);
@@ -96,7 +86,7 @@ impl TestGroup {
         actor: UserId,
         wanted: &Wanted,
     ) -> Result<Changed, ChangeError> {
-        wigwag_messaging::change_group(&store, &self.queue, GROUP, actor, wanted, MessagesFrom::Anyone, NOW).await
+        wigwag_messaging::change_group(store, &self.queue, GROUP, actor, wanted, MessagesFrom::Anyone, NOW).await
     }
 
     /// Makes a change, and drops its tasks.
@@ -121,7 +111,7 @@ impl TestGroup {
     /// Sends a message of user 1's phone through another store, such as one that dies.
     pub(crate) async fn send_by(&self, store: &Store, client_id: u64, content: &str) -> Result<SentToGroup, SendError> {
         let draft = draft(client_id, content);
-        wigwag_messaging::send_to_group(&store, &self.queue, &draft, GROUP, NOW).await
+        wigwag_messaging::send_to_group(store, &self.queue, &draft, GROUP, NOW).await
     }
 
     pub(crate) async fn sent(&self, client_id: u64, content: &str) -> SentToGroup {
@@ -279,7 +269,7 @@ impl TestGroup {
 
 /// Creates the group of a fixture through some store, for some owner.
 pub(crate) async fn create(group: &TestGroup, store: &Store, owner: UserId, new: &NewGroup) -> Result<(), ChangeError> {
-    wigwag_messaging::create_group(&store, &group.queue, GROUP, owner, new, MessagesFrom::Anyone, NOW).await
+    wigwag_messaging::create_group(store, &group.queue, GROUP, owner, new, MessagesFrom::Anyone, NOW).await
 }
 
 /// A group as it is seen from outside.

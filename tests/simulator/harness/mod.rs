@@ -5,24 +5,18 @@ pub(crate) mod queues;
 
 use crate::engine::Engine;
 use std::time::{Duration, Instant};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::MessageKey;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::Connection;
 use wigwag_domain::head::InboxHead;
 use wigwag_domain::outgoing::Draft;
 use wigwag_domain::page::Range;
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_domain::timeline::Content;
-use wigwag_domain::timeline::Entry;
+use wigwag_domain::timeline::{Content, Entry};
+use wigwag_domain::{DeviceKey, MessageKey, UserId};
 use wigwag_messaging::SendError;
-use wigwag_messaging::connect::Connected;
-use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_messaging::connect::{Connected, ConnectionPolicy};
 use wigwag_messaging::send_to_peer::SentToPeer;
 use wigwag_protocol::pb::Message;
-use wigwag_store::Store;
-use wigwag_store::inboxes;
+use wigwag_store::{Store, inboxes};
 
 /// The time of most calls, in milliseconds. No lease has ended by then.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -85,7 +79,7 @@ pub(crate) fn draft(client_id: u64, content: &str) -> Draft {
 
 /// Sends a message to user 2.
 pub(crate) async fn send(store: &Store, draft: &Draft) -> Result<SentToPeer, SendError> {
-    wigwag_messaging::send_to_peer(&store, draft, UserId(2), MessagesFrom::Anyone, NOW).await
+    wigwag_messaging::send_to_peer(store, draft, UserId(2), MessagesFrom::Anyone, NOW).await
 }
 
 /// Users by their numbers.
@@ -114,7 +108,7 @@ pub(crate) fn connection(id: &str) -> Connection {
 
 /// Connects a device.
 pub(crate) async fn connect(store: &Store, user: UserId, device: &DeviceKey, id: &str, policy: ConnectionPolicy) {
-    let connected = wigwag_messaging::connect(&store, user, device, &connection(id), policy, NOW)
+    let connected = wigwag_messaging::connect(store, user, device, &connection(id), policy, NOW)
         .await
         .unwrap();
     assert!(matches!(connected, Connected::Yes { .. }), "{connected:?}");
@@ -122,7 +116,7 @@ pub(crate) async fn connect(store: &Store, user: UserId, device: &DeviceKey, id:
 
 /// The head of a user's inbox.
 pub(crate) async fn inbox_head(store: &Store, user: UserId) -> InboxHead {
-    inboxes::head(&store, user, true).await.unwrap().unwrap()
+    inboxes::head(store, user, true).await.unwrap().unwrap()
 }
 
 /// The message in an entry of a log.

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use wigwag_domain::task::Task;
 use wigwag_messaging::TaskQueue;
 use wigwag_messaging::finish_change::Finished;
-use wigwag_store::Store;
-use wigwag_store::StoreError;
+use wigwag_store::{Store, StoreError};
 
 /// A queue that keeps every task it gets, in order, repeats included. Tasks that finish changes are
 /// kept apart.
@@ -33,7 +32,7 @@ impl Collected {
             let Task::Finish { group, version, at_ms } = task else {
                 panic!("{task:?}")
             };
-            let finished = wigwag_messaging::finish_left_change(&store, self, group, version, at_ms, now_ms).await;
+            let finished = wigwag_messaging::finish_left_change(store, self, group, version, at_ms, now_ms).await;
             if finished.unwrap() != Finished::Yes {
                 self.finishes.lock().unwrap().push(task);
             }

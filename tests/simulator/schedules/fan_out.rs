@@ -22,11 +22,9 @@ use crate::scheduling::property::Property;
 use crate::world::{Weather, World};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::rules::Wanted;
-use wigwag_domain::task::SHARD_MEMBERS;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{SHARD_MEMBERS, Task};
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_invariants::{Event, TimelineKey, Turn};
 use wigwag_messaging::connect::ConnectionPolicy;
 

@@ -17,10 +17,9 @@ use crate::world::{Weather, World, WorldQueue};
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 use std::collections::BTreeSet;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::rules::Wanted;
+use wigwag_domain::{TimelineId, UserId};
 use wigwag_protocol::http::Role;
 
 const OWNER: UserId = UserId(1);

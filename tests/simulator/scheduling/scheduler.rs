@@ -25,8 +25,7 @@ use tokio::sync::oneshot;
 use wigwag_domain::UserId;
 use wigwag_domain::task::Task;
 use wigwag_messaging::TaskQueue;
-use wigwag_store::Store;
-use wigwag_store::StoreError;
+use wigwag_store::{Store, StoreError};
 
 /// The fate of a call that gets its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 use anyhow::Result;
 use wigwag_cluster::Cluster;
 use wigwag_cluster::tokens::without_key_id;
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_edge::Claims;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,8 @@
 //! Every kind of task, as a dead letter.
 use anyhow::Result;
 use wigwag_cluster::{Cli, Cluster, events_named};
-use wigwag_domain::GroupId;
-use wigwag_domain::RoomId;
-use wigwag_domain::UserId;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Logged;
-use wigwag_domain::task::RoomContent;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{Audience, Logged, RoomContent, Task};
+use wigwag_domain::{GroupId, RoomId, UserId};
 use wigwag_protocol::pb::Message;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,17 +2,12 @@
 use super::{ROOM, hears, sorted, users};
 use anyhow::{Context as _, Result};
 use wigwag_cluster::{Cluster, now_ms};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::RoomId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::Connection;
-use wigwag_messaging::connect::Connected;
-use wigwag_messaging::connect::ConnectionPolicy;
+use wigwag_domain::{DeviceKey, RoomId, UserId};
+use wigwag_messaging::connect::{Connected, ConnectionPolicy};
 use wigwag_messaging::enter_room::Moved;
 use wigwag_protocol::limits::DEVICES_PER_USER;
-use wigwag_store::inboxes;
-use wigwag_store::rooms;
+use wigwag_store::{inboxes, rooms};
 
 /// More connections than one task pushes to. All were closed long ago, except two that come last.
 #[tokio::test(flavor = "multi_thread")]

@@ -2,15 +2,11 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use wigwag_cluster::{Account, Cluster, Device, Kept, now_ms};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::GroupId;
-use wigwag_domain::RoomId;
-use wigwag_domain::UserId;
 use wigwag_domain::connection::Connection;
 use wigwag_domain::groups::rules::Wanted;
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_domain::task::Logged;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{Logged, Task};
+use wigwag_domain::{DeviceKey, GroupId, RoomId, UserId};
 use wigwag_messaging::TaskQueue;
 use wigwag_messaging::connect::ConnectionPolicy;
 use wigwag_protocol::Request;

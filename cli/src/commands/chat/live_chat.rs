@@ -2,13 +2,10 @@
 
 use super::stdin_lines::{self, Input};
 use super::target::Target;
-use crate::Context;
 use crate::command_error::CommandError;
-use crate::connection;
 use crate::names::Names;
 use crate::profile::LockedProfile;
-use crate::rendering;
-use crate::signals;
+use crate::{Context, connection, rendering, signals};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;

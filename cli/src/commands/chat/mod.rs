@@ -10,13 +10,12 @@ mod live_chat;
 mod stdin_lines;
 mod target;
 
-use crate::Context;
 use crate::command_error::CommandError;
 use crate::connection::{self, Purpose};
 use crate::global::parse_id;
 use crate::names::Names;
 use crate::output::merge;
-use crate::signals;
+use crate::{Context, signals};
 use clap::{ArgGroup, Args};
 use live_chat::LiveChat;
 use serde_json::json;

@@ -2,12 +2,11 @@
 //! exist yet.
 
 use super::ChatArgs;
-use crate::Context;
 use crate::command_error::CommandError;
-use crate::command_hint;
 use crate::output::{plain, printable};
 use crate::profile::Profile;
 use crate::rendering::Focus;
+use crate::{Context, command_hint};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;

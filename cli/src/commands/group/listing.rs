@@ -1,9 +1,8 @@
 //! `wigwag group list` and `wigwag group show`.
 
-use crate::Context;
 use crate::command_error::CommandError;
-use crate::commands;
 use crate::output::printable;
+use crate::{Context, commands};
 use wigwag_client::http::{Group, Role};
 
 pub(super) async fn list(context: &mut Context) -> Result<(), CommandError> {

@@ -1,12 +1,11 @@
 //! The subcommands of `wigwag group` that are about its members.
 
 use super::{GroupUserArgs, GroupUsersArgs, RoleName, resolve_all};
-use crate::Context;
 use crate::command_error::CommandError;
-use crate::commands;
 use crate::names::Names;
 use crate::output::printable;
 use crate::users::resolve;
+use crate::{Context, commands};
 use serde_json::json;
 use std::collections::HashMap;
 use wigwag_client::http::{MembersChanged, Role};

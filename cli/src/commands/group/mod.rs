@@ -3,12 +3,11 @@
 mod listing;
 mod members;
 
-use crate::Context;
 use crate::command_error::CommandError;
-use crate::command_hint;
 use crate::global::parse_id;
 use crate::output::printable;
 use crate::users::resolve;
+use crate::{Context, command_hint};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use wigwag_client::http::{CreateGroup, UpdateGroup};

@@ -22,7 +22,7 @@ use queue::{Disposition, MoveStatus, Queues};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use task::{RedriveEffect, TaskInfo};
+use task::RedriveEffect;
 use tokio::time::sleep;
 use wigwag_client::Url;
 
@@ -113,7 +113,7 @@ pub(crate) async fn run(context: &mut Context, args: RedriveArgs) -> Result<(), 
 
 /// Whether a task belongs to the selected group, if one is selected.
 fn is_selected(letter: &DeadLetter, group: Option<u64>) -> bool {
-    let task_group = || TaskInfo::read(&letter.body).ok().and_then(|task| task.group());
+    let task_group = || task::read(&letter.body).ok().as_ref().and_then(task::group);
     group.is_none_or(|group| task_group().or_else(|| letter.group()) == Some(group))
 }
 
@@ -138,17 +138,17 @@ fn summarise(context: &mut Context, queues: &Queues, count: u64, letters: &[Dead
 
 /// Prints a task. Returns whether it can be read.
 fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError> {
-    let task = TaskInfo::read(&letter.body);
+    let task = task::read(&letter.body);
     let why = match (&letter.reason, &task) {
         (Some(reason), _) => reason.clone(),
-        (None, Err(error)) => error.to_string(),
+        (None, Err(error)) => error.clone(),
         (None, Ok(_)) => "it failed on every try".to_owned(),
     };
     let effect = task
         .as_ref()
-        .map_or(RedriveEffect::ComesBack, |task| task.redrive_effect(now_ms()));
+        .map_or(RedriveEffect::ComesBack, |task| task::redrive_effect(task, now_ms()));
     let (what, mut data) = if let Ok(task) = &task {
-        (task.to_string(), task.to_json())
+        (task::description(task), task::to_json(task))
     } else {
         // Do not print the body, which may hold a message.
         let bytes = letter.body.len();
@@ -219,7 +219,7 @@ async fn send_back_some(context: &mut Context, queues: &Queues, args: &RedriveAr
     loop {
         let (round, sorted) = queues
             .dispose(|letter| {
-                let is_readable = TaskInfo::read(&letter.body).is_ok();
+                let is_readable = task::read(&letter.body).is_ok();
                 let goes = is_selected(letter, args.group) && (is_readable || !args.only_readable);
                 Ok(if goes { Disposition::SendBack } else { Disposition::Keep })
             })

@@ -117,9 +117,8 @@ fn frames_of(outputs: &[OutputFrame], encoding: Encoding) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wigwag_domain::DeviceKey;
-    use wigwag_domain::UserId;
     use wigwag_domain::connection::Connection;
+    use wigwag_domain::{DeviceKey, UserId};
     use wigwag_protocol::limits::{CONTENT_BYTES, FRAME_BYTES};
 
     const ENCODINGS: [Encoding; 2] = [Encoding::Json, Encoding::Protobuf];

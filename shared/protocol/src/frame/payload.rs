@@ -87,7 +87,7 @@ impl Request {
 }
 
 messages! {
-    /// The message that an [`OutputFrame`] carries. Its type tells which one.
+    /// The message that an `OutputFrame` carries. Its type tells which one.
     Payload {
         Heartbeat => Heartbeat(HeartbeatMsg),
         Message => Push(PushMsg),

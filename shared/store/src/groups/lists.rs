@@ -2,13 +2,12 @@
 
 use super::members::{row_from_item, shard_page};
 use super::record::{record, record_from_item};
-use crate::Store;
 use crate::error::StoreError;
-use crate::group_logs;
 use crate::item::{get_string, string};
 use crate::read_many::read_many;
 use crate::schema::directory::{self as attr, LAST_ID, group_of, membership_sk, record_key};
 use crate::schema::timelines::{self as timelines_attr, key as timeline_key};
+use crate::{Store, group_logs};
 use std::collections::HashMap;
 use wigwag_domain::groups::Group;
 use wigwag_domain::groups::membership::{Membership, ShardMember};

@@ -8,8 +8,7 @@ use crate::item::{condition_item, number};
 use crate::schema::timelines::{self as attr, device_attribute, key};
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use wigwag_domain::head::InboxHead;
-use wigwag_domain::numbering::Destination;
-use wigwag_domain::numbering::{Numbering, SendPlan};
+use wigwag_domain::numbering::{Destination, Numbering, SendPlan};
 use wigwag_domain::outgoing::Outgoing;
 
 /// Whether the sender's own inbox holds the message.

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wigwag_client::{Event as ClientEvent, Message, Receipt, SendError, Session, SessionStore};
-use wigwag_invariants::GroupId;
-use wigwag_invariants::{Answer, Channel, Event, Observed, Token};
+use wigwag_invariants::{Answer, Channel, Event, GroupId, Observed, Token};
 
 /// What survives a crash.
 #[derive(Debug, Default)]

@@ -13,8 +13,7 @@ use anyhow::Result;
 use std::time::Duration;
 use wigwag_client::Url;
 use wigwag_cluster::{Account, World};
-use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event};
-use wigwag_invariants::{GroupId, UserId};
+use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event, GroupId, UserId};
 use wigwag_protocol::pb::SessionType;
 
 /// A request that is not answered by then is repeated. Functions run for at most 5 s.

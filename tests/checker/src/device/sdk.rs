@@ -16,8 +16,7 @@ use wigwag_client::{
     Backoff, Client, ConnectOptions, Encoding, Events, Range, Receipt, SendError, Sending, SignIn, Start, Timing,
     TokenSource,
 };
-use wigwag_invariants::GroupId;
-use wigwag_invariants::{Event, Token};
+use wigwag_invariants::{Event, GroupId, Token};
 
 /// How long a client may take to stop.
 const STOP: Duration = Duration::from_secs(5);

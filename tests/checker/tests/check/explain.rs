@@ -4,8 +4,7 @@ use crate::handmade::{everything, inbox};
 use std::collections::BTreeMap;
 use wigwag_checker::explain::explain;
 use wigwag_checker::figures::Figures;
-use wigwag_invariants::{Channel, Event};
-use wigwag_invariants::{Harm, Promise, Stage};
+use wigwag_invariants::{Channel, Event, Harm, Promise, Stage};
 
 #[test]
 fn a_lost_copy_is_explained() {

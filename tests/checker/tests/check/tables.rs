@@ -5,8 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use prost::Message as _;
 use wigwag_checker::tables::{Item, from_items};
 use wigwag_domain::{GroupId, TimelineId, UserId};
-use wigwag_invariants::{Conversation, Observed, Token};
-use wigwag_invariants::{Row, TimelineKey};
+use wigwag_invariants::{Conversation, Observed, Row, TimelineKey, Token};
 use wigwag_protocol::pb;
 use wigwag_store::schema::timelines as attr;
 

@@ -4,11 +4,9 @@ use super::{all_done, deliver_to, engine_with_members, inbox, message, message_w
 use crate::harness::NOW;
 use crate::harness::group::{GROUP, put_shard_row};
 use prost::Message as _;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::task::Audience;
-use wigwag_domain::timeline::Content;
-use wigwag_domain::timeline::Entry;
+use wigwag_domain::timeline::{Content, Entry};
+use wigwag_domain::{TimelineId, UserId};
 use wigwag_protocol::Encoding;
 use wigwag_store::timelines;
 use wigwag_store::timelines::Missing;

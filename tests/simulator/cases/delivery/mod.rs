@@ -18,14 +18,10 @@ use crate::harness::group::{GROUP, put_shard_row};
 use crate::harness::queues::{Collected, OutOfReach};
 use crate::harness::{LATER, NOW, connect, deadline, phone};
 use wigwag_domain::UserId;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Logged;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{Audience, Logged, Task};
 use wigwag_messaging::announce::ShardRange;
 use wigwag_messaging::connect::ConnectionPolicy;
-use wigwag_messaging::deliver::Delivered;
-use wigwag_messaging::deliver::Delivery;
-use wigwag_messaging::deliver::MemberPush;
+use wigwag_messaging::deliver::{Delivered, Delivery, MemberPush};
 use wigwag_protocol::{Encoding, pb};
 use wigwag_store::Store;
 
@@ -88,14 +84,14 @@ async fn deliver(store: &Store, batch: &[Delivery]) -> Delivered {
 /// Delivers to an audience. Returns the tasks that were enqueued as well.
 async fn deliver_to(store: &Store, audience: &Audience, batch: &[Delivery]) -> (Delivered, Vec<Task>) {
     let queue = Collected::default();
-    let delivered = wigwag_messaging::deliver(&store, &queue, GROUP, audience, batch, deadline(), NOW).await;
+    let delivered = wigwag_messaging::deliver(store, &queue, GROUP, audience, batch, deadline(), NOW).await;
     (delivered, queue.take())
 }
 
 /// Delivers to the first shard with a worker that reaches no queue any more.
 async fn deliver_alone(store: &Store, batch: &[Delivery]) -> Delivered {
     let audience = Audience::Shard(0);
-    wigwag_messaging::deliver(&store, &OutOfReach, GROUP, &audience, batch, deadline(), NOW).await
+    wigwag_messaging::deliver(store, &OutOfReach, GROUP, &audience, batch, deadline(), NOW).await
 }
 
 /// Delivers to the first shard. Every message must be done.
@@ -148,7 +144,7 @@ async fn all_done_with_pending(store: &Store, batch: &[Delivery]) {
 
 /// The conversation seqs in an inbox, and its cursor at the end. Gives up every hole on the way.
 async fn inbox(store: &Store, user: UserId) -> (Vec<u64>, u64) {
-    let page = wigwag_messaging::sync(&store, user, 0, 100, Encoding::Protobuf, LATER)
+    let page = wigwag_messaging::sync(store, user, 0, 100, Encoding::Protobuf, LATER)
         .await
         .unwrap()
         .unwrap();

@@ -3,9 +3,8 @@
 use super::{again, all_done, connect_phone, engine_with_members, first_shard, message};
 use crate::engine::Engine;
 use crate::engine::wire::{Call, Reply};
-use crate::harness::NOW;
 use crate::harness::group::{GROUP, put_shard_row};
-use crate::harness::ids;
+use crate::harness::{NOW, ids};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,7 @@
 //! How many requests a delivery takes.
 
 use super::{all_done, connect_phone, engine_with_members, first_shard, message};
-use crate::harness::NOW;
-use crate::harness::ids;
+use crate::harness::{NOW, ids};
 use wigwag_domain::UserId;
 use wigwag_domain::task::SHARD_MEMBERS;
 use wigwag_messaging::deliver::Delivery;

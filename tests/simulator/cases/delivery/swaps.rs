@@ -4,8 +4,7 @@ use super::{
     again, all_done, carry_out, deliver, deliver_alone, deliver_to, engine_with_members, inbox, message, pending,
 };
 use crate::engine::wire::Reply;
-use crate::harness::ids;
-use crate::harness::let_others_run;
+use crate::harness::{ids, let_others_run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use wigwag_domain::UserId;

@@ -2,12 +2,10 @@
 
 use super::{again, all_done, connect_phone, engine_with_members, first_shard, inbox, message};
 use crate::engine::Engine;
-use crate::harness::NOW;
 use crate::harness::group::GROUP;
-use crate::harness::ids;
+use crate::harness::{NOW, ids};
 use serde_json::{Value, json};
-use wigwag_domain::DeviceKey;
-use wigwag_domain::UserId;
+use wigwag_domain::{DeviceKey, UserId};
 use wigwag_messaging::deliver::MemberPush;
 
 #[tokio::test]

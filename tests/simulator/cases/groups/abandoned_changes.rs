@@ -2,15 +2,13 @@
 
 use super::{OWNER, every_change};
 use crate::harness::group::{GROUP, TestGroup, new_group};
-use crate::harness::ids;
 use crate::harness::queues::OutOfReach;
-use crate::harness::{ABANDONED, LATER, NOW};
+use crate::harness::{ABANDONED, LATER, NOW, ids};
 use std::collections::BTreeSet;
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::rules::Wanted;
 use wigwag_domain::relation::MessagesFrom;
 use wigwag_domain::task::Task;
+use wigwag_domain::{GroupId, UserId};
 use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::http::Role;
 use wigwag_protocol::pb::GroupChangeType;

@@ -2,18 +2,14 @@
 
 use super::OWNER;
 use crate::harness::group::{GROUP, TestGroup, new_group};
-use crate::harness::ids;
-use crate::harness::{LATER, NOW};
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
-use wigwag_domain::groups::rules::Changed;
-use wigwag_domain::groups::rules::Wanted;
+use crate::harness::{LATER, NOW, ids};
+use wigwag_domain::groups::rules::{Changed, Wanted};
 use wigwag_domain::relation::MessagesFrom;
+use wigwag_domain::{GroupId, UserId};
 use wigwag_messaging::change_group::ChangeError;
 use wigwag_protocol::Code;
 use wigwag_protocol::http::Role;
-use wigwag_store::directory;
-use wigwag_store::groups;
+use wigwag_store::{directory, groups};
 
 #[tokio::test]
 async fn a_change_that_is_asked_for_again_is_announced_once() {

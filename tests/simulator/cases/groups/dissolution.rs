@@ -1,13 +1,10 @@
 //! Groups that are dissolved.
 
 use super::OWNER;
-use crate::harness::ABANDONED;
 use crate::harness::group::{GROUP, TestGroup, WHOLE_HISTORY, changed};
-use crate::harness::ids;
-use wigwag_domain::GroupId;
-use wigwag_domain::UserId;
-use wigwag_domain::groups::rules::Changed;
-use wigwag_domain::groups::rules::Wanted;
+use crate::harness::{ABANDONED, ids};
+use wigwag_domain::groups::rules::{Changed, Wanted};
+use wigwag_domain::{GroupId, UserId};
 use wigwag_protocol::Code;
 use wigwag_store::groups;
 

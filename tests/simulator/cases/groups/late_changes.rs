@@ -2,8 +2,7 @@
 
 use super::{OWNER, every_change};
 use crate::harness::group::{GROUP, TestGroup, WHOLE_HISTORY, new_group};
-use crate::harness::ids;
-use crate::harness::{ABANDONED, LATER, NOW, draft, let_others_run};
+use crate::harness::{ABANDONED, LATER, NOW, draft, ids, let_others_run};
 use wigwag_domain::UserId;
 use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::rules::Wanted;

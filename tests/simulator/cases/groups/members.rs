@@ -6,8 +6,7 @@ use crate::harness::ids;
 use std::collections::BTreeSet;
 use wigwag_domain::UserId;
 use wigwag_domain::groups::rules::Wanted;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Task;
+use wigwag_domain::task::{Audience, Task};
 use wigwag_protocol::pb::GroupChangeType;
 use wigwag_store::groups;
 

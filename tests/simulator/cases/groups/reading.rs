@@ -3,18 +3,14 @@
 use super::OWNER;
 use crate::harness::group::{GROUP, TestGroup, WHOLE_HISTORY, new_group};
 use crate::harness::{NOW, draft, let_others_run};
-use wigwag_domain::GroupId;
-use wigwag_domain::TimelineId;
-use wigwag_domain::UserId;
 use wigwag_domain::groups::NewGroup;
 use wigwag_domain::groups::rules::Wanted;
 use wigwag_domain::relation::MessagesFrom;
-use wigwag_messaging::pull::HistoryRange;
-use wigwag_messaging::pull::PullError;
-use wigwag_protocol::{Code, Encoding};
-use wigwag_store::groups;
-use wigwag_store::timelines;
+use wigwag_domain::{GroupId, TimelineId, UserId};
+use wigwag_messaging::pull::{HistoryRange, PullError};
+use wigwag_protocol::Encoding;
 use wigwag_store::timelines::Missing;
+use wigwag_store::{groups, timelines};
 
 #[tokio::test]
 async fn a_member_reads_their_membership_intervals_and_nothing_between() {

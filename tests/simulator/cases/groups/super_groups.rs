@@ -2,13 +2,10 @@
 
 use super::OWNER;
 use crate::harness::group::{GROUP, TestGroup, announced_change};
-use crate::harness::ids;
-use crate::harness::{LATER, NOW, draft};
+use crate::harness::{LATER, NOW, draft, ids};
 use wigwag_domain::UserId;
-use wigwag_domain::groups::rules::Changed;
-use wigwag_domain::groups::rules::Wanted;
-use wigwag_domain::task::Audience;
-use wigwag_domain::task::Task;
+use wigwag_domain::groups::rules::{Changed, Wanted};
+use wigwag_domain::task::{Audience, Task};
 use wigwag_protocol::http::Role;
 use wigwag_store::groups;
 

@@ -15,8 +15,7 @@ use wigwag_invariants::{
     Answer, Channel, Conversation, Device, DeviceIndex, DeviceKind, Event, History, Observed, Record, Row, Setting,
     Tables, Timeline, TimelineKey, Token, Turn,
 };
-use wigwag_invariants::{GroupId, UserId};
-use wigwag_invariants::{Harm, Promise, Stage, Violation, judge};
+use wigwag_invariants::{GroupId, Harm, Promise, Stage, UserId, Violation, judge};
 use wigwag_protocol::pb::GroupChangeType;
 
 /// A run so far.

@@ -15,9 +15,10 @@ use crate::handmade::{
     BECOMING, BECOMING_LOG, DISSOLVED, ENDING, ENDING_LOG, GROUP, GROUP_LOG, GROUP_MUTED, MEMBER_MUTED, NOT_A_MEMBER,
     Run, SUPER, SUPER_LOG, everything, inbox, pair, settled, token,
 };
-use wigwag_invariants::{Answer, Channel, Conversation, Event, Observed, Record, Turn};
-use wigwag_invariants::{Harm, Promise, Stage, judge};
-use wigwag_invariants::{Row, Timeline, TimelineKey};
+use wigwag_invariants::{
+    Answer, Channel, Conversation, Event, Harm, Observed, Promise, Record, Row, Stage, Timeline, TimelineKey, Turn,
+    judge,
+};
 
 /// Alters the n-th answer to a message.
 fn answer(run: &mut Run, number: u64, nth: usize, change: impl Fn(&mut Answer)) {
