@@ -6,13 +6,16 @@
 //! timelines table holds), and give both to [`judge`]. It is a pure function and trusts nothing
 //! that the system says about itself.
 //!
-//! How a schedule uses it: give each message a [`Token`] and send [`Token::content`]; note a
-//! [`Event::Send`] before the call and [`Event::Acknowledged`] after it; note `Change` and
-//! `Changed` around each change of a membership, and `Came` and `Cursor` (or `GroupCursor`) for
-//! each page of a reader, which is a device of kind [`DeviceKind::Sdk`]. When all calls have ended,
-//! note [`Event::Settled`] and judge with [`Stage::Settled`]. A reader of a single timeline without
-//! users can be checked by [`stream::check_reader`], and a single timeline by
-//! [`rules::density::dense`] and [`rules::density::each_once`].
+//! How a schedule uses it:
+//!
+//! 1. Give each message a [`Token`], and send [`Token::content`].
+//! 2. Note [`Event::Send`] before the call, and [`Event::Acknowledged`] after it; `Change` and
+//!    `Changed` around each change of a membership; `Came` and `Cursor` (or `GroupCursor`) for each
+//!    page of a reader, which is a device of kind [`DeviceKind::Sdk`].
+//! 3. When all calls have ended, note [`Event::Settled`], and judge with [`Stage::Settled`].
+//!
+//! [`stream::check_reader`] checks a reader of one timeline without users, and
+//! [`rules::density::dense`] and [`rules::density::each_once`] a single timeline.
 //!
 //! - [`history`], [`message`], [`tables`]: the input
 //! - [`violation`]: [`Promise`], [`Harm`] and [`Violation`], the output
