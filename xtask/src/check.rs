@@ -67,11 +67,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Run with this mutant of the functions, which is built first.
-    #[arg(long, alias = "plant", value_name = "MUTANT", value_parser = mutant)]
+    #[arg(long, value_name = "MUTANT", value_parser = mutant)]
     mutant: Option<Mutant>,
     /// Look for each of these mutants in turn (all by default): run it until a promise is broken.
     /// The exit code is 0 if each was found.
-    #[arg(long, alias = "planted", value_name = "MUTANT", num_args = 0.., value_parser = mutant, conflicts_with_all = ["mutant", "trace", "logs", "json"])]
+    #[arg(long, value_name = "MUTANT", num_args = 0.., value_parser = mutant, conflicts_with_all = ["mutant", "trace", "logs", "json"])]
     mutants: Option<Vec<Mutant>>,
 }
 

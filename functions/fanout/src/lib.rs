@@ -215,7 +215,7 @@ async fn work_on(state: &State, group: &MessageGroup, deadline: Instant, now_ms:
         if worked.is_later {
             break;
         }
-        let (group_id, done, of) = (group.ordering.as_str(), outcome.done, group.records.len());
+        let (group_id, done, of) = (group.id.as_str(), outcome.done, group.records.len());
         let why = if let Some(error) = worked.error {
             tracing::error!(message_group = group_id, done, of, error = &*error, "a task failed");
             error.to_string()
@@ -291,7 +291,7 @@ mod tests {
             first_received_ms: 0,
         };
         MessageGroup {
-            ordering: "a".to_owned(),
+            id: "a".to_owned(),
             records: receives.iter().map(record).collect(),
         }
     }

@@ -32,7 +32,7 @@ impl Record {
 #[derive(Debug)]
 pub(crate) struct MessageGroup {
     /// The message group.
-    pub(crate) ordering: String,
+    pub(crate) id: String,
     /// At least one.
     pub(crate) records: Vec<Record>,
 }
@@ -85,7 +85,7 @@ pub(crate) fn split(messages: Vec<SqsMessage>) -> Result<Vec<MessageGroup>, Erro
     let mut groups: Vec<MessageGroup> = Vec::new();
     for message in messages {
         let attribute = |name: &str| message.attributes.get(name);
-        let ordering = attribute("MessageGroupId").ok_or("a record has no MessageGroupId")?;
+        let id = attribute("MessageGroupId").ok_or("a record has no MessageGroupId")?;
         let receives = attribute("ApproximateReceiveCount").ok_or("a record has no ApproximateReceiveCount")?;
         let first_received_ms = attribute("ApproximateFirstReceiveTimestamp")
             .ok_or("a record has no ApproximateFirstReceiveTimestamp")?
@@ -99,10 +99,10 @@ pub(crate) fn split(messages: Vec<SqsMessage>) -> Result<Vec<MessageGroup>, Erro
             receives: receives.parse()?,
             first_received_ms,
         };
-        match groups.iter_mut().find(|group| group.ordering == *ordering) {
+        match groups.iter_mut().find(|group| group.id == *id) {
             Some(group) => group.records.push(record),
             None => groups.push(MessageGroup {
-                ordering: ordering.clone(),
+                id: id.clone(),
                 records: vec![record],
             }),
         }
@@ -138,13 +138,13 @@ mod tests {
         task.to_body()
     }
 
-    fn message(id: &str, ordering: &str, receives: &str, body: &str) -> SqsMessage {
+    fn message(id: &str, message_group: &str, receives: &str, body: &str) -> SqsMessage {
         let record = json!({
             "messageId": id,
             "receiptHandle": format!("receipt of {id}"),
             "body": body,
             "attributes": {
-                "MessageGroupId": ordering,
+                "MessageGroupId": message_group,
                 "ApproximateReceiveCount": receives,
                 "ApproximateFirstReceiveTimestamp": "1800000000000",
             },
@@ -168,7 +168,7 @@ mod tests {
                     .records
                     .iter()
                     .map(|record| (record.id.as_str(), record.is_redelivered()));
-                (group.ordering.as_str(), records.collect())
+                (group.id.as_str(), records.collect())
             })
             .collect();
         assert_eq!(

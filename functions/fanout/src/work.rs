@@ -124,7 +124,7 @@ pub(crate) async fn dead_letter(
     let reason = reason.replace(char::is_control, " ");
     let dead_letters = &state.dead_letters;
     dead_letters
-        .dead_letter(&record.body, &group.ordering, &record.id, &reason)
+        .dead_letter(&record.body, &group.id, &record.id, &reason)
         .await
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::error::{ProtocolError, SubProtocolError};
 
 use crate::case::cases;
 use crate::expect::{equal, is, members, no_nulls};
-use crate::socket::{Opening, Socket};
+use crate::socket::{Handshake, Opening, Socket};
 use crate::target::{DEADLINE, Target, tag};
 
 cases![
@@ -105,8 +105,11 @@ async fn no_subprotocol_is_negotiated_unless_the_function_chooses(target: &Targe
     let opening = Opening::new(target).answered(&json!({"statusCode": 200}));
     match opening.header("Sec-WebSocket-Protocol", "a.v1,b.v1").attempt().await? {
         // Like a browser, this client takes a missing choice as a failure.
-        Err(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(SubProtocolError::NoSubProtocol))) => Ok(()),
-        other => bail!("a subprotocol was negotiated, or the handshake refused: {other:?}"),
+        Handshake::Failed(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+            SubProtocolError::NoSubProtocol,
+        ))) => Ok(()),
+        Handshake::Failed(error) => bail!("the handshake failed in another way: {error}"),
+        Handshake::Done(_) => bail!("a subprotocol was negotiated"),
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Tries the handshake.
-    pub(crate) async fn attempt(&self) -> Result<Result<Socket<'a>, Error>> {
+    pub(crate) async fn attempt(&self) -> Result<Handshake<'a>> {
         let encoded = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
         let query: Vec<String> = self
             .query
@@ -97,27 +97,39 @@ impl<'a> Opening<'a> {
         let opened = tokio::time::timeout(DEADLINE, opening)
             .await
             .context("the handshake takes too long")?;
-        Ok(opened.map(|(stream, response)| Socket {
-            target: self.target,
-            tag: self.tag.clone(),
-            stream,
-            response,
-        }))
+        Ok(match opened {
+            Ok((stream, response)) => Handshake::Done(Box::new(Socket {
+                target: self.target,
+                tag: self.tag.clone(),
+                stream,
+                response,
+            })),
+            Err(error) => Handshake::Failed(error),
+        })
     }
 
     /// Opens the socket.
     pub(crate) async fn open(&self) -> Result<Socket<'a>> {
-        self.attempt().await?.context("the handshake is refused")
+        match self.attempt().await? {
+            Handshake::Done(socket) => Ok(*socket),
+            Handshake::Failed(error) => Err(error).context("the handshake is refused"),
+        }
     }
 
     /// The status with which the handshake is refused.
     pub(crate) async fn refusal(&self) -> Result<u16> {
         match self.attempt().await? {
-            Ok(_) => bail!("the handshake is not refused"),
-            Err(Error::Http(response)) => Ok(response.status().as_u16()),
-            Err(error) => bail!("the handshake fails in another way: {error}"),
+            Handshake::Done(_) => bail!("the handshake is not refused"),
+            Handshake::Failed(Error::Http(response)) => Ok(response.status().as_u16()),
+            Handshake::Failed(error) => bail!("the handshake fails in another way: {error}"),
         }
     }
+}
+
+/// How a handshake ended.
+pub(crate) enum Handshake<'a> {
+    Done(Box<Socket<'a>>),
+    Failed(Error),
 }
 
 /// An open socket.

@@ -74,7 +74,7 @@ impl Queue {
 
     /// Puts a message into a dead-letter queue as it is, with the reason. `id`: the id of the
     /// message, so that it is there once, however often it is sent. A long reason is cut.
-    pub async fn dead_letter(&self, body: &str, ordering: &str, id: &str, reason: &str) -> Result<(), StoreError> {
+    pub async fn dead_letter(&self, body: &str, message_group: &str, id: &str, reason: &str) -> Result<(), StoreError> {
         let attribute = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(&reason[..reason.floor_char_boundary(REASON_BYTES)])
@@ -84,7 +84,7 @@ impl Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
-            .message_group_id(ordering)
+            .message_group_id(message_group)
             .message_deduplication_id(id)
             .message_attributes(REASON, attribute)
             .send()

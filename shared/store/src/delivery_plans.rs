@@ -3,7 +3,7 @@
 use crate::Store;
 use crate::batch::{self, Bulk};
 use crate::error::StoreError;
-use crate::item::{Item, bytes, condition_item, corrupt, get_bytes, get_number};
+use crate::item::{Item, bytes, corrupt, get_bytes, get_number, unmet};
 use crate::read_many::read_many;
 use crate::schema::timelines::{self as attr, plan_key};
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -70,8 +70,8 @@ pub async fn swap(
             return Ok(wanted);
         };
         // A swap whose answer was lost also gets here.
-        let there = match condition_item(error.as_service_error()) {
-            Some(there) => there.as_ref().map(plan_from_item).transpose()?,
+        let there = match unmet(error.as_service_error()) {
+            Some(there) => there.item().as_ref().map(plan_from_item).transpose()?,
             None => return Err(StoreError::call("UpdateItem (swap shares)")(error)),
         };
         standing = there.ok_or_else(|| corrupt("timelines", format!("a plan of {plans} is gone")))?;

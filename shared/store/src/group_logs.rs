@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{Item, condition_item, get_flag, get_number, number};
+use crate::item::{Item, Unmet, get_flag, get_number, number, unmet};
 use crate::schema::timelines::{self as attr, key};
 use crate::timelines::{self, Missing};
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
@@ -44,9 +44,9 @@ pub async fn reserve(store: &Store, group: GroupId, role: Role, now_ms: i64) -> 
     }
     match call.send().await {
         Ok(output) => Ok(GroupReserved::Taken(from_item(&output.attributes.unwrap_or_default()))),
-        Err(error) => match condition_item(error.as_service_error()) {
-            Some(None) => Ok(GroupReserved::Refused(Code::GROUP_NOT_FOUND)),
-            Some(Some(head)) => {
+        Err(error) => match unmet(error.as_service_error()) {
+            Some(Unmet::NoItem) => Ok(GroupReserved::Refused(Code::GROUP_NOT_FOUND)),
+            Some(Unmet::Item(head)) => {
                 let settings = from_item(&head).settings;
                 let is_dissolved = settings.is_some_and(|settings| settings.dissolved_after.is_some());
                 Ok(GroupReserved::Refused(if is_dissolved {
@@ -115,7 +115,7 @@ pub async fn set_settings(
     }
     match call.update_expression(update).send().await {
         Ok(_) => Ok(()),
-        Err(error) if condition_item(error.as_service_error()).is_some() => Ok(()),
+        Err(error) if unmet(error.as_service_error()).is_some() => Ok(()),
         Err(error) => Err(StoreError::call("UpdateItem (settings)")(error)),
     }
 }

@@ -54,14 +54,30 @@ pub fn corrupt(table: &'static str, detail: impl Into<String>) -> StoreError {
     }
 }
 
-/// The item that made a condition fail. `None`: the call failed for another reason.
-#[expect(
-    clippy::option_option,
-    reason = "no such failure, a failure without an item, a failure with its item"
-)]
-pub(crate) fn condition_item(error: Option<&UpdateItemError>) -> Option<Option<Item>> {
+/// What made the condition of an update fail.
+pub(crate) enum Unmet {
+    /// There is no item, or the call did not ask for it.
+    NoItem,
+    /// The item is as follows.
+    Item(Item),
+}
+
+impl Unmet {
+    /// The item, if there is one.
+    pub(crate) fn item(self) -> Option<Item> {
+        match self {
+            Self::NoItem => None,
+            Self::Item(item) => Some(item),
+        }
+    }
+}
+
+/// What made a condition fail. `None`: the call failed for another reason.
+pub(crate) fn unmet(error: Option<&UpdateItemError>) -> Option<Unmet> {
     match error {
-        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Some(failed.item().cloned()),
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            Some(failed.item().cloned().map_or(Unmet::NoItem, Unmet::Item))
+        }
         _ => None,
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn prepare(
         return Ok((held, ws_url));
     };
     let held = claim.hold(profile);
-    if let Err(error) = sign_in(&api, &held).await? {
+    if let SignIn::Refused(error) = sign_in(&api, &held).await? {
         let generated = held.get().generated;
         match error.code() {
             Some(Code::WRONG_CREDENTIALS) if generated => register_again(context, &api, &held, name).await?,
@@ -44,20 +44,30 @@ pub(super) async fn prepare(
     Ok((held, ws_url))
 }
 
-/// Makes sure that the server accepts the profile's token. The inner error is the server's.
-async fn sign_in(api: &Api, held: &LockedProfile) -> Result<Result<(), ApiError>, CommandError> {
+/// How signing in ended.
+enum SignIn {
+    /// The server accepts the token of the profile.
+    Done,
+    /// The server refused.
+    Refused(ApiError),
+}
+
+/// Makes sure that the server accepts the profile's token.
+async fn sign_in(api: &Api, held: &LockedProfile) -> Result<SignIn, CommandError> {
     let profile = held.get();
     let refused = match api.with_token(&profile.token).me().await {
-        Ok(_) => return Ok(Ok(())),
+        Ok(_) => return Ok(SignIn::Done),
         Err(error) if is_about_the_token(&error) => error,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(SignIn::Refused(error)),
     };
     let Some(credentials) = profile.credentials() else {
-        return Ok(Err(refused));
+        return Ok(SignIn::Refused(refused));
     };
     match log_in(api, &credentials).await {
-        Ok(logged_in) => held.update(|profile| profile.take_over(logged_in)).map(Ok),
-        Err(error) => Ok(Err(error)),
+        Ok(logged_in) => held
+            .update(|profile| profile.take_over(logged_in))
+            .map(|()| SignIn::Done),
+        Err(error) => Ok(SignIn::Refused(error)),
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) struct DeadLetter {
     pub(super) id: String,
     pub(super) body: String,
     /// Its message group.
-    pub(super) ordering: String,
+    pub(super) message_group: String,
     pub(super) sent_at_ms: i64,
     /// How often it was received.
     pub(super) received: u64,
@@ -19,7 +19,7 @@ pub(super) struct DeadLetter {
 impl DeadLetter {
     /// The chat group in the name of its message group, which is `g<group>` and a part of it.
     pub(super) fn group(&self) -> Option<u64> {
-        let named = self.ordering.strip_prefix('g')?;
+        let named = self.message_group.strip_prefix('g')?;
         named.split('.').next()?.parse().ok()
     }
 
@@ -29,7 +29,7 @@ impl DeadLetter {
         let number = |name| system(name).and_then(|text| text.parse().ok());
         let reason = message.message_attributes.as_ref().and_then(|all| all.get("reason"));
         Self {
-            ordering: system(System::MessageGroupId).cloned().unwrap_or_default(),
+            message_group: system(System::MessageGroupId).cloned().unwrap_or_default(),
             sent_at_ms: number(System::SentTimestamp).unwrap_or(0),
             received: number(System::ApproximateReceiveCount)
                 .and_then(|count| u64::try_from(count).ok())

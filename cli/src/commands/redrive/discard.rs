@@ -46,7 +46,7 @@ fn save_to_file(letter: &DeadLetter, into: &Path) -> Result<PathBuf, CommandErro
     let path = into.join(format!("dead-letter-{}.json", letter.id));
     let whole = json!({
         "message_id": letter.id,
-        "ordering": letter.ordering,
+        "ordering": letter.message_group,
         "sent_at_ms": letter.sent_at_ms,
         "received": letter.received,
         "why": letter.reason,

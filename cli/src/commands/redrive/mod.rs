@@ -157,7 +157,7 @@ fn show(context: &mut Context, letter: &DeadLetter) -> Result<bool, CommandError
     };
     let facts = json!({
         "message_id": letter.id,
-        "ordering": letter.ordering,
+        "ordering": letter.message_group,
         "sent_at_ms": letter.sent_at_ms,
         "received": letter.received,
         "why": why,

@@ -215,7 +215,7 @@ impl Queues {
             .send_message()
             .queue_url(&self.live()?.url)
             .message_body(&letter.body)
-            .message_group_id(&letter.ordering)
+            .message_group_id(&letter.message_group)
             .message_deduplication_id(&letter.id)
             .send()
             .await

@@ -6,7 +6,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{condition_item, get_number, number};
+use crate::item::{get_number, number, unmet};
 use crate::schema::directory::{self as attr, phone_key};
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::time::Duration;
@@ -59,10 +59,12 @@ async fn count_in_window(store: &Store, phone_number: &str, now_ms: i64) -> Resu
     let Err(error) = result else {
         return Ok(Some(Attempt::Allowed));
     };
-    let Some(there) = condition_item(error.as_service_error()) else {
+    let Some(there) = unmet(error.as_service_error()) else {
         return Err(StoreError::call("UpdateItem (attempt)")(error));
     };
-    let ends = there.and_then(|item| get_number::<i64>(&item, attr::WINDOW_ENDS));
+    let ends = there
+        .item()
+        .and_then(|item| get_number::<i64>(&item, attr::WINDOW_ENDS));
     Ok(ends.filter(|ends| *ends > now_ms).map(Attempt::RefusedUntil))
 }
 
@@ -87,7 +89,7 @@ async fn begin_window(store: &Store, phone_number: &str, now_ms: i64) -> Result<
         .await;
     match result {
         Ok(_) => Ok(true),
-        Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+        Err(error) if unmet(error.as_service_error()).is_some() => Ok(false),
         Err(error) => Err(StoreError::call("UpdateItem (attempt)")(error)),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{Item, condition_item, corrupt, get_number, number};
+use crate::item::{Item, corrupt, get_number, number, unmet};
 use crate::schema::directory::{self as attr, record_key};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -89,9 +89,9 @@ pub async fn agree_on_seq(
     let Err(error) = call.send().await else {
         return Ok(Some(wanted));
     };
-    match condition_item(error.as_service_error()) {
+    match unmet(error.as_service_error()) {
         Some(there) => {
-            let there = there.unwrap_or_default();
+            let there = there.item().unwrap_or_default();
             let is_same = get_number(&there, attr::VERSION) == Some(version);
             Ok(get_number(&there, attr::CHANGE_SEQ).filter(|_| is_same))
         }
@@ -116,7 +116,7 @@ pub async fn end_change(store: &Store, group: GroupId, version: u64) -> Result<(
         .await;
     match result {
         Ok(_) => Ok(()),
-        Err(error) if condition_item(error.as_service_error()).is_some() => Ok(()),
+        Err(error) if unmet(error.as_service_error()).is_some() => Ok(()),
         Err(error) => Err(StoreError::call("UpdateItem (end of a change)")(error)),
     }
 }

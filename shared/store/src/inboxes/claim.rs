@@ -4,7 +4,7 @@
 use super::head::{from_item, numbering_value};
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{condition_item, number};
+use crate::item::{number, unmet};
 use crate::schema::timelines::{self as attr, device_attribute, key};
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use wigwag_domain::head::InboxHead;
@@ -84,8 +84,8 @@ pub async fn claim(
     }
     match call.send().await {
         Ok(output) => Ok(Claim::Won(from_item(&output.attributes.unwrap_or_default())?)),
-        Err(error) => match condition_item(error.as_service_error()) {
-            Some(item) => Ok(Claim::Lost(from_item(&item.ok_or_else(no_inbox)?)?)),
+        Err(error) => match unmet(error.as_service_error()) {
+            Some(unmet) => Ok(Claim::Lost(from_item(&unmet.item().ok_or_else(no_inbox)?)?)),
             None => Err(StoreError::call("UpdateItem (claim)")(error)),
         },
     }
@@ -117,8 +117,8 @@ pub async fn swap_numbering(
         .await;
     match result {
         Ok(_) => Ok(None),
-        Err(error) => match condition_item(error.as_service_error()) {
-            Some(item) => from_item(&item.ok_or_else(no_inbox)?).map(Some),
+        Err(error) => match unmet(error.as_service_error()) {
+            Some(unmet) => from_item(&unmet.item().ok_or_else(no_inbox)?).map(Some),
             None => Err(StoreError::call("UpdateItem (swap)")(error)),
         },
     }

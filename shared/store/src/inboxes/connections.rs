@@ -3,7 +3,7 @@
 use super::head::{connection_from_text, from_item, numbering_value};
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{condition_item, corrupt, get_string, number, string};
+use crate::item::{Unmet, corrupt, get_string, number, string, unmet};
 use crate::schema::timelines::{self as attr, device_attribute, key};
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use std::time::Duration;
@@ -74,9 +74,9 @@ pub async fn put_connection(
         .await;
     match result {
         Ok(output) => from_item(&output.attributes.unwrap_or_default()).map(Written::Yes),
-        Err(error) => match condition_item(error.as_service_error()) {
-            Some(None) => Ok(Written::NoSuchUser),
-            Some(Some(_)) => Ok(Written::Superseded),
+        Err(error) => match unmet(error.as_service_error()) {
+            Some(Unmet::NoItem) => Ok(Written::NoSuchUser),
+            Some(Unmet::Item(_)) => Ok(Written::Superseded),
             None => Err(StoreError::call("UpdateItem (connect)")(error)),
         },
     }
@@ -127,7 +127,7 @@ pub async fn make_slot(store: &Store, user: UserId, head: &InboxHead, now_ms: i6
     }
     match call.send().await {
         Ok(_) => Ok(true),
-        Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+        Err(error) if unmet(error.as_service_error()).is_some() => Ok(false),
         Err(error) => Err(StoreError::call("UpdateItem (make place)")(error)),
     }
 }
@@ -156,7 +156,7 @@ pub async fn remove_connection(
         .return_values(ReturnValue::AllOld);
     let before = match call.send().await {
         Ok(output) => output.attributes.unwrap_or_default(),
-        Err(error) if condition_item(error.as_service_error()).is_some() => return Ok(Removed::NotThere),
+        Err(error) if unmet(error.as_service_error()).is_some() => return Ok(Removed::NotThere),
         Err(error) => return Err(StoreError::call("UpdateItem (disconnect)")(error)),
     };
     let text = get_string(&before, &name).ok_or_else(|| corrupt("timelines", "a connection is no string"))?;
@@ -183,9 +183,9 @@ pub async fn set_position(store: &Store, user: UserId, device: &DeviceKey, seq: 
         .await;
     match result {
         Ok(_) => Ok(Positioned::Yes),
-        Err(error) => match condition_item(error.as_service_error()) {
-            Some(item) => {
-                let max_seq = from_item(&item.unwrap_or_default())?.seq;
+        Err(error) => match unmet(error.as_service_error()) {
+            Some(unmet) => {
+                let max_seq = from_item(&unmet.item().unwrap_or_default())?.seq;
                 Ok(if seq > max_seq {
                     Positioned::BeyondEnd { max_seq }
                 } else {
@@ -243,7 +243,7 @@ pub async fn set_room(
         .await;
     match result {
         Ok(_) => Ok(true),
-        Err(error) if condition_item(error.as_service_error()).is_some() => Ok(false),
+        Err(error) if unmet(error.as_service_error()).is_some() => Ok(false),
         Err(error) => Err(StoreError::call("UpdateItem (room)")(error)),
     }
 }
