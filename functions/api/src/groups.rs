@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_sees_from_where_they_may_read() {
+    fn a_member_sees_the_first_seq_that_they_may_read() {
         let interval = |joined_after, left| MembershipInterval { joined_after, left };
         let seen = |intervals: Vec<MembershipInterval>, open_history| {
             let membership = Membership {

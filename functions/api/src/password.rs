@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weak_passwords_are_not_taken() {
+    fn weak_passwords_are_refused() {
         for weak in [
             "",
             "short",

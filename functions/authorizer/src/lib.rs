@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_token_a_connection_opens_only_where_login_frames_are_allowed() {
+    async fn without_a_token_a_connection_opens_only_if_login_frames_are_allowed() {
         let answer = handle(&state(true), &event(json!({}), ""), 0).await.unwrap();
         assert_eq!(
             (answer["principalId"].as_str(), &answer["context"]),

@@ -75,7 +75,7 @@ mod tests {
     use wigwag_domain::head::DeviceSlot;
 
     #[test]
-    fn the_device_that_sent_gets_no_push_and_every_other_one_does() {
+    fn all_devices_of_the_sender_but_the_sending_one_are_pushed_to() {
         let device = |id: &str| {
             let connection = Connection {
                 id: id.to_owned(),

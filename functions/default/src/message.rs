@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_checked_by_what_it_says_of_itself() {
+    fn the_fields_of_a_message_are_checked() {
         let of = |change: fn(&mut Message)| draft(&caller(), up(change), 9).map(|(draft, _)| draft.key.session);
         let field = |name| Err(Wrong::field(name));
         assert_eq!(of(|_| {}), Ok(9));

@@ -101,7 +101,7 @@ mod tests {
     use wigwag_domain::DeviceKey;
 
     #[test]
-    fn a_signal_is_checked_by_what_it_says_of_itself() {
+    fn the_fields_of_a_signal_are_checked() {
         let caller = Caller {
             user: UserId(1),
             device: DeviceKey::derive(1, "phone"),

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_handed_back_where_time_ran_out_and_it_came_on_or_has_not_been_tried_often() {
+    fn a_group_that_ran_out_of_time_is_handed_back_if_it_progressed_or_is_new() {
         let outcome = |done, given_up, is_late| Outcome {
             done,
             given_up,
@@ -322,7 +322,7 @@ mod tests {
     /// If groups waited for each other, they would wait for ever: each ends when the last has
     /// begun.
     #[tokio::test(start_paused = true)]
-    async fn slow_lines_keep_no_other_from_beginning() {
+    async fn a_slow_message_group_does_not_delay_others() {
         let slots = Semaphore::new(CONCURRENCY);
         let all_began = tokio::sync::Barrier::new(2 * CONCURRENCY);
         let groups = (0..2 * CONCURRENCY).map(|_| {

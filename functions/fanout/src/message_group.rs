@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn each_message_group_is_a_line_in_its_order() {
+    fn each_message_group_keeps_its_order() {
         let shard = |seq| deliver(Audience::Shard(0), seq);
         let groups = split(vec![
             message("1", "a", "1", &shard(1)),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_for_the_same_recipients_that_follow_each_other_are_one_stretch() {
+    fn consecutive_tasks_for_the_same_recipients_are_one_run() {
         let lengths = |bodies: &[String]| -> Vec<usize> {
             let messages = bodies.iter().map(|body| message("1", "a", "1", body)).collect();
             let groups = split(messages).unwrap();

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_gets_what_all_lines_have_for_it_in_their_order() {
+    fn a_device_gets_the_frames_of_all_message_groups_in_order() {
         let (mut one, mut other) = (Pushes::default(), Pushes::default());
         one.add(target("phone"), [message(1), message(2)]);
         one.add(target("tablet"), [message(1)]);

@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_in_a_room_is_stale_after_a_minute() {
+    fn a_room_message_is_stale_after_a_minute() {
         let signal = |send_time| SignalMsg {
             send_time,
             ..SignalMsg::default()
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_in_a_group_is_never_stale() {
+    fn a_group_message_is_never_stale() {
         let logged = Logged {
             key: vec![1],
             message: message(0),

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_sort_by_age_whatever_else_they_say() {
+    fn connections_sort_by_age_first() {
         let mut older = connection();
         for room in [None, Some(RoomId(77))] {
             for (earlier, later) in [(0, 1), (35, 36), (1_799_999_999_999, 1_800_000_000_000)] {

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_judged_by_the_last_one() {
+    fn a_number_is_compared_with_the_last_one() {
         let of = |session, client_id| {
             check_number(
                 Some(&last()),

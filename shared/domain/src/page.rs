@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stands_before_a_hole() {
+    fn the_cursor_stays_before_a_hole() {
         let rows = PageRows {
             rows: rows(&[(3, NOW), (4, NOW), (6, NOW)]),
             cut: false,

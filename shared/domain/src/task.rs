@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_reads_so_on_the_way() {
+    fn the_json_of_a_task_does_not_change() {
         let task = Task::Deliver {
             group: GroupId(7),
             audience: Audience::Shard(2),
@@ -467,7 +467,7 @@ mod tests {
     /// Otherwise one set would wait behind another, and the queue would drop the task of the second
     /// as a repeat.
     #[test]
-    fn those_who_are_owed_copies_have_a_line_to_themselves() {
+    fn pending_copies_have_a_message_group_of_their_own() {
         let message_group = |audience| {
             let task = Task::Deliver {
                 group: GroupId(7),
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_is_refused() {
+    fn a_body_that_is_no_task_is_refused() {
         for body in ["", "{}", r#"{"task":"sing"}"#, r#"{"task":"deliver","group":7}"#] {
             assert!(Task::from_body(body).is_err(), "{body}");
         }
@@ -500,7 +500,7 @@ mod tests {
 
     /// SQS takes up to 128 letters, digits and punctuation.
     #[test]
-    fn the_queue_takes_the_ids_of_every_task() {
+    fn the_queue_accepts_the_ids_of_every_task() {
         for task in all() {
             for id in [task.message_group(), task.deduplication_id()] {
                 let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || byte.is_ascii_punctuation();
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_tasks_of_a_message_are_taken_for_one() {
+    fn no_two_tasks_of_a_message_have_the_same_deduplication_id() {
         let mut ids: Vec<String> = all().iter().map(Task::deduplication_id).collect();
         ids.sort();
         ids.dedup();
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn that_a_group_became_a_super_group_comes_before_what_single_users_are_told_then() {
+    fn becoming_super_comes_before_later_announcements_to_single_users() {
         let mut became = logged(9);
         became.message.group_change = Some(pb::GroupChange {
             r#type: pb::GroupChangeType::BecameSuper.into(),
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn each_shard_has_a_task_and_many_shards_have_one_that_makes_theirs() {
+    fn each_shard_has_a_task_and_many_shards_have_one_dispatch_task() {
         let tasks =
             |shards, super_after| tasks_for(GroupId(7), &settings(shards, super_after), &logged(9), Some(UserId(1)));
         assert_eq!(tasks(10, None).len(), 10);

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_algorithm_and_no_other_kind_of_key_is_taken() {
+    fn no_other_algorithm_or_kind_of_key_is_accepted() {
         let (signs, verifies) = (EncodingKey::from_secret(&[7; 64]), DecodingKey::from_secret(&[7; 64]));
         for algorithm in [Algorithm::HS384, Algorithm::HS512, Algorithm::RS256, Algorithm::EdDSA] {
             assert!(signer(&algorithm, &signs).is_err(), "{algorithm:?}");

@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_read_again_are_trusted_for_an_hour_and_asked_for_now_and_then() {
+    fn keys_that_cannot_be_read_again_are_trusted_for_an_hour_and_retried() {
         let mut known = known();
         known.asked_at_ms = NOW_MS + REFRESH_MS;
         assert!(known.is_fresh(NOW_MS + REFRESH_MS + LOOK_EVERY_MS - 1));
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_key_ids_do_not_make_a_look_each() {
+    fn invented_key_ids_do_not_cause_a_read_each() {
         let mut known = known();
         known.looked_at_ms = Some(NOW_MS);
         known.note_look_for(&key_id("c"), NOW_MS);
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_takes_the_place_of_both() {
+    fn a_new_key_replaces_both() {
         let mut known = known();
         known.learn(&version("c"), Some(&version("b")), NOW_MS + 1).unwrap();
         assert_eq!(known.search(&key_id("c"), NOW_MS), Search::Known);
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_too_short_is_not_taken_and_leaves_what_was_known() {
+    fn a_secret_that_is_too_short_is_refused_and_the_known_keys_stay() {
         let mut known = known();
         let short = |id: &str| Version {
             id: id.to_owned(),
@@ -495,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_does_not_show_what_was_read() {
+    fn an_error_does_not_show_the_secret() {
         let error = KeyError::Unreadable {
             stage: CURRENT,
             source: "the whole answer".into(),

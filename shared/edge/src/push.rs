@@ -345,14 +345,14 @@ mod tests {
 
     /// The clock of these tests is paused: it jumps to the next timer when all tasks wait.
     #[tokio::test(start_paused = true)]
-    async fn devices_that_hang_keep_none_behind_them_waiting() {
+    async fn devices_that_hang_do_not_delay_others() {
         let posts = pushed(hung(140).chain(well(1)), Duration::from_millis(1_200)).await;
         assert_eq!(posts.taken, ["w0"]);
         assert_eq!(posts.begun, 141);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_are_posted_to_at_once_and_no_more() {
+    async fn the_number_of_posts_at_once_is_bounded() {
         let posts = pushed(well(500), Duration::from_mins(1)).await;
         assert_eq!((posts.taken.len(), posts.most), (500, CONCURRENCY));
         let posts = pushed(hung(500).chain(well(1)), Duration::from_mins(1)).await;
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_has_not_been_taken_in_time_is_left() {
+    async fn pushes_after_the_deadline_are_left_out() {
         let before = tokio::time::Instant::now();
         let posts = pushed(hung(1_000), Duration::from_millis(1_200)).await;
         assert_eq!(before.elapsed(), Duration::from_millis(1_200));

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_queue_took_is_not_sent_again() {
+    fn an_accepted_task_is_not_sent_again() {
         let all = answer(vec![taken("0"), taken("1"), taken("2")], vec![]);
         assert!(not_taken(&entries(), &all).is_none());
         let one_refused = answer(vec![taken("0"), taken("2")], vec![refused("1", false)]);
@@ -272,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_answer_does_not_name_is_sent_again() {
+    fn a_task_that_the_answer_does_not_name_is_sent_again() {
         let (left, error) = not_taken(&entries(), &answer(vec![taken("1")], vec![])).unwrap();
         assert_eq!((ids(&left), error.is_final), (vec!["0", "2"], false));
     }
 
     #[test]
-    fn a_task_that_the_queue_will_never_take_is_not_sent_again() {
+    fn a_task_that_the_queue_will_never_accept_is_not_sent_again() {
         let (_, error) = not_taken(&entries(), &answer(vec![], vec![refused("1", true)])).unwrap();
         assert!(error.is_final);
     }

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_which_invocation_and_connection_it_is_of_at_every_level() {
+    fn a_log_line_names_its_invocation_and_connection_at_every_level() {
         for level in [LevelFilter::ERROR, LevelFilter::DEBUG] {
             let lines = logged(level, || {
                 invocation().in_scope(|| {
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sent_an_event_may_be_known_later() {
+    fn the_user_of_an_event_may_be_added_later() {
         let lines = logged(LevelFilter::INFO, || {
             request().in_scope(|| {
                 tracing::info!("before");

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_it_was_issued_for_until_it_expires() {
+    fn a_token_holds_its_claims_until_it_expires() {
         let token = keys().issue(&claims(), 10).unwrap();
         assert_eq!(keys().verify(&token, 99), Ok(claims()));
         assert_eq!(keys().verify(&token, 100), Err(TokenError::Expired));
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_key_is_not_taken() {
+    fn a_short_key_is_refused() {
         assert!(TokenKeys::new("short", "").is_none());
         assert!(TokenKeys::new(NEW, "short").is_none());
     }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_cut_where_the_frame_is_full() {
+    fn a_page_is_cut_when_the_frame_is_full() {
         let message = pb::Message {
             content: vec![b'a'; 10_000],
             ..pb::Message::default()

@@ -188,7 +188,7 @@ fn property() -> Property<()> {
 }
 
 #[test]
-fn a_group_is_what_its_log_says_whoever_changes_it_at_once_and_dies() {
+fn a_group_is_what_its_log_says_under_concurrent_changes_and_deaths() {
     property().check();
 }
 

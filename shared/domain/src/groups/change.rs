@@ -332,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_a_group_became_a_super_group_is_enqueued_whole_however_large_it_is() {
+    fn all_tasks_of_becoming_super_are_enqueued_at_once() {
         let change = Change {
             actor: UserId(1),
             at_ms: 0,

@@ -71,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_while_a_user_was_away_is_not_readable() {
+    fn messages_from_a_users_absence_are_not_readable() {
         let back = membership(&[(2, Some(5)), (8, None)]);
         assert_eq!(pairs(&readable(&back, false, 10)), [(3, 5), (9, 10)]);
         assert_eq!(pairs(&readable(&back, true, 10)), [(1, 10)]);
     }
 
     #[test]
-    fn an_open_history_is_closed_to_who_has_left() {
+    fn an_open_history_is_closed_to_users_who_left() {
         let gone = membership(&[(2, Some(5))]);
         assert_eq!(pairs(&readable(&gone, true, 10)), [(3, 5)]);
     }
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_what_a_stint_covers_is_readable_and_pieces_never_touch(
+        fn exactly_the_membership_intervals_are_readable_and_pieces_never_touch(
             steps in proptest::collection::vec(0_u64..6, 0..12),
             stays: bool,
             is_open: bool,

@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_do_what() {
+    fn roles_decide_who_may_change_a_group() {
         const LOW: &str = "ROLE_TOO_LOW";
         const STAYS: &str = "OWNER_STAYS";
         let table = [
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_group_takes_nobody_and_a_super_group_takes_more() {
+    fn a_full_group_accepts_nobody_and_a_super_group_accepts_more() {
         let mut record = record();
         record.members = GROUP_MEMBERS - 2;
         let add = |users: std::ops::Range<u64>| Wanted::Add(users.map(UserId).collect());
@@ -557,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_been_in_a_group_may_come_back_when_it_takes_nobody_new() {
+    fn a_former_member_may_come_back_to_a_group_without_free_slots() {
         let mut record = record();
         let most = u64::from(GROUP_MEMBERS) * USERS_PER_MEMBER;
         record.slots = most - 1;
@@ -575,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_all_users_whom_it_is_about_and_no_member() {
+    fn a_refusal_names_exactly_the_users_it_concerns() {
         let add = |users: &[UserId]| judge(ADMIN, &Wanted::Add(users.to_vec()));
         let refused = |code, users: &[UserId]| {
             let users = users.to_vec();
@@ -594,11 +594,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mute_that_is_asked_for_again_is_the_one_that_stands() {
+    fn a_repeated_mute_is_no_change() {
         let minute = 60_000;
-        let judged = |stands: i64, asked: i64| {
+        let judged = |current: i64, asked: i64| {
             let mut rows = rows();
-            rows.get_mut(&MEMBER).unwrap().membership.muted_until_ms = NOW + stands;
+            rows.get_mut(&MEMBER).unwrap().membership.muted_until_ms = NOW + current;
             let (existing, unwelcome) = (&BTreeSet::new(), &BTreeMap::new());
             let facts = Facts {
                 record: &record(),
@@ -613,8 +613,8 @@ mod tests {
                 Ok(Judged::Nothing(_))
             )
         };
-        // (left of the mute that stands, asked for, the same)
-        for (stands, asked, same) in [
+        // (left of the current mute, asked for, the same)
+        for (current, asked, same) in [
             (10 * minute - 20_000, 10 * minute, true),
             (10 * minute - minute, 10 * minute, true),
             (10 * minute - minute - 1, 10 * minute, false),
@@ -624,12 +624,12 @@ mod tests {
             (7_000, 10_000, true),
             (-1, 10_000, false),
         ] {
-            assert_eq!(judged(stands, asked), same, "{stands} {asked}");
+            assert_eq!(judged(current, asked), same, "{current} {asked}");
         }
     }
 
     #[test]
-    fn users_are_counted_once_and_who_comes_back_has_their_place() {
+    fn users_are_counted_once_and_keep_their_slot_when_they_return() {
         let judged = judge(
             ADMIN,
             &Wanted::Add(vec![LEFT, NOBODY, MEMBER, UserId(100), NOBODY, MEMBER]),

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_a_frame_goes_in_one() {
+    fn contents_that_fit_a_frame_share_one() {
         for encoding in ENCODINGS {
             let outputs = outputs(10, 500);
             let frames = frames_of(&outputs, encoding);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_in_order_and_no_frame_is_too_long() {
+    fn contents_are_split_in_order_and_no_frame_is_too_long() {
         for encoding in ENCODINGS {
             for (count, bytes, most) in [(10, CONTENT_BYTES, 10), (20, 4000, 5), (100, 200, 2)] {
                 let outputs = outputs(count, bytes);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_of_the_same_share_their_frames_and_others_do_not() {
+    fn targets_of_the_same_contents_share_their_frames() {
         let message = Arc::new(Message::default());
         let push = |seq| Push {
             target: Target {

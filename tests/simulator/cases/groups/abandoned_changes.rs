@@ -167,7 +167,7 @@ async fn the_task_of_a_change_that_never_began_does_not_hide_that_of_a_later_one
 }
 
 #[tokio::test]
-async fn an_abandoned_change_is_finished_by_whoever_looks_at_the_group() {
+async fn an_abandoned_change_is_finished_later() {
     let friends = TestGroup::with(OWNER, &[UserId(2), UserId(3)]).await;
     let dying = friends.engine.store_that_dies_after(4, false);
     let wanted = Wanted::Remove(vec![UserId(3)]);
