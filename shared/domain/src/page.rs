@@ -9,7 +9,7 @@ const SEALS_PER_READ: usize = 25;
 /// The part of a timeline that is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// Entries after this seq; with `descending` down to it.
+    /// Entries after this seq.
     pub after: u64,
     /// Up to this seq; `None`: the newest.
     pub through: Option<u64>,
@@ -51,7 +51,7 @@ impl Page {
     }
 }
 
-/// `PageRows` of a timeline as one query found them.
+/// Rows of a timeline, as one query found them.
 #[derive(Debug, Clone)]
 pub struct PageRows {
     /// By seq.

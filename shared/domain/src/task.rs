@@ -233,7 +233,8 @@ impl Task {
     }
 }
 
-/// The message group of the tasks that follow the same delivery plans.
+/// The message group of the tasks that follow the same delivery plans. The partition of these plans
+/// happens to look alike; neither depends on the other.
 fn plans_group(group: GroupId, shard: Option<u32>) -> String {
     match shard {
         Some(shard) => format!("g{group}.{shard}"),

@@ -35,8 +35,10 @@ impl Failure {
     /// one.
     pub fn log(&self, cmd: Option<&str>) -> Code {
         let (code, error) = (self.code(), self as &dyn std::error::Error);
-        if code == Code::BUSY {
-            tracing::warn!(cmd, error, "a request met too many others, or came too early");
+        if let Self::Keys(error) = self {
+            error.log();
+        } else if code == Code::BUSY {
+            tracing::warn!(cmd, error, "a request met too many others");
         } else {
             tracing::error!(cmd, error, "a request failed");
         }

@@ -14,7 +14,7 @@ use sha2::Sha256;
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    key_utils: KeyUtils::new_unimplemented(), // for sets of public keys, of which there are none
+    key_utils: KeyUtils::new_unimplemented(), // for sets of public keys, which are not used
 };
 
 /// Installs the algorithm in `jsonwebtoken`. To be called before the first token; may be called

@@ -302,7 +302,7 @@ mod tests {
         let Task::Announce { group, logged, .. } = task else {
             panic!("it is one")
         };
-        let owed = Task::Deliver {
+        let pending = Task::Deliver {
             group,
             audience: Audience::Pending {
                 shard: Some(0),
@@ -311,6 +311,6 @@ mod tests {
             logged,
             skip: None,
         };
-        assert!(owed.to_body().len() * BATCH < 1024 * 1024, "what SQS takes");
+        assert!(pending.to_body().len() * BATCH < 1024 * 1024, "what SQS takes");
     }
 }

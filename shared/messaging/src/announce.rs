@@ -20,7 +20,7 @@ pub struct ShardRange {
 
 /// The members in these shards who may be online, each with the messages of the batch that they may
 /// read. Half a read unit and a hundredth of a request for each member, and a query for each shard.
-#[tracing::instrument(name = "store.announce", skip_all, fields(group.id = shards_of.group.0, messages = batch.len()))]
+#[tracing::instrument(name = "announce", skip_all, fields(group.id = shards_of.group.0, messages = batch.len()))]
 pub async fn announce(
     store: &Store,
     shards_of: &ShardRange,

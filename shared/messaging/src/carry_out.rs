@@ -135,12 +135,12 @@ async fn announce_change(
         let wanted = reserved.seq;
         let agreed = groups::agree_on_seq(store, group, record.version, known, wanted).await;
         // If the answer was lost, the change may name this seq.
-        if matches!(&agreed, Ok(stands) if *stands != Some(wanted))
+        if matches!(&agreed, Ok(agreed_seq) if *agreed_seq != Some(wanted))
             || matches!(agreed, Err(StoreError::Throttled { .. }))
         {
             timelines::give_up(store, &log, wanted, now_ms).await;
         }
-        let Some(stands) = agreed? else { return Ok(None) };
-        (known, head) = (Some(stands), Some(reserved));
+        let Some(agreed_seq) = agreed? else { return Ok(None) };
+        (known, head) = (Some(agreed_seq), Some(reserved));
     }
 }

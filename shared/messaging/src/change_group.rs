@@ -2,8 +2,8 @@
 //!
 //! The changes of a group are made one after the other. A change is first stored whole in the
 //! group's record, whose version is the lock; then carried out, announced in the log, and marked as
-//! finished. An attempt that finds an unfinished change finishes it first. If there is none, a worker does:
-//! a [`Task::Finish`] is in the queue before the change begins, and finishes it after a lease.
+//! finished. An attempt that finds an unfinished change finishes it first. If no attempt comes, a
+//! worker finishes it after a lease: a [`Task::Finish`] is in the queue before the change begins.
 //! Every step may be repeated, and run by several at once.
 
 use crate::carry_out::{Before, carry_out};
@@ -55,7 +55,7 @@ impl From<Refusal> for ChangeError {
 /// with the users' rows (two write units and requests each, sixteen users at once); the
 /// announcement's seq; the record; the announcement; its tasks; the record. If nothing is to be
 /// changed: the first two.
-#[tracing::instrument(name = "store.group.change", skip_all, fields(group.id = group.0, user.id = actor.0))]
+#[tracing::instrument(name = "change_group", skip_all, fields(group.id = group.0, user.id = actor.0))]
 pub async fn change_group(
     store: &Store,
     queue: &impl TaskQueue,

@@ -38,7 +38,7 @@ pub enum Connected {
 
 /// Writes a connection into the user's head. One write unit and one request, unless it replaces a
 /// connection in a room or on another device, or a device has to give up its slot.
-#[tracing::instrument(name = "store.connect", skip_all, fields(user.id = user.0, connection.id = connection.id))]
+#[tracing::instrument(name = "connect", skip_all, fields(user.id = user.0, connection.id = connection.id))]
 pub async fn connect(
     store: &Store,
     user: UserId,

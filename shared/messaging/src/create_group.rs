@@ -22,7 +22,7 @@ use wigwag_store::{Store, StoreError, directory, groups, inboxes};
 /// change; the record; the log's head, with the rows (two write units and requests for each member,
 /// sixteen members at once); the announcement's seq; the record; the announcement; its tasks; the
 /// record.
-#[tracing::instrument(name = "store.group.create", skip_all, fields(group.id = group.0))]
+#[tracing::instrument(name = "create_group", skip_all, fields(group.id = group.0))]
 pub async fn create_group(
     store: &Store,
     queue: &impl TaskQueue,

@@ -19,7 +19,7 @@ pub enum Disconnected {
 /// Removes a connection from the user's head, if it is still that one, and from the room that it is
 /// in. One write unit and one request; two of each if it is in a room. May be repeated, but only
 /// the first time tells the room: if that fails half-way, the room's row expires.
-#[tracing::instrument(name = "store.disconnect", skip_all, fields(user.id = user.0, connection.id = connection_id))]
+#[tracing::instrument(name = "disconnect", skip_all, fields(user.id = user.0, connection.id = connection_id))]
 pub async fn disconnect(
     store: &Store,
     user: UserId,

@@ -55,7 +55,7 @@ const ROUNDS: u32 = 5;
 
 /// Moves a connection into a room, out of the one it was in. One read unit and two write units, one
 /// more if it was in another room; three round trips. May be repeated.
-#[tracing::instrument(name = "store.room.enter", skip_all, fields(room.id = room.0, connection.id = connection_id))]
+#[tracing::instrument(name = "enter_room", skip_all, fields(room.id = room.0, connection.id = connection_id))]
 pub async fn enter_room(
     store: &Store,
     user: UserId,
@@ -88,12 +88,12 @@ async fn as_the_head_says(
     room: RoomId,
 ) -> Result<(), StoreError> {
     let head = inboxes::head(store, user, true).await?;
-    let stands = standing(head, device, connected_at_ms, connection_id);
-    let named = stands.as_ref().and_then(|(_, named)| *named);
+    let current = current_connection(head, device, connected_at_ms, connection_id);
+    let named = current.as_ref().and_then(|(_, named)| *named);
     if named != Some(room) {
         rooms::forget_occupant(store, room, connection_id).await?;
     }
-    match stands {
+    match current {
         Some((connection, Some(named))) => rooms::put_occupant(store, user, device, &connection, named).await,
         Some((_, None)) | None => Ok(()),
     }
@@ -102,7 +102,7 @@ async fn as_the_head_says(
 /// Takes a connection out of a room; `None`: out of whichever it is in. One read unit; if it is in
 /// a room, two write units and three round trips. If the head does not name the room, only the row
 /// is removed: one write unit and two round trips. May be repeated.
-#[tracing::instrument(name = "store.room.leave", skip_all, fields(room.id = room.map(|room| room.0), connection.id = connection_id))]
+#[tracing::instrument(name = "leave_room", skip_all, fields(room.id = room.map(|room| room.0), connection.id = connection_id))]
 pub async fn leave_room(
     store: &Store,
     user: UserId,
@@ -126,7 +126,7 @@ async fn move_to(
     let mut left = None;
     for _ in 0..ROUNDS {
         let head = inboxes::head(store, user, true).await?;
-        let Some((connection, from)) = standing(head, device, connected_at_ms, connection_id) else {
+        let Some((connection, from)) = current_connection(head, device, connected_at_ms, connection_id) else {
             if let Some(room) = goal.room() {
                 rooms::forget_occupant(store, room, connection_id).await?;
             }
@@ -175,7 +175,7 @@ async fn move_to(
 
 /// The connection in its user's head, and the room that it is in; `None` if its slot has another
 /// connection, or none.
-fn standing(
+fn current_connection(
     head: Option<InboxHead>,
     device: &DeviceKey,
     connected_at_ms: i64,

@@ -17,7 +17,7 @@ pub enum Finished {
 
 /// Finishes the unfinished change of a group, if there is one. Costs as much as the rest of the
 /// change.
-#[tracing::instrument(name = "store.group.finish", skip_all, fields(group.id = group.0))]
+#[tracing::instrument(name = "finish_change", skip_all, fields(group.id = group.0))]
 pub async fn finish_change(
     store: &Store,
     queue: &impl TaskQueue,
@@ -32,7 +32,7 @@ pub async fn finish_change(
 
 /// Finishes a change that was to begin at `at_ms`, unless its function may still be at work on it:
 /// this carries out [`Finish`](wigwag_domain::task::Task::Finish). One read unit, and the cost of the rest of the change.
-#[tracing::instrument(name = "store.group.finish_left", skip_all, fields(group.id = group.0, version))]
+#[tracing::instrument(name = "finish_left_change", skip_all, fields(group.id = group.0, version))]
 pub async fn finish_left_change(
     store: &Store,
     queue: &impl TaskQueue,

@@ -56,7 +56,7 @@ fn message(entry: &Entry, logged: &HashMap<(TimelineId, u64), Entry>) -> Result<
             _ => {
                 return Err(corrupt(
                     "timelines",
-                    format!("an inbox names {log} {seq}, where no message stands"),
+                    format!("an inbox names {log} {seq}, which has no message"),
                 ));
             }
         },

@@ -111,10 +111,11 @@ pub async fn pull_peer(
 ///
 /// A page holds messages of one membership interval; `next_seq` skips the seqs between two. A user
 /// who left, or reads a dissolved group, learns with the last page that it was the last: the
-/// counter alone does not tell, because a seq that was given up raises it too. One request each for
-/// the head and the membership, then two at once; three read units, and one for each 4 KB of
-/// messages.
-#[tracing::instrument(name = "store.group.history", skip_all, fields(group.id = group.0, user.id = user.0))]
+/// counter alone does not tell, because a seq that was given up raises it too.
+///
+/// One request each for the head and the membership, then two at once; three read units, and one
+/// for each 4 KB of messages.
+#[tracing::instrument(name = "pull_group", skip_all, fields(group.id = group.0, user.id = user.0))]
 pub async fn pull_group(
     store: &Store,
     user: UserId,

@@ -49,11 +49,11 @@ pub async fn swap(
     known: &DeliveryPlan,
     swaps: &[PlanSwap],
 ) -> Result<DeliveryPlan, StoreError> {
-    let mut standing = known.clone();
+    let mut current = known.clone();
     for _ in 0..SWAPS {
-        let wanted = standing.with(swaps);
-        if wanted == standing {
-            return Ok(standing);
+        let wanted = current.with(swaps);
+        if wanted == current {
+            return Ok(current);
         }
         let call = store
             .db
@@ -61,10 +61,10 @@ pub async fn swap(
             .table_name(&store.timelines)
             .set_key(Some(plan_key(plans, message)))
             .update_expression("SET #p = :wanted")
-            .condition_expression("#p = :standing")
+            .condition_expression("#p = :current")
             .expression_attribute_names("#p", attr::SHARES)
             .expression_attribute_values(":wanted", bytes(wanted.to_bytes()))
-            .expression_attribute_values(":standing", bytes(standing.to_bytes()))
+            .expression_attribute_values(":current", bytes(current.to_bytes()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = call.send().await else {
             return Ok(wanted);
@@ -74,7 +74,7 @@ pub async fn swap(
             Some(there) => there.item().as_ref().map(plan_from_item).transpose()?,
             None => return Err(StoreError::call("UpdateItem (swap shares)")(error)),
         };
-        standing = there.ok_or_else(|| corrupt("timelines", format!("a plan of {plans} is gone")))?;
+        current = there.ok_or_else(|| corrupt("timelines", format!("a plan of {plans} is gone")))?;
     }
     Err(StoreError::Throttled {
         operation: "UpdateItem (swap shares)",

@@ -1,4 +1,5 @@
-//! Keys and attributes: the only place that spells them. `docs/` has the data model.
+//! Keys, and the attributes that expressions name: the only place that spells them. Items that are
+//! stored whole are named by the fields of their structs. `docs/contributor/data-model.md` has all.
 //!
 //! Attributes of the timelines table have one letter, because heads must stay under one write unit
 //! (1 KB) and every byte of a name counts.

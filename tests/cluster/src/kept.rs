@@ -32,7 +32,7 @@ impl TaskQueue for Kept {
 }
 
 impl Cluster {
-    /// Puts text messages into a group's log at a time (ms); returns their tasks, none of which is
+    /// Puts text messages into a group's log at a time (ms); returns their tasks, which are not
     /// enqueued. They come from a device of the sender that writes to this group alone.
     pub async fn log_undelivered(&self, sender: u64, group: u64, texts: &[&str], at_ms: i64) -> Result<Vec<Task>> {
         let (store, kept) = (&self.store(), Kept::default());

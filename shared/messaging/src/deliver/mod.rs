@@ -42,7 +42,7 @@ const HANDING_OVER: Duration = Duration::from_millis(500);
 /// Puts each message of a batch, in order, into the inbox of each member who is to have it, once.
 /// Stops at `deadline` with what is done by then. Pending copies are left to tasks that go to
 /// `queue`.
-#[tracing::instrument(name = "store.deliver", skip_all, fields(group.id = group.0, messages = deliveries.len()))]
+#[tracing::instrument(name = "deliver", skip_all, fields(group.id = group.0, messages = deliveries.len()))]
 pub async fn deliver(
     store: &Store,
     queue: &impl TaskQueue,

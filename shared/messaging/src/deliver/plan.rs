@@ -86,20 +86,20 @@ async fn follow_plans(
         return Ok(());
     }
     let lost_messages = lost.keys().copied().collect();
-    let standing = delivery_plans::read(store, &batch.plan_set, &lost_messages);
-    let standing = store.by(batch.deadline, "BatchGetItem (plans)", standing).await?;
+    let stored = delivery_plans::read(store, &batch.plan_set, &lost_messages);
+    let stored = store.by(batch.deadline, "BatchGetItem (plans)", stored).await?;
     let in_vain = lost.iter().flat_map(|(message, plan)| {
-        let standing = standing.get(message);
+        let stored = stored.get(message);
         let is_in_vain = move |&(user, seq): &(UserId, u64)| {
-            seq != PENDING && standing.and_then(|standing| standing.share(user)) != Some(seq)
+            seq != PENDING && stored.and_then(|stored| stored.share(user)) != Some(seq)
         };
         plan.shares().filter(is_in_vain)
     });
     inboxes::give_up_many(store, in_vain.collect(), batch.deadline, batch.now_ms).await;
-    if standing.len() < lost.len() {
+    if stored.len() < lost.len() {
         return Err(corrupt("timelines", format!("a plan of {} is gone", batch.plan_set)));
     }
-    batch.plans.extend(standing);
+    batch.plans.extend(stored);
     Ok(())
 }
 

@@ -134,12 +134,12 @@ pub async fn write_member(
     known: Option<&MemberRow>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let stands = match known {
+    let current = match known {
         Some(row) if row.version == version => Some(after),
         known => put_membership(store, user, after, version, known).await?,
     };
-    match stands {
-        Some(stands) => put_shard_member(store, user, &stands, version, now_ms).await,
+    match current {
+        Some(current) => put_shard_member(store, user, &current, version, now_ms).await,
         None => Ok(()),
     }
 }

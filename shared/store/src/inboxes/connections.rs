@@ -88,7 +88,7 @@ pub async fn make_slot(store: &Store, user: UserId, head: &InboxHead, now_ms: i6
     let Some((device, known)) = longest_away(head, now_ms) else {
         return Ok(false);
     };
-    tracing::info!(user.id = user.0, device = %device, "forgot a device that made place for another");
+    tracing::info!(user.id = user.0, device = %device, "forgot a device, to free its slot for another");
     let floor = known
         .numbering
         .as_ref()
@@ -128,7 +128,7 @@ pub async fn make_slot(store: &Store, user: UserId, head: &InboxHead, now_ms: i6
     match call.send().await {
         Ok(_) => Ok(true),
         Err(error) if unmet(error.as_service_error()).is_some() => Ok(false),
-        Err(error) => Err(StoreError::call("UpdateItem (make place)")(error)),
+        Err(error) => Err(StoreError::call("UpdateItem (make slot)")(error)),
     }
 }
 

@@ -166,8 +166,8 @@ fn announcement_copies(case: &Case<'_>) -> HashMap<(GroupId, u64), Vec<UserId>> 
     copies
 }
 
-/// How the announcements differ from the changes. Each change that was made is announced. The last
-/// one may be one of which nobody knows whether it was made.
+/// How the announcements differ from the changes. Each change that was made is announced. It may
+/// be unknown whether the last one was made.
 fn difference(steps: &[Step], announced: &[(bool, u64)]) -> Option<(Harm, &'static str)> {
     let sure = steps
         .iter()
