@@ -1,7 +1,6 @@
 //! Tests of the source itself. They read files and build nothing of the project.
 
 mod layers;
-mod local_stack;
 
 use std::path::Path;
 
