@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wigwag_cluster::budget::disconnected;
-use wigwag_cluster::{Device, World};
+use wigwag_cluster::{Cluster, Device};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::prices::{CONNECTION_MINUTES, FIFO_QUEUE_REQUESTS};
 use wigwag_protocol::pb::SessionType;
@@ -71,12 +71,12 @@ struct Activity {
 }
 
 pub(crate) async fn run(arguments: &CostArgs) -> Result<()> {
-    let world = World::with(|options| {
+    let cluster = Cluster::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
     })
     .await?;
-    let activities = count(&world, arguments).await;
-    world.stop().await;
+    let activities = count(&cluster, arguments).await;
+    cluster.stop().await;
     let bill = bill(arguments, &activities?);
     if arguments.json {
         println!("{bill}");
@@ -93,12 +93,12 @@ pub(crate) async fn run(arguments: &CostArgs) -> Result<()> {
 }
 
 /// Does everything several times. Each activity is counted by itself.
-async fn count(world: &World, arguments: &CostArgs) -> Result<Vec<Activity>> {
-    let users = world.crowd(1, arguments.group_size.into()).await?;
-    world.group_of(GROUP, &users, false).await?;
-    let devices = connect_share(world, &users, arguments.hours / 24.0).await?;
+async fn count(cluster: &Cluster, arguments: &CostArgs) -> Result<Vec<Activity>> {
+    let users = cluster.crowd(1, arguments.group_size.into()).await?;
+    cluster.group_of(GROUP, &users, false).await?;
+    let devices = connect_share(cluster, &users, arguments.hours / 24.0).await?;
     let mut counting = Counting {
-        world,
+        cluster,
         repeat: arguments.repeat,
         activities: Vec::new(),
     };
@@ -111,7 +111,7 @@ async fn count(world: &World, arguments: &CostArgs) -> Result<Vec<Activity>> {
 
 /// Connects as many members as are online at any time, and at least the first two, who talk to each
 /// other.
-async fn connect_share(world: &World, users: &[u64], online: f64) -> Result<Vec<Device>> {
+async fn connect_share(cluster: &Cluster, users: &[u64], online: f64) -> Result<Vec<Device>> {
     let members = u32::try_from(users.len())?;
     let share = (f64::from(members) * online).round().max(2.0);
     let mut devices = Vec::new();
@@ -119,16 +119,16 @@ async fn connect_share(world: &World, users: &[u64], online: f64) -> Result<Vec<
         if f64::from(nth) >= share {
             break;
         }
-        devices.push(world.device(&world.member(user)?).await?);
+        devices.push(cluster.device(&cluster.member(user)?).await?);
     }
     Ok(devices)
 }
 
 async fn count_logins(counting: &mut Counting<'_>) -> Result<()> {
-    let account = counting.world.account("who logs in").await?;
+    let account = counting.cluster.account("who logs in").await?;
     counting.begin().await?;
     for _ in 0..counting.repeat {
-        counting.world.another_device(&account, "device").await?;
+        counting.cluster.another_device(&account, "device").await?;
     }
     counting.end("logs in", 1.0).await
 }
@@ -176,7 +176,7 @@ async fn count_sending(
         for device in &mut *others {
             device.pushed().await?;
         }
-        counting.world.settled().await?;
+        counting.cluster.settled().await?;
     }
     counting
         .end("sends a message to a group", arguments.group_messages.into())
@@ -190,16 +190,16 @@ async fn count_sending(
 
 /// A user who is away comes back, reads a page and leaves.
 async fn count_visits(counting: &mut Counting<'_>, arguments: &CostArgs, user: u64) -> Result<()> {
-    let world = counting.world;
-    let visitor = world.member(user)?;
-    world.device(&visitor).await?.leave().await?;
-    disconnected(world).await?;
+    let cluster = counting.cluster;
+    let visitor = cluster.member(user)?;
+    cluster.device(&visitor).await?.leave().await?;
+    disconnected(cluster).await?;
     counting.begin().await?;
     for _ in 0..counting.repeat {
-        let mut device = world.device(&visitor).await?;
+        let mut device = cluster.device(&visitor).await?;
         device.sync(0, 50).await?;
         device.leave().await?;
-        disconnected(world).await?;
+        disconnected(cluster).await?;
     }
     counting
         .end("connects, reads a page, leaves", arguments.connects.into())
@@ -222,22 +222,22 @@ impl Talk<'_> {
 }
 
 struct Counting<'a> {
-    world: &'a World,
+    cluster: &'a Cluster,
     repeat: u32,
     activities: Vec<Activity>,
 }
 
 impl Counting<'_> {
     async fn begin(&self) -> Result<()> {
-        self.world.settled().await?;
-        self.world.reset_meter().await
+        self.cluster.settled().await?;
+        self.cluster.reset_meter().await
     }
 
     /// Reads the usage since [`Self::begin`]. Connection minutes are left out, because a connection
     /// lasts only a moment here.
     async fn end(&mut self, name: &'static str, per_day: f64) -> Result<()> {
-        self.world.settled().await?;
-        let reading = self.world.meter().await?;
+        self.cluster.settled().await?;
+        let reading = self.cluster.meter().await?;
         let uses = reading
             .cost
             .into_iter()

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::sleep;
 use wigwag_client::http::CreateGroup;
 use wigwag_client::{Api, ApiError};
-use wigwag_cluster::World;
+use wigwag_cluster::Cluster;
 use wigwag_invariants::{Event, GroupId, Setting, Turn, UserId};
 
 /// The pause before a call is repeated.
@@ -69,9 +69,9 @@ pub(crate) struct Memberships {
 
 impl Memberships {
     /// No groups yet.
-    pub(crate) fn new(world: &World, endpoints: &Endpoints, users: &[UserId]) -> Result<Self> {
+    pub(crate) fn new(cluster: &Cluster, endpoints: &Endpoints, users: &[UserId]) -> Result<Self> {
         let api = |user: &UserId| {
-            let token = world.member(*user)?.token;
+            let token = cluster.member(*user)?.token;
             Ok((*user, Api::new(endpoints.http_url.clone()).with_token(token)))
         };
         Ok(Self {

@@ -11,7 +11,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use wigwag_cluster::World;
+use wigwag_cluster::Cluster;
 use wigwag_invariants::{DeviceKind, GroupId, Token, UserId};
 
 /// A group that is talked in.
@@ -46,10 +46,10 @@ impl Population {
     ///
     /// # Errors
     /// The stack refuses a call.
-    pub(crate) async fn create(world: &World, endpoints: &Endpoints, clients: usize, seed: u64) -> Result<Self> {
+    pub(crate) async fn create(cluster: &Cluster, endpoints: &Endpoints, clients: usize, seed: u64) -> Result<Self> {
         let users = u64::try_from(clients / 3)?.max(3);
-        let users = world.crowd(1, users).await.context("create the users")?;
-        let memberships = Memberships::new(world, endpoints, &users)?;
+        let users = cluster.crowd(1, users).await.context("create the users")?;
+        let memberships = Memberships::new(cluster, endpoints, &users)?;
         let mut rng = StdRng::seed_from_u64(seed);
         let population = Self {
             users,
@@ -91,16 +91,16 @@ impl Population {
     ///
     /// # Errors
     /// There is no token for a device.
-    pub(crate) fn devices(&self, world: &World, endpoints: &Endpoints, clients: usize) -> Result<Vec<TestDevice>> {
+    pub(crate) fn devices(&self, cluster: &Cluster, endpoints: &Endpoints, clients: usize) -> Result<Vec<TestDevice>> {
         let device = |n: usize| {
             let (user, round) = (self.users[n % self.users.len()], n / self.users.len());
             let name = (b'a'..=b'z')
                 .nth(round)
                 .map_or_else(|| round.to_string(), |letter| char::from(letter).to_string());
             if round.is_multiple_of(2) {
-                return sdk(world, endpoints, user, &name, DeviceKind::Sdk);
+                return sdk(cluster, endpoints, user, &name, DeviceKind::Sdk);
             }
-            let participant = endpoints.participant(world, user, &name, DeviceKind::Raw)?;
+            let participant = endpoints.participant(cluster, user, &name, DeviceKind::Raw)?;
             Ok(TestDevice::Raw(Raw::new(endpoints, participant)))
         };
         (0..clients).map(device).collect()
@@ -110,8 +110,8 @@ impl Population {
     ///
     /// # Errors
     /// There is no token for a device.
-    pub(crate) fn fresh(&self, world: &World, endpoints: &Endpoints) -> Result<Vec<TestDevice>> {
-        let fresh = |user: &UserId| sdk(world, endpoints, *user, "fresh", DeviceKind::Fresh);
+    pub(crate) fn fresh(&self, cluster: &Cluster, endpoints: &Endpoints) -> Result<Vec<TestDevice>> {
+        let fresh = |user: &UserId| sdk(cluster, endpoints, *user, "fresh", DeviceKind::Fresh);
         self.users.iter().map(fresh).collect()
     }
 
@@ -124,7 +124,7 @@ impl Population {
     }
 }
 
-fn sdk(world: &World, endpoints: &Endpoints, user: UserId, device: &str, kind: DeviceKind) -> Result<TestDevice> {
-    let participant = endpoints.participant(world, user, device, kind)?;
+fn sdk(cluster: &Cluster, endpoints: &Endpoints, user: UserId, device: &str, kind: DeviceKind) -> Result<TestDevice> {
+    let participant = endpoints.participant(cluster, user, device, kind)?;
     Ok(TestDevice::Sdk(Sdk::new(endpoints, participant)))
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use wigwag_client::Range;
-use wigwag_cluster::World;
+use wigwag_cluster::Cluster;
 use wigwag_invariants::UserId;
 use wigwag_protocol::limits::PAGE_MESSAGES;
 
@@ -29,7 +29,7 @@ pub(crate) const LOOK: Duration = Duration::from_secs(15);
 
 /// Waits until everything has come to rest.
 pub(crate) struct Quiesce<'a> {
-    world: &'a World,
+    cluster: &'a Cluster,
     population: &'a Population,
     /// How far each log is read, and as which user.
     read: BTreeMap<(UserId, Recipient), u64>,
@@ -46,7 +46,7 @@ struct Awaited {
 
 impl<'a> Quiesce<'a> {
     /// Nothing is read yet.
-    pub(crate) fn new(world: &'a World, population: &'a Population) -> Self {
+    pub(crate) fn new(cluster: &'a Cluster, population: &'a Population) -> Self {
         // The owner may read all of a group, and each of two users their whole conversation.
         let owner = population.users.iter().take(1);
         let groups = population.groups();
@@ -56,7 +56,7 @@ impl<'a> Quiesce<'a> {
             others.map(|other| (*user, Recipient::User(*other)))
         });
         Self {
-            world,
+            cluster,
             population,
             read: groups.chain(pairs).map(|log| (log, 0)).collect(),
         }
@@ -112,7 +112,7 @@ impl<'a> Quiesce<'a> {
     }
 
     async fn tasks(&self) -> Result<Option<String>> {
-        let (dead, tasks) = (self.world.redrive().await?, self.world.tasks()?);
+        let (dead, tasks) = (self.cluster.redrive().await?, self.cluster.tasks()?);
         Ok((tasks + dead > 0).then(|| format!("{tasks} tasks of the fan-out, {dead} dead-lettered tasks")))
     }
 }

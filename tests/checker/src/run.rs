@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use wigwag_cluster::{World, template};
+use wigwag_cluster::{Cluster, template};
 use wigwag_invariants::{Event, Harm, History, Promise, Setting, Stage, Violation, judge};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::faults::FaultPlan;
@@ -112,10 +112,10 @@ pub async fn run(options: &RunOptions) -> Result<RunOutcome> {
 /// # Errors
 /// The same as [`run`].
 pub async fn run_until(options: &RunOptions, stop: impl Future<Output = ()>) -> Result<RunOutcome> {
-    let world = start(options).await?;
+    let cluster = start(options).await?;
     let active = ActiveRun {
         options,
-        world: &world,
+        cluster: &cluster,
         recorder: Recorder::default(),
     };
     let ending = tokio::select! {
@@ -123,12 +123,12 @@ pub async fn run_until(options: &RunOptions, stop: impl Future<Output = ()>) -> 
         () = stop => Ending::Stopped,
     };
     let outcome = active.judge(&ending).await;
-    world.stop().await;
+    cluster.stop().await;
     outcome
 }
 
 /// Starts a stack of the project's template, or of the mutant's. There are no faults yet.
-async fn start(options: &RunOptions) -> Result<World> {
+async fn start(options: &RunOptions) -> Result<Cluster> {
     let build = match options.mutant {
         Some(mutant) => Some((MutantBuild::build().await?, mutant)),
         None => None,
@@ -138,16 +138,16 @@ async fn start(options: &RunOptions) -> Result<World> {
         None => (template(), Bootstraps::default()),
     };
     let output = output(options.logs.as_deref())?;
-    let world = World::with(|stack| {
+    let cluster = Cluster::with(|stack| {
         stack.template = template;
         stack.bootstraps = bootstraps;
         stack.fault_plan = options.faults.clone();
         stack.fault_seed = options.seed;
         stack.tuning.output = output;
     });
-    let world = world.await?;
-    world.stack.faults().pause();
-    Ok(world)
+    let cluster = cluster.await?;
+    cluster.stack.faults().pause();
+    Ok(cluster)
 }
 
 /// Keeps the functions' output away from standard error, where it would hide everything else.
@@ -168,16 +168,16 @@ fn output(logs: Option<&Path>) -> Result<Output> {
 
 struct ActiveRun<'a> {
     options: &'a RunOptions,
-    world: &'a World,
+    cluster: &'a Cluster,
     recorder: Recorder,
 }
 
 impl ActiveRun<'_> {
     async fn play(&self) -> Result<Ending> {
-        let (world, clients, seed) = (self.world, self.options.clients, self.options.seed);
-        let endpoints = Endpoints::new(world, &self.recorder)?;
-        let population = Arc::new(Box::pin(Population::create(world, &endpoints, clients, seed)).await?);
-        let devices = population.devices(world, &endpoints, clients)?;
+        let (cluster, clients, seed) = (self.cluster, self.options.clients, self.options.seed);
+        let endpoints = Endpoints::new(cluster, &self.recorder)?;
+        let population = Arc::new(Box::pin(Population::create(cluster, &endpoints, clients, seed)).await?);
+        let devices = population.devices(cluster, &endpoints, clients)?;
         let (over, is_over) = watch::channel(false);
         let mut actors = JoinSet::new();
         for device in devices {
@@ -189,17 +189,17 @@ impl ActiveRun<'_> {
             ));
         }
         let changers = self.changers(&population, &is_over);
-        world.stack.faults().resume();
+        cluster.stack.faults().resume();
         if let Some(caught_ms) = self.run_workload().await? {
             return Ok(Ending::Caught(caught_ms));
         }
-        world.stack.faults().pause();
+        cluster.stack.faults().pause();
         over.send_replace(true);
         self.recorder.note(Event::Calm);
         let mut devices = self.wait_for_actors(actors, changers).await?;
         reconnect(&mut devices).await;
         read_histories(&population, &mut devices).await;
-        let mut quiesce = Quiesce::new(world, &population);
+        let mut quiesce = Quiesce::new(cluster, &population);
         if devices.len() < clients {
             let away = clients - devices.len();
             return Ok(Ending::NeverAtRest(vec![format!("{away} devices that have not ended")]));
@@ -208,7 +208,7 @@ impl ActiveRun<'_> {
             .wait(&mut devices, PATIENCE, |awaited| self.report(awaited))
             .await;
         if awaited.is_empty() {
-            devices.extend(population.fresh(world, &endpoints)?);
+            devices.extend(population.fresh(cluster, &endpoints)?);
             awaited = quiesce
                 .wait(&mut devices, PATIENCE, |awaited| self.report(awaited))
                 .await;
@@ -276,7 +276,7 @@ impl ActiveRun<'_> {
                 _ = progress.tick() => self.report(&[]),
                 () = sleep_until(judge_at.unwrap_or(end)), if judge_at.is_some() => {
                     let history = self.recorder.history();
-                    let tables = tables::read(self.world).await?;
+                    let tables = tables::read(self.cluster).await?;
                     if !judge(&history, &tables, Stage::Running).is_empty() {
                         return Ok(Some(millis(began.elapsed())));
                     }
@@ -314,7 +314,7 @@ impl ActiveRun<'_> {
         if let Some(path) = &self.options.trace {
             write_trace(path, self.options.seed, &history).with_context(|| format!("write {}", path.display()))?;
         }
-        let tables = tables::read(self.world).await?;
+        let tables = tables::read(self.cluster).await?;
         let stage = match ending {
             Ending::AtRest | Ending::NeverAtRest(_) => Stage::Settled,
             Ending::Caught(_) | Ending::Stopped => Stage::Running,
@@ -324,7 +324,7 @@ impl ActiveRun<'_> {
             // The other violations usually tell why.
             violations.push(never_at_rest(awaited));
         }
-        let faults = self.world.stack.faults().injected();
+        let faults = self.cluster.stack.faults().injected();
         let explanations = violations.iter().take(EXPLAINED);
         Ok(RunOutcome {
             explanations: explanations
@@ -345,7 +345,7 @@ impl ActiveRun<'_> {
         if !self.options.progress {
             return;
         }
-        let faults: u64 = self.world.stack.faults().injected().values().sum();
+        let faults: u64 = self.cluster.stack.faults().injected().values().sum();
         let line = self.recorder.with(|history| {
             let count = |is: fn(&Event) -> bool| history.records.iter().filter(|record| is(&record.event)).count();
             let sent = count(|event| matches!(event, Event::Send { .. }));

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use prost::Message as _;
 use std::collections::HashMap;
-use wigwag_cluster::World;
+use wigwag_cluster::Cluster;
 use wigwag_invariants::{Observed, Row, Tables, TimelineKey};
 use wigwag_protocol::pb;
 use wigwag_store::schema::timelines as attr;
@@ -25,14 +25,14 @@ pub type Item = HashMap<String, AttributeValue>;
 ///
 /// # Errors
 /// The engine does not answer, or an item cannot be read.
-pub async fn read(world: &World) -> Result<Tables> {
+pub async fn read(cluster: &Cluster) -> Result<Tables> {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "check"))
         .http_client(wigwag_https::client())
-        .endpoint_url(&world.stack.aws_endpoint_url);
-    let mut tables = world.stack.stack.tables.iter();
+        .endpoint_url(&cluster.stack.aws_endpoint_url);
+    let mut tables = cluster.stack.stack.tables.iter();
     let table = tables.find(|table| table.logical_id == TABLE);
     let mut pages = Client::from_conf(config.build())
         .scan()

@@ -34,7 +34,6 @@ mod worker;
 pub use accounts::{Account, PASSWORD};
 pub use clock::now_ms;
 pub use cluster::Cluster;
-pub use cluster::Cluster as World;
 pub use command_line::{Chat, Cli, events_named};
 pub use device::Device;
 pub use dial::Dial;

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 use serde_json::json;
 use std::time::Instant;
-use wigwag_cluster::{Device, World};
+use wigwag_cluster::{Cluster, Device};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::{AwsRow, Reading};
 use wigwag_protocol::pb::{Message, SessionType, UpMsg};
@@ -101,29 +101,29 @@ const AT_A_TIME: u64 = 5000;
 
 async fn one_size(arguments: &FanoutArgs, members: u64) -> Result<Vec<FanoutRun>> {
     eprintln!("{members} members: creating them");
-    let world = World::with(|options| {
+    let cluster = Cluster::with(|options| {
         options.bootstraps = Bootstraps::Build { release: true };
     })
     .await?;
     let mut users = Vec::new();
     while (users.len() as u64) < members {
         let made = users.len() as u64;
-        users.extend(world.crowd(1 + made, AT_A_TIME.min(members - made)).await?);
+        users.extend(cluster.crowd(1 + made, AT_A_TIME.min(members - made)).await?);
         if members > AT_A_TIME {
             eprintln!("{members} members: {} of them created", users.len());
         }
     }
-    world.group_of(GROUP, &users, arguments.super_group).await?;
+    cluster.group_of(GROUP, &users, arguments.super_group).await?;
     let online = online(members, arguments.online);
     eprintln!("{members} members: connecting {}", online.len() + 1);
     let mut sender = Sender {
-        device: world.device(&world.member(users[0])?).await?,
+        device: cluster.device(&cluster.member(users[0])?).await?,
         content: "x".repeat(arguments.bytes),
         next: 1,
     };
     let mut devices = Vec::with_capacity(online.len());
     for index in online {
-        devices.push(world.device(&world.member(users[index])?).await?);
+        devices.push(cluster.device(&cluster.member(users[index])?).await?);
     }
     // Before the count begins, the pools of processes grow, and every member gets a message.
     sender.tell().await?;
@@ -131,9 +131,9 @@ async fn one_size(arguments: &FanoutArgs, members: u64) -> Result<Vec<FanoutRun>
     let mut outcomes = Vec::new();
     for pace in [Pace::OneAtATime, Pace::InARow] {
         eprintln!("{members} members: {} messages, {}", arguments.messages, pace.name());
-        world.reset_meter().await?;
+        cluster.reset_meter().await?;
         let (acknowledged, reached) = send(&mut sender, &mut devices, arguments.messages, pace).await?;
-        let reading = settled(&world).await?;
+        let reading = settled(&cluster).await?;
         let (online, messages) = (devices.len(), arguments.messages);
         outcomes.push(FanoutRun {
             members,
@@ -145,7 +145,7 @@ async fn one_size(arguments: &FanoutArgs, members: u64) -> Result<Vec<FanoutRun>
             reading,
         });
     }
-    world.stop().await;
+    cluster.stop().await;
     Ok(outcomes)
 }
 
@@ -230,10 +230,10 @@ async fn send(
 }
 
 /// The meter's reading when it no longer changes. The last tasks are deleted after the last push.
-async fn settled(world: &World) -> Result<Reading> {
+async fn settled(cluster: &Cluster) -> Result<Reading> {
     let mut last = 0;
     loop {
-        let reading = world.meter().await?;
+        let reading = cluster.meter().await?;
         let requests = counted(&reading).requests;
         if requests == last {
             return Ok(reading);

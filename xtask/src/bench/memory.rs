@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
-use wigwag_cluster::{Device, Kept, World, altered_template};
+use wigwag_cluster::{Cluster, Device, Kept, altered_template};
 use wigwag_domain::outgoing::Draft;
 use wigwag_domain::task::SHARD_MEMBERS;
 use wigwag_domain::{DeviceKey, GroupId, MessageKey, UserId};
@@ -50,7 +50,7 @@ const TIMEOUT: (&str, &str) = ("    Timeout: 5 #", "    Timeout: 30 #");
 pub(crate) async fn run(arguments: &MemoryArgs) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let template = altered_template(directory.path(), &[TIMEOUT])?;
-    let world = World::with(|options| {
+    let cluster = Cluster::with(|options| {
         options.template = template;
         options.bootstraps = match &arguments.bootstraps {
             Some(directory) => Bootstraps::Given(directory.clone()),
@@ -59,16 +59,16 @@ pub(crate) async fn run(arguments: &MemoryArgs) -> Result<()> {
     })
     .await?;
     eprintln!("logging in, {} at once", arguments.logins);
-    log_in(&world, arguments.logins).await?;
+    log_in(&cluster, arguments.logins).await?;
     eprintln!("sending {PAGES_OF} messages of {CONTENT_BYTES} bytes to a user, and reading them");
-    talk(&world).await?;
+    talk(&cluster).await?;
     eprintln!(
         "sending {BATCH} messages of {CONTENT_BYTES} bytes to {} members who are online",
         arguments.members
     );
-    tell_everyone(&world, arguments.members).await?;
-    let functions = world.meter().await?.functions;
-    world.stop().await;
+    tell_everyone(&cluster, arguments.members).await?;
+    let functions = cluster.meter().await?.functions;
+    cluster.stop().await;
     if !arguments.json {
         println!("| function | invocations | peak memory, MB | CPU ms: median / max |");
         println!("|---|---|---|---|");
@@ -81,13 +81,13 @@ pub(crate) async fn run(arguments: &MemoryArgs) -> Result<()> {
 }
 
 /// Logs in many times. Each registration and each login hashes a password.
-async fn log_in(world: &World, logins: u32) -> Result<()> {
-    let account = world.account("logs in").await?;
+async fn log_in(cluster: &Cluster, logins: u32) -> Result<()> {
+    let account = cluster.account("logs in").await?;
     for _ in 0..TIMES {
         let names = (0..logins).map(|n| format!("device {n}"));
         try_join_all(names.map(|name| {
             let account = &account;
-            async move { world.another_device(account, &name).await }
+            async move { cluster.another_device(account, &name).await }
         }))
         .await?;
     }
@@ -96,9 +96,9 @@ async fn log_in(world: &World, logins: u32) -> Result<()> {
 
 /// Sends the largest messages between two users, then reads all pages, over the socket and over
 /// HTTP.
-async fn talk(world: &World) -> Result<()> {
-    let [from, to] = world.accounts(["from", "to"]).await?;
-    let (mut sender, mut receiver) = (world.device(&from).await?, world.device(&to).await?);
+async fn talk(cluster: &Cluster) -> Result<()> {
+    let [from, to] = cluster.accounts(["from", "to"]).await?;
+    let (mut sender, mut receiver) = (cluster.device(&from).await?, cluster.device(&to).await?);
     let content = "x".repeat(CONTENT_BYTES);
     for client_id in 1..=PAGES_OF {
         sender.tell(to.user_id, client_id, &content).await?;
@@ -107,7 +107,7 @@ async fn talk(world: &World) -> Result<()> {
     for _ in 0..TIMES {
         let read = receiver.catch_up(0).await?.len() as u64;
         ensure!(read == PAGES_OF, "{read} of {PAGES_OF} messages were read");
-        let history: Value = world
+        let history: Value = cluster
             .get(&format!("/history/{}", from.user_id), Some(&to.token))
             .await?;
         ensure!(
@@ -120,26 +120,26 @@ async fn talk(world: &World) -> Result<()> {
 }
 
 /// Sends a full batch to a full shard whose members are all online.
-async fn tell_everyone(world: &World, members: u64) -> Result<()> {
-    let users = world.crowd(1, members).await?;
-    world.group_of(GROUP, &users, false).await?;
+async fn tell_everyone(cluster: &Cluster, members: u64) -> Result<()> {
+    let users = cluster.crowd(1, members).await?;
+    cluster.group_of(GROUP, &users, false).await?;
     let mut devices = Vec::with_capacity(users.len());
     for &user in &users {
-        devices.push(world.device(&world.member(user)?).await?);
+        devices.push(cluster.device(&cluster.member(user)?).await?);
     }
     for time in 0..u64::from(TIMES) {
         let kept = Kept::default();
         for n in 1..=BATCH {
             let draft = draft(users[0], time * BATCH + n);
-            wigwag_messaging::send_to_group(&world.store(), &kept, &draft, GroupId(GROUP), now_ms()).await?;
+            wigwag_messaging::send_to_group(&cluster.store(), &kept, &draft, GroupId(GROUP), now_ms()).await?;
         }
-        world.fanout_queue()?.enqueue(&kept.take()).await?;
+        cluster.fanout_queue()?.enqueue(&kept.take()).await?;
         devices = all_pushed(devices).await?;
-        world.settled().await?;
+        cluster.settled().await?;
     }
     devices[0].pull_group(GROUP).await?;
     try_join_all(devices.into_iter().map(Device::leave)).await?;
-    world.settled().await
+    cluster.settled().await
 }
 
 /// A message of the largest size, from a device of the sender that is not connected.

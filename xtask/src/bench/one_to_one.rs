@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
-use wigwag_cluster::{Account, Device, World};
+use wigwag_cluster::{Account, Cluster, Device};
 use wigwag_local::build::Bootstraps;
 use wigwag_local::meter::Reading;
 
@@ -53,22 +53,22 @@ pub(crate) async fn run(arguments: &OneToOneArgs) -> Result<()> {
 }
 
 async fn one_run(arguments: &OneToOneArgs, senders: usize) -> Result<OneToOneRun> {
-    let world = World::with(|options| options.bootstraps = Bootstraps::Build { release: true }).await?;
+    let cluster = Cluster::with(|options| options.bootstraps = Bootstraps::Build { release: true }).await?;
     let mut pairs = Vec::new();
     for _ in 0..senders {
-        pairs.push(pair(&world).await?);
+        pairs.push(pair(&cluster).await?);
     }
     // The pools of processes grow before the count begins.
     let pairs = drive(pairs, Duration::from_secs(2), arguments.bytes).await?.0;
-    world.reset_meter().await?;
+    cluster.reset_meter().await?;
     let begun = Instant::now();
     let (pairs, latency) = drive(pairs, Duration::from_secs(arguments.seconds), arguments.bytes).await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let reading = world.meter().await?;
+    let reading = cluster.meter().await?;
     for pair in pairs {
         pair.check().await?;
     }
-    world.stop().await;
+    cluster.stop().await;
     Ok(OneToOneRun {
         senders,
         seconds,
@@ -85,11 +85,11 @@ struct Pair {
     next: u64,
 }
 
-async fn pair(world: &World) -> Result<Pair> {
-    let (from, to) = (world.account("from").await?, world.account("to").await?);
+async fn pair(cluster: &Cluster) -> Result<Pair> {
+    let (from, to) = (cluster.account("from").await?, cluster.account("to").await?);
     Ok(Pair {
-        sender: world.device(&from).await?,
-        receiver: world.device(&to).await?,
+        sender: cluster.device(&from).await?,
+        receiver: cluster.device(&to).await?,
         to,
         next: 1,
     })

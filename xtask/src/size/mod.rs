@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use wigwag_cluster::World;
+use wigwag_cluster::Cluster;
 use wigwag_local::build::{Bootstraps, bootstraps};
 use wigwag_local::faults::Injector;
 use wigwag_local::lambda::{Lambda, LambdaConfig, Usage};
@@ -63,9 +63,9 @@ pub(crate) async fn run(arguments: &SizeArgs) -> Result<()> {
         return measure(&stack, None, &source, arguments).await;
     }
     // A whole stack runs, because functions read the key of the tokens when they start.
-    let world = World::with(|options| options.bootstraps = source.clone()).await?;
-    let result = measure(&world.stack.stack, Some(&world.stack), &source, arguments).await;
-    world.stop().await;
+    let cluster = Cluster::with(|options| options.bootstraps = source.clone()).await?;
+    let result = measure(&cluster.stack.stack, Some(&cluster.stack), &source, arguments).await;
+    cluster.stop().await;
     result
 }
 

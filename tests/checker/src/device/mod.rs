@@ -12,7 +12,7 @@ use crate::recorder::Recorder;
 use anyhow::Result;
 use std::time::Duration;
 use wigwag_client::Url;
-use wigwag_cluster::{Account, World};
+use wigwag_cluster::{Account, Cluster};
 use wigwag_invariants::{Conversation, DeviceIndex, DeviceKind, Event, GroupId, UserId};
 use wigwag_protocol::pb::SessionType;
 
@@ -60,24 +60,24 @@ pub(crate) enum TestDevice {
 
 impl Endpoints {
     /// The endpoints of a running stack.
-    pub(crate) fn new(world: &World, recorder: &Recorder) -> Result<Self> {
+    pub(crate) fn new(cluster: &Cluster, recorder: &Recorder) -> Result<Self> {
         Ok(Self {
             recorder: recorder.clone(),
-            websocket_url: world.stack.websocket_url.parse()?,
-            http_url: world.stack.http_url.parse()?,
+            websocket_url: cluster.stack.websocket_url.parse()?,
+            http_url: cluster.stack.http_url.parse()?,
         })
     }
 
     /// Adds a device of a user.
     pub(crate) fn participant(
         &self,
-        world: &World,
+        cluster: &Cluster,
         user: UserId,
         device: &str,
         kind: DeviceKind,
     ) -> Result<Participant> {
         let name = format!("u{user}.{device}");
-        let account = world.member_on(user, &name)?;
+        let account = cluster.member_on(user, &name)?;
         let index = self.recorder.device(user, name, kind);
         Ok(Participant {
             index,
