@@ -1,7 +1,7 @@
 //! DynamoDB, and nothing else: which items there are, and the one way to read and write each of
 //! them.
 //!
-//! - [`schema`] alone names tables, keys and attributes
+//! - [`schema`] alone spells keys, and the attributes that expressions name
 //! - [`timelines`]: reserve, put, seal, read
 //! - [`inboxes`]: the heads of inboxes: claims, connections, positions
 //! - [`group_logs`]: the heads of groups' logs: their settings, and reserving in them
@@ -27,6 +27,7 @@ mod read_many;
 pub mod rooms;
 pub mod schema;
 pub mod timelines;
+mod user_rows;
 
 pub use error::StoreError;
 pub use item::corrupt;

@@ -204,7 +204,18 @@ pub mod directory {
 
     /// A user's item.
     pub(crate) fn user_key(user: UserId, sk: impl Into<String>) -> Item {
-        key(format!("{USER}{user}"), sk)
+        key(user_partition(user), sk)
+    }
+
+    /// The partition of a user.
+    pub(crate) fn user_partition(user: UserId) -> String {
+        format!("{USER}{user}")
+    }
+
+    /// The first and the last sort key with a prefix and an id after this one.
+    pub(crate) fn rows_after(prefix: &str, after: u64) -> (String, String) {
+        let first = id_key(after.saturating_add(1));
+        (format!("{prefix}{first}"), format!("{prefix}{LAST_ID}"))
     }
 
     /// An item of a phone number.
@@ -219,12 +230,7 @@ pub mod directory {
 
     /// The relation of a user to `other`.
     pub(crate) fn relation_key(user: UserId, other: UserId) -> Item {
-        user_key(user, relation_sk(other.0))
-    }
-
-    /// The sort key of a relation.
-    pub(crate) fn relation_sk(other: u64) -> String {
-        format!("{RELATION}{}", id_key(other))
+        user_key(user, format!("{RELATION}{}", id_key(other.0)))
     }
 
     /// The record of a group.
@@ -234,12 +240,7 @@ pub mod directory {
 
     /// The row that a user has for a group.
     pub(crate) fn membership_key(group: GroupId, user: UserId) -> Item {
-        user_key(user, membership_sk(group.0))
-    }
-
-    /// The sort key of a membership.
-    pub(crate) fn membership_sk(group: u64) -> String {
-        format!("{GROUP}{}", id_key(group))
+        user_key(user, format!("{GROUP}{}", id_key(group.0)))
     }
 
     /// The partition of a shard.
@@ -267,6 +268,16 @@ pub mod directory {
         get_string(item, PK)?.strip_prefix(USER)?.parse().ok()
     }
 
+    /// The other user of a relation's sort key.
+    pub(crate) fn relation_of(item: &Item) -> Option<UserId> {
+        get_string(item, SK)?.strip_prefix(RELATION)?.parse().ok()
+    }
+
+    /// The group of a membership's sort key.
+    pub(crate) fn membership_of(item: &Item) -> Option<GroupId> {
+        get_string(item, SK)?.strip_prefix(GROUP)?.parse().ok()
+    }
+
     /// The group of a record's partition.
     pub(crate) fn group_of(item: &Item) -> Option<GroupId> {
         get_string(item, PK)?.strip_prefix(GROUP)?.parse().ok()
@@ -282,5 +293,5 @@ pub mod directory {
     }
 
     /// The last id in a sort key.
-    pub(crate) const LAST_ID: &str = "9999999999999999";
+    const LAST_ID: &str = "9999999999999999";
 }

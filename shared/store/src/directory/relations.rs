@@ -6,9 +6,10 @@ use super::accounts::failed_conditions;
 use super::get;
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::{Item, corrupt, get_string, string};
+use crate::item::{Item, corrupt};
 use crate::read_many::read_many;
-use crate::schema::directory::{self as attr, LAST_ID, relation_key, relation_sk, user_key, user_of};
+use crate::schema::directory::{self as attr, relation_key, relation_of, user_key, user_of};
+use crate::user_rows::user_rows;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::builders::ConditionCheckBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
@@ -144,21 +145,15 @@ async fn set_relation(store: &Store, user: UserId, other: UserId, name: &str, va
 /// A page of a user's friends, after an id. At most one read unit per forty relations.
 #[tracing::instrument(name = "store.relation.friends", skip_all, fields(user.id = user.0))]
 pub async fn friends(store: &Store, user: UserId, after: UserId) -> Result<Friends, StoreError> {
-    let output = store
-        .db
-        .query()
-        .table_name(&store.directory)
-        .key_condition_expression("#pk = :user AND #sk BETWEEN :first AND :last")
-        .expression_attribute_names("#pk", attr::PK)
-        .expression_attribute_names("#sk", attr::SK)
-        .expression_attribute_values(":user", string(format!("{}{user}", attr::USER)))
-        .expression_attribute_values(":first", string(relation_sk(after.0.saturating_add(1))))
-        .expression_attribute_values(":last", string(format!("{}{LAST_ID}", attr::RELATION)))
-        .consistent_read(true)
-        .limit(FRIENDS_PER_PAGE)
-        .send()
-        .await
-        .map_err(StoreError::call("Query (friends)"))?;
+    let output = user_rows(
+        store,
+        user,
+        attr::RELATION,
+        after.0,
+        FRIENDS_PER_PAGE,
+        "Query (friends)",
+    )
+    .await?;
     let next = output.last_evaluated_key.as_ref().map(other_of).transpose()?;
     let mut ids = Vec::new();
     for item in output.items.unwrap_or_default() {
@@ -178,6 +173,5 @@ fn unbuilt(error: BuildError) -> StoreError {
 }
 
 fn other_of(item: &Item) -> Result<UserId, StoreError> {
-    let id = || get_string(item, attr::SK)?.strip_prefix(attr::RELATION)?.parse().ok();
-    id().ok_or_else(|| corrupt("directory", "a relation without a user"))
+    relation_of(item).ok_or_else(|| corrupt("directory", "a relation without a user"))
 }

@@ -3,10 +3,11 @@
 use super::members::{row_from_item, shard_page};
 use super::record::{record, record_from_item};
 use crate::error::StoreError;
-use crate::item::{get_string, string};
+use crate::item::get_string;
 use crate::read_many::read_many;
-use crate::schema::directory::{self as attr, LAST_ID, group_of, membership_sk, record_key};
+use crate::schema::directory::{self as attr, group_of, record_key};
 use crate::schema::timelines::{self as timelines_attr, key as timeline_key};
+use crate::user_rows::user_rows;
 use crate::{Store, group_logs};
 use std::collections::HashMap;
 use wigwag_domain::groups::Group;
@@ -40,21 +41,7 @@ pub async fn group(store: &Store, group: GroupId) -> Result<Option<Group>, Store
 /// each 4 KB of rows.
 #[tracing::instrument(name = "store.group.list", skip_all, fields(user.id = user.0))]
 pub async fn groups_of(store: &Store, user: UserId, after: GroupId) -> Result<GroupsPage, StoreError> {
-    let output = store
-        .db
-        .query()
-        .table_name(&store.directory)
-        .key_condition_expression("#pk = :user AND #sk BETWEEN :first AND :last")
-        .expression_attribute_names("#pk", attr::PK)
-        .expression_attribute_names("#sk", attr::SK)
-        .expression_attribute_values(":user", string(format!("{}{user}", attr::USER)))
-        .expression_attribute_values(":first", string(membership_sk(after.0.saturating_add(1))))
-        .expression_attribute_values(":last", string(format!("{}{LAST_ID}", attr::GROUP)))
-        .consistent_read(true)
-        .limit(GROUPS_PER_PAGE)
-        .send()
-        .await
-        .map_err(StoreError::call("Query (groups)"))?;
+    let output = user_rows(store, user, attr::GROUP, after.0, GROUPS_PER_PAGE, "Query (groups)").await?;
     let is_cut = output.last_evaluated_key.is_some();
     let rows = output.items.unwrap_or_default().into_iter().map(row_from_item);
     let memberships: Vec<Membership> = rows

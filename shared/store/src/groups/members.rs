@@ -12,7 +12,9 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::item::{Item, bytes, corrupt, get_bytes, get_number, get_string, number, string};
 use crate::read_many::read_many;
-use crate::schema::directory::{self as attr, id_key, membership_key, shard_partition, slot_key, user_of};
+use crate::schema::directory::{
+    self as attr, id_key, membership_key, membership_of, shard_partition, slot_key, user_of,
+};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -259,8 +261,7 @@ pub(crate) async fn shard_page(
 }
 
 pub(super) fn row_from_item(item: Item) -> Result<MemberRow, StoreError> {
-    let group = get_string(&item, attr::SK).and_then(|sk| sk.strip_prefix(attr::GROUP)?.parse().ok());
-    let group = group.ok_or_else(|| corrupt("directory", "a membership without a group"))?;
+    let group = membership_of(&item).ok_or_else(|| corrupt("directory", "a membership without a group"))?;
     let stored: Stored = serde_dynamo::from_item(item).map_err(|error| corrupt("directory", error.to_string()))?;
     Ok(MemberRow {
         membership: Membership {
