@@ -297,13 +297,13 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 /// Replaces a file atomically.
 fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
-    let beside = path.with_extension("tmp");
-    let mut file = private_file(&beside)?;
+    let temporary = path.with_extension("tmp");
+    let mut file = private_file(&temporary)?;
     file.write_all(bytes)?;
     if durable {
         file.sync_all()?;
     }
-    fs::rename(&beside, path)
+    fs::rename(&temporary, path)
 }
 
 #[cfg(test)]

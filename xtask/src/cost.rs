@@ -55,7 +55,7 @@ const DAYS: f64 = 30.0;
 /// Heartbeats of a client in an hour: one every four minutes.
 const HEARTBEATS_PER_HOUR: f64 = 15.0;
 
-/// Requests a minute of an event source mapping whose queue is empty: five pollers, each of which
+/// Requests a minute of an event source mapping whose queue is empty: five pollers, and each
 /// waits twenty seconds.
 const IDLE_POLLS_PER_MINUTE: f64 = 15.0;
 

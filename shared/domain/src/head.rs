@@ -1,6 +1,6 @@
 //! Heads of timelines: the counter, and what is read or written together with it.
 //!
-//! An inbox's head holds the user's devices beside the counter. So the answer to a reservation
+//! An inbox's head holds the counter and the user's devices. So the answer to a reservation
 //! brings the connections to push to, and connecting and delivering are ordered: a delivery either
 //! sees the new connection and pushes to it, or came before it, and then the device finds it in its
 //! first sync.

@@ -21,7 +21,7 @@
 //! - [`violation`]: [`Promise`], [`Harm`] and [`Violation`], the output
 //! - [`spans`], [`membership`], [`settings`]: who was a member when, and what a group allowed
 //! - [`case`]: the input, indexed; every rule reads it
-//! - [`rules`]: one file per rule, with a table of which promise each of them checks
+//! - [`rules`]: one file per rule, and a table of the promise that each checks
 //! - [`stream`]: what one reader gets of one timeline; also of use without a history
 
 pub mod case;

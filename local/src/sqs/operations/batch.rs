@@ -1,5 +1,5 @@
-//! The rules of all batches: up to ten entries with distinct ids, each of which succeeds or fails
-//! on its own.
+//! The rules of all batches: up to ten entries with distinct ids. Each entry succeeds or fails on
+//! its own.
 
 use std::collections::BTreeSet;
 

@@ -480,7 +480,7 @@ mod tests {
             (Wanted::Role(OWNER, Role::Member), STAYS, LOW, LOW),
             (Wanted::Role(LEFT, Role::Member), "MEMBER_NOT_FOUND", LOW, LOW),
             (Wanted::HandOver(MEMBER), "done", LOW, LOW),
-            // Whoever was the owner is an admin then.
+            // The former owner becomes an admin.
             (Wanted::HandOver(OWNER), "nothing", "nothing", LOW),
             (Wanted::HandOver(NOBODY), "MEMBER_NOT_FOUND", LOW, LOW),
             (Wanted::MuteMember(MEMBER, NOW + 9), "done", "done", LOW),
