@@ -60,17 +60,17 @@ impl Outgoing<'_> {
         }
     }
 
-    /// The entry to put. The attempt's own time is used for that of the reservation, which was no
-    /// later.
-    pub fn entry(&self, destination: Destination, numbering: &Numbering, now_ms: i64) -> Entry {
-        let message = self.message(numbering).encode_to_vec();
+    /// The entry to put for its [`message`](Self::message). The attempt's own time is used for that
+    /// of the reservation, which was no later.
+    pub fn entry(&self, destination: Destination, message: &pb::Message, now_ms: i64) -> Entry {
+        let bytes = message.encode_to_vec();
         let content = match destination {
-            Destination::Receiver | Destination::Own if message.len() > INLINE_BYTES => Content::Reference {
+            Destination::Receiver | Destination::Own if bytes.len() > INLINE_BYTES => Content::Reference {
                 log: self.timeline(Destination::Log),
-                seq: numbering.plan.log_seq,
-                bytes: message.len(),
+                seq: message.conversation_seq,
+                bytes: bytes.len(),
             },
-            Destination::Log | Destination::Receiver | Destination::Own => Content::Inline(message),
+            Destination::Log | Destination::Receiver | Destination::Own => Content::Inline(bytes),
         };
         Entry::new(&self.draft.key, now_ms, content)
     }

@@ -155,11 +155,10 @@ impl<Q: TaskQueue> Attempt<'_, Q> {
         numbering: Numbering,
         sender: InboxHead,
     ) -> Result<SentToGroup, SendError> {
-        let logged = put_in_group_log(self.store, &self.out, self.group, numbering, self.now_ms).await?;
+        let (message, logged) = put_in_group_log(self.store, &self.out, self.group, numbering, self.now_ms).await?;
         let numbering = logged.numbering;
         let log_seq = numbering.plan.log_seq;
         let settings = self.settings_at(log_seq, logged.head, reserved).await?;
-        let message = self.out.message(&numbering);
         let logged = Logged {
             key: self.out.draft.key.to_bytes(),
             message: message.clone(),
@@ -167,7 +166,7 @@ impl<Q: TaskQueue> Attempt<'_, Q> {
         let tasks = tasks_for(self.group, &settings, &logged, Some(self.out.draft.key.sender));
         let (enqueued, own) = tokio::join!(
             self.queue.enqueue(&tasks),
-            self.keep_own_copy(numbering, own_copy(settings, log_seq))
+            self.keep_own_copy(&message, numbering, own_copy(settings, log_seq))
         );
         enqueued?;
         let own = own?;
@@ -203,12 +202,26 @@ impl<Q: TaskQueue> Attempt<'_, Q> {
     /// Puts the message into the sender's own inbox, if its plan says so. If another seq in the log
     /// made it one of a super group since then, no inbox is to have it, and the planned seq is
     /// given up.
-    async fn keep_own_copy(&self, numbering: Numbering, own_copy: OwnCopy) -> Result<Settled<InboxHead>, SendError> {
+    async fn keep_own_copy(
+        &self,
+        message: &pb::Message,
+        numbering: Numbering,
+        own_copy: OwnCopy,
+    ) -> Result<Settled<InboxHead>, SendError> {
         let own = self.out.draft.key.sender;
         match (numbering.own_seq, own_copy) {
             (0, _) => Ok(Settled { numbering, head: None }),
             (_, OwnCopy::Kept) => {
-                put_in_inbox(self.store, &self.out, own, Destination::Own, numbering, self.now_ms).await
+                put_in_inbox(
+                    self.store,
+                    &self.out,
+                    own,
+                    Destination::Own,
+                    message,
+                    numbering,
+                    self.now_ms,
+                )
+                .await
             }
             (own_seq, OwnCopy::None) => {
                 self.give_up(Destination::Own, own_seq).await;

@@ -152,21 +152,22 @@ impl Attempt<'_> {
     async fn finish(self, numbering: Numbering, sender: InboxHead) -> Result<SentToPeer, SendError> {
         let Self { store, out, now_ms, .. } = &self;
         let own = out.draft.key.sender;
-        let logged = put_in_peer_log(store, out, numbering, *now_ms).await?;
+        let (message, logged) = put_in_peer_log(store, out, numbering, *now_ms).await?;
         let (theirs, own) = tokio::join!(
             put_in_inbox(
                 store,
                 out,
                 self.receiver,
                 Destination::Receiver,
+                &message,
                 logged.clone(),
                 *now_ms
             ),
-            put_in_inbox(store, out, own, Destination::Own, logged.clone(), *now_ms),
+            put_in_inbox(store, out, own, Destination::Own, &message, logged, *now_ms),
         );
         let (theirs, own) = (theirs?, own?);
         Ok(SentToPeer {
-            message: out.message(&logged),
+            message,
             own_seq: own.numbering.own_seq,
             receiver_seq: theirs.numbering.plan.receiver_seq,
             sender: own.head.unwrap_or(sender),

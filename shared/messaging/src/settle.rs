@@ -8,8 +8,9 @@ use crate::refusal::{Refusal, SendError};
 use wigwag_domain::head::{GroupLogHead, InboxHead};
 use wigwag_domain::numbering::{Destination, Numbering};
 use wigwag_domain::outgoing::Outgoing;
+use wigwag_domain::timeline::Entry;
 use wigwag_domain::{GroupId, UserId};
-use wigwag_protocol::Code;
+use wigwag_protocol::{Code, pb};
 use wigwag_store::inboxes::{self, no_inbox};
 use wigwag_store::timelines::{self, Missing, Put};
 use wigwag_store::{Store, group_logs};
@@ -23,51 +24,61 @@ pub(crate) struct Settled<H> {
     pub(crate) head: Option<H>,
 }
 
-/// Puts the message into the log of two users.
+/// Puts the message into the log of two users, and answers with it: its seq there is part of it.
 pub(crate) async fn put_in_peer_log(
     store: &Store,
     out: &Outgoing<'_>,
     planned: Numbering,
     now_ms: i64,
-) -> Result<Numbering, SendError> {
+) -> Result<(pb::Message, Numbering), SendError> {
     let log = out.timeline(Destination::Log);
     let mut numbering = planned;
-    while is_sealed(store, out, Destination::Log, &numbering, now_ms).await? {
+    loop {
+        let message = out.message(&numbering);
+        let entry = out.entry(Destination::Log, &message, now_ms);
+        if !is_sealed(store, out, Destination::Log, numbering.seq(Destination::Log), &entry).await? {
+            return Ok((message, numbering));
+        }
         let reserved = timelines::reserve(store, &log, 1, Missing::Refuse, now_ms).await?;
         let next = reserved.ok_or_else(no_inbox)?.seq;
         numbering = agree(store, out, Destination::Log, numbering, next, now_ms).await?;
     }
-    Ok(numbering)
 }
 
-/// Puts the message into the log of a group.
+/// Puts the message into the log of a group, and answers with it.
 pub(crate) async fn put_in_group_log(
     store: &Store,
     out: &Outgoing<'_>,
     group: GroupId,
     planned: Numbering,
     now_ms: i64,
-) -> Result<Settled<GroupLogHead>, SendError> {
+) -> Result<(pb::Message, Settled<GroupLogHead>), SendError> {
     let (mut numbering, mut head) = (planned, None);
-    while is_sealed(store, out, Destination::Log, &numbering, now_ms).await? {
+    loop {
+        let message = out.message(&numbering);
+        let entry = out.entry(Destination::Log, &message, now_ms);
+        if !is_sealed(store, out, Destination::Log, numbering.seq(Destination::Log), &entry).await? {
+            return Ok((message, Settled { numbering, head }));
+        }
         let reserved = group_logs::take_seq(store, group, now_ms).await?;
         let next = head.insert(reserved.ok_or_else(no_inbox)?).seq;
         numbering = agree(store, out, Destination::Log, numbering, next, now_ms).await?;
     }
-    Ok(Settled { numbering, head })
 }
 
-/// Puts the message into the inbox of the receiver, or into the sender's own.
+/// Puts the message, which is in its log, into the inbox of the receiver, or into the sender's own.
 pub(crate) async fn put_in_inbox(
     store: &Store,
     out: &Outgoing<'_>,
     user: UserId,
     destination: Destination,
+    message: &pb::Message,
     planned: Numbering,
     now_ms: i64,
 ) -> Result<Settled<InboxHead>, SendError> {
+    let entry = out.entry(destination, message, now_ms);
     let (mut numbering, mut head) = (planned, None);
-    while is_sealed(store, out, destination, &numbering, now_ms).await? {
+    while is_sealed(store, out, destination, numbering.seq(destination), &entry).await? {
         let reserved = inboxes::reserve(store, user, now_ms).await?;
         let next = head.insert(reserved.ok_or_else(no_inbox)?).seq;
         numbering = agree(store, out, destination, numbering, next, now_ms).await?;
@@ -75,17 +86,16 @@ pub(crate) async fn put_in_inbox(
     Ok(Settled { numbering, head })
 }
 
-/// Puts the message at its planned seq, unless that was sealed: then it needs another one.
+/// Puts the entry at its planned seq, unless that was sealed: then it needs another one.
 async fn is_sealed(
     store: &Store,
     out: &Outgoing<'_>,
     destination: Destination,
-    planned: &Numbering,
-    now_ms: i64,
+    seq: u64,
+    entry: &Entry,
 ) -> Result<bool, SendError> {
-    let (timeline, seq) = (out.timeline(destination), planned.seq(destination));
-    let entry = out.entry(destination, planned, now_ms);
-    match timelines::put(store, &timeline, seq, &entry).await? {
+    let timeline = out.timeline(destination);
+    match timelines::put(store, &timeline, seq, entry).await? {
         Put::Differs(other) if matches!(destination, Destination::Log) && !out.is_in(&other) => {
             Err(Refusal::from(Code::CLIENT_ID_REUSED).into())
         }
