@@ -137,6 +137,10 @@ fn read(workspace: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>)
 /// Applies a patch: one part for each file that it changes.
 fn patch(workspace: &Path, name: &str, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
     let text = fs::read_to_string(workspace.join(PATCHES).join(format!("{name}.patch")))?;
+    ensure!(
+        text.contains(&format!("mutant::is(\"{name}\")")),
+        "the patch does not ask for its own name; guard the bug with `mutant::is(\"{name}\")`"
+    );
     let starts: Vec<usize> = text
         .match_indices("--- a/")
         .map(|(at, _)| at)
